@@ -1,0 +1,1 @@
+"""The server of Awase: HTTP API, coordinator, figures and ROI. Never torch."""

@@ -1,0 +1,20 @@
+"""All tables, so that `Base.metadata` is complete. A *table* is a database row class, never a neural network."""
+
+from backend.db.tables.base import Base, new_id, utc_now
+from backend.db.tables.people import AuditRow, RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow
+from backend.db.tables.pilots import AmendmentRow, ArmRow, AssumptionsRow, PilotRow, SiteRow, TopologyRow
+from backend.db.tables.runs import (
+    ArtifactRow,
+    EventRow,
+    ExchangeRow,
+    HeartbeatRow,
+    MetricRow,
+    RunRow,
+    StepRow,
+)
+
+__all__ = [
+    "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
+    "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RunRow", "SessionRow",
+    "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
+]  # fmt: skip

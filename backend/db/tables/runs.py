@@ -1,0 +1,159 @@
+"""Runs, their steps and what came of them. Written by the coordinator; the API only asks for a state."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.tables.base import Base, new_id, utc_now
+
+
+class RunRow(Base):
+    """One execution of one arm with one seed.
+
+    `state`: queued | running | paused | pausing | resuming | cancelling | cancelled | completed | failed.
+    `reason`: {"code", "params"} of the end. `revision` changes with every change of the run or its steps.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_state_created_at", "state", "created_at"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id", ondelete="CASCADE"), index=True)
+    arm_id: Mapped[str] = mapped_column(ForeignKey("arms.id", ondelete="CASCADE"), index=True)
+    arm: Mapped[str]
+    method: Mapped[str]
+    seed: Mapped[int]
+    rounds: Mapped[int]
+    num_sites: Mapped[int]
+    state: Mapped[str] = mapped_column(default="queued")
+    reason: Mapped[dict[str, Any] | None]
+    parent_run_id: Mapped[str | None]
+    rounds_done: Mapped[int] = mapped_column(default=0)
+    """The last round that all sites have finished; -1 before the start state is evaluated everywhere."""
+    bytes_exchanged: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes_uploaded: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes_evaluation: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes_wasted: Mapped[int] = mapped_column(BigInteger, default=0)
+    busy_s: Mapped[float] = mapped_column(default=0.0)
+    cpu_s: Mapped[float] = mapped_column(default=0.0)
+    gpu_s: Mapped[float] = mapped_column(default=0.0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class StepRow(Base):
+    """One unit of work. `run_id` None: a `prepare`, shared by all runs of (pilot, seed).
+
+    `state`: ready | dispatched | running | completed | failed | lost | skipped | cancelled.
+    `lost` is a moment: the reaper makes the next attempt of the same row.
+    """
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        UniqueConstraint("pilot_id", "seed", "run_key", "round", "kind", "site_index"),
+        Index("ix_steps_state_heartbeat_at", "state", "heartbeat_at"),
+        Index("ix_steps_run_id_round", "run_id", "round"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id", ondelete="CASCADE"))
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    run_key: Mapped[str] = mapped_column(default="")
+    """run_id, or '' for `prepare`: NULLs would not count as equal in the unique constraint."""
+    seed: Mapped[int]
+    round: Mapped[int]
+    kind: Mapped[str]
+    site_index: Mapped[int]
+    site_name: Mapped[str]
+    state: Mapped[str] = mapped_column(default="ready")
+    attempt: Mapped[int] = mapped_column(default=1)
+    execution_id: Mapped[str | None]
+    worker_id: Mapped[str | None]
+    device: Mapped[str | None]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    dispatched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    next_try_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+    cpu_s: Mapped[float | None]
+    artifact_sha256: Mapped[str | None]
+    artifact_bytes: Mapped[int | None]
+    fingerprint: Mapped[str | None]
+    reason: Mapped[dict[str, Any] | None]
+
+
+class MetricRow(Base):
+    """Accuracies (fractions) of one site's model at one point of a run.
+
+    One row a point: fine to about 1e6 points; packed chunks come when a pilot needs more.
+    `phase`: after_merge | after_train (round 0: the start state counts as after_train).
+    """
+
+    __tablename__ = "metrics"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(primary_key=True)
+    site_index: Mapped[int] = mapped_column(primary_key=True)
+    own_site: Mapped[float]
+    all_site: Mapped[float | None]
+    validation: Mapped[float | None]
+
+
+class ExchangeRow(Base):
+    """One model that crossed one link. `result`: accepted | rejected | wasted (its attempt did not count)."""
+
+    __tablename__ = "exchanges"
+    __table_args__ = (Index("ix_exchanges_run_id_round", "run_id", "round"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step_id: Mapped[str] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    round: Mapped[int]
+    from_index: Mapped[int]
+    to_index: Mapped[int]
+    purpose: Mapped[str]
+    result: Mapped[str]
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float]
+    matched_correlation: Mapped[float | None]
+    in_place_fraction: Mapped[float | None]
+    rejected: Mapped[str | None]
+
+
+class ArtifactRow(Base):
+    """Provenance of bytes in the store: which step made them first."""
+
+    __tablename__ = "artifacts"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    step_id: Mapped[str] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), index=True)
+    site_name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class EventRow(Base):
+    """A line of a run's or pilot's public log, streamed to browsers. Only the coordinator writes it, so
+    that ids appear in order and a reader of `id > last` misses none."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_run_id_id", "run_id", "id"), Index("ix_events_pilot_id_id", "pilot_id", "id"))
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    pilot_id: Mapped[str | None]
+    run_id: Mapped[str | None]
+    code: Mapped[str]
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class HeartbeatRow(Base):
+    """When a long-lived part of the server (coordinator, workers) was last alive, for /health."""
+
+    __tablename__ = "heartbeats"
+    part: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)

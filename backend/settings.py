@@ -1,0 +1,44 @@
+"""Settings of the server: environment variables, with defaults that need no service at all.
+
+    DATABASE_URL     default sqlite in the data directory; postgresql+psycopg://... in production
+    BROKER_URL       default: the bundled broker that the supervisor starts
+    AWASE_DATA_DIR   default ./var
+    AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
+    AWASE_PUBLIC_URL address people use, for links and for the origin check; default http://127.0.0.1:PORT
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="AWASE_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Path("var")
+    database_url_given: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
+    broker_url: str | None = Field(None, validation_alias=AliasChoices("BROKER_URL"))
+    artifacts: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8765
+    public_url: str | None = None
+    step_beat_s: float = 4.0
+    silent_after_s: float = 12.0
+    lease_s: float = 40.0
+    max_attempts: int = 5
+    session_days: int = 14
+    sign_in_link_minutes: int = 60
+
+    @cached_property
+    def database_url(self) -> str:
+        return self.database_url_given or f"sqlite:///{(self.data_dir / 'awase.sqlite').absolute()}"
+
+    @cached_property
+    def artifacts_url(self) -> str:
+        return self.artifacts or str((self.data_dir / "artifacts").absolute())
+
+    @cached_property
+    def origin(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,163 @@
+"""Every error `dimat` raises for a reason its user can do something about.
+
+    DimatError
+    |-- UnknownSite            a name that is not a site of the pilot
+    |-- DuplicateName          two sites or two arms with one name
+    |-- TopologyError
+    |   |-- TopologyDisconnected
+    |   |-- TopologySelfLink
+    |   `-- TopologyTooSmall
+    |-- MixingError
+    |   |-- MixingShape
+    |   |-- MixingRowSum
+    |   |-- MixingNegative
+    |   `-- MixingOffLink
+    |-- DataError
+    |   |-- NonFiniteData
+    |   |-- TooFewRows
+    |   `-- UnknownSample
+    |-- ModelMismatch          model and data do not fit together
+    |-- NonFiniteParams        a model that diverged
+    |-- ShapeMismatch          arrays whose shapes do not belong together
+    `-- ArtifactInvalid        bytes that are not the model they should be
+
+An error is `code` + `params` (the catalogue in `locales/` says it in the reader's language) and, for
+users of the library, the same sentence in English: what happened, to which thing, which value, what to do.
+"""
+
+from typing import ClassVar
+
+
+class DimatError(Exception):
+    """Base of all errors of this library.
+
+    Attributes:
+        code: stable snake_case identifier, key `errors.<code>` of the catalogue.
+        params: values named in `template`; JSON scalars only.
+    """
+
+    code: ClassVar[str] = "dimat_error"
+    template: ClassVar[str] = ""
+
+    def __init__(self, **params: str | int | float) -> None:
+        self.params = params
+        super().__init__(self.template.format(**params))
+
+
+class UnknownSite(DimatError):
+    code = "unknown_site"
+    template = "'{name}' is not a site of this pilot (its sites: {known}). Use one of these names."
+
+
+class DuplicateName(DimatError):
+    code = "duplicate_name"
+    template = "The {thing} name '{name}' is used more than once. Give each {thing} a name of its own."
+
+
+class TopologyError(DimatError):
+    """The graph over the sites cannot be used."""
+
+
+class TopologyDisconnected(TopologyError):
+    code = "topology_disconnected"
+    template = (
+        "The topology is not connected: no path leads from '{a}' to '{b}'. "
+        "Add a link between the parts."
+    )
+
+
+class TopologySelfLink(TopologyError):
+    code = "topology_self_link"
+    template = "Site '{name}' is linked to itself. Remove this link."
+
+
+class TopologyTooSmall(TopologyError):
+    code = "topology_too_small"
+    template = "A pilot needs at least 2 sites, this one has {n}. Add a site."
+
+
+class MixingError(DimatError):
+    """The mixing matrix W cannot be used."""
+
+
+class MixingShape(MixingError):
+    code = "mixing_shape"
+    template = (
+        "The mixing matrix must have {n} rows of {n} weights, one per site; row {row} has {width}. "
+        "Correct this row, or choose 'metropolis'."
+    )
+
+
+class MixingRowSum(MixingError):
+    code = "mixing_row_sum"
+    template = (
+        "The weights of site '{name}' sum to {total:.6g}, not to 1. "
+        "Change them so that the row sums to 1, or choose 'metropolis'."
+    )
+
+
+class MixingNegative(MixingError):
+    code = "mixing_negative"
+    template = (
+        "The weight of site '{b}' in the row of site '{a}' is {value:.6g}. "
+        "Weights must be between 0 and 1."
+    )
+
+
+class MixingOffLink(MixingError):
+    code = "mixing_off_link"
+    template = (
+        "Site '{a}' gives weight {value:.6g} to site '{b}', but the two are not linked. "
+        "Set the weight to 0 or add the link."
+    )
+
+
+class DataError(DimatError):
+    """A site's rows cannot be used."""
+
+
+class NonFiniteData(DataError):
+    code = "non_finite_data"
+    template = (
+        "The data of site '{site}' has {count} values that are not numbers (NaN or infinite), "
+        "first in row {row}, column {column}. Correct or remove these rows."
+    )
+
+
+class TooFewRows(DataError):
+    code = "too_few_rows"
+    template = (
+        "Site '{site}' has {rows} {side} rows, at least {needed} are needed. "
+        "Use fewer sites, fewer rows a site, or a larger data set."
+    )
+
+
+class UnknownSample(DataError):
+    code = "unknown_sample"
+    template = "There is no sample data set '{name}' (there are: {known}). Use one of these names."
+
+
+class ModelMismatch(DimatError):
+    code = "model_mismatch"
+    template = (
+        "The model '{model}' needs {needs}, but the data set '{dataset}' has rows of shape {shape}. "
+        "Choose another model or another data set."
+    )
+
+
+class NonFiniteParams(DimatError):
+    code = "non_finite_params"
+    template = (
+        "The model of site '{site}' diverged: '{tensor}' has values that are not finite. "
+        "Lower the learning rate."
+    )
+
+
+class ShapeMismatch(DimatError):
+    code = "shape_mismatch"
+    template = "'{name}' has shape {actual}, expected {expected}."
+
+
+class ArtifactInvalid(DimatError):
+    code = "artifact_invalid"
+    template = "The artifact {sha256} is not usable: {problem}. Fetch it again from its site."

@@ -1,0 +1,226 @@
+"""What coordinator and workers say to each other: frozen, tagged, versionless JSON.
+
+A *message* goes down to a site and carries everything its step needs; a *report* comes up. Reports
+may arrive twice or late: (step_id, attempt, execution_id, seq) identifies one, and the coordinator binds
+an attempt to the first execution that starts it. Neither carries data values, tracebacks or secrets.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from dimat.spec import DataSpec, EvaluationSpec, Method, MergeSpec, ModelSpec, SiteSpec, TrainSpec
+
+Params = dict[str, str | int | float | bool | None]
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArtifactRef(Wire):
+    """Immutable bytes in the store."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    num_bytes: int = Field(ge=0)
+
+
+# --- coordinator -> worker -------------------------------------------------------------------------
+
+
+class SiteContext(Wire):
+    """Which rows a step works on: enough for the site to find its frozen snapshot again."""
+
+    site: SiteSpec
+    index: int
+    num_sites: int
+    seed: int
+    data: DataSpec
+    evaluation: EvaluationSpec
+    fingerprint: str | None = None
+    """What `prepare` reported; a step on other rows fails instead of training on changed data."""
+
+
+class _Step(Wire):
+    step_id: str
+    attempt: int
+    pilot_id: str
+    run_id: str | None
+    """None for `prepare`, which all runs of (pilot, seed) share."""
+    context: SiteContext
+    model: ModelSpec
+
+
+class PrepareMessage(_Step):
+    kind: Literal["prepare"] = "prepare"
+    train: TrainSpec
+
+
+class AlignMessage(_Step):
+    """Permute the own model into the basis of `parent` (None: this site is the root, nothing changes)."""
+
+    kind: Literal["align"] = "align"
+    own: ArtifactRef
+    parent: "NeighbourRef | None"
+    merge: MergeSpec
+
+
+class NeighbourRef(Wire):
+    """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`)."""
+
+    index: int
+    name: str
+    artifact: ArtifactRef
+    weight: float
+
+
+class MergeMessage(_Step):
+    kind: Literal["merge"] = "merge"
+    round: int
+    method: Method
+    merge: MergeSpec
+    own: ArtifactRef
+    own_weight: float
+    neighbours: tuple[NeighbourRef, ...]
+
+
+class TrainMessage(_Step):
+    kind: Literal["train"] = "train"
+    round: int
+    rounds: int
+    train: TrainSpec
+    own: ArtifactRef
+
+
+class EvaluateMessage(_Step):
+    kind: Literal["evaluate"] = "evaluate"
+    round: int
+    own: ArtifactRef
+
+
+StepMessage = Annotated[
+    PrepareMessage | AlignMessage | MergeMessage | TrainMessage | EvaluateMessage,
+    Field(discriminator="kind"),
+]
+step_message: TypeAdapter[StepMessage] = TypeAdapter(StepMessage)
+
+
+# --- worker -> coordinator -------------------------------------------------------------------------
+
+
+class Accuracies(Wire):
+    """Fractions 0..1 on the site's model; None where the pilot does not measure it."""
+
+    own_site: float
+    all_site: float | None
+    validation: float | None
+
+
+class ExchangeReport(Wire):
+    """One model fetched over one link, whatever came of it.
+
+    `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
+    `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
+    """
+
+    from_index: int
+    to_index: int
+    purpose: Literal["align", "merge"]
+    num_bytes: int
+    seconds: float
+    matched_correlation: float | None = None
+    in_place_fraction: float | None = None
+    rejected: str | None = None
+
+
+class _Report(Wire):
+    worker_id: str
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class _StepReport(_Report):
+    step_id: str
+    attempt: int
+    execution_id: str
+    seq: int
+
+
+class StepStarted(_StepReport):
+    kind: Literal["started"] = "started"
+    device: str
+    pid: int
+
+
+class StepBeat(_StepReport):
+    """Sent by a thread every few seconds while the step runs; `progress` 0..1."""
+
+    kind: Literal["beat"] = "beat"
+    progress: float
+
+
+class StepFinished(_StepReport):
+    kind: Literal["finished"] = "finished"
+    artifact: ArtifactRef | None
+    """What the step made; None for `evaluate` (it makes no model)."""
+    accuracies: Accuracies | None
+    exchanges: tuple[ExchangeReport, ...] = ()
+    uploaded_bytes: int
+    seconds: float
+    cpu_s: float
+    device: str
+    fingerprint: str | None = None
+    """`prepare` only: of the site's frozen rows."""
+    num_rows: int | None = None
+
+
+class StepFailed(_StepReport):
+    """`retryable`: another attempt may succeed (store out of reach); else the run fails with this reason."""
+
+    kind: Literal["failed"] = "failed"
+    code: str
+    params: Params
+    retryable: bool
+    exchanges: tuple[ExchangeReport, ...] = ()
+    seconds: float
+
+
+class StepCancelled(_StepReport):
+    kind: Literal["cancelled"] = "cancelled"
+    seconds: float
+
+
+class WorkerBeat(_Report):
+    """A worker lives, serves these sites' queues and runs these steps."""
+
+    kind: Literal["worker"] = "worker"
+    placement: Literal["local", "site"]
+    hostname: str
+    pid: int
+    queues: tuple[str, ...]
+    device: str
+    concurrency: int
+
+
+class WorkerLost(_Report):
+    """Said by a supervisor that saw its worker die: everything it ran or had taken is lost."""
+
+    kind: Literal["worker_lost"] = "worker_lost"
+
+
+class Wake(_Report):
+    """Nothing to take in; look at the database now (the API committed a command)."""
+
+    kind: Literal["wake"] = "wake"
+
+
+Report = Annotated[
+    StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled | WorkerBeat | WorkerLost | Wake,
+    Field(discriminator="kind"),
+]
+report: TypeAdapter[Report] = TypeAdapter(Report)
+
+
+def site_queue(site_name: str) -> str:
+    """The Celery queue of a site."""
+    return f"site.{site_name}"
