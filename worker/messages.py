@@ -224,3 +224,12 @@ report: TypeAdapter[Report] = TypeAdapter(Report)
 def site_queue(site_name: str) -> str:
     """The Celery queue of a site."""
     return f"site.{site_name}"
+
+
+REPORTS_LIST = "awase:reports"
+"""The Redis list on which reports travel up: pushed on the left, taken from the right."""
+
+
+def cancel_key(run_id: str) -> str:
+    """The Redis key that, while it exists, asks the steps of a run to stop."""
+    return f"awase:cancel:{run_id}"

@@ -1,0 +1,1 @@
+"""Runs and their steps: states, reading them, asking for a cancel."""
