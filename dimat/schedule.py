@@ -7,38 +7,46 @@ neighbours; a train step waits only for its own site. A run's steps:
     round 1..R   merge (in rounds that merge), then train; both evaluate what they made
 
 `prepare` belongs to (pilot, seed, site) and comes before all of this.
+
+A coordinator asks after every finished step, for up to a thousand sites: `ready_after` looks only at
+the steps that read what was just made, `ready_steps` at the first open step of each site.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import islice
 from typing import Literal
 
-from dimat.spec import ArmPlan
+from dimat.spec import Amendment, ArmPlan, PilotSpec, TopologySpec, effective_spec
 from dimat.topology import Topology, spanning_tree
 
 StepKind = Literal["prepare", "align", "merge", "train", "evaluate"]
 PlanOf = Callable[[int], ArmPlan]
-"""The effective plan of the arm in a round (0 = the plan of round 1)."""
+"""The effective plan of the arm in a round 1..R."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class StepKey:
-    """One unit of work of a run; `site` is the index in the spec. A `prepare` has round 0."""
+    """One unit of work of a run; `site` is the index in the spec. A `prepare` has round 0.
+
+    Keys sort by round, then kind in order of work within a round, then site.
+    """
 
     round: int
     kind: StepKind
     site: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """The steps of one run and what each waits for.
 
     Attributes:
         rounds: number of rounds R, >= 1.
         num_sites: N >= 2.
-        plan_of: effective plan of a round 1..R.
-        topology_of: topology of a round 1..R.
+        plan_of: effective plan of a round 1..R; asked often, so it should remember its answers.
+        topology_of: topology of a round 1..R; likewise.
     """
 
     rounds: int
@@ -46,25 +54,51 @@ class Schedule:
     plan_of: PlanOf
     topology_of: Callable[[int], Topology]
 
+    @classmethod
+    def of(cls, spec: PilotSpec, arm: str, amendments: Sequence[Amendment] = ()) -> "Schedule":
+        """The schedule of an arm. Plans and topologies are built once for each set of amendments in force.
+
+        Raises: as `effective_spec`.
+        """
+        names = spec.site_names
+
+        @cache
+        def plan_under(in_force: tuple[int, ...]) -> ArmPlan:
+            return effective_spec(spec, arm, [amendments[k] for k in in_force], spec.rounds)
+
+        @cache
+        def built(topology: TopologySpec) -> Topology:
+            return topology.build(names)
+
+        def plan_of(round: int) -> ArmPlan:
+            return plan_under(tuple(k for k, a in enumerate(amendments) if a.from_round <= round))
+
+        return cls(spec.rounds, len(names), plan_of, lambda round: built(plan_of(round).topology))
+
     def all_steps(self) -> list[StepKey]:
         """Every step of the run in a fixed order: by round, then kind in order of work, then site."""
-        sites = range(self.num_sites)
-        steps = [StepKey(0, "align", s) for s in sites] if self.aligns else []
-        steps += [StepKey(0, "evaluate", s) for s in sites]
-        for round in range(1, self.rounds + 1):
-            if self.plan_of(round).merges_in(round):
-                steps += [StepKey(round, "merge", s) for s in sites]
-            steps += [StepKey(round, "train", s) for s in sites]
-        return steps
+        return sorted(
+            step for site in range(self.num_sites) for step in (*self._chain(site), StepKey(0, "evaluate", site))
+        )
 
-    @property
+    @cached_property
     def aligns(self) -> bool:
         """Whether sites align once before round 0 (`common_basis`)."""
         return self.plan_of(1).method == "common_basis"
 
     def parent(self, site: int) -> int | None:
         """The site into whose basis `site` permutes itself; None for the root of the tree."""
-        return spanning_tree(self.topology_of(1))[site]
+        return self._tree[site]
+
+    @cached_property
+    def _tree(self) -> tuple[int | None, ...]:
+        return spanning_tree(self.topology_of(1))
+
+    @cached_property
+    def _children(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(
+            tuple(s for s, parent in enumerate(self._tree) if parent == site) for site in range(self.num_sites)
+        )
 
     def inputs(self, step: StepKey) -> list[StepKey]:
         """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending."""
@@ -81,27 +115,72 @@ class Schedule:
                 near = self.topology_of(step.round).neighbours(step.site)
                 return [self.model_after(step.round - 1, s) for s in (step.site, *near)]
             case "train":
-                if self.plan_of(step.round).merges_in(step.round):
+                if self._merges_in(step.round):
                     return [StepKey(step.round, "merge", step.site)]
                 return [self.model_after(step.round - 1, step.site)]
+
+    def followers(self, step: StepKey) -> list[StepKey]:
+        """Steps that read the artifact of `step`, in the order of `all_steps`."""
+        if step.kind == "evaluate":
+            return []
+        if step.kind == "merge":
+            return [StepKey(step.round, "train", step.site)]
+        if step.kind == "prepare" and self.aligns:
+            return [StepKey(0, "align", step.site)]
+        following: list[StepKey] = []
+        if step.kind == "align":
+            following += [StepKey(0, "align", child) for child in self._children[step.site]]
+        if step.kind in ("align", "prepare"):
+            following.append(StepKey(0, "evaluate", step.site))
+        return following + self._next_round(step.round + 1, step.site)
 
     def model_after(self, round: int, site: int) -> StepKey:
         """The step whose artifact is the site's model at the end of `round` (0 = start state)."""
         return self._start(site) if round == 0 else StepKey(round, "train", site)
 
-    def _start(self, site: int) -> StepKey:
-        return StepKey(0, "align" if self.aligns else "prepare", site)
+    def ready_after(
+        self, finished: StepKey, done: Set[StepKey], known: Set[StepKey] = frozenset()
+    ) -> list[StepKey]:
+        """Steps that `finished` (a member of `done`) has just made ready; cost: neighbours squared."""
+        return [step for step in self.followers(finished) if self._is_ready(step, done, known)]
 
     def ready_steps(self, done: Set[StepKey], known: Set[StepKey] = frozenset()) -> list[StepKey]:
         """Steps that are neither done nor in `known` (already started) and whose inputs are all done."""
-        return [
-            step
-            for step in self.all_steps()
-            if step not in done
-            and step not in known
-            and all(needed in done for needed in self.inputs(step))
-        ]
+        candidates = [StepKey(0, "evaluate", site) for site in range(self.num_sites)]
+        for site in range(self.num_sites):
+            # Steps of a site follow one another: only the first that is not done can be ready.
+            candidates += islice((step for step in self._chain(site) if step not in done), 1)
+        return sorted(step for step in candidates if self._is_ready(step, done, known))
 
     def is_complete(self, done: Iterable[StepKey]) -> bool:
         """Whether every step of the run is done."""
         return set(self.all_steps()) <= set(done)
+
+    def _chain(self, site: int) -> Iterator[StepKey]:
+        """The steps that make the site's successive models."""
+        if self.aligns:
+            yield StepKey(0, "align", site)
+        for round in range(1, self.rounds + 1):
+            if self._merges_in(round):
+                yield StepKey(round, "merge", site)
+            yield StepKey(round, "train", site)
+
+    def _next_round(self, round: int, site: int) -> list[StepKey]:
+        """Steps of `round` that read the site's model of the round before."""
+        if round > self.rounds:
+            return []
+        if not self._merges_in(round):
+            return [StepKey(round, "train", site)]
+        near = self.topology_of(round).neighbours(site)
+        return [StepKey(round, "merge", s) for s in sorted((site, *near))]
+
+    def _is_ready(self, step: StepKey, done: Set[StepKey], known: Set[StepKey]) -> bool:
+        return (
+            step not in done and step not in known and all(needed in done for needed in self.inputs(step))
+        )
+
+    def _merges_in(self, round: int) -> bool:
+        return self.plan_of(round).merges_in(round)
+
+    def _start(self, site: int) -> StepKey:
+        return StepKey(0, "align" if self.aligns else "prepare", site)

@@ -6,6 +6,7 @@ Legend: N = number of sites; W_NN row-stochastic: row i says what site i mixes.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -25,7 +26,7 @@ Link = tuple[int, int]
 ROW_SUM_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Topology:
     """An undirected graph over N sites.
 
@@ -39,15 +40,19 @@ class Topology:
 
     def neighbours(self, site: int) -> tuple[int, ...]:
         """Sites linked to `site`, ascending, `site` itself excluded."""
-        return tuple(sorted(j if i == site else i for i, j in self.links if site in (i, j)))
+        return self._adjacency[site]
 
     def degrees(self) -> tuple[int, ...]:
         """Number of neighbours of each site."""
-        count = [0] * self.n
+        return tuple(len(near) for near in self._adjacency)
+
+    @cached_property
+    def _adjacency(self) -> tuple[tuple[int, ...], ...]:
+        near: list[list[int]] = [[] for _ in range(self.n)]
         for i, j in self.links:
-            count[i] += 1
-            count[j] += 1
-        return tuple(count)
+            near[i].append(j)
+            near[j].append(i)
+        return tuple(tuple(sorted(sites)) for sites in near)
 
 
 def from_links(n: int, links: Iterable[Link], names: Sequence[str] | None = None) -> Topology:
@@ -172,13 +177,9 @@ def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
 
 
 def _reached_from(topology: Topology, start: int) -> set[int]:
-    adjacency: dict[int, list[int]] = {i: [] for i in range(topology.n)}
-    for i, j in topology.links:
-        adjacency[i].append(j)
-        adjacency[j].append(i)
     seen, queue = {start}, deque([start])
     while queue:
-        for neighbour in adjacency[queue.popleft()]:
+        for neighbour in topology.neighbours(queue.popleft()):
             if neighbour not in seen:
                 seen.add(neighbour)
                 queue.append(neighbour)

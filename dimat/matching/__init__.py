@@ -1,0 +1,1 @@
+"""Which unit of a neighbour's model does what which own unit does."""

@@ -1,0 +1,58 @@
+"""What every merge method starts from and ends with: models and weights in, a weighted mean out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dimat.matching.activation import GroupMatch
+from dimat.params import Params
+from dimat.permutation.spec import PermutationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInputs:
+    """What a method may use.
+
+    Attributes:
+        model: a network of the right architecture on the probe's device; its params are overwritten.
+        spec: the network's permutation groups.
+        site: index of the own site. models: params by site index, own and neighbours, all finite.
+        weights: by site index, >= 0, sum 1, for the same sites as `models`.
+        probe: (rows, ...) own training rows on which units are compared. guard: see `best_assignment`.
+    """
+
+    model: nn.Module
+    spec: PermutationSpec
+    site: int
+    models: Mapping[int, Params]
+    weights: Mapping[int, float]
+    probe: Tensor
+    guard: float
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The merged params, and by neighbour how well its units were matched (empty without matching)."""
+
+    params: Params
+    matches: Mapping[int, tuple[GroupMatch, ...]]
+
+
+def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> Params:
+    """sum_j weight_j * params_j, accumulated in float64 in the order of the site indices.
+
+    Tensors of whole numbers (counters) are taken from `site`: a mean of them means nothing.
+    """
+    own = models[site]
+    mixed = {}
+    for name in sorted(own):
+        if not own[name].is_floating_point():
+            mixed[name] = own[name].clone()
+            continue
+        total = torch.zeros(own[name].shape, dtype=torch.float64)
+        for j in sorted(models):
+            total += models[j][name].double() * weights[j]
+        mixed[name] = total.to(own[name].dtype)
+    return mixed

@@ -1,0 +1,39 @@
+"""Normalisation statistics of a merged model, estimated anew on the site's own rows.
+
+The mean of running statistics does not describe the merged network: without this a merge looks far
+worse than it is, for plain averaging as well.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+CHUNK_ROWS = 128
+
+
+def reset_statistics(model: nn.Module, x: Tensor) -> bool:
+    """Re-estimates running mean and variance of all BatchNorm layers in place; False if there are none.
+
+    Statistics are a cumulative mean over chunks of 128 rows (a shorter last chunk is left out unless it
+    is the only one). The layers' momentum is restored, and the model is left in evaluation mode.
+
+    Args:
+        x: (rows, ...) own rows in random order: rows sorted by class would bias the estimate.
+    """
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    if not layers:
+        return False
+    momenta = [layer.momentum for layer in layers]
+    model.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # torch's way to say: cumulative
+        layer.train()
+    num_rows = max(len(x) // CHUNK_ROWS * CHUNK_ROWS, min(len(x), CHUNK_ROWS))
+    with torch.no_grad():
+        for start in range(0, num_rows, CHUNK_ROWS):
+            model(x[start : start + CHUNK_ROWS])
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    model.eval()
+    return True

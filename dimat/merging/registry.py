@@ -1,0 +1,15 @@
+"""Merge methods by name. A new method = one file, one line here, one name in `spec.Method`."""
+
+from collections.abc import Callable, Mapping
+
+from dimat.merging import common_basis, dimat, dimat_guarded, local_only, plain_average
+from dimat.merging.mix import Merged, MergeInputs
+from dimat.spec import Method
+
+METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
+    "local_only": local_only.merge,
+    "plain_average": plain_average.merge,
+    "dimat": dimat.merge,
+    "dimat_guarded": dimat_guarded.merge,
+    "common_basis": common_basis.merge,
+}

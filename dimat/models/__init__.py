@@ -1,0 +1,1 @@
+"""Neural network families a pilot can name: one file each, and a registry."""

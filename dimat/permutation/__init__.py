@@ -1,0 +1,1 @@
+"""Hidden units can be reordered without changing what a model computes: which ones, and how."""

@@ -1,0 +1,258 @@
+"""A whole pilot in one process: the reference implementation, and the oracle of distributed runs.
+
+It walks the same schedule, calls the same steps and sends the same bytes as workers do, so the final
+artifacts of a distributed run must be equal to the last bit. No clock of its own: the caller gives one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dimat import steps
+from dimat.errors import DimatError
+from dimat.params import Layout, Params
+from dimat.rows import SiteRows
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import Amendment, ArmSpec, PilotSpec, spec_sha256
+from dimat.steps import StepContext, StepResult
+from dimat.training.evaluate import Metrics
+from dimat.wire.codec import decode, encode, sha256
+
+RowsOf = Callable[[int, int], SiteRows]
+"""Rows of a site: (seed, site index) -> rows."""
+Clock = Callable[[], float]
+"""Seconds since some fixed moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """What one round gave, by site index. `after_merge` is None in a round without a merge."""
+
+    round: int
+    after_merge: tuple[Metrics, ...] | None
+    after_train: tuple[Metrics, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One arm with one seed.
+
+    Attributes:
+        state: `completed` or `failed`. reason: code and params of why the run failed; None if it completed.
+        rounds: 0..R; of a failed run only the rounds that all sites finished.
+        bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge.
+        bytes_uploaded: all artifacts made by the run's align, merge and train steps.
+        busy_s: sum over the run's own steps, without the shared `prepare`. seconds: from first to last step.
+        final_artifacts: sha256 of each site's last model by site index; empty if the run failed.
+    """
+
+    arm: ArmSpec
+    seed: int
+    state: str
+    reason: tuple[str, dict[str, str | int | float]] | None
+    rounds: tuple[RoundResult, ...]
+    bytes_exchanged: int
+    bytes_uploaded: int
+    busy_s: float
+    seconds: float
+    final_artifacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult:
+    """All runs of a pilot: for each seed the arms in the order of the spec."""
+
+    spec: PilotSpec
+    runs: tuple[RunResult, ...]
+
+
+def simulate(
+    spec: PilotSpec, rows_of: RowsOf, clock: Clock, amendments: Sequence[Amendment] = ()
+) -> SimulationResult:
+    """Runs every arm with every seed.
+
+    A run that meets a `DimatError` ends as `failed` with this reason; the others go on. The caller sets
+    one torch thread and deterministic algorithms.
+    """
+    runs = []
+    for seed in spec.seeds:
+        prepared: dict[int, bytes] = {}
+        for arm in spec.arms:
+            run = _Run(spec, arm, seed, rows_of, clock, amendments)
+            runs.append(run.go(prepared))
+    return SimulationResult(spec, tuple(runs))
+
+
+class _Run:
+    """One run under way: artifacts made so far and what was measured."""
+
+    def __init__(
+        self,
+        spec: PilotSpec,
+        arm: ArmSpec,
+        seed: int,
+        rows_of: RowsOf,
+        clock: Clock,
+        amendments: Sequence[Amendment],
+    ) -> None:
+        self.spec, self.arm, self.seed, self.clock = spec, arm, seed, clock
+        self.schedule = Schedule.of(spec, arm.name, amendments)
+        self.sites = range(len(spec.sites))
+        self.rows_of = rows_of
+        self.artifacts: dict[StepKey, bytes] = {}
+        self.metrics: dict[StepKey, Metrics] = {}
+        self.bytes_exchanged = self.bytes_uploaded = 0
+        self.busy_s = 0.0
+
+    def go(self, prepared: dict[int, bytes]) -> RunResult:
+        """Runs to the end. `prepared` holds the sites' start models, and is filled by the first arm."""
+        started = self.clock()
+        done: set[StepKey] = set()
+        reason = None
+        try:
+            for site in self.sites:
+                if site not in prepared:
+                    context = self._context(StepKey(0, "prepare", site))
+                    prepared[site] = encode(_made(steps.prepare(context, self._rows(site), self.spec.train)))
+                key = StepKey(0, "prepare", site)
+                self.artifacts[key] = prepared[site]
+                done.add(key)
+            while ready := self.schedule.ready_steps(done):
+                for key in ready:
+                    self._do(key)
+                    done.add(key)
+        except DimatError as error:
+            reason = (error.code, error.params)
+        last = [self.schedule.model_after(self.spec.rounds, site) for site in self.sites]
+        return RunResult(
+            arm=self.arm,
+            seed=self.seed,
+            state="failed" if reason else "completed",
+            reason=reason,
+            rounds=self._rounds(),
+            bytes_exchanged=self.bytes_exchanged,
+            bytes_uploaded=self.bytes_uploaded,
+            busy_s=self.busy_s,
+            seconds=self.clock() - started,
+            final_artifacts=() if reason else tuple(sha256(self.artifacts[key]) for key in last),
+        )
+
+    def _do(self, key: StepKey) -> None:
+        """One step, from artifacts to an artifact."""
+        began = self.clock()
+        result = self._result(key)
+        if result.params is not None:
+            self.artifacts[key] = encode(result.params)
+            self.bytes_uploaded += len(self.artifacts[key])
+        if result.metrics is not None:
+            self.metrics[key] = result.metrics
+        self.busy_s += self.clock() - began
+
+    def _result(self, key: StepKey) -> StepResult:
+        context, rows = self._context(key), self._rows(key.site)
+        own_key, *other_keys = self.schedule.inputs(key)
+        expected = steps.layout(self.spec.model, rows)
+        own = decode(self.artifacts[own_key], expected)
+        plan = self.schedule.plan_of(max(key.round, 1))
+        if key.kind == "evaluate":
+            return steps.evaluate(context, rows, own)
+        if key.kind == "train":
+            return steps.train(context, rows, plan.train, own)
+        others = {other.site: self._fetch(other, expected) for other in other_keys}
+        if key.kind == "align":
+            return steps.align(context, rows, plan.merge, own, next(iter(others.items()), None))
+        row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
+        weights = {site: float(row[site]) for site in (key.site, *others)}
+        return steps.merge(context, rows, plan.merge, plan.method, own, others, weights)
+
+    def _fetch(self, key: StepKey, expected: Layout) -> Params:
+        """Another site's model: an exchange, counted in bytes."""
+        self.bytes_exchanged += len(self.artifacts[key])
+        return decode(self.artifacts[key], expected, allow_non_finite=True)
+
+    def _rows(self, site: int) -> SiteRows:
+        return self.rows_of(self.seed, site)
+
+    def _context(self, key: StepKey) -> StepContext:
+        return StepContext(
+            seed=self.seed,
+            round=key.round,
+            rounds=self.spec.rounds,
+            site_index=key.site,
+            site_name=self.spec.site_names[key.site],
+            num_sites=len(self.spec.sites),
+            model=self.spec.model,
+            evaluation=self.spec.evaluation,
+        )
+
+    def _rounds(self) -> tuple[RoundResult, ...]:
+        found = []
+        for round in range(self.spec.rounds + 1):
+            after_train = self._of_all_sites(round, "train" if round else "evaluate")
+            if after_train is None:
+                break
+            found.append(RoundResult(round, self._of_all_sites(round, "merge"), after_train))
+        return tuple(found)
+
+    def _of_all_sites(self, round: int, kind: Any) -> tuple[Metrics, ...] | None:
+        keys = [StepKey(round, kind, site) for site in self.sites]
+        return tuple(self.metrics[key] for key in keys) if all(key in self.metrics for key in keys) else None
+
+
+def as_json(result: SimulationResult) -> dict[str, Any]:
+    """The result in the shape that `awase simulate --json` and `awase demo --json` share.
+
+    Accuracies are fractions 0..1, means weigh sites equally; all-site values are null where the pilot
+    has none.
+    """
+    names = result.spec.site_names
+    return {
+        "pilot": {
+            "name": result.spec.name,
+            "spec_sha256": spec_sha256(result.spec),
+            "sites": list(names),
+            "rounds": result.spec.rounds,
+        },
+        "runs": [_run_json(run, names) for run in result.runs],
+    }
+
+
+def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "arm": run.arm.name,
+        "method": run.arm.method,
+        "seed": run.seed,
+        "state": run.state,
+        "reason": {"code": run.reason[0], "params": run.reason[1]} if run.reason else None,
+        "rounds": [
+            {
+                "round": item.round,
+                "merged": item.after_merge is not None,
+                "after_merge": _accuracies(item.after_merge, names) if item.after_merge else None,
+                "after_train": _accuracies(item.after_train, names),
+            }
+            for item in run.rounds
+        ],
+        "bytes_exchanged": run.bytes_exchanged,
+        "bytes_uploaded": run.bytes_uploaded,
+        "bytes_evaluation": 0,
+        "bytes_wasted": 0,
+        "busy_s": run.busy_s,
+        "seconds": run.seconds,
+        "final_artifacts": dict(zip(names, run.final_artifacts, strict=False)),
+    }
+
+
+def _accuracies(metrics: Sequence[Metrics], names: Sequence[str]) -> dict[str, Any]:
+    all_site = {name: m.all_site for name, m in zip(names, metrics, strict=True) if m.all_site is not None}
+    own_site = {name: m.own_site for name, m in zip(names, metrics, strict=True)}
+    return {"all_site": _mean_and_each(all_site) if all_site else None, "own_site": _mean_and_each(own_site)}
+
+
+def _mean_and_each(by_site: Mapping[str, float]) -> dict[str, Any]:
+    return {"mean": sum(by_site.values()) / len(by_site), "by_site": dict(by_site)}
+
+
+def _made(result: StepResult) -> Params:
+    assert result.params is not None, "prepare always makes params"
+    return result.params

@@ -1,0 +1,1 @@
+"""Training at one site, evaluation, and where their randomness comes from."""

@@ -1,0 +1,1 @@
+"""Readers: from files to the values that `dimat` works on."""

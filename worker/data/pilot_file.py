@@ -1,0 +1,51 @@
+"""Reads a pilot from a TOML file.
+
+The table `[assumptions]` is business, not algorithm: it is handed back as it is for the backend.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dimat.spec import PilotSpec
+
+
+class PilotFileError(Exception):
+    """The file is not a pilot that can be run; the message names the file, the place and the value."""
+
+
+def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
+    """The pilot and its business assumptions (empty if the file has none).
+
+    Raises:
+        PilotFileError: the file cannot be read, is not TOML, or is not a valid pilot.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PilotFileError(f"Cannot read the pilot file '{path}': {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PilotFileError(f"'{path}' is not a TOML file: {error}.") from error
+    assumptions = content.pop("assumptions", {})
+    if not isinstance(assumptions, dict):
+        raise PilotFileError(f"'{path}': 'assumptions' must be a table, not {assumptions!r}.")
+    try:
+        return PilotSpec.model_validate(content), assumptions
+    except ValidationError as error:
+        raise PilotFileError(f"'{path}' is not a valid pilot:\n{_lines(error)}") from error
+
+
+def _lines(error: ValidationError) -> str:
+    """One line per problem: place, message, value."""
+    return "\n".join(f"  {_place(item['loc'])}: {item['msg']}{_value(item)}" for item in error.errors())
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "pilot"
+
+
+def _value(item: Any) -> str:
+    given = item["input"]
+    return f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""

@@ -1,0 +1,78 @@
+"""Reads the sample data sets that ship in `data/`, and builds a simulated site's rows from them.
+
+Reading and sharing out are remembered per process: a worker asks for the same rows at every step.
+"""
+
+import csv
+import gzip
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from dimat.errors import UnknownSample
+from dimat.rows import SiteRows, Table, all_site_rows
+from dimat.samples import SAMPLES, SampleInfo
+from dimat.spec import DataSpec, SiteData
+
+DATA_DIR = Path(__file__).resolve().parents[2] / "data"
+
+
+def load_site_rows(
+    site_data: SiteData, data: DataSpec, site_names: tuple[str, ...], site_index: int, seed: int
+) -> SiteRows:
+    """The rows of one simulated site.
+
+    Raises:
+        UnknownSample, NonFiniteData, TooFewRows, OSError: the file cannot be read.
+    """
+    return _all_sites(site_data.dataset, data, site_names, seed)[site_index]
+
+
+@lru_cache(maxsize=8)
+def _all_sites(
+    dataset: str, data: DataSpec, site_names: tuple[str, ...], seed: int
+) -> tuple[SiteRows, ...]:
+    return all_site_rows(read_sample(dataset), data, site_names, seed)
+
+
+@lru_cache(maxsize=2)
+def read_sample(name: str, folder: Path = DATA_DIR) -> Table:
+    """A sample data set as it is in its file; images are scaled to 0..1.
+
+    Raises:
+        UnknownSample: no such set. OSError: the file cannot be read. ValueError: it is not what it should be.
+    """
+    if name not in SAMPLES:
+        raise UnknownSample(name=name, known=", ".join(SAMPLES))
+    info = SAMPLES[name]
+    table = _read_images(info, folder) if info.file.endswith(".npz") else _read_csv(info, folder)
+    if table.x.shape != (info.num_rows, *info.shape):
+        raise ValueError(
+            f"'{folder / info.file}' has rows of shape {table.x.shape}, "
+            f"expected {(info.num_rows, *info.shape)}. Restore the file that came with the product."
+        )
+    return table
+
+
+def _read_csv(info: SampleInfo, folder: Path) -> Table:
+    """Features, then the label: a digit or a capital letter."""
+    with gzip.open(folder / info.file, "rt", encoding="ascii", newline="") as lines:
+        _header, *rows = csv.reader(lines)
+    labels = [int(row[-1]) if row[-1].isdigit() else ord(row[-1]) - ord("A") for row in rows]
+    return Table(
+        x=np.array([row[:-1] for row in rows], dtype=np.float32),
+        y=np.array(labels, dtype=np.int64),
+        num_classes=info.num_classes,
+    )
+
+
+def _read_images(info: SampleInfo, folder: Path) -> Table:
+    with np.load(folder / info.file, allow_pickle=False) as arrays:
+        images = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    return Table(
+        x=(images[:, None] / 255.0).astype(np.float32),
+        y=labels.astype(np.int64),
+        num_classes=info.num_classes,
+    )

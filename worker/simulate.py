@@ -1,0 +1,72 @@
+"""`awase simulate`: a whole pilot in this process, with the readers that the steps of a worker use."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dimat.rows import SiteRows
+from dimat.simulate import as_json, simulate
+from dimat.spec import PilotSpec
+from worker.data.pilot_file import read_pilot
+from worker.data.samples import load_site_rows
+
+
+def main(pilot_path: Path, json_path: Path | None = None) -> bool:
+    """Simulates the pilot, prints a table, writes the result; whether all runs completed.
+
+    Raises:
+        PilotFileError: see `read_pilot`. DimatError: the data cannot be used. OSError: writing failed.
+    """
+    spec, _assumptions = read_pilot(pilot_path)
+    result = simulate_spec(spec)
+    print(table(result))
+    if json_path is not None:
+        write_json(json_path, result)
+    return all(run["state"] == "completed" for run in result["runs"])
+
+
+def simulate_spec(spec: PilotSpec) -> dict[str, Any]:
+    """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process."""
+    torch.set_num_threads(1)  # more threads give other bits, and are slower for models of this size
+    torch.use_deterministic_algorithms(True)
+
+    def rows_of(seed: int, site: int) -> SiteRows:
+        return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
+
+    return as_json(simulate(spec, rows_of, time.perf_counter))
+
+
+def table(result: dict[str, Any]) -> str:
+    """The runs as lines of text; accuracies in percent."""
+    lines = [f"{'arm':<24}{'seed':>5}  {'state':<10}{'all-site':>9}{'own-site':>9}{'exchanged':>12}{'time':>8}"]
+    for run in result["runs"]:
+        last = run["rounds"][-1]["after_train"] if run["rounds"] else {"all_site": None, "own_site": None}
+        lines.append(
+            f"{run['arm']:<24}{run['seed']:>5}  {run['state']:<10}"
+            f"{_percent(last['all_site']):>9}{_percent(last['own_site']):>9}"
+            f"{run['bytes_exchanged'] / 1e6:>9.1f} MB{run['seconds']:>6.1f} s"
+        )
+    return "\n".join(lines)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes the file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1, allow_nan=False)
+            file.write("\n")
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _percent(accuracy: dict[str, Any] | None) -> str:
+    return "-" if accuracy is None else f"{100 * accuracy['mean']:.1f} %"
