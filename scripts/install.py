@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pages
 import torch_build
-from shell import PYTHON, ROOT, VENV, Problem, answer, run, say, stage, stop_running
+from shell import PYTHON, ROOT, VENV, Problem, answer, keep_open, run, say, stage, stop_running
 
 STAMP = VENV / "awase-stamp"
 DEV_STAMP = VENV / "dev-stamp"
@@ -38,6 +38,9 @@ def main() -> int:
                 _install(wanted.stamp, wants_pages, wanted.dev)
     except Problem as problem:
         say(str(problem))
+        return 1
+    except OSError as error:
+        say(f"{error.strerror}: {error.filename or VENV}. Correct this (disk full? no permission?) and try again.")
         return 1
     except KeyboardInterrupt:
         say("interrupted. The next call goes on from here.")
@@ -65,7 +68,8 @@ def _is_done(stamp: str, wants_pages: bool, wants_dev: bool) -> bool:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Hold the lock of this folder. The system drops it when the process ends, however it ends."""
+    """Hold the lock of this folder. The system drops it when this process and all programs it started have
+    ended, however they end: the next installation never meets a left-over pip at work."""
     try:
         lock = (ROOT / ".awase-lock").open("a")
     except OSError as error:
@@ -76,6 +80,7 @@ def _one_at_a_time() -> Iterator[None]:
         except OSError:
             say("another ./awase is installing here; waiting for it ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        keep_open.append(lock.fileno())
         yield
 
 

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
+keep_open: list[int] = []
+"""File descriptors that started programs inherit."""
+
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
 
@@ -50,6 +53,7 @@ def run(
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True,
+            pass_fds=keep_open,
         )  # fmt: skip
         with _lock:
             _running.add(process)
