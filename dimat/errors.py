@@ -39,7 +39,7 @@ class DimatError(Exception):
     code: ClassVar[str] = "dimat_error"
     template: ClassVar[str] = ""
 
-    def __init__(self, **params: str | int | float) -> None:
+    def __init__(self, **params: str | float) -> None:
         self.params = params
         super().__init__(self.template.format(**params))
 
@@ -61,8 +61,7 @@ class TopologyError(DimatError):
 class TopologyDisconnected(TopologyError):
     code = "topology_disconnected"
     template = (
-        "The topology is not connected: no path leads from '{a}' to '{b}'. "
-        "Add a link between the parts."
+        "The topology is not connected: no path leads from '{a}' to '{b}'. Add a link between the parts."
     )
 
 
@@ -99,8 +98,7 @@ class MixingRowSum(MixingError):
 class MixingNegative(MixingError):
     code = "mixing_negative"
     template = (
-        "The weight of site '{b}' in the row of site '{a}' is {value:.6g}. "
-        "Weights must be between 0 and 1."
+        "The weight of site '{b}' in the row of site '{a}' is {value:.6g}. Weights must be between 0 and 1."
     )
 
 

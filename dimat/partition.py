@@ -112,12 +112,12 @@ def class_mixes(
             return _shards(min(wanted, num_classes), num_classes, num_sites, rng)
 
 
-def largest_remainder(wanted: NDArray[np.float64], total: int) -> Indices:
+def largest_remainder(wanted: NDArray[np.floating], total: int) -> Indices:
     """Whole numbers near `wanted` (>= 0) with the given sum; a tie goes to the lower index.
 
     `wanted` must sum to about `total` (the difference is below its length).
     """
-    floor = np.floor(wanted + 1e-9).astype(np.int64)
+    floor: Indices = np.floor(wanted + 1e-9).astype(np.int64)
     missing = total - int(floor.sum())
     order = np.argsort(floor - wanted, kind="stable")
     floor[order[:missing]] += 1
@@ -132,9 +132,7 @@ def _hash_fractions(num_rows: int, key: str) -> NDArray[np.float64]:
     return np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64
 
 
-def _shards(
-    wanted: int, num_classes: int, num_sites: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _shards(wanted: int, num_classes: int, num_sites: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Each site takes the classes taken least often so far, at random among equals."""
     mixes_NC, used = np.zeros((num_sites, num_classes)), np.zeros(num_classes)
     for site in range(num_sites):
@@ -147,9 +145,7 @@ def _shards(
 class _Pools:
     """Rows by class, drawn without replacement."""
 
-    def __init__(
-        self, labels: Indices, num_classes: int, rows: Indices, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, labels: Indices, num_classes: int, rows: Indices, rng: np.random.Generator) -> None:
         shuffled = rng.permutation(rows)
         self._of_class = [shuffled[labels[shuffled] == c] for c in range(num_classes)]
         self._taken = np.zeros(num_classes, dtype=np.int64)

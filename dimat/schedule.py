@@ -12,7 +12,8 @@ A coordinator asks after every finished step, for up to a thousand sites: `ready
 the steps that read what was just made, `ready_steps` at the first open step of each site.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import islice
@@ -78,7 +79,9 @@ class Schedule:
     def all_steps(self) -> list[StepKey]:
         """Every step of the run in a fixed order: by round, then kind in order of work, then site."""
         return sorted(
-            step for site in range(self.num_sites) for step in (*self._chain(site), StepKey(0, "evaluate", site))
+            step
+            for site in range(self.num_sites)
+            for step in (*self._chain(site), StepKey(0, "evaluate", site))
         )
 
     @cached_property
@@ -97,7 +100,8 @@ class Schedule:
     @cached_property
     def _children(self) -> tuple[tuple[int, ...], ...]:
         return tuple(
-            tuple(s for s, parent in enumerate(self._tree) if parent == site) for site in range(self.num_sites)
+            tuple(s for s, parent in enumerate(self._tree) if parent == site)
+            for site in range(self.num_sites)
         )
 
     def inputs(self, step: StepKey) -> list[StepKey]:
@@ -139,12 +143,14 @@ class Schedule:
         return self._start(site) if round == 0 else StepKey(round, "train", site)
 
     def ready_after(
-        self, finished: StepKey, done: Set[StepKey], known: Set[StepKey] = frozenset()
+        self, finished: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
     ) -> list[StepKey]:
         """Steps that `finished` (a member of `done`) has just made ready; cost: neighbours squared."""
         return [step for step in self.followers(finished) if self._is_ready(step, done, known)]
 
-    def ready_steps(self, done: Set[StepKey], known: Set[StepKey] = frozenset()) -> list[StepKey]:
+    def ready_steps(
+        self, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
+    ) -> list[StepKey]:
         """Steps that are neither done nor in `known` (already started) and whose inputs are all done."""
         candidates = [StepKey(0, "evaluate", site) for site in range(self.num_sites)]
         for site in range(self.num_sites):
@@ -174,10 +180,8 @@ class Schedule:
         near = self.topology_of(round).neighbours(site)
         return [StepKey(round, "merge", s) for s in sorted((site, *near))]
 
-    def _is_ready(self, step: StepKey, done: Set[StepKey], known: Set[StepKey]) -> bool:
-        return (
-            step not in done and step not in known and all(needed in done for needed in self.inputs(step))
-        )
+    def _is_ready(self, step: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey]) -> bool:
+        return step not in done and step not in known and all(needed in done for needed in self.inputs(step))
 
     def _merges_in(self, round: int) -> bool:
         return self.plan_of(round).merges_in(round)

@@ -12,7 +12,7 @@ from dimat import steps
 from dimat.errors import DimatError
 from dimat.params import Layout, Params
 from dimat.rows import SiteRows
-from dimat.schedule import Schedule, StepKey
+from dimat.schedule import Schedule, StepKey, StepKind
 from dimat.spec import Amendment, ArmSpec, PilotSpec, spec_sha256
 from dimat.steps import StepContext, StepResult
 from dimat.training.evaluate import Metrics
@@ -49,7 +49,7 @@ class RunResult:
     arm: ArmSpec
     seed: int
     state: str
-    reason: tuple[str, dict[str, str | int | float]] | None
+    reason: tuple[str, dict[str, str | float]] | None
     rounds: tuple[RoundResult, ...]
     bytes_exchanged: int
     bytes_uploaded: int
@@ -194,7 +194,7 @@ class _Run:
             found.append(RoundResult(round, self._of_all_sites(round, "merge"), after_train))
         return tuple(found)
 
-    def _of_all_sites(self, round: int, kind: Any) -> tuple[Metrics, ...] | None:
+    def _of_all_sites(self, round: int, kind: StepKind) -> tuple[Metrics, ...] | None:
         keys = [StepKey(round, kind, site) for site in self.sites]
         return tuple(self.metrics[key] for key in keys) if all(key in self.metrics for key in keys) else None
 

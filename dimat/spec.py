@@ -75,9 +75,7 @@ class ShardsPartition(Frozen):
     classes_per_site: int = Field(2, ge=1, le=1000)
 
 
-Partition = Annotated[
-    IidPartition | DirichletPartition | ShardsPartition, Field(discriminator="kind")
-]
+Partition = Annotated[IidPartition | DirichletPartition | ShardsPartition, Field(discriminator="kind")]
 
 
 class SplitSpec(Frozen):
@@ -350,9 +348,7 @@ class PilotSpec(Frozen):
             )  # fmt: skip
 
 
-def effective_spec(
-    spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int
-) -> ArmPlan:
+def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
     """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
     with `from_round` <= `round`, in the order given.
 
@@ -377,7 +373,7 @@ def spec_sha256(spec: PilotSpec) -> str:
 def as_pydantic(error: DimatError) -> PydanticCustomError:
     """The error in the form in which pydantic collects it with its place: type = code, ctx = params."""
     # The sentence goes in as a value: pydantic's own templates know no format specs such as {x:.6g}.
-    return PydanticCustomError(error.code, "{message}", {**error.params, "message": str(error)})  # type: ignore[arg-type]
+    return PydanticCustomError(error.code, "{message}", {**error.params, "message": str(error)})
 
 
 def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:

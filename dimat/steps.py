@@ -62,7 +62,7 @@ class StepContext:
     site_name: str
     num_sites: int
     model: ModelSpec
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec
     device: str = "cpu"
     should_stop: Callable[[], bool] = _never
     on_progress: Callable[[float], None] = _ignore
@@ -237,9 +237,7 @@ def _train(
     _stop_if_asked(context)
     here = rows.on(context.device)
     model.to(context.device)
-    return local.train(
-        model, here.train_x, here.train_y, how, rng, context.should_stop, context.on_progress
-    )
+    return local.train(model, here.train_x, here.train_y, how, rng, context.should_stop, context.on_progress)
 
 
 def _inputs(

@@ -43,7 +43,9 @@ def simulate_spec(spec: PilotSpec) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """The runs as lines of text; accuracies in percent."""
-    lines = [f"{'arm':<24}{'seed':>5}  {'state':<10}{'all-site':>9}{'own-site':>9}{'exchanged':>12}{'time':>8}"]
+    lines = [
+        f"{'arm':<24}{'seed':>5}  {'state':<10}{'all-site':>9}{'own-site':>9}{'exchanged':>12}{'time':>8}"
+    ]
     for run in result["runs"]:
         last = run["rounds"][-1]["after_train"] if run["rounds"] else {"all_site": None, "own_site": None}
         lines.append(

@@ -54,9 +54,7 @@ def observe(model: nn.Module, spec: PermutationSpec, probe: Tensor) -> Activatio
 
         return hook
 
-    handles = [
-        model.get_submodule(group.tap).register_forward_pre_hook(keep(group)) for group in spec.groups
-    ]
+    handles = [model.get_submodule(group.tap).register_forward_pre_hook(keep(group)) for group in spec.groups]
     model.eval()
     try:
         with torch.no_grad():

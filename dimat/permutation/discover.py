@@ -52,4 +52,6 @@ def discover(model: nn.Sequential, shape: tuple[int, ...]) -> PermutationSpec:
 
 def _refuse_grouped(name: str, layer: nn.Linear | nn.Conv2d) -> None:
     if isinstance(layer, nn.Conv2d) and layer.groups != 1:
-        raise TypeError(f"The symmetries of layer '{name}' (a convolution in {layer.groups} groups) are not known.")
+        raise TypeError(
+            f"The symmetries of layer '{name}' (a convolution in {layer.groups} groups) are not known."
+        )

@@ -11,7 +11,9 @@ from dimat.permutation.spec import PermutationSpec
 TOLERANCE = 1e-6
 
 
-def output_change(model: nn.Module, spec: PermutationSpec, x: Tensor, rng: torch.Generator) -> dict[str, float]:
+def output_change(
+    model: nn.Module, spec: PermutationSpec, x: Tensor, rng: torch.Generator
+) -> dict[str, float]:
     """For each group the largest change of the outputs under a random permutation, relative to their size.
 
     Args:

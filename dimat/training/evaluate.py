@@ -60,9 +60,7 @@ def correct_by_class(
     )
 
 
-def reweighted(
-    correct_C: NDArray[np.int64], count_C: NDArray[np.int64], mix_C: NDArray[np.float64]
-) -> float:
+def reweighted(correct_C: NDArray[np.int64], count_C: NDArray[np.int64], mix_C: NDArray[np.float64]) -> float:
     """sum_c mix_c * accuracy_c over the classes that have rows; 0..1."""
     tested = count_C > 0
     share = mix_C[tested] / mix_C[tested].sum()

@@ -30,9 +30,7 @@ def load_site_rows(
 
 
 @lru_cache(maxsize=8)
-def _all_sites(
-    dataset: str, data: DataSpec, site_names: tuple[str, ...], seed: int
-) -> tuple[SiteRows, ...]:
+def _all_sites(dataset: str, data: DataSpec, site_names: tuple[str, ...], seed: int) -> tuple[SiteRows, ...]:
     return all_site_rows(read_sample(dataset), data, site_names, seed)
 
 
