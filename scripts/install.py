@@ -40,7 +40,9 @@ def main() -> int:
         say(str(problem))
         return 1
     except OSError as error:
-        say(f"{error.strerror}: {error.filename or VENV}. Correct this (disk full? no permission?) and try again.")
+        say(
+            f"{error.strerror}: {error.filename or VENV}. Correct this (disk full? no permission?) and try again."
+        )
         return 1
     except KeyboardInterrupt:
         say("interrupted. The next call goes on from here.")
@@ -73,7 +75,9 @@ def _one_at_a_time() -> Iterator[None]:
     try:
         lock = (ROOT / ".awase-lock").open("a")
     except OSError as error:
-        raise Problem(f"cannot write in {ROOT} ({error.strerror}). Make the folder writable for you.") from None
+        raise Problem(
+            f"cannot write in {ROOT} ({error.strerror}). Make the folder writable for you."
+        ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,7 +164,9 @@ def _install_locked(lock: Path) -> None:
         _pip_install("--require-hashes", "--no-deps", "-r", lock)
 
 
-def uv_environment(pip_settings: dict[str, str], environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+def uv_environment(
+    pip_settings: dict[str, str], environment: os._Environ[str] | dict[str, str]
+) -> dict[str, str]:
     """The environment for uv, which ignores pip's configuration: the machine's package sources handed over.
 
     By environment, not by arguments: an address may hold a password.

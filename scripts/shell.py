@@ -48,7 +48,9 @@ def run(
         Problem: it failed; with the last lines of its output.
     """
     with log.open("a+", encoding="utf-8", errors="replace") as output:
-        output.write(f"$ {' '.join(Path(part).name if i == 0 else str(part) for i, part in enumerate(command))}\n")
+        output.write(
+            f"$ {' '.join(Path(part).name if i == 0 else str(part) for i, part in enumerate(command))}\n"
+        )
         output.flush()
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -64,7 +66,9 @@ def run(
                 _running.discard(process)
     if code != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
-        raise Problem(f"'{Path(command[0]).name}' failed. Its last lines (all of them: {log}):\n" + "\n".join(lines))
+        raise Problem(
+            f"'{Path(command[0]).name}' failed. Its last lines (all of them: {log}):\n" + "\n".join(lines)
+        )
 
 
 def stop_running() -> None:

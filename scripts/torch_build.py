@@ -57,11 +57,14 @@ def attempts(
     if "find-links" in pip_settings:
         ways.append(Attempt("CPU build of this machine", ("--no-deps", "--no-index", wanted)))
     if pip_settings.keys() & {"index-url", "extra-index-url"}:
-        ways.append(Attempt("CPU build of the configured package source", ("--no-deps", wanted), only_cpu=True))
+        ways.append(
+            Attempt("CPU build of the configured package source", ("--no-deps", wanted), only_cpu=True)
+        )
     if platform != "linux":
         return [*ways, Attempt("CPU build", ("--no-deps", wanted))]
     public = Attempt(
-        "CPU build, about 200 MB", ("--no-deps", "--index-url", CPU_INDEX, "--retries", "1", "--timeout", "20", wanted)
+        "CPU build, about 200 MB",
+        ("--no-deps", "--index-url", CPU_INDEX, "--retries", "1", "--timeout", "20", wanted),
     )
     return [*ways, public, with_all]
 
@@ -72,7 +75,9 @@ def parse_pip_settings(listing: str) -> dict[str, str]:
     for line in listing.splitlines():
         key, found, value = line.partition("=")
         if found:
-            settings.setdefault(key.strip().rpartition(".")[2], value.strip().strip("'\"").replace("\\n", " "))
+            settings.setdefault(
+                key.strip().rpartition(".")[2], value.strip().strip("'\"").replace("\\n", " ")
+            )
     return settings
 
 
