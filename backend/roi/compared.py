@@ -1,0 +1,89 @@
+"""Which runs are compared with which, and why some are not. Pure: no words, no rounding.
+
+A run is compared with the control arm's run of the same seed only; a control run that failed or was
+cancelled compares with nothing, since what doing nothing would have given is then unknown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.roi import calculator
+from backend.roi.assumptions import Blend, ValueBasis
+from backend.roi.calculator import Result
+from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.schemas import Basis
+from backend.text.schemas import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One arm against the control arm under one basis.
+
+    Attributes:
+        per_seed: one result per seed. total: their mean. num_completed: pairs of runs that completed.
+        stands: False when the arm failed or was cancelled; what it reached is shown, not recommended.
+    """
+
+    arm: str
+    per_seed: tuple[Result, ...]
+    total: Result
+    num_completed: int
+    stands: bool
+
+
+def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
+    """Why there is no ROI at all, or None."""
+    if facts.assumptions is None:
+        return Text(code="no_assumptions", params={})
+    if facts.control_arm is None:
+        return Text(code="no_control_arm", params={})
+    if run is not None and run.arm == facts.control_arm:
+        return Text(code="run_is_control", params={"control": run.arm})
+    controls = [facts.control_of(run)] if run else list(facts.runs_of(facts.control_arm))
+    present = [control for control in controls if control is not None]
+    if not any(len(control.after_train("own_site")) > 1 or control.ended_early for control in present):
+        return Text(code="control_not_run", params={"control": facts.control_arm})
+    if all(control.ended_early for control in present):
+        states = {control.state for control in present}
+        code = "control_failed" if "failed" in states else "control_cancelled"
+        return Text(code=code, params={"control": facts.control_arm})
+    return None
+
+
+def compared_bases(
+    facts: PilotFacts, wanted: ValueBasis | None, run: RunFacts | None = None
+) -> list[tuple[Basis, list[Compared]]]:
+    """Every basis with the arms that can be compared under it, in the order of the spec."""
+    values: dict[Basis, ValueBasis] = {"own_site": "own_site", "all_site": "all_site"}
+    if isinstance(wanted, Blend):
+        values["blend"] = wanted
+    found: list[tuple[Basis, list[Compared]]] = []
+    for name, basis in values.items():
+        arms = []
+        for label in facts.arms:
+            runs = [run] if run and run.arm == label.name else [] if run else facts.runs_of(label.name)
+            arm = _compare_arm(facts, label.name, runs, basis)
+            if arm is not None and label.name != facts.control_arm:
+                arms.append(arm)
+        found.append((name, arms))
+    return found
+
+
+def _compare_arm(facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: ValueBasis) -> Compared | None:
+    assert facts.assumptions is not None
+    standing = [run for run in runs if not run.ended_early]
+    pairs = []
+    for run in standing or runs:
+        control = facts.control_of(run)
+        if control is None or control.ended_early:
+            continue
+        rounds = len(calculator.gains(run, control, basis))
+        if rounds > 1:
+            pairs.append((run, control, rounds))
+    if not pairs:
+        return None
+    last = min(rounds for _, _, rounds in pairs) - 1
+    found = [calculator.compare(run, control, basis, facts.assumptions, last) for run, control, _ in pairs]
+    results = tuple(result for result in found if result is not None)
+    completed = sum(run.state == control.state == "completed" for run, control, _ in pairs)
+    return Compared(arm, results, calculator.mean(results), completed, bool(standing))

@@ -1,0 +1,155 @@
+"""Measured facts of a pilot's runs as plain values: what calculator, figures and summary work on.
+
+Nothing here knows the database, money or a language. "Complete" always means: every site has a value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from backend.roi.assumptions import Assumptions
+
+Phase = Literal["after_merge", "after_train"]
+Measure = Literal["own_site", "all_site"]
+ENDED_EARLY = frozenset({"failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLabel:
+    """A site as it is called on pages; `label` is unique within the pilot."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Accuracies (fractions) of all sites at one point of a run, in the order of the pilot's sites."""
+
+    round: int
+    phase: Phase
+    own_site: tuple[float | None, ...]
+    all_site: tuple[float | None, ...]
+
+    def of(self, measure: Measure) -> tuple[float | None, ...]:
+        return self.own_site if measure == "own_site" else self.all_site
+
+    def complete(self, measure: Measure) -> tuple[float, ...] | None:
+        """One value per site, or None while a site's is missing."""
+        values = tuple(value for value in self.of(measure) if value is not None)
+        return values if values and len(values) == len(self.of(measure)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one site spent in one round: processor seconds, and bytes it fetched over links."""
+
+    cpu_s: float = 0.0
+    gpu_s: float = 0.0
+    num_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes over links, of one round and purpose or of one link. `wasted`: the attempt did not count."""
+
+    accepted_bytes: int
+    wasted_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run. `points` are in the order of time (after_merge before after_train).
+
+    Attributes:
+        usage: (round, site index) -> usage; absent = nothing spent.
+        by_round: (round, purpose) -> traffic. by_link: (from index, to index) -> traffic.
+    """
+
+    id: str
+    arm: str
+    method: str
+    seed: int
+    state: str
+    rounds: int
+    rounds_done: int
+    revision: int
+    bytes_exchanged: int
+    busy_s: float
+    points: tuple[Point, ...]
+    usage: Mapping[tuple[int, int], Usage]
+    by_round: Mapping[tuple[int, str], Traffic]
+    by_link: Mapping[tuple[int, int], Traffic]
+
+    @property
+    def ended_early(self) -> bool:
+        return self.state in ENDED_EARLY
+
+    def after_train(self, measure: Measure) -> dict[int, tuple[float, ...]]:
+        """Round -> one accuracy per site after training, complete rounds only."""
+        return {
+            point.round: values
+            for point in self.points
+            if point.phase == "after_train" and (values := point.complete(measure)) is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ArmLabel:
+    name: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class PilotFacts:
+    """A pilot and its runs. `arms` and `sites` are in the order of the spec.
+
+    Attributes:
+        all_site_measured: the pilot has an all-site value. simulated: it comes from shared rows.
+        control_arm: the arm that gains are measured against, or None.
+        revision: grows with every change of pilot, runs or assumptions.
+    """
+
+    id: str
+    revision: int
+    rounds: int
+    sites: tuple[SiteLabel, ...]
+    arms: tuple[ArmLabel, ...]
+    control_arm: str | None
+    all_site_measured: bool
+    simulated: bool
+    runs: tuple[RunFacts, ...]
+    assumptions: Assumptions | None
+    assumptions_version: int | None
+
+    def runs_of(self, arm: str | None) -> tuple[RunFacts, ...]:
+        """One run per seed; of several (a retry) the one that got further."""
+        best: dict[int, RunFacts] = {}
+        for run in self.runs:
+            if run.arm == arm and (run.seed not in best or _reach(run) >= _reach(best[run.seed])):
+                best[run.seed] = run
+        return tuple(best[seed] for seed in sorted(best))
+
+    def control_of(self, run: RunFacts) -> RunFacts | None:
+        """The control arm's run with the same seed."""
+        return next((other for other in self.runs_of(self.control_arm) if other.seed == run.seed), None)
+
+    def run(self, run_id: str) -> RunFacts:
+        """Raises: KeyError."""
+        return {run.id: run for run in self.runs}[run_id]
+
+    def arm_index(self, arm: str) -> int:
+        return [label.name for label in self.arms].index(arm)
+
+
+def _reach(run: RunFacts) -> tuple[bool, int]:
+    return (not run.ended_early, run.rounds_done)
+
+
+def site_labels(sites: list[dict[str, Any]]) -> tuple[SiteLabel, ...]:
+    """Display names, with the site's name where two are alike or one is empty."""
+    shown = [site.get("display_name") or site["name"] for site in sites]
+    return tuple(
+        SiteLabel(site["name"], text if shown.count(text) == 1 else f"{text} ({site['name']})")
+        for site, text in zip(sites, shown, strict=True)
+    )

@@ -1,0 +1,43 @@
+"""Numbers as people read them. English and Japanese write these alike; units that differ are in the catalogue."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+MINUS = "\u2212"
+_SYMBOLS = {"JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
+_WHOLE_ONLY = frozenset({"JPY", "KRW"})
+_BYTE_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def percent(fraction: float) -> str:
+    """0.737 -> '73.7' (the sign % is the catalogue's)."""
+    return f"{fraction * 100:.1f}"
+
+
+def points(difference: float) -> str:
+    """0.163 -> '+16.3', in percentage points."""
+    shown = f"{abs(difference) * 100:.1f}"
+    return shown if float(shown) == 0 else f"{'+' if difference > 0 else MINUS}{shown}"
+
+
+def money(amount: Decimal, currency: str, signed: bool = True) -> str:
+    """Decimal('-1234.5') JPY -> '−¥1,235'."""
+    places = "1" if currency in _WHOLE_ONLY or abs(amount) >= 1000 else "0.01"
+    rounded = amount.quantize(Decimal(places), ROUND_HALF_UP)
+    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(rounded):,}"
+
+
+def currency_symbol(currency: str) -> str:
+    """What stands before an amount."""
+    return _SYMBOLS.get(currency, currency + " ")
+
+
+def byte_unit(largest: float) -> tuple[int, str]:
+    """(divisor, unit) with which `largest` bytes is a number of one to three digits."""
+    return next(((size, unit) for size, unit in _BYTE_UNITS if largest >= size), (1, "B"))
+
+
+def num_bytes(count: int) -> str:
+    """1234567 -> '1.2 MB'."""
+    divisor, unit = byte_unit(count)
+    return f"{count} B" if divisor == 1 else f"{count / divisor:,.1f} {unit}"

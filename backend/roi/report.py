@@ -1,0 +1,102 @@
+"""From measured facts to the ROI report. Pure. A missing number is a reason with a code, never a zero."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from backend.roi import calculator
+from backend.roi.assumptions import Assumptions, Blend, ValueBasis
+from backend.roi.calculator import Net
+from backend.roi.compared import Compared, compared_bases, why_not
+from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi
+from backend.roi.verdict import evidence_and_verdict, sentence
+from backend.text.schemas import Text
+
+_CENT = Decimal("0.01")
+
+
+def build(facts: PilotFacts, value_basis: ValueBasis | None = None, run: RunFacts | None = None) -> RoiReport:
+    """The report of the pilot, or of one of its runs.
+
+    Args:
+        value_basis: instead of that of the assumptions.
+    """
+    assumptions = facts.assumptions
+    wanted = value_basis or (assumptions.value_basis if assumptions else None)
+    reason = why_not(facts, run)
+    bases = compared_bases(facts, wanted, run) if reason is None and assumptions else []
+    shown: list[RoiBase] = []
+    for basis in basis_names(wanted):
+        found = next((arms for name, arms in bases if name == basis), [])
+        shown.append(_base(facts, basis, found, reason, assumptions))
+    by_name = dict(bases)
+    counting = by_name.get(basis_name(wanted), []) if wanted else []
+    evidence, verdict = evidence_and_verdict(counting, assumptions)
+    said, disagree = sentence(reason, bases, basis_name(wanted), assumptions)
+    return RoiReport(
+        value_basis=wanted,
+        currency=assumptions.currency if assumptions else None,
+        example=assumptions.example if assumptions else False,
+        assumptions_version=facts.assumptions_version,
+        control_arm=facts.control_arm,
+        round_days=assumptions.round_days if assumptions else None,
+        bases=shown,
+        disagree=disagree,
+        sentence=said,
+        evidence=evidence,
+        verdict=verdict,
+    )
+
+
+def basis_name(basis: ValueBasis | None) -> Basis:
+    """The basis as the report names it."""
+    return "blend" if isinstance(basis, Blend) else basis or "own_site"
+
+
+def basis_names(wanted: ValueBasis | None) -> tuple[Basis, ...]:
+    return ("own_site", "all_site", "blend") if isinstance(wanted, Blend) else ("own_site", "all_site")
+
+
+def _base(
+    facts: PilotFacts,
+    basis: Basis,
+    arms: Sequence[Compared],
+    reason: Text | None,
+    assumptions: Assumptions | None,
+) -> RoiBase:
+    if reason is None and basis != "own_site" and not facts.all_site_measured:
+        reason = Text(code="all_site_not_measured", params={})
+    if reason is None and not arms:
+        reason = Text(code="no_result_yet", params={})
+    shown = [_arm(facts, arm) for arm in arms] if assumptions else []
+    return RoiBase(basis=basis, reason=reason, arms=shown)
+
+
+def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
+    last = arm.total.last
+    fraction = calculator.roi_fraction(last)
+    return ArmRoi(
+        arm=arm.arm,
+        num_seeds=len(arm.per_seed),
+        points=[
+            RoiPoint(round=step.round, gain_mean=float(step.gain), **_amounts(step.net).model_dump())
+            for step in arm.total.steps
+        ],
+        cost_so_far=_cents(last.cost),
+        break_even_round=calculator.break_even_round(arm.total.steps),
+        net_at_end=_amounts(last.net),
+        roi_fraction=None if fraction is None else float(fraction),
+        by_site=[
+            SiteRoi(site=site.name, display_name=site.label, gain=float(one.gain), net=_amounts(one.net))
+            for site, one in zip(facts.sites, arm.total.sites, strict=True)
+        ],
+    )
+
+
+def _amounts(net: Net) -> Amounts:
+    return Amounts(low=_cents(net.low), likely=_cents(net.likely), high=_cents(net.high))
+
+
+def _cents(amount: Decimal) -> Decimal:
+    # Adding zero turns -0.00 into 0.00.
+    return amount.quantize(_CENT, ROUND_HALF_UP) + 0

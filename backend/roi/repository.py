@@ -1,0 +1,165 @@
+"""SQL behind ROI, figures and summary: reads a pilot's measured facts, sums done by the database."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
+from backend.roi.assumptions import Assumptions
+from backend.roi.facts import ArmLabel, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
+from dimat.spec import PilotSpec
+
+_PHASE_ORDER = {"after_merge": 0, "after_train": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the grouped queries found, by run id."""
+
+    points: dict[str, dict[tuple[int, str], dict[int, tuple[float, float | None]]]]
+    usage: dict[str, dict[tuple[int, int], Usage]]
+    by_round: dict[str, dict[tuple[int, str], Traffic]]
+    by_link: dict[str, dict[tuple[int, int], Traffic]]
+
+
+def pilot_of_run(session: Session, run_id: str) -> str | None:
+    """The pilot's id, or None when there is no such run."""
+    return session.scalar(select(RunRow.pilot_id).where(RunRow.id == run_id))
+
+
+def revision(session: Session, pilot_id: str) -> int | None:
+    """A number that grows with every change of the pilot, its runs or its assumptions; None: no such pilot."""
+    own = session.scalar(select(PilotRow.revision).where(PilotRow.id == pilot_id))
+    if own is None:
+        return None
+    runs = session.scalar(select(func.sum(RunRow.revision)).where(RunRow.pilot_id == pilot_id))
+    return int(own) + int(runs or 0) + (_assumptions(session, pilot_id)[1] or 0)
+
+
+def run_revision(session: Session, run_id: str) -> int | None:
+    """None: no such run."""
+    return session.scalar(select(RunRow.revision).where(RunRow.id == run_id))
+
+
+def load(session: Session, pilot_id: str, only_run: str | None = None) -> PilotFacts | None:
+    """The pilot's facts, or None when there is no such pilot. With `only_run`: of its runs this one alone."""
+    row = session.get(PilotRow, pilot_id)
+    number = revision(session, pilot_id)
+    if row is None or number is None:
+        return None
+    spec = PilotSpec.model_validate(row.spec)
+    wanted = RunRow.pilot_id == pilot_id if only_run is None else RunRow.id == only_run
+    runs = session.scalars(select(RunRow).where(wanted).order_by(RunRow.created_at, RunRow.id)).all()
+    found = _measured(session, [run.id for run in runs])
+    assumptions, version = _assumptions(session, pilot_id)
+    control = spec.control_arm
+    return PilotFacts(
+        id=pilot_id,
+        revision=number,
+        rounds=spec.rounds,
+        sites=site_labels(row.spec["sites"]),
+        arms=tuple(ArmLabel(arm.name, arm.method) for arm in spec.arms),
+        control_arm=control.name if control else None,
+        all_site_measured=spec.evaluation.all_site != "none",
+        simulated=spec.evaluation.all_site == "shared_set",
+        runs=tuple(_run(run, found, len(spec.sites)) for run in runs),
+        assumptions=assumptions,
+        assumptions_version=version,
+    )
+
+
+def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, int | None]:
+    row = session.scalar(
+        select(AssumptionsRow)
+        .where(AssumptionsRow.pilot_id == pilot_id)
+        .order_by(AssumptionsRow.version.desc())
+        .limit(1)
+    )
+    return (Assumptions.model_validate(row.body), row.version) if row else (None, None)
+
+
+def _run(row: RunRow, found: _Measured, num_sites: int) -> RunFacts:
+    points = found.points.get(row.id, {})
+    return RunFacts(
+        id=row.id,
+        arm=row.arm,
+        method=row.method,
+        seed=row.seed,
+        state=row.state,
+        rounds=row.rounds,
+        rounds_done=row.rounds_done,
+        revision=row.revision,
+        bytes_exchanged=row.bytes_exchanged,
+        busy_s=row.busy_s,
+        points=tuple(
+            _point(at, points[at], num_sites)
+            for at in sorted(points, key=lambda at: (at[0], _PHASE_ORDER[at[1]]))
+        ),
+        usage=found.usage.get(row.id, {}),
+        by_round=found.by_round.get(row.id, {}),
+        by_link=found.by_link.get(row.id, {}),
+    )
+
+
+def _point(at: tuple[int, str], values: dict[int, tuple[float, float | None]], num_sites: int) -> Point:
+    both = [values.get(site, (None, None)) for site in range(num_sites)]
+    return Point(at[0], cast(Phase, at[1]), tuple(own for own, _ in both), tuple(rest for _, rest in both))
+
+
+def _measured(session: Session, run_ids: Sequence[str]) -> _Measured:
+    found = _Measured(
+        defaultdict(lambda: defaultdict(dict)), defaultdict(dict), defaultdict(dict), defaultdict(dict)
+    )
+    metrics = select(
+        MetricRow.run_id, MetricRow.round, MetricRow.phase, MetricRow.site_index,
+        MetricRow.own_site, MetricRow.all_site,
+    ).where(MetricRow.run_id.in_(run_ids))  # fmt: skip
+    for run, round, phase, site, own, rest in session.execute(metrics):
+        found.points[run][round, phase][site] = (own, rest)
+    for run, round, purpose, accepted, wasted in session.execute(
+        _traffic(run_ids, ExchangeRow.round, ExchangeRow.purpose)
+    ):
+        found.by_round[run][round, purpose] = Traffic(int(accepted), int(wasted))
+    for run, a, b, accepted, wasted in session.execute(
+        _traffic(run_ids, ExchangeRow.from_index, ExchangeRow.to_index)
+    ):
+        found.by_link[run][a, b] = Traffic(int(accepted), int(wasted))
+    _add_usage(session, run_ids, found)
+    return found
+
+
+def _traffic(run_ids: Sequence[str], *by: Any) -> Select[Any]:
+    accepted = case((ExchangeRow.result == "accepted", ExchangeRow.num_bytes), else_=0)
+    wasted = case((ExchangeRow.result == "accepted", 0), else_=ExchangeRow.num_bytes)
+    return (
+        select(ExchangeRow.run_id, *by, func.sum(accepted), func.sum(wasted))
+        .where(ExchangeRow.run_id.in_(run_ids))
+        .group_by(ExchangeRow.run_id, *by)
+    )
+
+
+def _add_usage(session: Session, run_ids: Sequence[str], found: _Measured) -> None:
+    """A step on a GPU holds the device for all its seconds; its processor seconds count besides."""
+    on_gpu = case((StepRow.device.like("cuda%"), StepRow.seconds), else_=0.0)
+    steps = (
+        select(StepRow.run_id, StepRow.round, StepRow.site_index, func.sum(StepRow.cpu_s), func.sum(on_gpu))
+        .where(StepRow.run_id.in_(run_ids), StepRow.state == "completed")
+        .group_by(StepRow.run_id, StepRow.round, StepRow.site_index)
+    )
+    fetched = (
+        select(ExchangeRow.run_id, ExchangeRow.round, ExchangeRow.to_index, func.sum(ExchangeRow.num_bytes))
+        .where(ExchangeRow.run_id.in_(run_ids), ExchangeRow.result == "accepted")
+        .group_by(ExchangeRow.run_id, ExchangeRow.round, ExchangeRow.to_index)
+    )
+    num_bytes = {(run, round, site): int(total) for run, round, site, total in session.execute(fetched)}
+    spent = {
+        (run, round, site): (float(cpu or 0.0), float(gpu or 0.0))
+        for run, round, site, cpu, gpu in session.execute(steps)
+    }
+    for at in num_bytes.keys() | spent.keys():
+        cpu, gpu = spent.get(at, (0.0, 0.0))
+        found.usage[at[0]][at[1], at[2]] = Usage(cpu, gpu, num_bytes.get(at, 0))

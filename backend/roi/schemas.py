@@ -1,0 +1,77 @@
+"""Bodies of the ROI answers. Money is a decimal string in the report's currency, gains are fractions."""
+
+from decimal import Decimal
+from typing import Literal
+
+from backend.roi.assumptions import ValueBasis
+from backend.text.schemas import Schema, Text
+
+Basis = Literal["own_site", "all_site", "blend"]
+Verdict = Literal["none", "not_enough_evidence", "unclear", "go", "stop"]
+
+
+class Amounts(Schema):
+    """Net money under the low, likely and high value of a correct decision; low <= likely <= high."""
+
+    low: Decimal
+    likely: Decimal
+    high: Decimal
+
+
+class RoiPoint(Schema):
+    """Where an arm stands after a round: net so far, and the mean accuracy gain over sites in that round."""
+
+    round: int
+    low: Decimal
+    likely: Decimal
+    high: Decimal
+    gain_mean: float
+
+
+class SiteRoi(Schema):
+    """Whether it is worth it for one site; its share of `one_off_cost` is the same as every site's."""
+
+    site: str
+    display_name: str
+    gain: float
+    net: Amounts
+
+
+class ArmRoi(Schema):
+    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm."""
+
+    arm: str
+    num_seeds: int
+    points: list[RoiPoint]
+    cost_so_far: Decimal
+    break_even_round: int | None
+    net_at_end: Amounts
+    roi_fraction: float | None
+    by_site: list[SiteRoi]
+
+
+class RoiBase(Schema):
+    """ROI when this accuracy counts. `reason` says why there are no arms."""
+
+    basis: Basis
+    reason: Text | None
+    arms: list[ArmRoi]
+
+
+class RoiReport(Schema):
+    """ROI of a pilot or of one run. `bases` always has own_site and all_site, and blend when asked for.
+
+    `verdict` `none`: there is nothing to judge yet. `sentence` and `evidence` are texts of section `roi`.
+    """
+
+    value_basis: ValueBasis | None
+    currency: str | None
+    example: bool
+    assumptions_version: int | None
+    control_arm: str | None
+    round_days: Decimal | None
+    bases: list[RoiBase]
+    disagree: bool
+    sentence: Text
+    evidence: Text
+    verdict: Verdict

@@ -1,0 +1,92 @@
+"""What may be said about an ROI: the sentence, the evidence, the verdict. Pure rules; the words are in the
+catalogue.
+
+"go" needs at least three seeds that completed, figures that are the pilot's own, and a gain even at the
+worse end; one seed is chance as much as merit.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from backend.roi.assumptions import Assumptions
+from backend.roi.compared import Compared
+from backend.roi.numbers import money
+from backend.roi.schemas import Basis, Verdict
+from backend.text.schemas import Params, Text
+
+SEEDS_NEEDED = 3
+
+
+def evidence_and_verdict(arms: Sequence[Compared], assumptions: Assumptions | None) -> tuple[Text, Verdict]:
+    """How far the result bears, and what follows for the basis that counts."""
+    if not arms or assumptions is None:
+        return Text(code="nothing_to_judge", params={}), "none"
+    best = _best(arms)
+    seeds = best.num_completed
+    if seeds < SEEDS_NEEDED:
+        params: Params = {"num_seeds": seeds, "needed": SEEDS_NEEDED}
+        return Text(code="not_enough_evidence", params=params), "not_enough_evidence"
+    if assumptions.example:
+        return Text(code="example_assumptions", params={}), "not_enough_evidence"
+    evidence = Text(code="enough_seeds", params={"num_seeds": seeds})
+    if best.stands and best.total.last.net.low > 0 and all(one.last.net.likely > 0 for one in best.per_seed):
+        return evidence, "go"
+    if all(one.last.net.high < 0 for arm in arms for one in arm.per_seed):
+        return evidence, "stop"
+    return evidence, "unclear"
+
+
+def sentence(
+    reason: Text | None,
+    bases: Sequence[tuple[Basis, list[Compared]]],
+    counting: Basis,
+    assumptions: Assumptions | None,
+) -> tuple[Text, bool]:
+    """The one sentence, and whether own-site and all-site value disagree about any arm."""
+    if reason is not None or assumptions is None:
+        return reason or Text(code="no_assumptions", params={}), False
+    by_name = {name: {arm.arm: arm for arm in arms} for name, arms in bases}
+    own, rest = by_name["own_site"], by_name["all_site"]
+    if not own:
+        return Text(code="no_result_yet", params={}), False
+    ranked = sorted(
+        by_name.get(counting) or own, key=lambda name: _rank((by_name.get(counting) or own)[name])
+    )
+    if not rest:
+        arm = own[ranked[-1]]
+        code = "own_pays" if _pays(arm) else "own_does_not_pay"
+        return Text(code=code, params=_params(arm, None, assumptions)), False
+    both = [name for name in reversed(ranked) if name in own and name in rest]
+    disputed = [name for name in both if _pays(own[name]) != _pays(rest[name])]
+    if disputed:
+        first = disputed[0]
+        code = "disagree_all_pays" if _pays(rest[first]) else "disagree_own_pays"
+        return Text(code=code, params=_params(own[first], rest[first], assumptions)), True
+    if not both:
+        return Text(code="no_result_yet", params={}), False
+    first = both[0]
+    code = "both_pay" if _pays(own[first]) else "neither_pays"
+    return Text(code=code, params=_params(own[first], rest[first], assumptions)), False
+
+
+def _best(arms: Sequence[Compared]) -> Compared:
+    return max(arms, key=_rank)
+
+
+def _rank(arm: Compared) -> tuple[bool, Decimal]:
+    return (arm.stands, arm.total.last.net.likely)
+
+
+def _pays(arm: Compared) -> bool:
+    return arm.total.last.net.likely > 0
+
+
+def _params(own: Compared, rest: Compared | None, assumptions: Assumptions) -> Params:
+    params: Params = {
+        "arm": own.arm,
+        "round": own.total.last.round,
+        "own": money(own.total.last.net.likely, assumptions.currency),
+    }
+    if rest is not None:
+        params["all"] = money(rest.total.last.net.likely, assumptions.currency)
+    return params

@@ -1,0 +1,1 @@
+"""What a pilot found, in one sentence and one table: who gains, who loses, against doing nothing."""

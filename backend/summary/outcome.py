@@ -1,0 +1,121 @@
+"""What came of each arm against training alone. Pure.
+
+Accuracies of an arm and of the control arm are compared after training in the same round; while a pilot
+runs, that is the last round both have finished at all sites.
+"""
+
+from collections.abc import Sequence
+
+from backend.roi import calculator
+from backend.roi.facts import Measure, PilotFacts, RunFacts
+from backend.summary import wording
+from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
+
+Values = tuple[float, ...]
+# Half of the last digit shown: a smaller difference would be printed as zero, so it counts as none.
+SAME = 0.0005
+
+
+def summarise(facts: PilotFacts) -> PilotSummary:
+    """The arms in the order of the spec, and the sentences on top."""
+    arms = [arm_outcome(facts, label.name, label.method) for label in facts.arms]
+    return PilotSummary(
+        sentence=wording.sentence(facts, arms),
+        status=wording.status(facts),
+        arms=arms,
+        evidence=wording.evidence(facts, arms),
+        simulated=facts.simulated,
+    )
+
+
+def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
+    """One arm, averaged over the seeds that can be compared."""
+    runs = facts.runs_of(arm)
+    is_control = arm == facts.control_arm
+    pairs = [(run, _control(facts, run, is_control)) for run in runs]
+    compared = [
+        (run, control) for run, control in pairs if control is not None and _round(run, control) is not None
+    ]
+    alone = [(run, None) for run in runs if _round(run, None) is not None]
+    used: Sequence[tuple[RunFacts, RunFacts | None]] = compared or alone
+    last = min((_round(run, control) or 0 for run, control in used), default=None)
+    own, rest = _mean(used, "own_site", last), _mean(used, "all_site", last)
+    own_vs, rest_vs = _difference(compared, "own_site", last), _difference(compared, "all_site", last)
+    if is_control:
+        own_vs = rest_vs = None
+    return ArmOutcome(
+        arm=arm,
+        method=method,
+        is_control=is_control,
+        state=state_of([run.state for run in runs]),
+        round=last,
+        num_seeds=len(used),
+        own_site_mean=_over_sites(own),
+        all_site_mean=_over_sites(rest),
+        own_site_vs_control=_over_sites(own_vs),
+        all_site_vs_control=_over_sites(rest_vs),
+        bytes_exchanged=sum(run.bytes_exchanged for run in runs),
+        busy_s=sum(run.busy_s for run in runs),
+        sites_gaining=None if own_vs is None else sum(value >= SAME for value in own_vs),
+        sites_losing=None if own_vs is None else sum(value <= -SAME for value in own_vs),
+        by_site=[
+            SiteOutcome(
+                site=site.name,
+                display_name=site.label,
+                own_site=own[index] if own else None,
+                own_site_vs_control=own_vs[index] if own_vs else None,
+                all_site=rest[index] if rest else None,
+                all_site_vs_control=rest_vs[index] if rest_vs else None,
+            )
+            for index, site in enumerate(facts.sites)
+        ],
+    )
+
+
+def state_of(states: Sequence[str]) -> str:
+    """One state for an arm's runs: a live one as long as any run lives, else the worst end."""
+    if not states:
+        return "queued"
+    if len(set(states)) == 1:
+        return states[0]
+    ends = {"completed", "failed", "cancelled"}
+    live = [state for state in states if state not in ends]
+    if live:
+        return "running" if "running" in live or len(live) < len(states) else live[0]
+    return "failed" if "failed" in states else "cancelled"
+
+
+def _control(facts: PilotFacts, run: RunFacts, is_control: bool) -> RunFacts | None:
+    if is_control:
+        return run
+    control = facts.control_of(run)
+    return None if control is None or control.ended_early else control
+
+
+def _round(run: RunFacts, control: RunFacts | None) -> int | None:
+    """The last comparable round; None before round 1."""
+    rounds = calculator.gains(run, control or run, "own_site")
+    return max(rounds) if len(rounds) > 1 else None
+
+
+def _mean(
+    used: Sequence[tuple[RunFacts, RunFacts | None]], measure: Measure, last: int | None
+) -> Values | None:
+    """Mean over seeds, per site."""
+    found = [run.after_train(measure).get(last) for run, _ in used] if last is not None else []
+    values = [one for one in found if one is not None]
+    if not values or len(values) < len(used):
+        return None
+    return tuple(sum(at) / len(values) for at in zip(*values, strict=True))
+
+
+def _difference(
+    pairs: Sequence[tuple[RunFacts, RunFacts]], measure: Measure, last: int | None
+) -> Values | None:
+    ours = _mean([(run, None) for run, _ in pairs], measure, last)
+    theirs = _mean([(control, None) for _, control in pairs], measure, last)
+    return tuple(a - b for a, b in zip(ours, theirs, strict=True)) if ours and theirs else None
+
+
+def _over_sites(values: Values | None) -> float | None:
+    return sum(values) / len(values) if values else None

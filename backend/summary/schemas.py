@@ -1,0 +1,45 @@
+"""Body of a pilot's summary. Accuracies and differences are fractions; None = not measured."""
+
+from backend.text.schemas import Schema, Text
+
+
+class SiteOutcome(Schema):
+    """How one site came out in an arm."""
+
+    site: str
+    display_name: str
+    own_site: float | None
+    own_site_vs_control: float | None
+    all_site: float | None
+    all_site_vs_control: float | None
+
+
+class ArmOutcome(Schema):
+    """One arm. Accuracies are those after training in `round`: the last round that the arm and the control
+    arm have both finished (without a control arm: that the arm has finished); None before that."""
+
+    arm: str
+    method: str
+    is_control: bool
+    state: str
+    round: int | None
+    num_seeds: int
+    own_site_mean: float | None
+    all_site_mean: float | None
+    own_site_vs_control: float | None
+    all_site_vs_control: float | None
+    bytes_exchanged: int
+    busy_s: float
+    sites_gaining: int | None
+    sites_losing: int | None
+    by_site: list[SiteOutcome]
+
+
+class PilotSummary(Schema):
+    """`simulated`: all-site accuracy comes from shared rows, which real sites would not have."""
+
+    sentence: Text
+    status: Text
+    arms: list[ArmOutcome]
+    evidence: Text
+    simulated: bool

@@ -1,0 +1,124 @@
+"""Which sentence stands on top of a pilot's page. Rules only; the words are in the catalogue (section
+`summary`).
+
+A sentence never calls a change a gain that is a loss for somebody: own-site and all-site accuracy are always
+named together, and so is the number of sites that lose.
+"""
+
+from collections.abc import Sequence
+
+from backend.roi.facts import PilotFacts
+from backend.roi.numbers import percent, points
+from backend.roi.verdict import SEEDS_NEEDED
+from backend.summary.schemas import ArmOutcome
+from backend.text.schemas import Params, Text
+
+_LIVE = frozenset({"running", "paused", "pausing", "resuming", "cancelling"})
+_SAME = 0.0005
+
+
+def status(facts: PilotFacts) -> Text:
+    """Where the pilot stands."""
+    states = [run.state for run in facts.runs]
+    if not states:
+        return Text(code="status_draft", params={})
+    counts: Params = {
+        "num_runs": len(states),
+        "completed": states.count("completed"),
+        "failed": states.count("failed"),
+        "cancelled": states.count("cancelled"),
+    }
+    if any(state in _LIVE for state in states):
+        return Text(code="status_running", params={**counts, **_progress(facts)})
+    if "queued" in states:
+        return Text(code="status_queued", params=counts)
+    return Text(code="status_done" if counts["completed"] == len(states) else "status_ended", params=counts)
+
+
+def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
+    """Who gains and who loses against training alone, or why that cannot be said."""
+    states = {run.state for run in facts.runs}
+    if not states:
+        return Text(code="not_launched", params={})
+    if facts.control_arm is None:
+        return Text(code="no_control", params={})
+    controls = facts.runs_of(facts.control_arm)
+    if controls and all(run.ended_early for run in controls):
+        code = "control_failed" if "failed" in {run.state for run in controls} else "control_cancelled"
+        return Text(code=code, params={"control": facts.control_arm})
+    others = [arm for arm in arms if not arm.is_control]
+    if not others:
+        return Text(code="only_control", params={"control": facts.control_arm})
+    comparable = [arm for arm in others if arm.own_site_vs_control is not None]
+    standing = [arm for arm in comparable if arm.state not in ("failed", "cancelled")]
+    if standing:
+        return _result(facts, max(standing, key=_gain))
+    if states & _LIVE or "queued" in states:
+        return _waiting(facts, states)
+    return Text(code="no_arm_completed", params={"num_arms": len(others)})
+
+
+def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
+    """How far the numbers bear: below three seeds a difference may be chance."""
+    completed = min((_completed(facts, arm.arm) for arm in arms), default=0)
+    if completed == 0:
+        return Text(code="evidence_none", params={})
+    if completed < SEEDS_NEEDED:
+        return Text(code="evidence_few_seeds", params={"num_seeds": completed, "needed": SEEDS_NEEDED})
+    return Text(code="evidence_seeds", params={"num_seeds": completed})
+
+
+def _completed(facts: PilotFacts, arm: str) -> int:
+    return sum(run.state == "completed" for run in facts.runs_of(arm))
+
+
+def _waiting(facts: PilotFacts, states: set[str]) -> Text:
+    if not states & _LIVE:
+        return Text(code="waiting_to_start", params={})
+    progress = _progress(facts)
+    return Text(code="preparing" if progress["round"] == 0 else "no_result_yet", params=progress)
+
+
+def _progress(facts: PilotFacts) -> Params:
+    """The round that the furthest live run works on."""
+    done = [run.rounds_done for run in facts.runs if run.state in _LIVE]
+    return {"round": min(max(done, default=-1) + 1, facts.rounds), "rounds": facts.rounds}
+
+
+def _gain(arm: ArmOutcome) -> float:
+    wanted = arm.all_site_vs_control if arm.all_site_vs_control is not None else arm.own_site_vs_control
+    return wanted or 0.0
+
+
+def _result(facts: PilotFacts, arm: ArmOutcome) -> Text:
+    own = arm.own_site_vs_control or 0.0
+    own_mean = arm.own_site_mean or 0.0
+    params: Params = {
+        "arm": arm.arm,
+        "round": arm.round,
+        "rounds": facts.rounds,
+        "num_sites": len(facts.sites),
+        "losing": arm.sites_losing,
+        "gaining": arm.sites_gaining,
+        "own": percent(own_mean),
+        "own_control": percent(own_mean - own),
+        "own_points": points(own),
+    }
+    if arm.all_site_vs_control is None:
+        return Text(code=f"own_{_direction(own)}", params=params)
+    rest = arm.all_site_vs_control
+    rest_mean = arm.all_site_mean or 0.0
+    params |= {
+        "all": percent(rest_mean),
+        "all_control": percent(rest_mean - rest),
+        "all_points": points(rest),
+    }
+    if _direction(rest) == "up" and _direction(own) != "down" and arm.sites_losing:
+        return Text(code="all_up_own_mixed", params=params)
+    return Text(code=f"all_{_direction(rest)}_own_{_direction(own)}", params=params)
+
+
+def _direction(difference: float) -> str:
+    if abs(difference) < _SAME:
+        return "same"
+    return "up" if difference > 0 else "down"
