@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree  # of reports that pytest wrote a moment ago
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from shell import ROOT, VENV
 TYPED = ("dimat", "worker", "backend", "scripts")
 SLOW = ("tests/system", "tests/browser")
 REPORTS = ROOT / "test-results"
+Tool = tuple[str, Sequence[str | Path]]
 
 
 @dataclass
@@ -63,13 +64,15 @@ def main(arguments: Sequence[str]) -> int:
 def lint() -> list[str]:
     """Run formatter, linters and type checkers; print what they find. Returns the names of those that failed."""
     bin_ = VENV / "bin"
-    python = [
+    python: list[Tool] = [
         ("ruff format", [bin_ / "ruff", "format", "--check", "."]),
         ("ruff check", [bin_ / "ruff", "check", "."]),
         ("import-linter", [bin_ / "lint-imports"]),
         ("mypy", [bin_ / "mypy", "--strict", *TYPED]),
     ]
-    npm = [] if os.environ.get("AWASE_PAGES") == "no" else [("pages", ["npm", "run", "--silent", "check"])]
+    npm: list[Tool] = (
+        [] if os.environ.get("AWASE_PAGES") == "no" else [("pages", ["npm", "run", "--silent", "check"])]
+    )
     with ThreadPoolExecutor(2) as pool:
         halves = [pool.submit(_in_turn, python, ROOT), pool.submit(_in_turn, npm, ROOT / "frontend")]
         outcomes = [outcome for half in halves for outcome in half.result()]
@@ -83,7 +86,7 @@ def lint() -> list[str]:
     return [outcome.name for outcome in outcomes if outcome.code != 0]
 
 
-def _in_turn(tools: Iterable[tuple[str, Sequence[str | Path]]], cwd: Path) -> list[Outcome]:
+def _in_turn(tools: Iterable[Tool], cwd: Path) -> list[Outcome]:
     outcomes = []
     for name, command in tools:
         start = time.monotonic()
@@ -113,7 +116,7 @@ def _pytest(arguments: Sequence[str], report: Path) -> int:
 def _add(report: Path, counts: Counts) -> None:
     if not report.exists():
         return
-    for case in ElementTree.parse(report).iter("testcase"):
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
         skipped = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             counts.failed += 1
