@@ -1,0 +1,246 @@
+"""Signing in and out, users and tokens. The rules are here; who may call them is the guard's matter."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth import repository
+from backend.auth.permissions import ROLES, permissions_of
+from backend.auth.principal import Principal
+from backend.auth.schemas import (
+    Me,
+    MeUser,
+    SignInLink,
+    Token,
+    TokenCreate,
+    TokenCreated,
+    TokenPage,
+    User,
+    UserCreate,
+    UserCreated,
+    UserPage,
+)
+from backend.auth.secrets import digest, new_secret, new_token
+from backend.db.paging import Order, page
+from backend.db.tables import RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow, utc_now
+from backend.errors import Forbidden, Invalid, NameTaken, NotFound, SignInNeeded
+from backend.settings import Settings
+from backend.web import ListQuery
+
+FIRST_ADMIN = "admin"
+_RANK = ("viewer", "manager", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new browser session: the cookie's secret and who it is."""
+
+    secret: str
+    expires_at: datetime
+    me: Me
+
+
+def me(who: Principal) -> Me:
+    return Me(
+        user=MeUser(id=who.user_id, name=who.user_name),
+        roles=list(who.roles),
+        permissions=sorted(who.permissions),
+        csrf_token=who.csrf_token,
+    )
+
+
+def by_token(session: Session, secret: str) -> Principal:
+    """Raises: SignInNeeded, when the token is unknown, revoked, expired or its user disabled."""
+    row = repository.token_by_digest(session, digest(secret))
+    if row is None or row.revoked_at is not None:
+        raise SignInNeeded("token_invalid")
+    if row.expires_at is not None and row.expires_at <= utc_now():
+        raise SignInNeeded("token_expired", {"name": row.name})
+    user = _enabled(session, row.user_id)
+    # A token never outlives its maker's rights: it acts with its role as far as the user still has it.
+    allowed = permissions_of(repository.roles_of(session, [user.id])[user.id])
+    return Principal(
+        kind="token",
+        user_id=user.id,
+        user_name=user.name,
+        roles=(row.role,),
+        permissions=permissions_of([row.role]) & allowed,
+        token_id=row.id,
+    )
+
+
+def by_session(session: Session, secret: str) -> Principal:
+    """Raises: SignInNeeded, when the session is unknown or over."""
+    row = repository.session_by_digest(session, digest(secret))
+    if row is None or row.expires_at <= utc_now():
+        raise SignInNeeded("session_over")
+    return _session_principal(session, row)
+
+
+def sign_in_by_link(session: Session, secret: str, settings: Settings) -> SignedIn:
+    """Raises: SignInNeeded, when the link is unknown, used or over."""
+    user_id = repository.use_link(session, digest(secret), utc_now())
+    if user_id is None:
+        raise SignInNeeded("link_invalid", field="link_secret")
+    return _start(session, user_id, settings)
+
+
+def sign_in_by_token(session: Session, secret: str, settings: Settings) -> SignedIn:
+    """A browser session of the token's user. Only a token with all of its user's rights may start one.
+
+    Raises: SignInNeeded as `by_token`; Forbidden for a token with fewer rights than its user.
+    """
+    who = by_token(session, secret)
+    roles = repository.roles_of(session, [who.user_id])[who.user_id]
+    if who.permissions != permissions_of(roles):
+        raise Forbidden("token_not_for_sign_in", {"role": who.roles[0]})
+    return _start(session, who.user_id, settings)
+
+
+def sign_out(session: Session, secret: str) -> None:
+    repository.delete_session(session, digest(secret))
+
+
+def create_user(session: Session, who: Principal, body: UserCreate, settings: Settings) -> UserCreated:
+    """Raises: NameTaken."""
+    if repository.user_by_name(session, body.name) is not None:
+        raise NameTaken("user", body.name)
+    user = _add_user(session, body.name, body.role)
+    audit.record(session, who, "user_created", "user", user.id, name=body.name, role=body.role)
+    link = _new_link(session, user.id, settings)
+    return UserCreated(id=user.id, name=user.name, roles=[body.role], sign_in_link=link.sign_in_link)
+
+
+def fresh_link(session: Session, who: Principal, user_id: str, settings: Settings) -> SignInLink:
+    """A new sign-in link; older unused ones of the user no longer work. Raises: NotFound."""
+    if repository.user_by_id(session, user_id) is None:
+        raise NotFound("user", user_id)
+    audit.record(session, who, "sign_in_link_created", "user", user_id)
+    return _new_link(session, user_id, settings)
+
+
+def list_users(session: Session, paging: ListQuery) -> UserPage:
+    found = page(session, repository.users(), [Order(UserRow.id)], paging.cursor, paging.limit)
+    roles = repository.roles_of(session, [user.id for user in found.rows])
+    items = [
+        User(
+            id=user.id, name=user.name, roles=roles[user.id], created_at=user.created_at,
+            disabled_at=user.disabled_at,
+        )
+        for user in found.rows
+    ]  # fmt: skip
+    return UserPage(items=items, next_cursor=found.next_cursor, total=found.total)
+
+
+def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCreated:
+    """Raises: Forbidden, when the role exceeds the asker's; Invalid, when it expires in the past."""
+    if not ROLES[body.role] <= who.permissions:
+        raise Forbidden("role_too_high", {"role": body.role}, "role")
+    if body.expires_at is not None and body.expires_at <= utc_now():
+        raise Invalid("expires_in_the_past", {"value": body.expires_at.isoformat()}, "expires_at")
+    secret = new_token()
+    row = TokenRow(
+        name=body.name, role=body.role, user_id=who.user_id, secret_sha256=digest(secret),
+        expires_at=body.expires_at,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    audit.record(session, who, "token_created", "token", row.id, name=body.name, role=body.role)
+    return TokenCreated(**_token(row, who.user_name).model_dump(), secret=secret)
+
+
+def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPage:
+    """The asker's own; all for who may see all."""
+    owner = None if "tokens.all" in who.permissions else who.user_id
+    found = page(session, repository.tokens(owner), [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit)
+    names = repository.names_of(session, [row.user_id for row in found.rows])
+    items = [_token(row, names[row.user_id]) for row in found.rows]
+    return TokenPage(items=items, next_cursor=found.next_cursor, total=found.total)
+
+
+def revoke_token(session: Session, who: Principal, id: str) -> None:
+    """Raises: NotFound, also for a token of someone else that the asker may not see."""
+    row = repository.token_by_id(session, id)
+    foreign = row is not None and row.user_id != who.user_id and "tokens.all" not in who.permissions
+    if row is None or row.revoked_at is not None or foreign:
+        raise NotFound("token", id)
+    row.revoked_at = utc_now()
+    audit.record(session, who, "token_revoked", "token", id, name=row.name)
+
+
+def first_admin_link(session: Session, settings: Settings) -> str:
+    """A one-time sign-in link for the first administrator, who is created when there is none."""
+    user = repository.first_user_with_role(session, "admin")
+    if user is None:
+        user = _add_user(session, FIRST_ADMIN, "admin")
+    audit.record(session, system(user), "sign_in_link_created", "user", user.id)
+    return _new_link(session, user.id, settings).sign_in_link
+
+
+def token_for_command_line(session: Session, name: str, role: str) -> str:
+    """A token's secret for someone at the server's own command line; it belongs to the first administrator."""
+    user = repository.first_user_with_role(session, "admin") or _add_user(session, FIRST_ADMIN, "admin")
+    return create_token(session, system(user), TokenCreate.model_validate({"name": name, "role": role})).secret
+
+
+def system(user: UserRow) -> Principal:
+    """The command line of the server, acting for `user`."""
+    return Principal("system", user.id, user.name, ("admin",), permissions_of(["admin"]))
+
+
+def _add_user(session: Session, name: str, role: str) -> UserRow:
+    user = UserRow(name=name)
+    session.add(user)
+    session.flush()
+    session.add(RoleBindingRow(user_id=user.id, role=role))
+    session.flush()
+    return user
+
+
+def _new_link(session: Session, user_id: str, settings: Settings) -> SignInLink:
+    secret = new_secret()
+    expires_at = utc_now() + timedelta(minutes=settings.sign_in_link_minutes)
+    repository.drop_open_links(session, user_id)
+    session.add(SignInLinkRow(secret_sha256=digest(secret), user_id=user_id, expires_at=expires_at))
+    # The secret is the fragment: browsers do not send it, so it is in no server's log.
+    return SignInLink(sign_in_link=f"{settings.origin}/sign-in#{secret}", expires_at=expires_at)
+
+
+def _start(session: Session, user_id: str, settings: Settings) -> SignedIn:
+    _enabled(session, user_id)
+    now = utc_now()
+    repository.delete_expired_sessions(session, now)
+    secret = new_secret()
+    row = SessionRow(
+        secret_sha256=digest(secret), user_id=user_id, csrf_token=new_secret(),
+        expires_at=now + timedelta(days=settings.session_days),
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    who = _session_principal(session, row)
+    audit.record(session, who, "signed_in", "user", user_id)
+    return SignedIn(secret, row.expires_at, me(who))
+
+
+def _session_principal(session: Session, row: SessionRow) -> Principal:
+    user = _enabled(session, row.user_id)
+    roles = repository.roles_of(session, [user.id])[user.id]
+    ordered = tuple(sorted(roles, key=lambda role: _RANK.index(role) if role in _RANK else len(_RANK)))
+    return Principal("session", user.id, user.name, ordered, permissions_of(roles), row.csrf_token)
+
+
+def _enabled(session: Session, user_id: str) -> UserRow:
+    user = repository.user_by_id(session, user_id)
+    if user is None or user.disabled_at is not None:
+        raise SignInNeeded("user_disabled")
+    return user
+
+
+def _token(row: TokenRow, user_name: str) -> Token:
+    return Token(
+        id=row.id, name=row.name, role=row.role, user_id=row.user_id, user_name=user_name,
+        created_at=row.created_at, expires_at=row.expires_at, last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The public log, streamed to browsers."""

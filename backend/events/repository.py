@@ -1,0 +1,20 @@
+"""SQL of events."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import EventRow
+
+
+def after(session: Session, id: int, limit: int, run: str | None = None, pilot: str | None = None) -> list[EventRow]:
+    """Events later than `id`, oldest first, of a run or pilot when one is given."""
+    query = select(EventRow).where(EventRow.id > id)
+    if run is not None:
+        query = query.where(EventRow.run_id == run)
+    if pilot is not None:
+        query = query.where(EventRow.pilot_id == pilot)
+    return list(session.scalars(query.order_by(EventRow.id).limit(limit)))
+
+
+def last_id(session: Session) -> int:
+    return session.scalar(select(func.max(EventRow.id))) or 0

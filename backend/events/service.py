@@ -1,0 +1,26 @@
+"""Events: one way to write them, one form in which they are read.
+
+Only the coordinator may call `record`: a second writer could commit a lower id after a higher one was
+read, and a reader of `id > last` would miss it for ever.
+"""
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import EventRow
+from backend.events.schemas import Event
+from backend.text.schemas import Params
+
+
+def record(
+    session: Session, code: str, *, pilot_id: str | None = None, run_id: str | None = None, params: Params | None = None
+) -> EventRow:
+    """Adds an event to the transaction; its sentence is `events.<code>` of the catalogue."""
+    row = EventRow(code=code, pilot_id=pilot_id, run_id=run_id, params=dict(params or {}))
+    session.add(row)
+    return row
+
+
+def event(row: EventRow) -> Event:
+    return Event(
+        id=row.id, at=row.at, run_id=row.run_id, pilot_id=row.pilot_id, code=row.code, params=row.params
+    )

@@ -1,0 +1,1 @@
+"""Whether the parts of the server are alive."""

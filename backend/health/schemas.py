@@ -1,0 +1,41 @@
+"""HTTP bodies of the health of the server."""
+
+from datetime import datetime
+from typing import Literal
+
+from backend.text.schemas import Schema
+
+
+class DatabaseHealth(Schema):
+    ok: bool
+    kind: Literal["sqlite", "postgresql"]
+
+
+class BrokerHealth(Schema):
+    ok: bool
+
+
+class CoordinatorHealth(Schema):
+    ok: bool
+    last_seen_at: datetime | None
+
+
+class WorkerHealth(Schema):
+    worker_id: str
+    placement: str
+    device: str
+    hostname: str
+    queues: list[str]
+    last_seen_at: datetime
+    ok: bool
+
+
+class Health(Schema):
+    """`degraded`: something that pilots need does not answer; the pages themselves work."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    database: DatabaseHealth
+    broker: BrokerHealth
+    coordinator: CoordinatorHealth
+    workers: list[WorkerHealth]

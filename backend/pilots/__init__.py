@@ -1,0 +1,1 @@
+"""Studies: drafts, launch, assumptions, results."""

@@ -1,0 +1,68 @@
+"""SQL of pilots, their arms and assumptions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AssumptionsRow, PilotRow, RunRow
+
+
+def by_id(session: Session, id: str) -> PilotRow | None:
+    return session.get(PilotRow, id)
+
+
+def by_name(session: Session, name: str) -> PilotRow | None:
+    return session.scalar(select(PilotRow).where(PilotRow.name == name))
+
+
+def matching(q: str | None, state: str | None) -> Select[tuple[PilotRow]]:
+    query = select(PilotRow)
+    if q:
+        wanted = q.lower()
+        query = query.where(
+            or_(
+                func.lower(PilotRow.name).contains(wanted, autoescape=True),
+                func.lower(PilotRow.title).contains(wanted, autoescape=True),
+            )
+        )
+    return query if state is None else query.where(PilotRow.state == state)
+
+
+def names_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    rows = session.execute(select(PilotRow.id, PilotRow.name).where(PilotRow.id.in_(ids)))
+    return {id: name for id, name in rows}
+
+
+def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, AssumptionsRow]:
+    """By pilot; pilots without assumptions are left out."""
+    rows = session.scalars(
+        select(AssumptionsRow).where(AssumptionsRow.pilot_id.in_(ids)).order_by(AssumptionsRow.version)
+    )
+    return {row.pilot_id: row for row in rows}
+
+
+def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number of runs by pilot and state."""
+    counts: dict[str, dict[str, int]] = {id: {} for id in ids}
+    rows = session.execute(
+        select(RunRow.pilot_id, RunRow.state, func.count())
+        .where(RunRow.pilot_id.in_(ids))
+        .group_by(RunRow.pilot_id, RunRow.state)
+    )
+    for pilot_id, state, count in rows:
+        counts[pilot_id][state] = count
+    return counts
+
+
+def mark_launched(session: Session, id: str, key: str, at: datetime, sources: Sequence[str]) -> bool:
+    """Compare-and-set to `launched`; False when the pilot was in none of the states `sources`."""
+    changed = session.scalar(
+        update(PilotRow)
+        .where(PilotRow.id == id, PilotRow.state.in_(sources))
+        .values(state="launched", launched_at=at, launch_key=key, revision=PilotRow.revision + 1)
+        .returning(PilotRow.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed is not None

@@ -1,0 +1,56 @@
+"""HTTP of pilots. What reads a pilot's runs lies in `backend/runs/pilot_routes.py`, one level up."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from backend.auth.guard import needs
+from backend.auth.principal import Principal
+from backend.pilots import service
+from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, PilotState
+from backend.problems import responses
+from backend.web import Id, IfMatch, Paging, ReadSession, SearchText, WriteSession, set_etag
+
+router = APIRouter(prefix="/pilots", tags=["pilots"])
+Reads = Annotated[Principal, Depends(needs("pilots.read"))]
+Writes = Annotated[Principal, Depends(needs("pilots.write"))]
+
+
+@router.get("", responses=responses(401, 403, 422))
+def list_pilots(
+    _: Reads, session: ReadSession, paging: Paging, q: SearchText = None, state: PilotState | None = None
+) -> PilotPage:
+    """Pilots, newest first."""
+    return service.list_pilots(session, paging, q, state)
+
+
+@router.post("", status_code=201, responses=responses(401, 403, 409, 422))
+def create_pilot(body: PilotCreate, who: Writes, session: WriteSession, response: Response) -> Pilot:
+    """A draft. Its sites must exist, with the same data."""
+    pilot = service.create(session, who, body)
+    set_etag(response, pilot.revision)
+    return pilot
+
+
+@router.get("/{pilot_id}", responses=responses(401, 403, 404, 422))
+def get_pilot(pilot_id: Id, _: Reads, session: ReadSession, response: Response) -> Pilot:
+    pilot = service.get(session, pilot_id)
+    set_etag(response, pilot.revision)
+    return pilot
+
+
+@router.patch("/{pilot_id}", responses=responses(401, 403, 404, 409, 412, 422))
+def update_pilot(
+    pilot_id: Id, body: PilotPatch, who: Writes, session: WriteSession, response: Response, if_match: IfMatch = None
+) -> Pilot:
+    pilot = service.update(session, who, pilot_id, body, if_match)
+    set_etag(response, pilot.revision)
+    return pilot
+
+
+@router.post("/{pilot_id}/clone", status_code=201, responses=responses(401, 403, 404, 409, 422))
+def clone_pilot(pilot_id: Id, body: PilotClone, who: Writes, session: WriteSession, response: Response) -> Pilot:
+    """A new draft with the same spec and assumptions under another name."""
+    pilot = service.clone(session, who, pilot_id, body)
+    set_etag(response, pilot.revision)
+    return pilot

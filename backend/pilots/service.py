@@ -1,0 +1,150 @@
+"""Pilots as people write them. A launched pilot's spec is frozen; its assumptions may still change."""
+
+from collections.abc import Collection
+
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth.principal import Principal
+from backend.db.paging import Order, page
+from backend.db.tables import AssumptionsRow, PilotRow, utc_now
+from backend.errors import Conflict, NameTaken, NotFound
+from backend.pilots import repository
+from backend.pilots.assumptions import Assumptions
+from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary
+from backend.sites import service as sites
+from backend.web import ListQuery, check_match
+from dimat.spec import PilotSpec, spec_sha256
+
+_NOT_RUNNING = ("queued", "completed", "failed", "cancelled")
+
+
+def list_pilots(session: Session, paging: ListQuery, q: str | None, state: str | None) -> PilotPage:
+    query = repository.matching(q, state)
+    found = page(session, query, [Order(PilotRow.id, descending=True)], paging.cursor, paging.limit)
+    return PilotPage(items=_pilots(session, found.rows), next_cursor=found.next_cursor, total=found.total)
+
+
+def get(session: Session, id: str) -> Pilot:
+    """Raises: NotFound."""
+    return _pilots(session, [row_of(session, id)])[0]
+
+
+def spec_of(session: Session, id: str) -> PilotSpec:
+    """Raises: NotFound."""
+    return PilotSpec.model_validate(row_of(session, id).spec)
+
+
+def assumptions_of(session: Session, id: str) -> tuple[Assumptions, int] | None:
+    """The latest assumptions and their version; None when the pilot has none. Raises: NotFound."""
+    row = repository.latest_assumptions(session, [row_of(session, id).id]).get(id)
+    return None if row is None else (Assumptions.model_validate(row.body), row.version)
+
+
+def create(session: Session, who: Principal, body: PilotCreate) -> Pilot:
+    """Raises: NameTaken; Invalid, for a site that does not exist or holds other data."""
+    if repository.by_name(session, body.spec.name) is not None:
+        raise NameTaken("pilot", body.spec.name, "spec.name")
+    sites.check_usable(session, body.spec.sites, "spec.sites")
+    row = _insert(session, who, body.spec)
+    if body.assumptions is not None:
+        _add_assumptions(session, who, row, body.assumptions)
+    audit.record(session, who, "pilot_created", "pilot", row.id, name=row.name)
+    return get(session, row.id)
+
+
+def clone(session: Session, who: Principal, id: str, body: PilotClone) -> Pilot:
+    """Raises: NotFound; NameTaken."""
+    original = row_of(session, id)
+    if repository.by_name(session, body.name) is not None:
+        raise NameTaken("pilot", body.name)
+    row = _insert(session, who, PilotSpec.model_validate({**original.spec, "name": body.name}))
+    row.title = original.title
+    assumptions = repository.latest_assumptions(session, [id]).get(id)
+    if assumptions is not None:
+        _add_assumptions(session, who, row, Assumptions.model_validate(assumptions.body))
+    audit.record(session, who, "pilot_cloned", "pilot", row.id, name=row.name, original=original.name)
+    return get(session, row.id)
+
+
+def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match: str | None) -> Pilot:
+    """Raises: NotFound; Stale; Conflict, for the spec of a launched pilot; Invalid, as `create`."""
+    row = row_of(session, id)
+    check_match(if_match, row.revision)
+    if body.spec is not None:
+        _change_spec(session, row, body.spec)
+    if body.title is not None:
+        row.title = body.title
+    if body.assumptions is not None:
+        _add_assumptions(session, who, row, body.assumptions)
+    row.revision += 1
+    session.flush()
+    audit.record(session, who, "pilot_updated", "pilot", id, name=row.name)
+    return get(session, id)
+
+
+def mark_launched(session: Session, id: str, key: str, sources: Collection[str]) -> bool:
+    """Compare-and-set to `launched`; False when someone else was faster."""
+    return repository.mark_launched(session, id, key, utc_now(), list(sources))
+
+
+def row_of(session: Session, id: str) -> PilotRow:
+    """Raises: NotFound."""
+    row = repository.by_id(session, id)
+    if row is None:
+        raise NotFound("pilot", id)
+    return row
+
+
+def _change_spec(session: Session, row: PilotRow, spec: PilotSpec) -> None:
+    if row.state != "draft":
+        raise Conflict("pilot_launched", {"name": row.name, "state": row.state}, "spec")
+    if spec.name != row.name and repository.by_name(session, spec.name) is not None:
+        raise NameTaken("pilot", spec.name, "spec.name")
+    sites.check_usable(session, spec.sites, "spec.sites")
+    row.name, row.title = spec.name, spec.title
+    row.spec, row.spec_sha256 = spec.model_dump(mode="json"), spec_sha256(spec)
+
+
+def _insert(session: Session, who: Principal, spec: PilotSpec) -> PilotRow:
+    row = PilotRow(
+        name=spec.name, title=spec.title, spec=spec.model_dump(mode="json"), spec_sha256=spec_sha256(spec),
+        created_by=who.user_name,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _add_assumptions(session: Session, who: Principal, row: PilotRow, body: Assumptions) -> None:
+    latest = repository.latest_assumptions(session, [row.id]).get(row.id)
+    version = 1 if latest is None else latest.version + 1
+    session.add(
+        AssumptionsRow(pilot_id=row.id, version=version, body=body.model_dump(mode="json"), by=who.user_name)
+    )
+    session.flush()
+
+
+def _pilots(session: Session, rows: list[PilotRow]) -> list[Pilot]:
+    ids = [row.id for row in rows]
+    assumptions = repository.latest_assumptions(session, ids)
+    counts = repository.run_states(session, ids)
+    return [_pilot(row, assumptions.get(row.id), counts[row.id]) for row in rows]
+
+
+def _pilot(row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, int]) -> Pilot:
+    spec = PilotSpec.model_validate(row.spec)
+    num_runs = sum(counts.values())
+    summary = {state: counts.get(state, 0) for state in _NOT_RUNNING}
+    return Pilot.model_validate(
+        {
+            "id": row.id, "name": row.name, "title": row.title, "state": row.state, "spec": spec,
+            "spec_sha256": row.spec_sha256,
+            "assumptions": None if assumptions is None else assumptions.body,
+            "assumptions_version": None if assumptions is None else assumptions.version,
+            "num_runs": num_runs or len(spec.arms) * len(spec.seeds),
+            "runs_summary": RunsSummary(running=num_runs - sum(summary.values()), **summary),
+            "created_at": row.created_at, "created_by": row.created_by, "launched_at": row.launched_at,
+            "revision": row.revision,
+        }
+    )  # fmt: skip

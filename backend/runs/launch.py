@@ -1,0 +1,67 @@
+"""Launching a pilot: the one transaction that freezes a spec and queues its runs."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth.principal import Principal
+from backend.db.tables import ArmRow, PilotRow, RunRow
+from backend.errors import Conflict, HeaderNeeded
+from backend.pilots import service as pilots
+from backend.pilots.schemas import Pilot
+from backend.runs import states
+from backend.sites import service as sites
+from dimat.spec import PilotSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """`now` is False when the same key launched the pilot before."""
+
+    pilot: Pilot
+    now: bool
+
+
+def launch(session: Session, who: Principal, pilot_id: str, key: str | None) -> Launched:
+    """Freezes the spec and queues one run per arm and seed. The same `key` again gives the same answer.
+
+    Raises:
+        HeaderNeeded: no key. NotFound. Conflict: launched with another key, or no longer a draft.
+        Invalid: a site is gone, revoked or holds other data than the spec says.
+    """
+    if not key or not key.strip() or "\x00" in key:
+        raise HeaderNeeded("Idempotency-Key")
+    row = pilots.row_of(session, pilot_id)
+    if row.state == "draft":
+        spec = PilotSpec.model_validate(row.spec)
+        sites.check_usable(session, spec.sites, "spec.sites")
+        if pilots.mark_launched(session, pilot_id, key, states.sources("pilot", "launched")):
+            _queue_runs(session, row, spec)
+            audit.record(session, who, "pilot_launched", "pilot", pilot_id, name=row.name, key=key[:100])
+            session.flush()
+            session.expire_all()
+            return Launched(pilots.get(session, pilot_id), now=True)
+        session.expire_all()  # another request was faster; see what it left
+        row = pilots.row_of(session, pilot_id)
+    if row.launch_key != key:
+        raise Conflict("pilot_already_launched", {"name": row.name, "state": row.state})
+    return Launched(pilots.get(session, pilot_id), now=False)
+
+
+def _queue_runs(session: Session, pilot: PilotRow, spec: PilotSpec) -> None:
+    arms = [
+        ArmRow(pilot_id=pilot.id, position=position, name=arm.name, method=arm.method)
+        for position, arm in enumerate(spec.arms)
+    ]
+    session.add_all(arms)
+    session.flush()
+    for arm in arms:
+        for seed in spec.seeds:
+            session.add(
+                RunRow(
+                    pilot_id=pilot.id, arm_id=arm.id, arm=arm.name, method=arm.method, seed=seed,
+                    rounds=spec.rounds, num_sites=len(spec.sites), rounds_done=-1,
+                )  # fmt: skip
+            )
+            session.flush()

@@ -1,0 +1,51 @@
+"""HTTP of what a pilot has because it was launched: the launch itself, its runs, its result."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Response
+
+from backend.auth.guard import needs
+from backend.auth.principal import Principal
+from backend.pilots.schemas import Pilot
+from backend.problems import responses
+from backend.runs import launch, results, service
+from backend.runs.broker import AppBroker
+from backend.runs.schemas import Result, RunPage
+from backend.web import Id, Paging, ReadSession, WriteSession, set_etag
+
+router = APIRouter(prefix="/pilots", tags=["pilots"])
+Reads = Annotated[Principal, Depends(needs("pilots.read"))]
+Launches = Annotated[Principal, Depends(needs("pilots.launch"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(max_length=200, description="Chosen by the caller; the same key again gives the same answer."),
+]
+
+
+@router.post(
+    "/{pilot_id}/launch",
+    status_code=201,
+    responses={200: {"model": Pilot}, **responses(400, 401, 403, 404, 409, 422)},
+)
+def launch_pilot(
+    pilot_id: Id, who: Launches, session: WriteSession, broker: AppBroker, after: BackgroundTasks,
+    response: Response, idempotency_key: IdempotencyKey = None,
+) -> Pilot:  # fmt: skip
+    """Freezes the spec and queues one run per arm and seed. 200 when this key launched it before."""
+    launched = launch.launch(session, who, pilot_id, idempotency_key)
+    after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
+    response.status_code = 201 if launched.now else 200
+    set_etag(response, launched.pilot.revision)
+    return launched.pilot
+
+
+@router.get("/{pilot_id}/runs", responses=responses(401, 403, 404, 422))
+def list_pilot_runs(pilot_id: Id, _: Reads, session: ReadSession, paging: Paging) -> RunPage:
+    """The pilot's runs in the order of its arms and seeds."""
+    return service.list_of_pilot(session, pilot_id, paging)
+
+
+@router.get("/{pilot_id}/result", responses=responses(401, 403, 404, 422))
+def get_pilot_result(pilot_id: Id, _: Reads, session: ReadSession) -> Result:
+    """Everything measured, in the shape that `demo --json` writes."""
+    return results.of_pilot(session, pilot_id)

@@ -1,0 +1,131 @@
+"""SQL of runs and steps, for reading, and the two commands the API may give: queue and ask for a cancel."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.paging import Order
+from backend.db.tables import MetricRow, PilotRow, RunRow, StepRow
+from backend.runs.states import RUN_ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """None = any."""
+
+    state: str | None = None
+    pilot: str | None = None
+    arm: str | None = None
+    method: str | None = None
+    q: str | None = None
+
+
+_SORTS = {
+    "created_at": RunRow.created_at, "arm": RunRow.arm, "method": RunRow.method, "state": RunRow.state,
+    "bytes_exchanged": RunRow.bytes_exchanged,
+}  # fmt: skip
+
+
+def by_id(session: Session, id: str) -> RunRow | None:
+    return session.get(RunRow, id)
+
+
+def matching(wanted: RunFilter) -> Select[tuple[RunRow]]:
+    query = select(RunRow)
+    if wanted.pilot is not None or wanted.q:
+        query = query.join(PilotRow, PilotRow.id == RunRow.pilot_id)
+    if wanted.pilot is not None:
+        query = query.where(or_(RunRow.pilot_id == wanted.pilot, PilotRow.name == wanted.pilot))
+    if wanted.q:
+        text = wanted.q.lower()
+        query = query.where(
+            or_(*(func.lower(column).contains(text, autoescape=True) for column in (PilotRow.name, PilotRow.title, RunRow.arm)))
+        )
+    for column, value in (
+        (RunRow.state, wanted.state), (RunRow.arm, wanted.arm), (RunRow.method, wanted.method),
+    ):  # fmt: skip
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def sort_order(sort: str) -> list[Order]:
+    """`-created_at` -> columns, the id last so that the order is total."""
+    descending = sort.startswith("-")
+    return [Order(_SORTS[sort.removeprefix("-")], descending), Order(RunRow.id, descending)]
+
+
+def of_pilot(session: Session, pilot_id: str) -> list[RunRow]:
+    """All runs of a pilot in the order in which they were queued: by arm, then seed."""
+    return list(session.scalars(in_pilot(pilot_id).order_by(RunRow.id)))
+
+
+def in_pilot(pilot_id: str) -> Select[tuple[RunRow]]:
+    return select(RunRow).where(RunRow.pilot_id == pilot_id)
+
+
+def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None]]:
+    """Mean own-site and all-site accuracy after the last round that all sites finished, by run."""
+    rows = session.execute(
+        select(MetricRow.run_id, func.avg(MetricRow.own_site), func.avg(MetricRow.all_site))
+        .join(RunRow, and_(RunRow.id == MetricRow.run_id, RunRow.rounds_done == MetricRow.round))
+        .where(MetricRow.run_id.in_(run_ids), MetricRow.phase == "after_train")
+        .group_by(MetricRow.run_id)
+    )
+    return {id: (float(own), None if every is None else float(every)) for id, own, every in rows}
+
+
+def steps_of_round(session: Session, run: RunRow, round: int) -> list[StepRow]:
+    """The steps of one round in the order in which they were made; round 0 includes `prepare`."""
+    return list(session.scalars(steps_of(run).where(StepRow.round == round).order_by(StepRow.id)))
+
+
+def steps_since(session: Session, run: RunRow, round: int) -> list[StepRow]:
+    return list(session.scalars(steps_of(run).where(StepRow.round >= round).order_by(StepRow.id)))
+
+
+def steps_of(run: RunRow) -> Select[tuple[StepRow]]:
+    """The run's own steps and the `prepare` steps it shares with the other arms of its seed."""
+    shared = and_(StepRow.run_key == "", StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed)
+    return select(StepRow).where(or_(StepRow.run_id == run.id, shared))
+
+
+def open_steps(session: Session, runs: Sequence[RunRow]) -> dict[str, list[StepRow]]:
+    """Steps of live runs from the last finished round on, by run."""
+    live = [run for run in runs if run.state not in RUN_ENDS]
+    return {run.id: steps_since(session, run, max(run.rounds_done, 0)) for run in live}
+
+
+def final_artifacts(session: Session, run: RunRow) -> dict[str, str]:
+    """sha256 of each site's model after the last train step that completed, by site name."""
+    rows = session.execute(
+        select(StepRow.site_name, StepRow.artifact_sha256)
+        .where(StepRow.run_id == run.id, StepRow.kind == "train", StepRow.state == "completed")
+        .order_by(StepRow.round)
+    )
+    return {name: sha256 for name, sha256 in rows if sha256 is not None}
+
+
+def metrics(session: Session, run_ids: Collection[str]) -> dict[str, list[MetricRow]]:
+    found: dict[str, list[MetricRow]] = {id: [] for id in run_ids}
+    query = select(MetricRow).where(MetricRow.run_id.in_(run_ids)).order_by(MetricRow.round, MetricRow.site_index)
+    for row in session.scalars(query):
+        found[row.run_id].append(row)
+    return found
+
+
+def ask_to_cancel(session: Session, id: str, sources: Collection[str]) -> bool:
+    """Compare-and-set to `cancelling`; False when the run was in none of the states `sources`."""
+    values: dict[str, Any] = {"state": "cancelling", "revision": RunRow.revision + 1}
+    changed = session.scalar(
+        update(RunRow)
+        .where(RunRow.id == id, RunRow.state.in_(sources))
+        .values(values)
+        .returning(RunRow.id)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire_all()
+    return changed is not None

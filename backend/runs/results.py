@@ -1,0 +1,86 @@
+"""What a run measured, in the shape that `demo --json` and `simulate --json` write too."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import MetricRow, RunRow, utc_now
+from backend.pilots import service as pilots
+from backend.runs import repository, service
+from backend.runs.schemas import (
+    Accuracies,
+    AccuracyOfSites,
+    Result,
+    ResultPilot,
+    RoundResult,
+    RunResult,
+)
+from backend.text.schemas import Text
+from dimat.spec import PilotSpec, effective_spec
+
+
+def of_pilot(session: Session, pilot_id: str) -> Result:
+    """Raises: NotFound."""
+    pilot = pilots.row_of(session, pilot_id)
+    spec = PilotSpec.model_validate(pilot.spec)
+    runs = repository.of_pilot(session, pilot_id)
+    metrics = repository.metrics(session, [run.id for run in runs])
+    return Result(
+        pilot=ResultPilot(
+            name=pilot.name, spec_sha256=pilot.spec_sha256, sites=list(spec.site_names), rounds=spec.rounds
+        ),
+        runs=[_result(session, run, spec, metrics[run.id]) for run in runs],
+    )
+
+
+def of_run(session: Session, run_id: str) -> RunResult:
+    """Raises: NotFound."""
+    run = service.row_of(session, run_id)
+    return _result(session, run, service.spec_of(session, run), repository.metrics(session, [run.id])[run.id])
+
+
+def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[RoundResult]:
+    """One entry per round that has a value, from the start state on."""
+    plan = effective_spec(spec, run.arm, (), 1)
+    last = max((metric.round for metric in metrics), default=-1)
+    return [
+        RoundResult(
+            round=round,
+            merged=round > 0 and plan.merges_in(round),
+            after_merge=_accuracies(spec, [m for m in metrics if (m.round, m.phase) == (round, "after_merge")]),
+            after_train=_accuracies(spec, [m for m in metrics if (m.round, m.phase) == (round, "after_train")]),
+        )
+        for round in range(last + 1)
+    ]
+
+
+def _result(session: Session, run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> RunResult:
+    return RunResult.model_validate(
+        {
+            "arm": run.arm, "method": run.method, "seed": run.seed, "state": run.state,
+            "reason": None if run.reason is None else Text.model_validate(run.reason),
+            "rounds": rounds(run, spec, metrics),
+            "bytes_exchanged": run.bytes_exchanged, "bytes_uploaded": run.bytes_uploaded,
+            "bytes_evaluation": run.bytes_evaluation, "bytes_wasted": run.bytes_wasted,
+            "busy_s": run.busy_s, "seconds": service.seconds(run, utc_now()),
+            "final_artifacts": repository.final_artifacts(session, run),
+        }
+    )  # fmt: skip
+
+
+def _accuracies(spec: PilotSpec, metrics: Sequence[MetricRow]) -> Accuracies | None:
+    if not metrics:
+        return None
+    names = spec.site_names
+    return Accuracies(
+        all_site=_of_sites({names[m.site_index]: m.all_site for m in metrics}),
+        own_site=_of_sites({names[m.site_index]: m.own_site for m in metrics}),
+    )
+
+
+def _of_sites(values: dict[str, float | None]) -> AccuracyOfSites | None:
+    known = {name: value for name, value in values.items() if value is not None}
+    if not known:
+        return None
+    # Summed in the order of the sites, as `simulate` does, so that equal runs give equal means.
+    return AccuracyOfSites(mean=sum(known.values()) / len(known), by_site=known)

@@ -1,0 +1,67 @@
+"""HTTP of runs and their steps."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
+
+from backend.auth.guard import needs
+from backend.auth.principal import Principal
+from backend.problems import responses
+from backend.runs import cancel, results, service, steps
+from backend.runs.broker import AppBroker
+from backend.runs.repository import RunFilter
+from backend.runs.schemas import Run, RunPage, RunResult, RunSort, RunState, StepPage
+from backend.web import PLAIN, Id, Paging, ReadSession, SearchText, WriteSession, set_etag
+from dimat.spec import Method
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+Reads = Annotated[Principal, Depends(needs("runs.read"))]
+Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
+RoundOf = Annotated[int | None, Query(ge=0, le=100_000, description="Only this round, with what still waits.")]
+
+
+def run_filter(
+    state: RunState | None = None,
+    pilot: Annotated[str | None, Query(max_length=64, pattern=PLAIN, description="Id or name of the pilot.")] = None,
+    arm: Annotated[str | None, Query(max_length=64, pattern=PLAIN)] = None,
+    method: Method | None = None,
+    q: SearchText = None,
+) -> RunFilter:
+    return RunFilter(state, pilot, arm, method, q)
+
+
+@router.get("", responses=responses(401, 403, 422))
+def list_runs(
+    _: Reads, session: ReadSession, paging: Paging, wanted: Annotated[RunFilter, Depends(run_filter)],
+    sort: RunSort = "-created_at",
+) -> RunPage:  # fmt: skip
+    return service.list_runs(session, paging, wanted, sort)
+
+
+@router.get("/{run_id}", responses=responses(401, 403, 404, 422))
+def get_run(run_id: Id, _: Reads, session: ReadSession, response: Response) -> Run:
+    run = service.get(session, run_id)
+    set_etag(response, run.revision)
+    return run
+
+
+@router.get("/{run_id}/steps", responses=responses(401, 403, 404, 422))
+def list_steps(run_id: Id, _: Reads, session: ReadSession, paging: Paging, round: RoundOf = None) -> StepPage:
+    """Steps in the order in which they began; with `round`, also those that still wait and for whom."""
+    return steps.list_steps(session, run_id, paging, round)
+
+
+@router.get("/{run_id}/result", responses=responses(401, 403, 404, 422))
+def get_run_result(run_id: Id, _: Reads, session: ReadSession) -> RunResult:
+    """The run's entry of the pilot's result."""
+    return results.of_run(session, run_id)
+
+
+@router.post("/{run_id}/cancel", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def cancel_run(
+    run_id: Id, who: Cancels, session: WriteSession, broker: AppBroker, after: BackgroundTasks
+) -> Run:
+    """Asks for the end of a run. Its steps stop within seconds; asking twice changes nothing."""
+    run = cancel.cancel(session, who, run_id)
+    after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
+    return run

@@ -1,0 +1,98 @@
+"""Runs as people read them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.db.paging import Order, page
+from backend.db.tables import RunRow, StepRow, utc_now
+from backend.errors import NotFound
+from backend.pilots import service as pilots
+from backend.runs import repository
+from backend.runs.progress import StepFact, run_progress
+from backend.runs.repository import RunFilter
+from backend.runs.schemas import Run, RunPage, RunSort
+from backend.web import ListQuery
+from dimat.spec import PilotSpec
+
+
+def list_runs(session: Session, paging: ListQuery, wanted: RunFilter, sort: RunSort) -> RunPage:
+    found = page(session, repository.matching(wanted), repository.sort_order(sort), paging.cursor, paging.limit)
+    return RunPage(items=_runs(session, found.rows), next_cursor=found.next_cursor, total=found.total)
+
+
+def list_of_pilot(session: Session, pilot_id: str, paging: ListQuery) -> RunPage:
+    """Raises: NotFound."""
+    pilots.row_of(session, pilot_id)
+    found = page(session, repository.in_pilot(pilot_id), [Order(RunRow.id)], paging.cursor, paging.limit)
+    return RunPage(items=_runs(session, found.rows), next_cursor=found.next_cursor, total=found.total)
+
+
+def get(session: Session, id: str) -> Run:
+    """Raises: NotFound."""
+    return _runs(session, [row_of(session, id)])[0]
+
+
+def row_of(session: Session, id: str) -> RunRow:
+    """Raises: NotFound."""
+    row = repository.by_id(session, id)
+    if row is None:
+        raise NotFound("run", id)
+    return row
+
+
+def spec_of(session: Session, run: RunRow) -> PilotSpec:
+    return pilots.spec_of(session, run.pilot_id)
+
+
+def facts(steps: Sequence[StepRow], shown: Sequence[str]) -> list[StepFact]:
+    """Rows as values for words; `shown`: what people call the sites, by index."""
+    return [StepFact(s.round, s.kind, s.site_index, shown[s.site_index], s.state) for s in steps]
+
+
+def shown_names(spec: PilotSpec) -> list[str]:
+    """What people call the sites, by index."""
+    return [site.display_name or site.name for site in spec.sites]
+
+
+def seconds(run: RunRow, now: datetime) -> float | None:
+    """From start to end, or to `now`; None before the start."""
+    if run.started_at is None:
+        return None
+    return max(((run.finished_at or now) - run.started_at).total_seconds(), 0.0)
+
+
+def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
+    specs = {row.pilot_id: pilots.row_of(session, row.pilot_id) for row in rows}
+    shown = {id: shown_names(PilotSpec.model_validate(pilot.spec)) for id, pilot in specs.items()}
+    means = repository.means(session, [row.id for row in rows])
+    steps = repository.open_steps(session, rows)
+    now = utc_now()
+    return [
+        _run(
+            row, specs[row.pilot_id].name, shown[row.pilot_id], means.get(row.id, (None, None)),
+            steps.get(row.id, []), now,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _run(
+    row: RunRow, pilot_name: str, shown: Sequence[str], means: tuple[float | None, float | None],
+    steps: Sequence[StepRow], now: datetime,
+) -> Run:  # fmt: skip
+    return Run.model_validate(
+        {
+            "id": row.id, "pilot_id": row.pilot_id, "pilot_name": pilot_name, "arm": row.arm,
+            "method": row.method, "seed": row.seed, "state": row.state, "reason": row.reason,
+            "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
+            "bytes_exchanged": row.bytes_exchanged, "bytes_uploaded": row.bytes_uploaded,
+            "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted,
+            "busy_s": row.busy_s, "cpu_s": row.cpu_s, "gpu_s": row.gpu_s, "created_at": row.created_at,
+            "started_at": row.started_at, "finished_at": row.finished_at, "seconds": seconds(row, now),
+            "own_site_mean": means[0], "all_site_mean": means[1],
+            "progress": run_progress(row.state, row.rounds, row.rounds_done, shown, facts(steps, shown)),
+            "revision": row.revision,
+        }
+    )  # fmt: skip

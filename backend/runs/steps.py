@@ -1,0 +1,110 @@
+"""Steps of a run as people read them, with those that still wait and for whom."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.db.paging import Order, in_memory_page, page
+from backend.db.tables import RunRow, StepRow, utc_now
+from backend.runs import repository, service
+from backend.runs.progress import named, step_words
+from backend.runs.schemas import Step, StepPage
+from backend.runs.states import RUN_ENDS
+from backend.text.schemas import Text
+from backend.web import ListQuery
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import PilotSpec, effective_spec
+
+
+def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | None) -> StepPage:
+    """Raises: NotFound."""
+    run = service.row_of(session, run_id)
+    spec = service.spec_of(session, run)
+    now = utc_now()
+    if round is None:
+        order = [Order(StepRow.round), Order(StepRow.id)]
+        found = page(session, repository.steps_of(run), order, paging.cursor, paging.limit)
+        items = [_step(row, spec, now) for row in found.rows]
+        return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
+    rows = repository.steps_of_round(session, run, round)
+    steps = [_step(row, spec, now) for row in rows] + _waiting(session, run, spec, round, rows)
+    part, next_cursor = in_memory_page(steps, paging.cursor, paging.limit)
+    return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
+
+
+def schedule_of(run: RunRow, spec: PilotSpec) -> Schedule:
+    """The steps of a run and what each waits for."""
+    plan = effective_spec(spec, run.arm, (), 1)
+    topology = plan.topology.build(spec.site_names)
+    return Schedule(run.rounds, len(spec.sites), lambda _: plan, lambda _: topology)
+
+
+def _waiting(
+    session: Session, run: RunRow, spec: PilotSpec, round: int, rows: Sequence[StepRow]
+) -> list[Step]:
+    """The steps of a live run's round that have no row yet. They wait for others."""
+    if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
+        return []
+    schedule = schedule_of(run, spec)
+    before = repository.steps_of_round(session, run, round - 1) if round else []
+    done = {_key(row) for row in (*before, *rows) if row.state == "completed"}
+    known = {_key(row) for row in rows}
+    sites = range(len(spec.sites))
+    wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []
+    wanted += [step for step in schedule.all_steps() if step.round == round]
+    return [
+        _not_begun(step, spec, [needed.site for needed in schedule.inputs(step) if needed not in done])
+        for step in wanted
+        if step not in known
+    ]
+
+
+def _not_begun(key: StepKey, spec: PilotSpec, missing: Sequence[int]) -> Step:
+    site = spec.sites[key.site]
+    shown = service.shown_names(spec)
+    waits_for = [shown[index] for index in missing]
+    return Step.model_validate(
+        {
+            "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
+            "display_name": shown[key.site], "state": "waiting", "attempt": 0, "progress": 0.0,
+            "device": None, "started_at": None, "finished_at": None, "seconds": None, "next_try_at": None,
+            "artifact_sha256": None, "reason": None, "waits_for": waits_for,
+            "words": step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)}),
+        }
+    )  # fmt: skip
+
+
+def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
+    shown = service.shown_names(spec)[row.site_index]
+    return Step.model_validate(
+        {
+            "id": row.id, "round": row.round, "kind": row.kind, "site_index": row.site_index,
+            "site_name": row.site_name, "display_name": shown, "state": row.state, "attempt": row.attempt,
+            "progress": row.progress, "device": row.device, "started_at": row.started_at,
+            "finished_at": row.finished_at, "seconds": row.seconds, "next_try_at": row.next_try_at,
+            "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
+            "words": _words(row, shown, now),
+        }
+    )  # fmt: skip
+
+
+def _words(row: StepRow, shown: str, now: datetime) -> Text:
+    retrying = row.state in ("ready", "lost") and row.next_try_at is not None and row.next_try_at > now
+    wait_s = max(0, round((row.next_try_at - now).total_seconds())) if retrying and row.next_try_at else 0
+    return step_words(
+        row.kind,
+        "retrying" if retrying else row.state,
+        shown,
+        {
+            "round": row.round,
+            "attempt": row.attempt,
+            "percent": round(100 * row.progress),
+            "seconds": None if row.seconds is None else round(row.seconds, 1),
+            "wait_s": wait_s,
+        },
+    )
+
+
+def _key(row: StepRow) -> StepKey:
+    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text

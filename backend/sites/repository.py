@@ -1,0 +1,51 @@
+"""SQL of sites."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import RunRow, SiteRow, StepRow
+
+
+def by_id(session: Session, id: str) -> SiteRow | None:
+    return session.get(SiteRow, id)
+
+
+def by_name(session: Session, name: str) -> SiteRow | None:
+    return session.scalar(select(SiteRow).where(SiteRow.name == name))
+
+
+def by_names(session: Session, names: Sequence[str]) -> dict[str, SiteRow]:
+    rows = session.scalars(select(SiteRow).where(SiteRow.name.in_(names)))
+    return {row.name: row for row in rows}
+
+
+def first_names(session: Session, limit: int) -> list[str]:
+    """Some names that exist, for messages."""
+    query = select(SiteRow.name).where(SiteRow.state != "revoked").order_by(SiteRow.name).limit(limit)
+    return list(session.scalars(query))
+
+
+def matching(q: str | None, state: str | None) -> Select[tuple[SiteRow]]:
+    query = select(SiteRow)
+    if q:
+        wanted = q.lower()
+        query = query.where(
+            or_(
+                func.lower(SiteRow.name).contains(wanted, autoescape=True),
+                func.lower(SiteRow.display_name).contains(wanted, autoescape=True),
+            )
+        )
+    return query if state is None else query.where(SiteRow.state == state)
+
+
+def running_steps(session: Session, names: Sequence[str]) -> dict[str, tuple[StepRow, str | None]]:
+    """The step each site runs now, and the arm of its run (None for `prepare`)."""
+    rows = session.execute(
+        select(StepRow, RunRow.arm)
+        .outerjoin(RunRow, RunRow.id == StepRow.run_id)
+        .where(StepRow.state == "running", StepRow.site_name.in_(names))
+        .order_by(StepRow.started_at)
+    )
+    return {step.site_name: (step, arm) for step, arm in rows}

@@ -1,0 +1,62 @@
+"""HTTP bodies of sites."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+from backend.text.schemas import Schema
+from backend.web import Page
+from dimat.spec import Name, SiteData
+
+Placement = Literal["local", "remote"]
+SiteState = Literal["invited", "online", "silent", "revoked"]
+DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80, pattern=r"^[^\x00-\x1f]*$")]
+
+
+class SiteCreate(Schema):
+    """`placement` `local`: served by this server's own worker; `remote`: by a worker on its own machine."""
+
+    name: Name
+    display_name: DisplayName = ""
+    placement: Placement = "local"
+    data: SiteData
+
+
+class SitePatch(Schema):
+    """What is left out stays. `state` can only become `revoked`: the site takes part in nothing new."""
+
+    display_name: DisplayName | None = None
+    data: SiteData | None = None
+    state: Literal["revoked"] | None = None
+
+
+class Doing(Schema):
+    """The step a site works on now; `round` 0 is the start state."""
+
+    run_id: str | None
+    pilot_id: str
+    arm: str | None
+    round: int
+    kind: str
+    since: datetime | None
+
+
+class Site(Schema):
+    id: str
+    name: str
+    display_name: str
+    placement: Placement
+    data: SiteData
+    state: SiteState
+    last_seen_at: datetime | None
+    device: str | None
+    doing: Doing | None
+    num_rows: int | None
+    fingerprint: str | None
+    created_at: datetime
+    revision: int
+
+
+class SitePage(Page[Site]):
+    pass

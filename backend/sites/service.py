@@ -1,0 +1,125 @@
+"""Sites as people define them. Whether one is online is the coordinator's to say, never written here."""
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth.principal import Principal
+from backend.db.paging import Order, page
+from backend.db.tables import SiteRow, StepRow
+from backend.errors import Conflict, Invalid, NameTaken, NotFound
+from backend.sites import repository
+from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
+from backend.web import ListQuery, check_match
+from dimat.spec import SiteData, SiteSpec
+
+_data: TypeAdapter[SiteData] = TypeAdapter(SiteData)
+_NAMES_IN_MESSAGE = 20
+
+
+def list_sites(session: Session, paging: ListQuery, q: str | None, state: str | None) -> SitePage:
+    found = page(session, repository.matching(q, state), [Order(SiteRow.name)], paging.cursor, paging.limit)
+    doing = repository.running_steps(session, [row.name for row in found.rows])
+    items = [_site(row, doing.get(row.name)) for row in found.rows]
+    return SitePage(items=items, next_cursor=found.next_cursor, total=found.total)
+
+
+def get(session: Session, id: str) -> Site:
+    """Raises: NotFound."""
+    row = _row(session, id)
+    return _site(row, repository.running_steps(session, [row.name]).get(row.name))
+
+
+def create(session: Session, who: Principal, body: SiteCreate) -> Site:
+    """Raises: NameTaken."""
+    if repository.by_name(session, body.name) is not None:
+        raise NameTaken("site", body.name)
+    row = SiteRow(
+        name=body.name, display_name=body.display_name, placement=body.placement,
+        data=body.data.model_dump(mode="json"),
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    audit.record(session, who, "site_created", "site", row.id, name=row.name)
+    return _site(row, None)
+
+
+def update(session: Session, who: Principal, id: str, body: SitePatch, if_match: str | None) -> Site:
+    """Raises: NotFound; Stale; Conflict, for a revoked site."""
+    row = _row(session, id)
+    check_match(if_match, row.revision)
+    if row.state == "revoked":
+        raise Conflict("site_revoked", {"name": row.name})
+    if body.display_name is not None:
+        row.display_name = body.display_name
+    if body.data is not None:
+        changed = body.data.model_dump(mode="json")
+        if changed != row.data:
+            # What the site reported belongs to the old rows.
+            row.data, row.fingerprint, row.num_rows = changed, None, None
+    if body.state is not None:
+        row.state = body.state
+    row.revision += 1
+    session.flush()
+    audit.record(session, who, "site_revoked" if body.state else "site_updated", "site", id, name=row.name)
+    return get(session, id)
+
+
+def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> None:
+    """That these sites of a spec exist, are not revoked and hold the same data.
+
+    Raises: Invalid, with the place of the first that is not so.
+    """
+    rows = repository.by_names(session, [site.name for site in sites])
+    for position, site in enumerate(sites):
+        check_exists(session, rows, site.name, f"{field}.{position}.name")
+        own = _data.validate_python(rows[site.name].data)
+        if own != site.data:
+            params = {"name": site.name, "own": _shown(own), "given": _shown(site.data)}
+            raise Invalid("site_data_differs", params, f"{field}.{position}.data")
+
+
+def check_names(session: Session, names: Sequence[str], field: str) -> None:
+    """That sites of these names exist and are not revoked. Raises: Invalid."""
+    rows = repository.by_names(session, names)
+    for position, name in enumerate(names):
+        check_exists(session, rows, name, f"{field}.{position}")
+
+
+def check_exists(session: Session, rows: dict[str, SiteRow], name: str, field: str) -> None:
+    if name not in rows:
+        known = ", ".join(repository.first_names(session, _NAMES_IN_MESSAGE)) or "-"
+        raise Invalid("unknown_site", {"name": name, "known": known}, field)
+    if rows[name].state == "revoked":
+        raise Invalid("site_revoked", {"name": name}, field)
+
+
+def _row(session: Session, id: str) -> SiteRow:
+    row = repository.by_id(session, id)
+    if row is None:
+        raise NotFound("site", id)
+    return row
+
+
+def _shown(data: SiteData) -> str:
+    return f"{data.kind} {data.dataset}"
+
+
+def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:
+    return Site.model_validate(
+        {
+            "id": row.id, "name": row.name, "display_name": row.display_name, "placement": row.placement,
+            "data": row.data, "state": row.state, "last_seen_at": row.last_seen_at, "device": row.device,
+            "doing": None if doing is None else _doing(*doing), "num_rows": row.num_rows,
+            "fingerprint": row.fingerprint, "created_at": row.created_at, "revision": row.revision,
+        }
+    )  # fmt: skip
+
+
+def _doing(step: StepRow, arm: str | None) -> Doing:
+    return Doing(
+        run_id=step.run_id, pilot_id=step.pilot_id, arm=arm, round=step.round, kind=step.kind,
+        since=step.started_at,
+    )  # fmt: skip

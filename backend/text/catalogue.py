@@ -1,0 +1,69 @@
+"""Reads `locales/*.json`, the one catalogue of pages and server, and says a code in a language.
+
+A missing key is said as the key itself: a person then sees a code instead of an error page, and a test
+finds it before that.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("en", "ja")
+DEFAULT_LANGUAGE = "en"
+LOCALES = Path(__file__).resolve().parents[2] / "locales"
+
+
+class _Places(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+@lru_cache
+def catalogue(lang: str) -> Mapping[str, Any]:
+    """The whole catalogue of a language."""
+    loaded: dict[str, Any] = json.loads((LOCALES / f"{lang}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def find(lang: str, key: str) -> str | None:
+    """The sentence at a dotted key, or None when the catalogue has none."""
+    place: Any = catalogue(lang if lang in LANGUAGES else DEFAULT_LANGUAGE)
+    for part in key.split("."):
+        if not isinstance(place, Mapping) or part not in place:
+            return None
+        place = place[part]
+    return place if isinstance(place, str) else None
+
+
+def say(lang: str, key: str, params: Mapping[str, Any] | None = None) -> str:
+    """The sentence at `key` with `{name}` places filled; a place without a value stays as it is."""
+    sentence = find(lang, key)
+    if sentence is None:
+        return key
+    values = {name: _shown(value) for name, value in (params or {}).items()}
+    return sentence.format_map(_Places(values))
+
+
+def choose_language(lang: str | None, accept_language: str | None) -> str:
+    """The asked-for language, else the first of the Accept-Language header that the catalogue has."""
+    wanted = [lang] if lang else []
+    ranked = [part.partition(";q=") for part in (accept_language or "").replace(" ", "").split(",")]
+    wanted += [name for name, _, _ in sorted(ranked, key=lambda part: -_quality(part[2]))]
+    for name in wanted:
+        short = name.split("-")[0].lower()
+        if short in LANGUAGES:
+            return short
+    return DEFAULT_LANGUAGE
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text) if text else 1.0
+    except ValueError:
+        return 0.0
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,71 @@
+"""What a graph means for a pilot: connected or not, how fast it mixes, who is busiest. Pure."""
+
+import math
+from collections.abc import Sequence
+
+from backend.text.schemas import Text
+from backend.topologies.schemas import Facts, Link, Preview
+from dimat.errors import DimatError, DuplicateName, TopologyDisconnected, TopologySelfLink, UnknownSite
+from dimat.spec import TopologySpec
+from dimat.topology import second_eigenvalue
+
+MIXED = 0.01
+"""Differences between sites count as gone when a hundredth of them is left."""
+
+
+def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
+    """Links, facts and weights; what cannot be used is said in `facts.problem`, not raised."""
+    problem: DimatError | None = None
+    weights: list[list[float]] | None = None
+    eigenvalue: float | None = None
+    try:
+        check_unique(names)
+        W_NN = spec.mixing_matrix(names)
+        weights = W_NN.tolist()
+        eigenvalue = second_eigenvalue(W_NN)
+    except DimatError as error:
+        problem = error
+    links = _links(names, spec)
+    degree = {name: 0 for name in names}
+    for link in links:
+        degree[link.a] += 1
+        degree[link.b] += 1
+    busiest = max(degree, key=lambda name: degree[name]) if links else None
+    facts = Facts(
+        connected=not isinstance(problem, TopologyDisconnected) and len(links) >= len(degree) - 1 and bool(links),
+        problem=None if problem is None else Text(code=problem.code, params=dict(problem.params)),
+        num_links=len(links),
+        second_eigenvalue=eigenvalue,
+        rounds_to_mix=None if eigenvalue is None else rounds_to_mix(eigenvalue),
+        busiest_site=busiest,
+        busiest_site_links=degree[busiest] if busiest is not None else 0,
+    )
+    return Preview(facts=facts, links=links, mixing=weights)
+
+
+def check_unique(names: Sequence[str]) -> None:
+    """Raises: DuplicateName."""
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise DuplicateName(thing="site", name=name)
+
+
+def rounds_to_mix(eigenvalue: float) -> int | None:
+    """Rounds until differences fall to `MIXED`; None when they never do. `eigenvalue` 0..1."""
+    if eigenvalue >= 1.0 - 1e-12:
+        return None
+    return 1 if eigenvalue <= MIXED else math.ceil(math.log(MIXED) / math.log(eigenvalue))
+
+
+def _links(names: Sequence[str], spec: TopologySpec) -> list[Link]:
+    """The links that can be drawn, also of a graph that cannot be used."""
+    try:
+        return [Link(a=names[i], b=names[j]) for i, j in spec.build(names).links]
+    except TopologyDisconnected:
+        known = [(link.a, link.b) for link in spec.links]
+    except (UnknownSite, TopologySelfLink):
+        known = [(link.a, link.b) for link in spec.links if link.a in names and link.b in names and link.a != link.b]
+    except DimatError:
+        return []
+    ordered = {tuple(sorted(pair, key=names.index)) for pair in known}
+    return [Link(a=a, b=b) for a, b in sorted(ordered, key=lambda pair: (names.index(pair[0]), names.index(pair[1])))]

@@ -1,0 +1,78 @@
+"""HTTP bodies of topologies."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from backend.text.schemas import Schema, Text
+from backend.web import Page
+from dimat.spec import Name, TopologySpec
+
+# The eigenvalues of a larger graph would keep a request waiting for minutes.
+SiteNames = Annotated[tuple[Name, ...], Field(max_length=1000)]
+
+
+class TopologyCreate(Schema):
+    name: Name
+    site_names: SiteNames
+    spec: TopologySpec
+
+
+class TopologyPatch(Schema):
+    """What is left out stays."""
+
+    name: Name | None = None
+    site_names: SiteNames | None = None
+    spec: TopologySpec | None = None
+
+
+class PreviewRequest(Schema):
+    """A topology that is being edited; its sites need not exist."""
+
+    site_names: SiteNames
+    spec: TopologySpec
+
+
+class Facts(Schema):
+    """What the graph means.
+
+    `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds until differences
+    between sites fall to a hundredth (null: never). `problem` says why the graph cannot be used.
+    """
+
+    connected: bool
+    problem: Text | None
+    num_links: int
+    second_eigenvalue: float | None
+    rounds_to_mix: int | None
+    busiest_site: str | None
+    busiest_site_links: int
+
+
+class Link(Schema):
+    a: str
+    b: str
+
+
+class Preview(Schema):
+    """`mixing`: W, one row of weights per site in the order of `site_names`; null when it cannot be built."""
+
+    facts: Facts
+    links: list[Link]
+    mixing: list[list[float]] | None
+
+
+class Topology(Schema):
+    id: str
+    name: str
+    site_names: list[str]
+    spec: TopologySpec
+    facts: Facts
+    links: list[Link]
+    created_at: datetime
+    revision: int
+
+
+class TopologyPage(Page[Topology]):
+    pass

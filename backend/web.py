@@ -1,0 +1,92 @@
+"""What every route needs: a session of the database, revisions as ETags, pages of a list.
+
+Only `write_session` commits, and it does so before the answer leaves (dependency scope `function`): a
+person who reads 201 can rely on it.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Generic, TypeVar, cast
+
+from fastapi import Depends, Header, Path, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from backend.db.session import Database
+from backend.errors import Stale
+from backend.problems import language
+from backend.settings import Settings
+from backend.text.schemas import Schema
+
+MAX_LIMIT = 200
+Item = TypeVar("Item")
+
+
+def database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+def settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+def read_session(request: Request) -> Iterator[Session]:
+    with database(request).read() as session:
+        yield session
+
+
+def write_session(request: Request) -> Iterator[Session]:
+    with database(request).write() as session:
+        yield session
+
+
+ReadSession = Annotated[Session, Depends(read_session, scope="function")]
+WriteSession = Annotated[Session, Depends(write_session, scope="function")]
+AppDatabase = Annotated[Database, Depends(database)]
+AppSettings = Annotated[Settings, Depends(settings)]
+Language = Annotated[str, Depends(language)]
+# No control characters: PostgreSQL refuses NUL in text, and nothing else here wants them.
+PLAIN = r"^[^\x00-\x1f]*$"
+Id = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
+IfMatch = Annotated[str | None, Header(alias="If-Match", description='The ETag that was read, such as W/"3".')]
+
+
+class ListQuery(Schema):
+    """Which part of a list."""
+
+    cursor: str | None
+    limit: int
+
+
+def list_query(
+    cursor: Annotated[str | None, Query(max_length=500, description="next_cursor of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> ListQuery:
+    return ListQuery(cursor=cursor, limit=limit)
+
+
+Paging = Annotated[ListQuery, Depends(list_query)]
+SearchText = Annotated[str | None, Query(max_length=100, pattern=PLAIN, description="Part of the name, in any case.")]
+
+
+class Page(Schema, Generic[Item]):
+    """A part of a list; `total` counts all that match the filter."""
+
+    items: list[Item]
+    next_cursor: str | None
+    total: int
+
+
+def etag(revision: int) -> str:
+    return f'W/"{revision}"'
+
+
+def set_etag(response: Response, revision: int) -> None:
+    response.headers["ETag"] = etag(revision)
+
+
+def check_match(if_match: str | None, revision: int) -> None:
+    """Raises: Stale, when the caller read another revision than the present one."""
+    if if_match is None or if_match.strip() == "*":
+        return
+    given = [part.strip().removeprefix("W/").strip('"') for part in if_match.split(",")]
+    if str(revision) not in given:
+        raise Stale(given=if_match[:100], current=revision)
