@@ -44,6 +44,7 @@ def node_environment() -> dict[str, str]:
         "npm_config_fund": "false",
         "npm_config_audit": "false",
         "npm_config_update_notifier": "false",
+        "NO_COLOR": "1",
     }
 
 

@@ -48,7 +48,7 @@ def attempts(
     wanted = f"torch=={VERSION}"
     # '===' takes the plain version only, never a '+cpu' build that a folder of the machine may hold.
     cuda = Attempt("CUDA build, several gigabytes", (f"torch==={VERSION}",))
-    with_all = Attempt("from the package index, with all it asks for", (wanted,))
+    with_all = Attempt("from the package index, with all it asks for (several gigabytes)", (wanted,))
     if choice == "cuda":
         return [cuda]
     ways = []
