@@ -70,11 +70,11 @@ def lint() -> list[str]:
         ("import-linter", [bin_ / "lint-imports"]),
         ("mypy", [bin_ / "mypy", "--strict", *TYPED]),
     ]
-    npm: list[Tool] = (
-        [] if os.environ.get("AWASE_PAGES") == "no" else [("pages", ["npm", "run", "--silent", "check"])]
-    )
+    npm: list[Tool] = [("pages", ["npm", "run", "--silent", "check"])]
+    if os.environ.get("AWASE_PAGES") == "no" or not pages.FRONTEND.exists():
+        npm = []
     with ThreadPoolExecutor(2) as pool:
-        halves = [pool.submit(_in_turn, python, ROOT), pool.submit(_in_turn, npm, ROOT / "frontend")]
+        halves = [pool.submit(_in_turn, python, ROOT), pool.submit(_in_turn, npm, pages.FRONTEND)]
         outcomes = [outcome for half in halves for outcome in half.result()]
     for outcome in outcomes:
         print(
