@@ -8,7 +8,7 @@ from backend.auth.guard import needs
 from backend.figures import service
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.problems import responses
-from backend.web import Language, ReadSession
+from backend.web import Id, Language, ReadSession
 
 router = APIRouter(tags=["figures"])
 ThemeQuery = Annotated[Theme, Query(description="Colours for a light or a dark page.")]
@@ -24,7 +24,7 @@ _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cook
     responses={304: {"description": "Not Modified"}, **responses(401, 403, 404, 422)},
 )
 def run_figure(
-    run_id: str,
+    run_id: Id,
     name: FigureName,
     session: ReadSession,
     language: Language,
@@ -48,7 +48,7 @@ def run_figure(
     responses={304: {"description": "Not Modified"}, **responses(401, 403, 404, 422)},
 )
 def pilot_figure(
-    pilot_id: str,
+    pilot_id: Id,
     name: FigureName,
     session: ReadSession,
     language: Language,

@@ -11,6 +11,7 @@ from threading import Lock
 from sqlalchemy.orm import Session
 
 from backend.figures import build
+from backend.figures.frame import Look
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.roi import service as roi
 
@@ -82,9 +83,9 @@ def pilot_revision(session: Session, pilot_id: str) -> int:
 def run_figure(session: Session, run_id: str, name: FigureName, lang: str, theme: Theme) -> Figure:
     """Raises: NotFound."""
     facts = roi.pilot_facts(session, roi.pilot_id_of_run(session, run_id), None if name == "roi" else run_id)
-    return build.run_figure(facts, facts.run(run_id), name, build.Look(lang, theme))
+    return build.run_figure(facts, facts.run(run_id), name, Look(lang, theme))
 
 
 def pilot_figure(session: Session, pilot_id: str, name: FigureName, lang: str, theme: Theme) -> Figure:
     """Raises: NotFound."""
-    return build.pilot_figure(roi.pilot_facts(session, pilot_id), name, build.Look(lang, theme))
+    return build.pilot_figure(roi.pilot_facts(session, pilot_id), name, Look(lang, theme))

@@ -10,7 +10,7 @@ from backend.problems import responses
 from backend.roi import service
 from backend.roi.assumptions import Blend, ValueBasis
 from backend.roi.schemas import RoiReport
-from backend.web import ReadSession
+from backend.web import Id, ReadSession
 
 router = APIRouter(tags=["roi"])
 BasisQuery = Annotated[
@@ -28,7 +28,7 @@ BasisQuery = Annotated[
     dependencies=[Depends(needs("pilots.read"))],
     responses=responses(401, 403, 404, 422),
 )
-def pilot_roi(pilot_id: str, session: ReadSession, value_basis: BasisQuery = None) -> RoiReport:
+def pilot_roi(pilot_id: Id, session: ReadSession, value_basis: BasisQuery = None) -> RoiReport:
     """Every arm against the control arm, valued by own-site and by all-site accuracy."""
     return service.pilot_roi(session, pilot_id, _basis(value_basis))
 
@@ -36,7 +36,7 @@ def pilot_roi(pilot_id: str, session: ReadSession, value_basis: BasisQuery = Non
 @router.get(
     "/runs/{run_id}/roi", dependencies=[Depends(needs("runs.read"))], responses=responses(401, 403, 404, 422)
 )
-def run_roi(run_id: str, session: ReadSession, value_basis: BasisQuery = None) -> RoiReport:
+def run_roi(run_id: Id, session: ReadSession, value_basis: BasisQuery = None) -> RoiReport:
     """One run against the control arm's run with the same seed."""
     return service.run_roi(session, run_id, _basis(value_basis))
 

@@ -6,7 +6,7 @@ from backend.auth.guard import needs
 from backend.problems import responses
 from backend.summary import service
 from backend.summary.schemas import PilotSummary
-from backend.web import ReadSession
+from backend.web import Id, ReadSession
 
 router = APIRouter(tags=["summary"])
 
@@ -16,6 +16,6 @@ router = APIRouter(tags=["summary"])
     dependencies=[Depends(needs("pilots.read"))],
     responses=responses(401, 403, 404),
 )
-def pilot_summary(pilot_id: str, session: ReadSession) -> PilotSummary:
+def pilot_summary(pilot_id: Id, session: ReadSession) -> PilotSummary:
     """Who gains and who loses against training alone, from what was measured."""
     return service.pilot_summary(session, pilot_id)

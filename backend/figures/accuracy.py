@@ -1,0 +1,231 @@
+"""Accuracy before and after each merge: the sites of a run, or the arms of a pilot."""
+
+from collections.abc import Sequence
+
+from backend.figures import palette, series
+from backend.figures.frame import (
+    Look,
+    Trace,
+    accuracy_axis,
+    axis_name,
+    empty,
+    layout,
+    layout_axis,
+    plain,
+    round_axis,
+)
+from backend.figures.schemas import Figure, Table
+from backend.figures.series import Accuracies
+from backend.roi.facts import Measure, PilotFacts, RunFacts
+from backend.roi.numbers import percent
+
+SITES_AS_LINES = 12
+HOVER = "<b>%{fullData.name}</b><br>%{customdata}<br>%{y:.1%}<extra></extra>"
+MEASURES: tuple[Measure, ...] = ("all_site", "own_site")
+Panels = list[tuple[Measure, Accuracies]]
+
+
+def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
+    """A thin line per site and a thick one for their mean; of many sites, the band from lowest to highest."""
+    both: Panels = [(measure, series.of_run(run, measure)) for measure in MEASURES]
+    panels = [(measure, found) for measure, found in both if found.measured]
+    if not panels:
+        return _nothing(look, look.t("accuracy_none"), run.revision)
+    as_lines = len(facts.sites) <= SITES_AS_LINES
+    data: list[Trace] = []
+    for number, (_, found) in enumerate(panels, 1):
+        if as_lines:
+            data += [
+                _site_line(look, number, index, site.label, found) for index, site in enumerate(facts.sites)
+            ]
+        else:
+            data += band(look, number, found, look.t("band_sites"), look.colours.muted)
+        data.append(_mean_line(look, number, found))
+    return Figure(
+        data=data,
+        layout=layout(look, _axes(look, panels, facts.rounds), len(panels)),
+        summary=_run_summary(facts, panels, look),
+        table=_run_table(facts, panels, look, as_lines),
+        revision=run.revision,
+    )
+
+
+def of_pilot(facts: PilotFacts, look: Look) -> Figure:
+    """The mean over sites of every arm."""
+    arms = [(label.name, facts.runs_of(label.name)) for label in facts.arms]
+    by_measure = {
+        measure: [(name, series.of_arm(runs, measure)) for name, runs in arms] for measure in MEASURES
+    }
+    shown = [measure for measure in MEASURES if any(found.measured for _, found in by_measure[measure])]
+    if not shown:
+        return _nothing(look, look.t("accuracy_none"), facts.revision)
+    data: list[Trace] = []
+    for number, measure in enumerate(shown, 1):
+        for name, found in by_measure[measure]:
+            index = facts.arm_index(name)
+            if any(len(facts.runs_of(arm)) > 1 for arm, _ in by_measure[measure]):
+                data += band(
+                    look, number, found, look.t("band_seeds"), palette.series(index, look.theme), False
+                )
+            data.append(_arm_line(look, number, index, name, found, name == facts.control_arm))
+    panels: Panels = [(measure, by_measure[measure][0][1]) for measure in shown]
+    return Figure(
+        data=data,
+        layout=layout(look, _axes(look, panels, facts.rounds), len(shown)),
+        summary=_pilot_summary(shown, by_measure, look),
+        table=_pilot_table(shown, by_measure, look),
+        revision=facts.revision,
+    )
+
+
+def band(
+    look: Look, panel: int, found: Accuracies, name: str, colour: str, legend: bool = True
+) -> list[Trace]:
+    """The area from lowest to highest."""
+    common = {
+        "type": "scatter", "mode": "lines", "x": [moment.x for moment in found.moments],
+        "xaxis": axis_name("x", panel), "yaxis": axis_name("y", panel),
+        "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "name": name, "legendgroup": "band",
+    }  # fmt: skip
+    return [
+        {**common, "y": list(found.low), "showlegend": False},
+        {
+            **common,
+            "y": list(found.high),
+            "fill": "tonexty",
+            "fillcolor": palette.faded(colour, 0.22),
+            "showlegend": legend and panel == 1,
+        },
+    ]
+
+
+def _line(look: Look, panel: int, found: Accuracies, values: Sequence[float | None], name: str) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [moment.x for moment in found.moments],
+        "y": list(values),
+        "xaxis": axis_name("x", panel),
+        "yaxis": axis_name("y", panel),
+        "name": plain(name),
+        "legendgroup": name,
+        "showlegend": panel == 1,
+        "customdata": [moment.words(look) for moment in found.moments],
+        "hovertemplate": HOVER,
+    }
+
+
+def _site_line(look: Look, panel: int, index: int, name: str, found: Accuracies) -> Trace:
+    return {
+        **_line(look, panel, found, found.by_site[index], name),
+        "line": palette.line(index, look.theme, 1.4),
+        "marker": palette.marker(index, look.theme, 5),
+        "opacity": 0.8,
+    }
+
+
+def _mean_line(look: Look, panel: int, found: Accuracies) -> Trace:
+    return {
+        **_line(look, panel, found, found.mean, look.t("mean_sites")),
+        "line": {"color": look.colours.text, "width": 4},
+        "marker": {"color": look.colours.text, "size": 7},
+        "legendrank": 1,
+    }
+
+
+def _arm_line(look: Look, panel: int, index: int, name: str, found: Accuracies, is_control: bool) -> Trace:
+    shown = look.t("arm_control", arm=name) if is_control else name
+    width = 3 if is_control else 2.5
+    dash = "dash" if is_control else palette.dash(index)
+    return {
+        **_line(look, panel, found, found.mean, shown),
+        "line": {**palette.line(index, look.theme, width), "dash": dash},
+        "marker": palette.marker(index, look.theme, 7),
+    }
+
+
+def _axes(look: Look, panels: Panels, rounds: int) -> dict[str, object]:
+    axes: dict[str, object] = {}
+    for number, (measure, _) in enumerate(panels, 1):
+        axes[layout_axis("x", number)] = round_axis(look, rounds, number)
+        axes[layout_axis("y", number)] = accuracy_axis(look, look.t(f"axis_{measure}"), number, len(panels))
+    return axes
+
+
+def _nothing(look: Look, text: str, revision: int) -> Figure:
+    return Figure(
+        data=[], layout=empty(look, text), summary=text, table=Table(columns=[], rows=[]), revision=revision
+    )
+
+
+def _run_summary(facts: PilotFacts, panels: Panels, look: Look) -> str:
+    said = []
+    for measure, found in panels:
+        at = found.last_complete()
+        if at is None:
+            continue
+        moment = found.moments[at]
+        said.append(
+            look.t(
+                "accuracy_run",
+                when=moment.words(look),
+                measure=look.t(f"measure_{measure}"),
+                mean=percent(found.mean[at] or 0.0),
+                low=percent(found.low[at] or 0.0),
+                high=percent(found.high[at] or 0.0),
+                start=percent(found.mean[0] or 0.0),
+                num_sites=len(facts.sites),
+            )
+        )
+    return look.joined(said) or look.t("accuracy_none")
+
+
+def _run_table(facts: PilotFacts, panels: Panels, look: Look, as_lines: bool) -> Table:
+    spread = (
+        [site.label for site in facts.sites] if as_lines else [look.t("column_low"), look.t("column_high")]
+    )
+    rows = []
+    for measure, found in panels:
+        lines = found.by_site if as_lines else (found.low, found.high)
+        for at, moment in enumerate(found.moments):
+            values = [found.mean[at], *(line[at] for line in lines)]
+            rows.append([look.t(f"measure_{measure}"), moment.words(look), *map(_cell, values)])
+    columns = [look.t("column_measure"), look.t("column_moment"), look.t("column_mean"), *spread]
+    return Table(columns=columns, rows=rows)
+
+
+def _pilot_summary(
+    shown: Sequence[Measure], by_measure: dict[Measure, list[tuple[str, Accuracies]]], look: Look
+) -> str:
+    said = []
+    for measure in shown:
+        parts = []
+        for name, found in by_measure[measure]:
+            at = found.last_complete()
+            if at is not None:
+                moment = found.moments[at]
+                parts.append(
+                    look.t("accuracy_arm", arm=name, mean=percent(found.mean[at] or 0.0), round=moment.round)
+                )
+        text = look.t("list_separator").join(parts)
+        said.append(look.t("accuracy_pilot", measure=look.t(f"measure_{measure}"), arms=text))
+    return look.joined(said)
+
+
+def _pilot_table(
+    shown: Sequence[Measure], by_measure: dict[Measure, list[tuple[str, Accuracies]]], look: Look
+) -> Table:
+    names = [name for name, _ in by_measure[shown[0]]]
+    rows = []
+    for measure in shown:
+        lines = [dict(zip(found.moments, found.mean, strict=True)) for _, found in by_measure[measure]]
+        moments = sorted({moment for line in lines for moment in line}, key=lambda moment: moment.x)
+        rows += [
+            [look.t(f"measure_{measure}"), moment.words(look), *(_cell(line.get(moment)) for line in lines)]
+            for moment in moments
+        ]
+    return Table(columns=[look.t("column_measure"), look.t("column_moment"), *names], rows=rows)
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{percent(value)} %"

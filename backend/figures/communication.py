@@ -1,0 +1,243 @@
+"""Bytes over links: by round and by link for a run, by arm for a pilot."""
+
+from typing import Any
+
+from backend.figures import palette
+from backend.figures.frame import Look, Trace, axis, domain, empty, layout, plain, round_axis
+from backend.figures.schemas import Figure, Table
+from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.numbers import byte_unit, num_bytes
+
+# Purposes of an exchange in the order in which they happen; wasted bytes are a kind of their own.
+KINDS = ("align", "merge", "wasted")
+_PATTERNS = {"align": "/", "merge": "", "wasted": "x"}
+Totals = dict[str, int]
+
+
+def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
+    """Bars per round with the sum so far, and a map of the links."""
+    by_round = _by_round(run)
+    if not by_round:
+        text = look.t("communication_alone" if run.method == "local_only" else "communication_none")
+        return _nothing(look, text, run.revision)
+    rounds = sorted(by_round)
+    so_far = _cumulated([sum(by_round[round].values()) for round in rounds])
+    divisor, unit = byte_unit(max(sum(by_round[round].values()) for round in rounds))
+    total_divisor, total_unit = byte_unit(so_far[-1])
+    data: list[Trace] = [
+        _bars(look, kind, rounds, [by_round[round].get(kind, 0) for round in rounds], divisor)
+        for kind in KINDS
+        if any(by_round[round].get(kind) for round in rounds)
+    ]
+    data.append(_sum_line(look, rounds, so_far, total_divisor))
+    data.append(_link_map(facts, run, look))
+    axes = {
+        "barmode": "stack",
+        "bargap": 0.35,
+        "xaxis": round_axis(look, facts.rounds, 1, first=-0.6),
+        "yaxis": axis(look, look.t("axis_bytes_round", unit=unit), domain=domain(1, 2), rangemode="tozero"),
+        "yaxis2": axis(
+            look, look.t("axis_bytes_sum", unit=total_unit),
+            overlaying="y", side="right", anchor="x", rangemode="tozero", showgrid=False,
+        ),
+        "xaxis3": axis(look, look.t("axis_to"), anchor="y3", type="category", tickangle=-45, showgrid=False),
+        "yaxis3": axis(
+            look, look.t("axis_from"), anchor="x3", domain=_map_domain(), type="category",
+            autorange="reversed", showgrid=False,
+        ),
+    }  # fmt: skip
+    shape = layout(look, axes, height=720)
+    # The bars' legend stands on top, since the map below needs the room of its names.
+    shape["legend"] = {**shape["legend"], "y": 1.02, "yanchor": "bottom"}
+    return Figure(
+        data=data,
+        layout=shape,
+        summary=_run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
+        table=_run_table(by_round, so_far, look),
+        revision=run.revision,
+    )
+
+
+def of_pilot(facts: PilotFacts, look: Look) -> Figure:
+    """A bar per arm, all its seeds together."""
+    totals = {label.name: _totals(facts, label.name) for label in facts.arms}
+    if not facts.runs:
+        return _nothing(look, look.t("communication_none"), facts.revision)
+    divisor, unit = byte_unit(max(sum(one.values()) for one in totals.values()))
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": [plain(arm) for arm in totals],
+            "x": [round(one.get(kind, 0) / divisor, 4) for one in totals.values()],
+            "customdata": [num_bytes(one.get(kind, 0)) for one in totals.values()],
+            "name": look.t(f"kind_{kind}"),
+            "marker": _bar_marker(look, kind),
+            "hovertemplate": "<b>%{y}</b><br>%{fullData.name}: %{customdata}<extra></extra>",
+        }
+        for kind in KINDS
+        if any(one.get(kind) for one in totals.values())
+    ]
+    if not data:
+        return _nothing(look, look.t("communication_none"), facts.revision)
+    axes = {
+        "barmode": "stack",
+        "bargap": 0.4,
+        "xaxis": axis(look, look.t("axis_bytes", unit=unit), rangemode="tozero"),
+        "yaxis": axis(look, "", type="category", autorange="reversed", showgrid=False),
+    }
+    parts = [
+        look.t("communication_arm", arm=arm, bytes=num_bytes(sum(one.values())))
+        for arm, one in totals.items()
+    ]
+    kinds = [look.t(f"kind_{kind}") for kind in KINDS]
+    return Figure(
+        data=data,
+        layout=layout(look, axes, height=150 + 44 * len(totals)),
+        summary=look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
+        table=Table(
+            columns=[look.t("column_arm"), *kinds, look.t("column_total")],
+            rows=[
+                [arm, *(num_bytes(one.get(kind, 0)) for kind in KINDS), num_bytes(sum(one.values()))]
+                for arm, one in totals.items()
+            ],
+        ),
+        revision=facts.revision,
+    )
+
+
+def _by_round(run: RunFacts) -> dict[int, Totals]:
+    found: dict[int, Totals] = {}
+    for (round, purpose), traffic in run.by_round.items():
+        at = found.setdefault(round, {})
+        at[purpose] = at.get(purpose, 0) + traffic.accepted_bytes
+        at["wasted"] = at.get("wasted", 0) + traffic.wasted_bytes
+    return found
+
+
+def _totals(facts: PilotFacts, arm: str) -> Totals:
+    totals: Totals = {}
+    for run in facts.runs_of(arm):
+        for by_kind in _by_round(run).values():
+            for kind, count in by_kind.items():
+                totals[kind] = totals.get(kind, 0) + count
+    return totals
+
+
+def _cumulated(counts: list[int]) -> list[int]:
+    total, sums = 0, []
+    for count in counts:
+        total += count
+        sums.append(total)
+    return sums
+
+
+def _bar_marker(look: Look, kind: str) -> dict[str, Any]:
+    index = KINDS.index(kind)
+    colour = palette.series((4, 0, 7)[index], look.theme)
+    return {"color": colour, "pattern": {"shape": _PATTERNS[kind], "solidity": 0.35}}
+
+
+def _bars(look: Look, kind: str, rounds: list[int], counts: list[int], divisor: int) -> Trace:
+    return {
+        "type": "bar",
+        "x": rounds,
+        "y": [round(count / divisor, 4) for count in counts],
+        "customdata": [num_bytes(count) for count in counts],
+        "name": look.t(f"kind_{kind}"),
+        "marker": _bar_marker(look, kind),
+        "hovertemplate": look.t("hover_round") + "<br>%{fullData.name}: %{customdata}<extra></extra>",
+    }
+
+
+def _sum_line(look: Look, rounds: list[int], so_far: list[int], divisor: int) -> Trace:
+    colour = palette.series(1, look.theme)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": rounds,
+        "y": [round(count / divisor, 4) for count in so_far],
+        "yaxis": "y2",
+        "customdata": [num_bytes(count) for count in so_far],
+        "name": look.t("sum_so_far"),
+        "line": {"color": colour, "width": 2.5},
+        "marker": {"color": colour, "size": 7, "symbol": "diamond"},
+        "hovertemplate": look.t("hover_round") + "<br>%{fullData.name}: %{customdata}<extra></extra>",
+    }
+
+
+def _map_domain() -> list[float]:
+    # The names of the sites under the map take the rest.
+    return [0.0, 0.42]
+
+
+def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> Trace:
+    names = [plain(site.label) for site in facts.sites]
+    size = range(len(names))
+    counts = [[_both(run, a, b) if (a, b) in run.by_link else None for b in size] for a in size]
+    divisor, unit = byte_unit(max(count for row in counts for count in row if count is not None))
+    low, middle, high = look.colours.scale
+    return {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": [[None if count is None else round(count / divisor, 4) for count in row] for row in counts],
+        "customdata": [["" if count is None else num_bytes(count) for count in row] for row in counts],
+        "xaxis": "x3",
+        "yaxis": "y3",
+        "zmin": 0,
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": [[0, low], [0.5, middle], [1, high]],
+        "colorbar": {
+            "title": {"text": unit, "side": "top"}, "thickness": 10, "outlinewidth": 0,
+            "len": 0.42, "y": 0, "yanchor": "bottom", "x": 1.0,
+        },
+        "showlegend": False,
+        "hoverongaps": False,
+        "hovertemplate": look.t("hover_link") + "<br>%{customdata}<extra></extra>",
+    }  # fmt: skip
+
+
+def _both(run: RunFacts, a: int, b: int) -> int:
+    traffic = run.by_link[a, b]
+    return traffic.accepted_bytes + traffic.wasted_bytes
+
+
+def _run_summary(facts: PilotFacts, run: RunFacts, total: int, num_rounds: int, look: Look) -> str:
+    busiest = max(run.by_link, key=lambda link: (_both(run, *link), -link[0], -link[1]))
+    wasted = sum(traffic.wasted_bytes for traffic in run.by_round.values())
+    return look.joined(
+        [
+            look.t("communication_run", total=num_bytes(total), rounds=num_rounds, links=len(run.by_link)),
+            look.t(
+                "communication_busiest",
+                a=facts.sites[busiest[0]].label,
+                b=facts.sites[busiest[1]].label,
+                bytes=num_bytes(_both(run, *busiest)),
+            ),
+            look.t("communication_wasted", bytes=num_bytes(wasted)) if wasted else "",
+        ]
+    )
+
+
+def _run_table(by_round: dict[int, Totals], so_far: list[int], look: Look) -> Table:
+    kinds = [look.t(f"kind_{kind}") for kind in KINDS]
+    return Table(
+        columns=[look.t("axis_round"), *kinds, look.t("column_total"), look.t("sum_so_far")],
+        rows=[
+            [
+                str(round),
+                *(num_bytes(by_round[round].get(kind, 0)) for kind in KINDS),
+                num_bytes(sum(by_round[round].values())),
+                num_bytes(total),
+            ]
+            for round, total in zip(sorted(by_round), so_far, strict=True)
+        ],
+    )
+
+
+def _nothing(look: Look, text: str, revision: int) -> Figure:
+    return Figure(
+        data=[], layout=empty(look, text), summary=text, table=Table(columns=[], rows=[]), revision=revision
+    )

@@ -1,0 +1,147 @@
+"""What all figures share: language, theme, fonts, margins, axes. Panels stand one above the other, so that a
+figure is readable at 390 px; the page has the title, the figure has none."""
+
+import html
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend.figures import palette
+from backend.figures.palette import Colours
+from backend.figures.schemas import Theme
+from backend.text.catalogue import find, say
+
+FONT = 'system-ui, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", sans-serif'
+PANEL_HEIGHT, SPACE, LEGEND_HEIGHT = 260, 0.16, 110
+TRANSPARENT = "rgba(0,0,0,0)"
+ROUNDS_LABELLED = 8
+Trace = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Language and theme of a figure."""
+
+    lang: str
+    theme: Theme
+
+    @property
+    def colours(self) -> Colours:
+        return palette.colours(self.theme)
+
+    def t(self, code: str, **params: Any) -> str:
+        """A text of the catalogue's section `figures`."""
+        return say(self.lang, f"figures.{code}", params)
+
+    def arm(self, name: str) -> str:
+        """An arm as it is called on pages: its own name is what people gave it."""
+        return plain(name)
+
+    def basis(self, name: str) -> str:
+        return self.t(f"basis_{name}")
+
+    def joined(self, sentences: Sequence[str]) -> str:
+        return ("" if self.lang == "ja" else " ").join(sentence for sentence in sentences if sentence)
+
+    def has(self, key: str) -> bool:
+        return find(self.lang, key) is not None
+
+
+def plain(text: str) -> str:
+    """Text of a person as Plotly shows it: its own markup is not obeyed."""
+    return html.escape(text, quote=False)
+
+
+def layout(look: Look, axes: Mapping[str, Any], panels: int = 1, height: int | None = None) -> dict[str, Any]:
+    """The layout around `axes`."""
+    colours = look.colours
+    return {
+        "autosize": True,
+        "height": height or panels * PANEL_HEIGHT + LEGEND_HEIGHT,
+        "paper_bgcolor": TRANSPARENT,
+        "plot_bgcolor": TRANSPARENT,
+        "font": {"family": FONT, "size": 13, "color": colours.text},
+        "margin": {"l": 12, "r": 12, "t": 16, "b": 12, "pad": 2},
+        "separators": ".,",
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": colours.hover,
+            "bordercolor": colours.muted,
+            "font": {"family": FONT, "size": 13, "color": colours.text},
+            "align": "left",
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": -58 / (panels * PANEL_HEIGHT),
+            "yanchor": "top",
+            "bgcolor": TRANSPARENT,
+            "font": {"size": 12},
+        },
+        "showlegend": True,
+        # Zoom and hidden lines of the reader survive a redraw with newer numbers.
+        "uirevision": "keep",
+        **axes,
+    }
+
+
+def axis_name(letter: str, panel: int) -> str:
+    """'y', 2 -> 'y2': how a trace names its axis; `layout_axis` is the key in the layout."""
+    return letter if panel == 1 else f"{letter}{panel}"
+
+
+def layout_axis(letter: str, panel: int) -> str:
+    return f"{letter}axis" if panel == 1 else f"{letter}axis{panel}"
+
+
+def domain(panel: int, panels: int) -> list[float]:
+    """The share of the height that a panel takes; panel 1 is on top."""
+    space = SPACE if panels > 1 else 0.0
+    height = (1 - space * (panels - 1)) / panels
+    top = 1 - (panel - 1) * (height + space)
+    return [round(max(0.0, top - height), 4), round(top, 4)]
+
+
+def axis(look: Look, title: str, **more: Any) -> dict[str, Any]:
+    colours = look.colours
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
+        "automargin": True,
+        "gridcolor": colours.grid,
+        "linecolor": colours.grid,
+        "zeroline": False,
+        "tickfont": {"size": 12, "color": colours.muted},
+        **more,
+    }
+
+
+def round_axis(look: Look, rounds: int, panel: int, first: float = -0.3, **more: Any) -> dict[str, Any]:
+    """The x axis of rounds: all rounds of the run from the start, so that lines grow into it."""
+    return axis(
+        look,
+        look.t("axis_round"),
+        anchor=axis_name("y", panel),
+        range=[first, rounds + 0.5],
+        tick0=0,
+        dtick=max(1, math.ceil(rounds / ROUNDS_LABELLED)),
+        **more,
+    )
+
+
+def accuracy_axis(look: Look, title: str, panel: int, panels: int) -> dict[str, Any]:
+    return axis(look, title, domain=domain(panel, panels), tickformat=".0%", hoverformat=".1%")
+
+
+def empty(look: Look, text: str) -> dict[str, Any]:
+    """The layout of a figure without data: it says why."""
+    width = 22 if look.lang == "ja" else 42
+    hidden = {"visible": False, "range": [0, 1]}
+    shown = "<br>".join(plain(part) for part in textwrap.wrap(text, width))
+    note = {
+        "text": shown, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
+        "font": {"size": 14, "color": look.colours.muted},
+    }  # fmt: skip
+    return layout(look, {"xaxis": hidden, "yaxis": hidden, "annotations": [note]}, height=220)

@@ -1,0 +1,91 @@
+"""Accuracy over the points of a run, as lines are drawn. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.figures.frame import Look
+from backend.roi.facts import Measure, Phase, RunFacts
+
+DIGITS = 5
+Values = tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A place on the x axis: a round's merge stands half a round before its training."""
+
+    round: int
+    phase: Phase
+
+    @property
+    def x(self) -> float:
+        return self.round - 0.5 if self.phase == "after_merge" else float(self.round)
+
+    def words(self, look: Look) -> str:
+        if self.round == 0:
+            return look.t("moment_start")
+        return look.t(f"moment_{self.phase}", round=self.round)
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracies:
+    """One measure of one run (or the mean of an arm's runs) over its moments.
+
+    Attributes:
+        by_site: one line per site. mean, low, high: over sites; None while a site is missing.
+    """
+
+    moments: tuple[Moment, ...]
+    by_site: tuple[Values, ...]
+    mean: Values
+    low: Values
+    high: Values
+
+    @property
+    def measured(self) -> bool:
+        return any(value is not None for line in (*self.by_site, self.mean) for value in line)
+
+    def last_complete(self) -> int | None:
+        """Index of the last moment at which every site has a value."""
+        return max((at for at, value in enumerate(self.mean) if value is not None), default=None)
+
+
+def of_run(run: RunFacts, measure: Measure) -> Accuracies:
+    points = run.points
+    complete = [point.complete(measure) for point in points]
+    num_sites = len(points[0].own_site) if points else 0
+    return Accuracies(
+        moments=tuple(Moment(point.round, point.phase) for point in points),
+        by_site=tuple(
+            tuple(_rounded(point.of(measure)[site]) for point in points) for site in range(num_sites)
+        ),
+        mean=tuple(_rounded(sum(values) / len(values)) if values else None for values in complete),
+        low=tuple(_rounded(min(values)) if values else None for values in complete),
+        high=tuple(_rounded(max(values)) if values else None for values in complete),
+    )
+
+
+def of_arm(runs: Sequence[RunFacts], measure: Measure) -> Accuracies:
+    """The mean over seeds at the moments that every run with results has reached; low and high over seeds."""
+    means = []
+    for run in runs:
+        one = of_run(run, measure)
+        found = {
+            moment: value for moment, value in zip(one.moments, one.mean, strict=True) if value is not None
+        }
+        if found:
+            means.append(found)
+    shared = set.intersection(*(set(found) for found in means)) if means else set()
+    moments = sorted(shared, key=lambda moment: moment.x)
+    values = [[found[moment] for found in means] for moment in moments]
+    return Accuracies(
+        moments=tuple(moments),
+        by_site=(),
+        mean=tuple(_rounded(sum(at) / len(at)) for at in values),
+        low=tuple(min(at) for at in values),
+        high=tuple(max(at) for at in values),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
