@@ -42,7 +42,8 @@ def sentence(
     counting: Basis,
     assumptions: Assumptions | None,
 ) -> tuple[Text, bool]:
-    """The one sentence, and whether own-site and all-site value disagree about any arm."""
+    """The one sentence, and whether own-site and all-site value disagree about any arm: about what is left after costs,
+    or about whether there is a gain at all."""
     if reason is not None or assumptions is None:
         return reason or Text(code="no_assumptions", params={}), False
     by_name = {name: {arm.arm: arm for arm in arms} for name, arms in bases}
@@ -57,11 +58,10 @@ def sentence(
         code = "own_pays" if _pays(arm) else "own_does_not_pay"
         return Text(code=code, params=_params(arm, None, assumptions)), False
     both = [name for name in reversed(ranked) if name in own and name in rest]
-    disputed = [name for name in both if _pays(own[name]) != _pays(rest[name])]
-    if disputed:
-        first = disputed[0]
-        code = "disagree_all_pays" if _pays(rest[first]) else "disagree_own_pays"
-        return Text(code=code, params=_params(own[first], rest[first], assumptions)), True
+    for disputed in both:
+        code = _dispute(own[disputed], rest[disputed])
+        if code is not None:
+            return Text(code=code, params=_params(own[disputed], rest[disputed], assumptions)), True
     if not both:
         return Text(code="no_result_yet", params={}), False
     first = both[0]
@@ -81,12 +81,29 @@ def _pays(arm: Compared) -> bool:
     return arm.total.last.net.likely > 0
 
 
+def _dispute(own: Compared, rest: Compared) -> str | None:
+    """How the two bases disagree: about what is left after costs, else about whether there is a gain at all."""
+    if _pays(own) != _pays(rest):
+        return "disagree_all_pays" if _pays(rest) else "disagree_own_pays"
+    if not _pays(own) and (_value(own) > 0) != (_value(rest) > 0):
+        return "disagree_all_gains" if _value(rest) > 0 else "disagree_own_gains"
+    return None
+
+
+def _value(arm: Compared) -> Decimal:
+    """Likely value before costs."""
+    return arm.total.last.net.likely + arm.total.last.cost
+
+
 def _params(own: Compared, rest: Compared | None, assumptions: Assumptions) -> Params:
     params: Params = {
         "arm": own.arm,
         "round": own.total.last.round,
         "own": money(own.total.last.net.likely, assumptions.currency),
+        "own_value": money(_value(own), assumptions.currency),
+        "cost": money(own.total.last.cost, assumptions.currency, signed=False),
     }
     if rest is not None:
+        params["all_value"] = money(_value(rest), assumptions.currency)
         params["all"] = money(rest.total.last.net.likely, assumptions.currency)
     return params

@@ -1,0 +1,136 @@
+"""The ROI report says what was measured, and why where it cannot."""
+
+from decimal import Decimal
+
+import pytest
+from measured_pilots import assumptions, flat, pilot, run
+
+from backend.pilots.assumptions import Blend
+from backend.roi import report
+from backend.roi.facts import RunFacts
+
+
+def control(**changes: object) -> RunFacts:
+    return run("local_only", flat(0.8, 0.6), **changes)  # type: ignore[arg-type]
+
+
+def test_own_site_and_all_site_value_disagree_in_words() -> None:
+    found = report.build(pilot(control(), run("common_basis", flat(0.7, 0.9))))
+    assert found.disagree
+    assert found.sentence.code == "disagree_all_pays"
+    # 0.3 x 1,000 x 20 x 2 sites x 4 rounds, and a third of it lost.
+    assert found.sentence.params["all"] == "+¥48,000"
+    assert found.sentence.params["own"] == "−¥16,000"
+
+
+def test_they_disagree_too_when_costs_are_not_earned_back_yet() -> None:
+    costly = assumptions(one_off_cost=Decimal(10**6))
+    found = report.build(pilot(control(), run("dimat", flat(0.7, 0.9)), assumptions=costly))
+    assert found.disagree
+    assert found.sentence.code == "disagree_all_gains"
+    assert found.bases[1].arms[0].net_at_end.likely == -952_000
+
+
+@pytest.mark.parametrize(
+    ("own", "rest", "code"), [(0.9, 0.9, "both_pay"), (0.7, 0.5, "neither_pays"), (0.9, 0.5, "disagree_own_pays")]
+)
+def test_the_sentence_follows_the_signs(own: float, rest: float, code: str) -> None:
+    assert report.build(pilot(control(), run("dimat", flat(own, rest)))).sentence.code == code
+
+
+def test_one_seed_is_never_enough_to_go() -> None:
+    found = report.build(pilot(control(), run("dimat", flat(0.99, 0.99))))
+    assert found.evidence.code == "not_enough_evidence"
+    assert found.verdict == "not_enough_evidence"
+
+
+@pytest.mark.parametrize(
+    ("own", "example", "verdict"),
+    [(0.99, False, "go"), (0.5, False, "stop"), (0.99, True, "not_enough_evidence"), (0.8, False, "unclear")],
+)
+def test_three_seeds_and_own_figures_allow_a_verdict(own: float, example: bool, verdict: str) -> None:
+    runs = [one for seed in (1, 2, 3) for one in (control(seed=seed), run("dimat", flat(own, 0.9), seed=seed))]
+    found = report.build(pilot(*runs, assumptions=assumptions(example=example)))
+    assert found.verdict == verdict
+    assert found.bases[0].arms[0].num_seeds == 3
+
+
+def test_seeds_still_running_are_no_evidence() -> None:
+    runs = [control(seed=s) for s in (1, 2, 3)]
+    runs += [run("dimat", flat(0.99, 0.9), seed=s, done=2, state="running") for s in (1, 2, 3)]
+    assert report.build(pilot(*runs)).verdict == "not_enough_evidence"
+
+
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ((control(state="failed", done=2), run("dimat", flat(0.9, 0.9))), "control_failed"),
+        ((control(state="cancelled", done=2), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(state="queued", done=-1), run("dimat", flat(0.9, 0.9))), "control_not_run"),
+        ((run("dimat", flat(0.9, 0.9)),), "no_control_arm"),
+        ((control(), run("dimat", flat(0.9, 0.9), state="running", done=0)), "no_result_yet"),
+    ],
+)
+def test_without_a_control_result_there_is_a_reason_and_no_number(runs: tuple[RunFacts, ...], code: str) -> None:
+    found = report.build(pilot(*runs))
+    assert found.sentence.code == code
+    assert found.verdict == "none"
+    assert all(base.arms == [] and base.reason is not None and base.reason.code == code for base in found.bases)
+
+
+def test_without_assumptions_there_is_a_reason_and_no_number() -> None:
+    found = report.build(pilot(control(), run("dimat", flat(0.9, 0.9)), assumptions=None, assumptions_version=None))
+    assert found.sentence.code == "no_assumptions"
+    assert found.currency is None
+
+
+def test_all_site_not_measured_leaves_own_site_standing() -> None:
+    facts = pilot(run("local_only", flat(0.8, None)), run("dimat", flat(0.9, None)), all_site_measured=False)
+    found = report.build(facts)
+    assert found.sentence.code == "own_pays"
+    assert [base.basis for base in found.bases] == ["own_site", "all_site"]
+    assert found.bases[0].arms
+    assert found.bases[1].arms == []
+    assert found.bases[1].reason is not None
+    assert found.bases[1].reason.code == "all_site_not_measured"
+
+
+def test_a_failed_arm_shows_how_far_it_came_and_is_not_the_one_recommended() -> None:
+    runs = (control(), run("dimat", flat(0.95, 0.95), done=2, state="failed"), run("plain_average", flat(0.82, 0.65)))
+    found = report.build(pilot(*runs))
+    assert found.sentence.params["arm"] == "plain_average"
+    assert [point.round for point in found.bases[0].arms[0].points] == [0, 1, 2]
+
+
+def test_a_run_is_compared_with_the_control_run_of_its_own_seed() -> None:
+    weak, strong = control(seed=1), run("local_only", flat(0.9, 0.6), seed=2)
+    facts = pilot(weak, strong, run("dimat", flat(0.85, 0.6), seed=1), run("dimat", flat(0.85, 0.6), seed=2))
+    first = report.build(facts, run=facts.run("run-dimat-1")).bases[0].arms[0]
+    second = report.build(facts, run=facts.run("run-dimat-2")).bases[0].arms[0]
+    assert first.points[-1].gain_mean == pytest.approx(0.05)
+    assert second.points[-1].gain_mean == pytest.approx(-0.05)
+
+
+def test_the_control_run_has_no_roi_of_its_own() -> None:
+    facts = pilot(control(), run("dimat", flat(0.9, 0.9)))
+    assert report.build(facts, run=facts.run("run-local_only-1")).sentence.code == "run_is_control"
+
+
+def test_a_blend_is_shown_beside_both_bases() -> None:
+    found = report.build(pilot(control(), run("dimat", flat(0.7, 0.9))), Blend(blend=Decimal("0.5")))
+    assert [base.basis for base in found.bases] == ["own_site", "all_site", "blend"]
+    assert found.bases[2].arms[0].points[-1].gain_mean == pytest.approx(0.1)
+
+
+def test_each_site_learns_whether_it_is_worth_it() -> None:
+    facts = pilot(control(), run("dimat", lambda _r, site: ((0.9, 0.7)[site], 0.9)))
+    by_site = report.build(facts).bases[0].arms[0].by_site
+    assert [site.net.likely for site in by_site] == [8000, -8000]
+
+
+@pytest.mark.parametrize("num_sites", [2, 50])
+def test_few_and_many_sites_are_counted_alike(num_sites: int) -> None:
+    facts = pilot(control(num_sites=num_sites), run("dimat", flat(0.9, 0.9), num_sites), num_sites=num_sites)
+    arm = report.build(facts).bases[0].arms[0]
+    assert arm.net_at_end.likely == num_sites * 8000
+    assert len(arm.by_site) == num_sites
