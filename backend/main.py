@@ -16,10 +16,12 @@ from backend.db.session import Database
 from backend.events.hub import EventHub
 from backend.events.routes import router as events
 from backend.exchanges.routes import router as exchanges
+from backend.figures.routes import router as figures
 from backend.health.routes import router as health
 from backend.health.service import product_version
 from backend.metrics.routes import router as metrics
 from backend.pilots.routes import router as pilots
+from backend.roi.routes import router as roi
 from backend.runs.broker import NoBroker, RedisBroker
 from backend.runs.pilot_routes import router as pilot_runs
 from backend.runs.routes import router as runs
@@ -27,10 +29,12 @@ from backend.samples.routes import router as samples
 from backend.security import SecurityHeaders
 from backend.settings import Settings
 from backend.sites.routes import router as sites
+from backend.summary.routes import router as summary
 from backend.topologies.routes import router as topologies
 
 ROUTERS = (
-    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges, events,
+    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges, roi,
+    figures, summary, events,
 )  # fmt: skip
 
 

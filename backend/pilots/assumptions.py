@@ -1,56 +1,69 @@
-"""Business assumptions of a pilot: what a decision, an hour and a gigabyte are worth. Versioned and never
-part of the spec: they may change after launch without changing what runs. Money is Decimal in `currency`."""
+"""What the money figures of a pilot rest on. People state it; nothing here is measured.
+
+Which accuracy counts (`value_basis`) has no default on purpose: whether a site's model decides about its
+own cases or about everybody's is a question of the business, and the answer can turn the sign of the result.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from backend.text.schemas import Schema
+MAX_MONEY = Decimal(10) ** 12
+Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=20, decimal_places=6, allow_inf_nan=False)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
-Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6, allow_inf_nan=False)]
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Range(Schema):
-    """A value nobody knows exactly."""
+class MoneyRange(_Frozen):
+    """A low, a likely and a high estimate of one amount."""
 
     low: Money
     likely: Money
     high: Money
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _in_order(self) -> Self:
         if not self.low <= self.likely <= self.high:
             raise PydanticCustomError(
-                "range_unordered",
-                "low ({low}), likely ({likely}) and high ({high}) are not in this order.",
+                "range_order",
+                "Low ({low}), likely ({likely}) and high ({high}) must not fall. Put them in order.",
                 {"low": str(self.low), "likely": str(self.likely), "high": str(self.high)},
             )
         return self
 
 
-class Blend(Schema):
-    """`blend`: share of the own-site gain, 0..1; the rest counts the all-site gain."""
+class Blend(_Frozen):
+    """Own-site accuracy counts with share `blend`, all-site accuracy with the rest."""
 
-    blend: float = Field(ge=0.0, le=1.0)
+    blend: Annotated[Decimal, Field(ge=0, le=1, decimal_places=4, allow_inf_nan=False)]
 
 
 ValueBasis = Literal["own_site", "all_site"] | Blend
 
 
-class Assumptions(Schema):
-    """`value_basis` has no default: which accuracy earns the money is a decision someone must take.
-    `example`: made up for a demonstration, and marked so wherever a figure of money is shown."""
+class Assumptions(_Frozen):
+    """Business assumptions of a pilot.
 
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-    decisions_per_site_per_round: float = Field(ge=0.0, le=1e12)
-    value_per_correct_decision: Range
+    `decisions_per_site_per_round`: decisions that rest on a site's model while a round lasts in operation
+    (`round_days` days); `value_per_correct_decision`: what one more correct decision is worth;
+    `cost_per_gb`: per 10^9 bytes over links; `one_off_cost`: before round 1, for all sites together;
+    `running_cost_per_site_per_round`: what taking part costs beyond computing and sending;
+    `example`: the figures are made up to show how it works, and every page says so.
+    """
+
+    currency: Currency
+    decisions_per_site_per_round: int = Field(ge=0, le=10**12)
+    value_per_correct_decision: MoneyRange
     cost_per_cpu_hour: Money
     cost_per_gpu_hour: Money
     cost_per_gb: Money
     one_off_cost: Money
     running_cost_per_site_per_round: Money
-    round_days: float = Field(gt=0.0, le=3660.0)
+    round_days: Annotated[Decimal, Field(gt=0, le=3660, decimal_places=4, allow_inf_nan=False)]
     value_basis: ValueBasis
     example: bool = False
