@@ -13,6 +13,7 @@
 `code` is a key `errors.<code>` of the catalogue; what a person reads is said there, in two languages.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from backend.text.schemas import Params
@@ -28,9 +29,14 @@ class ApiError(Exception):
 
     status: ClassVar[int] = 500
 
-    def __init__(self, code: str, params: Params | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        params: Mapping[str, str | int | float | bool | None] | None = None,
+        field: str | None = None,
+    ) -> None:
         self.code = code
-        self.params: Params = params or {}
+        self.params: Params = dict(params or {})
         self.field = field
         super().__init__(f"{code} {self.params}")
 

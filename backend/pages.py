@@ -34,7 +34,9 @@ def serve(dist: Path, path: str) -> Response:
     wanted = (dist / path).resolve() if "\x00" not in path else dist
     if wanted.is_relative_to(dist.resolve()) and wanted.is_file():
         # Names below assets/ contain a hash of their content.
-        return FileResponse(wanted, headers={"Cache-Control": _HASHED if path.startswith("assets/") else _FRESH})
+        return FileResponse(
+            wanted, headers={"Cache-Control": _HASHED if path.startswith("assets/") else _FRESH}
+        )
     if path.startswith("assets/"):
         raise HTTPException(404)
     return FileResponse(dist / "index.html", headers={"Cache-Control": _FRESH})

@@ -70,12 +70,13 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
 def of_validation(lang: str, errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
     """Pydantic's findings: type -> code, ctx -> params, loc -> dotted field."""
     return [
-        field_problem(lang, error["type"], _params(error), _field(error.get("loc", ())))
-        for error in errors
+        field_problem(lang, error["type"], _params(error), _field(error.get("loc", ()))) for error in errors
     ]
 
 
-def answer(status: int, problems: Sequence[FieldProblem], headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(
+    status: int, problems: Sequence[FieldProblem], headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """The first problem on top; the others in `errors` when there are several."""
     first = problems[0]
     body = Problem(

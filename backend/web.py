@@ -46,7 +46,9 @@ Language = Annotated[str, Depends(language)]
 # No control characters: PostgreSQL refuses NUL in text, and nothing else here wants them.
 PLAIN = r"^[^\x00-\x1f]*$"
 Id = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description='The ETag that was read, such as W/"3".')]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description='The ETag that was read, such as W/"3".')
+]
 
 
 class ListQuery(Schema):
@@ -57,14 +59,18 @@ class ListQuery(Schema):
 
 
 def list_query(
-    cursor: Annotated[str | None, Query(max_length=500, description="next_cursor of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=500, description="next_cursor of the page before.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> ListQuery:
     return ListQuery(cursor=cursor, limit=limit)
 
 
 Paging = Annotated[ListQuery, Depends(list_query)]
-SearchText = Annotated[str | None, Query(max_length=100, pattern=PLAIN, description="Part of the name, in any case.")]
+SearchText = Annotated[
+    str | None, Query(max_length=100, pattern=PLAIN, description="Part of the name, in any case.")
+]
 
 
 class Page(Schema, Generic[Item]):

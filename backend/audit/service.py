@@ -16,15 +16,22 @@ def record(
     """Adds a line to the transaction. `params` must hold no secret."""
     session.add(
         AuditRow(
-            actor_kind=who.kind, actor_id=who.user_id, actor_name=who.user_name, action=action,
-            thing_kind=thing_kind, thing_id=thing_id, params=params,
-        )  # fmt: skip
+            actor_kind=who.kind,
+            actor_id=who.user_id,
+            actor_name=who.user_name,
+            action=action,
+            thing_kind=thing_kind,
+            thing_id=thing_id,
+            params=params,
+        )
     )
 
 
 def entries(session: Session, paging: ListQuery) -> AuditPage:
     """Newest first."""
-    found = page(session, select(AuditRow), [Order(AuditRow.id, descending=True)], paging.cursor, paging.limit)
+    found = page(
+        session, select(AuditRow), [Order(AuditRow.id, descending=True)], paging.cursor, paging.limit
+    )
     items = [
         AuditEntry(
             id=row.id, at=row.at, actor_kind=row.actor_kind, actor_id=row.actor_id, actor_name=row.actor_name,

@@ -8,7 +8,7 @@ them at once, so that a stream of events holds none.
 from collections.abc import Callable
 from datetime import timedelta
 from hmac import compare_digest
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -71,7 +71,7 @@ class needs:  # noqa: N801 - reads as a word where routes use it
 
 def permission_of(dependency: Callable[..., object] | None) -> str | None:
     """The permission a dependency asks for, or None when it is no guard."""
-    return cast(needs, dependency).permission if isinstance(dependency, needs) else None
+    return dependency.permission if isinstance(dependency, needs) else None
 
 
 def check_origin(request: Request) -> None:

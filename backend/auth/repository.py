@@ -16,7 +16,7 @@ def user_by_name(session: Session, name: str) -> UserRow | None:
     return session.scalar(select(UserRow).where(UserRow.name == name))
 
 
-def users() -> Select[tuple[UserRow]]:
+def users() -> Select[UserRow]:
     return select(UserRow)
 
 
@@ -52,7 +52,7 @@ def token_by_id(session: Session, id: str) -> TokenRow | None:
     return session.get(TokenRow, id)
 
 
-def tokens(user_id: str | None) -> Select[tuple[TokenRow]]:
+def tokens(user_id: str | None) -> Select[TokenRow]:
     """Tokens that were not revoked, of one user or of all."""
     query = select(TokenRow).where(TokenRow.revoked_at.is_(None))
     return query if user_id is None else query.where(TokenRow.user_id == user_id)
@@ -60,7 +60,7 @@ def tokens(user_id: str | None) -> Select[tuple[TokenRow]]:
 
 def names_of(session: Session, user_ids: list[str]) -> dict[str, str]:
     rows = session.execute(select(UserRow.id, UserRow.name).where(UserRow.id.in_(user_ids)))
-    return {id: name for id, name in rows}
+    return {row.id: row.name for row in rows}
 
 
 def note_use(session: Session, token_id: str, at: datetime) -> None:

@@ -53,7 +53,9 @@ def get_session(who: Own) -> Me:
 
 
 @router.delete("/session", status_code=204, responses=responses(401, 403))
-def sign_out(request: Request, response: Response, who: Own, session: WriteSession, settings: AppSettings) -> None:
+def sign_out(
+    request: Request, response: Response, who: Own, session: WriteSession, settings: AppSettings
+) -> None:
     """Ends the browser session; a bearer token has none and stays valid."""
     secret = request.cookies.get(cookie_name(settings))
     if who.kind == "session" and secret is not None:
@@ -73,7 +75,9 @@ def list_users(_: Manages, session: ReadSession, paging: Paging) -> UserPage:
 
 
 @router.post("/users/{user_id}/sign-in-link", status_code=201, responses=responses(401, 403, 404, 422))
-def create_sign_in_link(user_id: Id, who: Manages, session: WriteSession, settings: AppSettings) -> SignInLink:
+def create_sign_in_link(
+    user_id: Id, who: Manages, session: WriteSession, settings: AppSettings
+) -> SignInLink:
     """A fresh one-time link; the user's older unused ones no longer work."""
     return service.fresh_link(session, who, user_id, settings)
 

@@ -10,7 +10,9 @@ from backend.auth.permissions import Role
 from backend.text.schemas import Schema
 from backend.web import Page
 
-PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
+PersonName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

@@ -154,7 +154,9 @@ def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCr
 def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPage:
     """The asker's own; all for who may see all."""
     owner = None if "tokens.all" in who.permissions else who.user_id
-    found = page(session, repository.tokens(owner), [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit)
+    found = page(
+        session, repository.tokens(owner), [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit
+    )
     names = repository.names_of(session, [row.user_id for row in found.rows])
     items = [_token(row, names[row.user_id]) for row in found.rows]
     return TokenPage(items=items, next_cursor=found.next_cursor, total=found.total)
@@ -182,7 +184,9 @@ def first_admin_link(session: Session, settings: Settings) -> str:
 def token_for_command_line(session: Session, name: str, role: str) -> str:
     """A token's secret for someone at the server's own command line; it belongs to the first administrator."""
     user = repository.first_user_with_role(session, "admin") or _add_user(session, FIRST_ADMIN, "admin")
-    return create_token(session, system(user), TokenCreate.model_validate({"name": name, "role": role})).secret
+    return create_token(
+        session, system(user), TokenCreate.model_validate({"name": name, "role": role})
+    ).secret
 
 
 def system(user: UserRow) -> Principal:

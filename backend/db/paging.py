@@ -37,7 +37,7 @@ class Found(Generic[Row]):
 
 
 def page(
-    session: Session, query: Select[tuple[Any]], order: Sequence[Order], cursor: str | None, limit: int
+    session: Session, query: Select[Any], order: Sequence[Order], cursor: str | None, limit: int
 ) -> Found[Any]:
     """The rows after `cursor` and the number of all rows. Raises: Invalid, for a foreign cursor."""
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0

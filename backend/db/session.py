@@ -17,9 +17,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self._reads = sessionmaker(self.engine, expire_on_commit=False)
-        self._writes = sessionmaker(
-            self.engine.execution_options(awase_write=True), expire_on_commit=False
-        )
+        self._writes = sessionmaker(self.engine.execution_options(awase_write=True), expire_on_commit=False)
 
     @property
     def is_sqlite(self) -> bool:

@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 from backend.db.tables import EventRow
 
 
-def after(session: Session, id: int, limit: int, run: str | None = None, pilot: str | None = None) -> list[EventRow]:
+def after(
+    session: Session, id: int, limit: int, run: str | None = None, pilot: str | None = None
+) -> list[EventRow]:
     """Events later than `id`, oldest first, of a run or pilot when one is given."""
     query = select(EventRow).where(EventRow.id > id)
     if run is not None:

@@ -29,11 +29,19 @@ async def stream_events(
     _: Annotated[Principal, Depends(needs("events.read"))],
     run: OfThing = None,
     pilot: OfThing = None,
-    after: Annotated[int | None, Query(ge=0, le=_BIGGEST_ID, description="Replay what came after this id.")] = None,
-    last_event_id: Annotated[str | None, Header(description="What a browser sends when it comes back.")] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=_BIGGEST_ID, description="Replay what came after this id.")
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="What a browser sends when it comes back.")
+    ] = None,
 ) -> EventStream:
     """New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence."""
-    since = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 10 else after
+    since = (
+        int(last_event_id)
+        if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 10
+        else after
+    )
     hub = cast(EventHub, request.app.state.events)
     return EventStream(
         _lines(hub.listen(since, run, pilot, PING_S)),

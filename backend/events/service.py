@@ -12,7 +12,12 @@ from backend.text.schemas import Params
 
 
 def record(
-    session: Session, code: str, *, pilot_id: str | None = None, run_id: str | None = None, params: Params | None = None
+    session: Session,
+    code: str,
+    *,
+    pilot_id: str | None = None,
+    run_id: str | None = None,
+    params: Params | None = None,
 ) -> EventRow:
     """Adds an event to the transaction; its sentence is `events.<code>` of the catalogue."""
     row = EventRow(code=code, pilot_id=pilot_id, run_id=run_id, params=dict(params or {}))

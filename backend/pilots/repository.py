@@ -17,7 +17,7 @@ def by_name(session: Session, name: str) -> PilotRow | None:
     return session.scalar(select(PilotRow).where(PilotRow.name == name))
 
 
-def matching(q: str | None, state: str | None) -> Select[tuple[PilotRow]]:
+def matching(q: str | None, state: str | None) -> Select[PilotRow]:
     query = select(PilotRow)
     if q:
         wanted = q.lower()
@@ -28,11 +28,6 @@ def matching(q: str | None, state: str | None) -> Select[tuple[PilotRow]]:
             )
         )
     return query if state is None else query.where(PilotRow.state == state)
-
-
-def names_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    rows = session.execute(select(PilotRow.id, PilotRow.name).where(PilotRow.id.in_(ids)))
-    return {id: name for id, name in rows}
 
 
 def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, AssumptionsRow]:

@@ -41,7 +41,12 @@ def get_pilot(pilot_id: Id, _: Reads, session: ReadSession, response: Response) 
 
 @router.patch("/{pilot_id}", responses=responses(401, 403, 404, 409, 412, 422))
 def update_pilot(
-    pilot_id: Id, body: PilotPatch, who: Writes, session: WriteSession, response: Response, if_match: IfMatch = None
+    pilot_id: Id,
+    body: PilotPatch,
+    who: Writes,
+    session: WriteSession,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Pilot:
     pilot = service.update(session, who, pilot_id, body, if_match)
     set_etag(response, pilot.revision)
@@ -49,7 +54,9 @@ def update_pilot(
 
 
 @router.post("/{pilot_id}/clone", status_code=201, responses=responses(401, 403, 404, 409, 422))
-def clone_pilot(pilot_id: Id, body: PilotClone, who: Writes, session: WriteSession, response: Response) -> Pilot:
+def clone_pilot(
+    pilot_id: Id, body: PilotClone, who: Writes, session: WriteSession, response: Response
+) -> Pilot:
     """A new draft with the same spec and assumptions under another name."""
     pilot = service.clone(session, who, pilot_id, body)
     set_etag(response, pilot.revision)

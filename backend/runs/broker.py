@@ -34,7 +34,9 @@ class RedisBroker:
         try:
             self._redis.lpush(REPORTS_LIST, Wake(worker_id="api").model_dump_json())
         except redis.RedisError as error:
-            log.warning("broker does not answer, the coordinator will look by itself: %s", type(error).__name__)
+            log.warning(
+                "broker does not answer, the coordinator will look by itself: %s", type(error).__name__
+            )
 
     def is_up(self) -> bool:
         try:

@@ -60,8 +60,14 @@ def _queue_runs(session: Session, pilot: PilotRow, spec: PilotSpec) -> None:
         for seed in spec.seeds:
             session.add(
                 RunRow(
-                    pilot_id=pilot.id, arm_id=arm.id, arm=arm.name, method=arm.method, seed=seed,
-                    rounds=spec.rounds, num_sites=len(spec.sites), rounds_done=-1,
-                )  # fmt: skip
+                    pilot_id=pilot.id,
+                    arm_id=arm.id,
+                    arm=arm.name,
+                    method=arm.method,
+                    seed=seed,
+                    rounds=spec.rounds,
+                    num_sites=len(spec.sites),
+                    rounds_done=-1,
+                )
             )
             session.flush()

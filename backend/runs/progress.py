@@ -3,12 +3,17 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Params, Text
 
 _NAMED = 3
 """Sites that are named one by one; the others are counted."""
-_DOING = {"prepare": "preparing", "align": "aligning", "evaluate": "start_state", "merge": "merging", "train": "training"}
+_DOING = {
+    "prepare": "preparing",
+    "align": "aligning",
+    "evaluate": "start_state",
+    "merge": "merging",
+    "train": "training",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,22 @@ def run_progress(
         steps: those known from the last finished round on; order does not matter.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
-    if state in RUN_ENDS or state in ("queued", "pausing", "paused", "resuming", "cancelling"):
-        if not (state == "queued" and steps):
-            return Text(code=state, params=params)
+    at_work = state == "running" or (state == "queued" and len(steps) > 0)
+    if not at_work:
+        return Text(code=state, params=params)
     current = _current_phase(rounds_done, len(sites), steps)
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})
     round, kind = current
     done = {s.site_index for s in steps if (s.round, s.kind) == current and s.state == "completed"}
     missing = [site for index, site in enumerate(sites) if index not in done]
-    params.update(round=round, done=len(done), total=len(sites), waiting=named(missing), more=max(len(missing) - _NAMED, 0))
+    params.update(
+        round=round,
+        done=len(done),
+        total=len(sites),
+        waiting=named(missing),
+        more=max(len(missing) - _NAMED, 0),
+    )
     ending = "" if not missing else "_waiting_more" if len(missing) > _NAMED else "_waiting"
     return Text(code=_DOING[kind] + ending, params=params)
 
@@ -60,7 +71,9 @@ def named(names: Collection[str]) -> str:
 def _current_phase(rounds_done: int, num_sites: int, steps: Sequence[StepFact]) -> tuple[int, str] | None:
     """The earliest phase that has begun and is not finished everywhere; None between two rounds."""
     order = list(_DOING)
-    phases = sorted({(s.round, order.index(s.kind)) for s in steps if s.round > rounds_done or rounds_done < 0})
+    phases = sorted(
+        {(s.round, order.index(s.kind)) for s in steps if s.round > rounds_done or rounds_done < 0}
+    )
     for round, position in phases:
         kind = order[position]
         done = {s.site_index for s in steps if (s.round, s.kind, s.state) == (round, kind, "completed")}

@@ -33,7 +33,7 @@ def by_id(session: Session, id: str) -> RunRow | None:
     return session.get(RunRow, id)
 
 
-def matching(wanted: RunFilter) -> Select[tuple[RunRow]]:
+def matching(wanted: RunFilter) -> Select[RunRow]:
     query = select(RunRow)
     if wanted.pilot is not None or wanted.q:
         query = query.join(PilotRow, PilotRow.id == RunRow.pilot_id)
@@ -42,7 +42,12 @@ def matching(wanted: RunFilter) -> Select[tuple[RunRow]]:
     if wanted.q:
         text = wanted.q.lower()
         query = query.where(
-            or_(*(func.lower(column).contains(text, autoescape=True) for column in (PilotRow.name, PilotRow.title, RunRow.arm)))
+            or_(
+                *(
+                    func.lower(column).contains(text, autoescape=True)
+                    for column in (PilotRow.name, PilotRow.title, RunRow.arm)
+                )
+            )
         )
     for column, value in (
         (RunRow.state, wanted.state), (RunRow.arm, wanted.arm), (RunRow.method, wanted.method),
@@ -63,7 +68,7 @@ def of_pilot(session: Session, pilot_id: str) -> list[RunRow]:
     return list(session.scalars(in_pilot(pilot_id).order_by(RunRow.id)))
 
 
-def in_pilot(pilot_id: str) -> Select[tuple[RunRow]]:
+def in_pilot(pilot_id: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.pilot_id == pilot_id)
 
 
@@ -87,7 +92,7 @@ def steps_since(session: Session, run: RunRow, round: int) -> list[StepRow]:
     return list(session.scalars(steps_of(run).where(StepRow.round >= round).order_by(StepRow.id)))
 
 
-def steps_of(run: RunRow) -> Select[tuple[StepRow]]:
+def steps_of(run: RunRow) -> Select[StepRow]:
     """The run's own steps and the `prepare` steps it shares with the other arms of its seed."""
     shared = and_(StepRow.run_key == "", StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed)
     return select(StepRow).where(or_(StepRow.run_id == run.id, shared))
@@ -111,7 +116,9 @@ def final_artifacts(session: Session, run: RunRow) -> dict[str, str]:
 
 def metrics(session: Session, run_ids: Collection[str]) -> dict[str, list[MetricRow]]:
     found: dict[str, list[MetricRow]] = {id: [] for id in run_ids}
-    query = select(MetricRow).where(MetricRow.run_id.in_(run_ids)).order_by(MetricRow.round, MetricRow.site_index)
+    query = (
+        select(MetricRow).where(MetricRow.run_id.in_(run_ids)).order_by(MetricRow.round, MetricRow.site_index)
+    )
     for row in session.scalars(query):
         found[row.run_id].append(row)
     return found

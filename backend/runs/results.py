@@ -47,8 +47,12 @@ def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[R
         RoundResult(
             round=round,
             merged=round > 0 and plan.merges_in(round),
-            after_merge=_accuracies(spec, [m for m in metrics if (m.round, m.phase) == (round, "after_merge")]),
-            after_train=_accuracies(spec, [m for m in metrics if (m.round, m.phase) == (round, "after_train")]),
+            after_merge=_accuracies(
+                spec, [m for m in metrics if (m.round, m.phase) == (round, "after_merge")]
+            ),
+            after_train=_accuracies(
+                spec, [m for m in metrics if (m.round, m.phase) == (round, "after_train")]
+            ),
         )
         for round in range(last + 1)
     ]

@@ -17,12 +17,16 @@ from dimat.spec import Method
 router = APIRouter(prefix="/runs", tags=["runs"])
 Reads = Annotated[Principal, Depends(needs("runs.read"))]
 Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
-RoundOf = Annotated[int | None, Query(ge=0, le=100_000, description="Only this round, with what still waits.")]
+RoundOf = Annotated[
+    int | None, Query(ge=0, le=100_000, description="Only this round, with what still waits.")
+]
 
 
 def run_filter(
     state: RunState | None = None,
-    pilot: Annotated[str | None, Query(max_length=64, pattern=PLAIN, description="Id or name of the pilot.")] = None,
+    pilot: Annotated[
+        str | None, Query(max_length=64, pattern=PLAIN, description="Id or name of the pilot.")
+    ] = None,
     arm: Annotated[str | None, Query(max_length=64, pattern=PLAIN)] = None,
     method: Method | None = None,
     q: SearchText = None,

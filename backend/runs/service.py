@@ -18,7 +18,9 @@ from dimat.spec import PilotSpec
 
 
 def list_runs(session: Session, paging: ListQuery, wanted: RunFilter, sort: RunSort) -> RunPage:
-    found = page(session, repository.matching(wanted), repository.sort_order(sort), paging.cursor, paging.limit)
+    found = page(
+        session, repository.matching(wanted), repository.sort_order(sort), paging.cursor, paging.limit
+    )
     return RunPage(items=_runs(session, found.rows), next_cursor=found.next_cursor, total=found.total)
 
 

@@ -27,7 +27,7 @@ def first_names(session: Session, limit: int) -> list[str]:
     return list(session.scalars(query))
 
 
-def matching(q: str | None, state: str | None) -> Select[tuple[SiteRow]]:
+def matching(q: str | None, state: str | None) -> Select[SiteRow]:
     query = select(SiteRow)
     if q:
         wanted = q.lower()

@@ -40,7 +40,12 @@ def get_site(site_id: Id, _: Reads, session: ReadSession, response: Response) ->
 
 @router.patch("/{site_id}", responses=responses(401, 403, 404, 409, 412, 422))
 def update_site(
-    site_id: Id, body: SitePatch, who: Writes, session: WriteSession, response: Response, if_match: IfMatch = None
+    site_id: Id,
+    body: SitePatch,
+    who: Writes,
+    session: WriteSession,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Site:
     site = service.update(session, who, site_id, body, if_match)
     set_etag(response, site.revision)

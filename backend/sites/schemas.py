@@ -11,7 +11,9 @@ from dimat.spec import Name, SiteData
 
 Placement = Literal["local", "remote"]
 SiteState = Literal["invited", "online", "silent", "revoked"]
-DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80, pattern=r"^[^\x00-\x1f]*$")]
+DisplayName = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=80, pattern=r"^[^\x00-\x1f]*$")
+]
 
 
 class SiteCreate(Schema):

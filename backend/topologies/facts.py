@@ -26,13 +26,15 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
     except DimatError as error:
         problem = error
     links = _links(names, spec)
-    degree = {name: 0 for name in names}
+    degree = dict.fromkeys(names, 0)
     for link in links:
         degree[link.a] += 1
         degree[link.b] += 1
     busiest = max(degree, key=lambda name: degree[name]) if links else None
     facts = Facts(
-        connected=not isinstance(problem, TopologyDisconnected) and len(links) >= len(degree) - 1 and bool(links),
+        connected=not isinstance(problem, TopologyDisconnected)
+        and len(links) >= len(degree) - 1
+        and bool(links),
         problem=None if problem is None else Text(code=problem.code, params=dict(problem.params)),
         num_links=len(links),
         second_eigenvalue=eigenvalue,
@@ -64,8 +66,15 @@ def _links(names: Sequence[str], spec: TopologySpec) -> list[Link]:
     except TopologyDisconnected:
         known = [(link.a, link.b) for link in spec.links]
     except (UnknownSite, TopologySelfLink):
-        known = [(link.a, link.b) for link in spec.links if link.a in names and link.b in names and link.a != link.b]
+        known = [
+            (link.a, link.b)
+            for link in spec.links
+            if link.a in names and link.b in names and link.a != link.b
+        ]
     except DimatError:
         return []
     ordered = {tuple(sorted(pair, key=names.index)) for pair in known}
-    return [Link(a=a, b=b) for a, b in sorted(ordered, key=lambda pair: (names.index(pair[0]), names.index(pair[1])))]
+    return [
+        Link(a=a, b=b)
+        for a, b in sorted(ordered, key=lambda pair: (names.index(pair[0]), names.index(pair[1])))
+    ]

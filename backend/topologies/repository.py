@@ -14,6 +14,6 @@ def by_name(session: Session, name: str) -> TopologyRow | None:
     return session.scalar(select(TopologyRow).where(TopologyRow.name == name))
 
 
-def matching(q: str | None) -> Select[tuple[TopologyRow]]:
+def matching(q: str | None) -> Select[TopologyRow]:
     query = select(TopologyRow)
     return query.where(func.lower(TopologyRow.name).contains(q.lower(), autoescape=True)) if q else query

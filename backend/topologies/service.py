@@ -32,7 +32,9 @@ def create(session: Session, who: Principal, body: TopologyCreate) -> Topology:
     if repository.by_name(session, body.name) is not None:
         raise NameTaken("topology", body.name)
     _check(session, body.site_names, body.spec)
-    row = TopologyRow(name=body.name, site_names=list(body.site_names), spec=body.spec.model_dump(mode="json"))
+    row = TopologyRow(
+        name=body.name, site_names=list(body.site_names), spec=body.spec.model_dump(mode="json")
+    )
     session.add(row)
     session.flush()
     audit.record(session, who, "topology_created", "topology", row.id, name=row.name)

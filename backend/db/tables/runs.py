@@ -141,7 +141,10 @@ class EventRow(Base):
     that ids appear in order and a reader of `id > last` misses none."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_run_id_id", "run_id", "id"), Index("ix_events_pilot_id_id", "pilot_id", "id"))
+    __table_args__ = (
+        Index("ix_events_run_id_id", "run_id", "id"),
+        Index("ix_events_pilot_id_id", "pilot_id", "id"),
+    )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)
     pilot_id: Mapped[str | None]
