@@ -99,10 +99,11 @@ class Schedule:
 
     @cached_property
     def _children(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(
-            tuple(s for s, parent in enumerate(self._tree) if parent == site)
-            for site in range(self.num_sites)
-        )
+        children: list[list[int]] = [[] for _ in range(self.num_sites)]
+        for site, parent in enumerate(self._tree):
+            if parent is not None:
+                children[parent].append(site)
+        return tuple(tuple(sites) for sites in children)
 
     def inputs(self, step: StepKey) -> list[StepKey]:
         """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending."""

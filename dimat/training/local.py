@@ -59,8 +59,9 @@ def train(
         Cancelled: `should_stop` said so.
     """
     model.train()
+    # The rate is set at the start of each epoch; there may be none.
     optimiser = torch.optim.SGD(
-        model.parameters(), lr=how.lr_of(0), momentum=how.momentum, weight_decay=how.weight_decay
+        model.parameters(), lr=0.0, momentum=how.momentum, weight_decay=how.weight_decay
     )
     params = list(model.parameters())
     batches_of = _batch_starts(len(x), how.batch_size)

@@ -1,0 +1,71 @@
+"""Models as bytes."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save
+
+from dimat.errors import ArtifactInvalid
+from dimat.models.registry import empty_model, initial_params
+from dimat.params import Params, layout_of
+from dimat.spec import CnnSpec
+from dimat.training.seeding import torch_rng
+from dimat.wire.codec import decode, encode, sha256
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return initial_params(empty_model(CnnSpec(width=3), (1, 8, 8), 4), torch_rng(1, "init"))
+
+
+def test_round_trip_is_bitwise(params: Params) -> None:
+    back = decode(encode(params), layout_of(params))
+    assert list(back) == sorted(params)
+    assert all(torch.equal(back[name], params[name]) for name in params)
+    assert all(back[name].dtype == params[name].dtype for name in params)
+
+
+def test_equal_params_are_equal_bytes_whatever_their_order(params: Params) -> None:
+    assert encode({name: params[name] for name in sorted(params, reverse=True)}) == encode(params)
+    assert sha256(encode(params)) == sha256(encode({name: tensor.clone() for name, tensor in params.items()}))
+
+
+def test_artifact_holds_no_metadata(params: Params) -> None:
+    assert b"__metadata__" not in encode(params)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut=st.floats(0, 0.999))
+def test_truncated_bytes_are_refused(cut: float, params: Params) -> None:
+    whole = encode(params)
+    with pytest.raises(ArtifactInvalid, match="unreadable"):
+        decode(whole[: int(len(whole) * cut)], layout_of(params))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"head.bias": torch.zeros(5)}, "tensor 'head.bias' is float32 (5,), expected float32 (4,)"),
+        ({"head.bias": torch.zeros(4, dtype=torch.float64)}, "is float64 (4,), expected float32 (4,)"),
+        ({"head.bias": torch.full((4,), torch.nan)}, "'head.bias' has values that are not finite"),
+        ({"head.bias": torch.full((4,), torch.inf)}, "'head.bias' has values that are not finite"),
+        ({"extra": torch.zeros(1)}, "tensor 'extra' does not belong to this model"),
+    ],
+)
+def test_what_does_not_fit_is_named(change: Params, problem: str, params: Params) -> None:
+    data = save({**params, **change})
+    with pytest.raises(ArtifactInvalid) as caught:
+        decode(data, layout_of(params))
+    assert problem in str(caught.value)
+    assert caught.value.params["sha256"] == sha256(data)
+
+
+def test_missing_tensor_is_named(params: Params) -> None:
+    with pytest.raises(ArtifactInvalid, match=r"tensor 'head\.bias' is missing"):
+        decode(encode({name: t for name, t in params.items() if name != "head.bias"}), layout_of(params))
+
+
+def test_model_that_is_not_finite_passes_only_where_a_merge_rejects_it(params: Params) -> None:
+    broken = {**params, "head.bias": torch.full((4,), torch.nan)}
+    assert decode(encode(broken), layout_of(params), allow_non_finite=True)["head.bias"].isnan().all()

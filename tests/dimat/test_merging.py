@@ -1,0 +1,122 @@
+"""Merge methods, and normalisation after them."""
+
+import pytest
+import torch
+from torch import nn
+
+from dimat.merging.mix import MergeInputs, mix
+from dimat.merging.normalisation import reset_statistics
+from dimat.merging.registry import METHODS
+from dimat.models.registry import empty_model, initial_params
+from dimat.params import Params
+from dimat.permutation import apply
+from dimat.permutation.discover import discover
+from dimat.rows import SiteRows
+from dimat.spec import CnnSpec, Method, MlpSpec, ModelSpec
+from dimat.training.seeding import torch_rng
+
+MLP = MlpSpec(hidden=(12, 8))
+
+
+def inputs(rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = MLP) -> MergeInputs:
+    model = empty_model(architecture, rows.shape, rows.num_classes)
+    weights = {j: 1 / len(models) for j in models}
+    return MergeInputs(model, discover(model, rows.shape), min(models), models, weights, rows.train_x, 0.2)
+
+
+def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:
+    return initial_params(empty_model(architecture, rows.shape, rows.num_classes), torch_rng(seed, "init"))
+
+
+def assert_close(actual: Params, expected: Params) -> None:
+    for name in expected:
+        torch.testing.assert_close(actual[name], expected[name], rtol=1e-5, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_merge_of_a_model_with_itself_is_itself(method: Method, site_rows: tuple[SiteRows, ...]) -> None:
+    own = initial(site_rows[0], 1)
+    assert_close(METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own})).params, own)
+
+
+@pytest.mark.parametrize("method", ["dimat", "dimat_guarded"])
+@pytest.mark.parametrize("architecture", [MLP, CnnSpec(width=4)], ids=lambda m: m.kind)
+def test_merge_of_a_model_with_its_permuted_self_is_itself(
+    method: Method,
+    architecture: ModelSpec,
+    site_rows: tuple[SiteRows, ...],
+    image_rows: tuple[SiteRows, ...],
+) -> None:
+    rows = site_rows[0] if architecture.kind == "mlp" else image_rows[0]
+    own = initial(rows, 1, architecture)
+    spec = inputs(rows, {0: own}, architecture).spec
+    others = {j: apply.permute(own, spec, apply.random(spec, torch_rng(j, "p"))) for j in (1, 2)}
+    merged = METHODS[method](inputs(rows, {0: own, **others}, architecture))
+    assert_close(merged.params, own)
+    assert sorted(merged.matches) == [1, 2]
+
+
+def test_plain_average_of_a_model_with_its_permuted_self_is_something_else(
+    site_rows: tuple[SiteRows, ...],
+) -> None:
+    own = initial(site_rows[0], 1)
+    spec = inputs(site_rows[0], {0: own}).spec
+    other = apply.permute(own, spec, apply.random(spec, torch_rng(1, "p")))
+    merged = METHODS["plain_average"](inputs(site_rows[0], {0: own, 1: other}))
+    assert (merged.params["hidden2.weight"] - own["hidden2.weight"]).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_changes_what_it_is_given(method: Method, site_rows: tuple[SiteRows, ...]) -> None:
+    models = {j: initial(site_rows[0], j) for j in range(3)}
+    before = {j: {name: tensor.clone() for name, tensor in params.items()} for j, params in models.items()}
+    METHODS[method](inputs(site_rows[0], models))
+    for j, params in models.items():
+        assert all(torch.equal(before[j][name], params[name]) for name in params)
+
+
+def test_guard_keeps_more_units_in_place(site_rows: tuple[SiteRows, ...]) -> None:
+    models = {j: initial(site_rows[0], j) for j in range(2)}
+    given = inputs(site_rows[0], models)
+    stayed = {}
+    for method in ("dimat", "dimat_guarded"):
+        groups = METHODS[method](given).matches[1]
+        stayed[method] = sum(group.in_place_fraction for group in groups)
+    assert stayed["dimat_guarded"] > stayed["dimat"]
+
+
+def test_mix_weighs_models_by_site_and_takes_counters_from_the_own_one() -> None:
+    models = {
+        j: {"w": torch.full((2,), float(j)), "count": torch.tensor(j)} for j in (4, 1)
+    }  # fmt: skip
+    mixed = mix(models, {1: 0.75, 4: 0.25}, site=4)
+    assert mixed["w"].tolist() == [1.75, 1.75]
+    assert mixed["count"].item() == 4
+
+
+def test_mix_does_not_depend_on_the_order_of_arrival() -> None:
+    rng = torch_rng(1, "w")
+    models = {j: {"w": torch.randn(50, generator=rng)} for j in range(5)}
+    weights = {0: 0.1, 1: 0.3, 2: 0.15, 3: 0.25, 4: 0.2}
+    arrived_late = dict(reversed(models.items()))
+    assert torch.equal(mix(models, weights, 2)["w"], mix(arrived_late, weights, 2)["w"])
+
+
+def test_normalisation_is_that_of_the_own_rows_and_momentum_is_restored() -> None:
+    x = torch.randn(256, 2, 4, 4, generator=torch_rng(1, "x")) * 3 + 5
+    model = nn.Sequential(nn.BatchNorm2d(2, momentum=0.3), nn.Flatten(), nn.Linear(32, 2))
+    assert reset_statistics(model, x)
+    layer = model[0]
+    assert isinstance(layer, nn.BatchNorm2d)
+    torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(layer.running_var, x.var(dim=(0, 2, 3)), rtol=0.05, atol=0)
+    assert layer.momentum == 0.3
+    assert not layer.training
+
+
+def test_few_rows_are_all_used_and_models_without_normalisation_left_alone() -> None:
+    x = torch.randn(20, 2, 4, 4, generator=torch_rng(1, "x"))
+    layer = nn.BatchNorm2d(2)
+    reset_statistics(nn.Sequential(layer), x)
+    torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2, 3)))
+    assert not reset_statistics(nn.Sequential(nn.Linear(2, 2)), torch.zeros(3, 2))

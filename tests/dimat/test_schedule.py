@@ -1,0 +1,107 @@
+"""Who may do which step now."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import Amendment, MergePatch, Patch, PilotSpec, TopologySpec
+
+MakeSpec = Callable[..., PilotSpec]
+METHODS = ["local_only", "plain_average", "dimat", "common_basis"]
+
+
+def prepared(schedule: Schedule) -> set[StepKey]:
+    return {StepKey(0, "prepare", site) for site in range(schedule.num_sites)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=25, deadline=None)
+@given(rng=st.randoms(use_true_random=False), kind=st.sampled_from(["ring", "full", "star", "line"]))
+def test_any_order_of_completion_ends_complete(
+    method: str, rng: random.Random, kind: str, make_spec: MakeSpec
+) -> None:
+    schedule = Schedule.of(make_spec(5, rounds=3, topology={"kind": kind}), method)
+    done, known = prepared(schedule), set[StepKey]()
+    open_steps = schedule.ready_steps(done)
+    order = []
+    while open_steps:
+        known.update(open_steps)
+        step = open_steps.pop(rng.randrange(len(open_steps)))
+        assert all(needed in done for needed in schedule.inputs(step))
+        done.add(step)
+        order.append(step)
+        fresh = schedule.ready_after(step, done, known)
+        assert sorted(fresh) == schedule.ready_steps(done, known)
+        open_steps += fresh
+    assert schedule.is_complete(done)
+    assert sorted(order) == schedule.all_steps()
+
+
+def test_merge_waits_for_every_neighbour(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(5), "dimat")
+    merge = StepKey(2, "merge", 0)
+    first = {StepKey(1, kind, site) for site in range(5) for kind in ("merge", "train")}
+    done = prepared(schedule) | first
+    for missing in (0, 1, 4):
+        assert merge not in schedule.ready_steps(done - {StepKey(1, "train", missing)})
+    assert merge in schedule.ready_steps(done)
+
+
+def test_merge_does_not_wait_for_sites_that_are_no_neighbours(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(5), "dimat")
+    done = prepared(schedule)
+    done |= {StepKey(1, kind, site) for site in (0, 1, 4) for kind in ("merge", "train")}
+    assert StepKey(2, "merge", 0) in schedule.ready_steps(done)
+
+
+def test_control_arm_never_waits_for_others(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(), "local_only")
+    assert {step.kind for step in schedule.all_steps()} == {"evaluate", "train"}
+    assert schedule.ready_steps({StepKey(0, "prepare", 2)}) == [
+        StepKey(0, "evaluate", 2),
+        StepKey(1, "train", 2),
+    ]
+
+
+def test_rounds_without_a_merge_only_train(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(rounds=5, merge={"merge_every": 2}), "dimat")
+    assert {step.round for step in schedule.all_steps() if step.kind == "merge"} == {2, 4}
+    assert schedule.inputs(StepKey(1, "train", 0)) == [StepKey(0, "prepare", 0)]
+    assert schedule.inputs(StepKey(3, "train", 0)) == [StepKey(2, "train", 0)]
+
+
+def test_a_site_aligns_after_its_parent(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(topology={"kind": "line"}), "common_basis")
+    assert [schedule.parent(site) for site in range(4)] == [1, None, 1, 2]
+    assert schedule.ready_steps(prepared(schedule)) == [StepKey(0, "align", 1)]
+    assert schedule.inputs(StepKey(0, "align", 3)) == [StepKey(0, "prepare", 3), StepKey(0, "align", 2)]
+    assert schedule.inputs(StepKey(1, "merge", 0)) == [StepKey(0, "align", 0), StepKey(0, "align", 1)]
+
+
+def test_steps_already_started_are_not_given_again(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(), "dimat")
+    done = prepared(schedule)
+    started = set(schedule.ready_steps(done))
+    assert started
+    assert schedule.ready_steps(done, started) == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_followers_are_those_who_read_the_artifact(method: str, make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(rounds=3, merge={"merge_every": 2}), method)
+    for step in [*prepared(schedule), *schedule.all_steps()]:
+        readers = [other for other in schedule.all_steps() if step in schedule.inputs(other)]
+        assert sorted(schedule.followers(step)) == readers
+
+
+def test_amendment_changes_rhythm_and_links_from_its_round_on(make_spec: MakeSpec) -> None:
+    patch = Patch(merge=MergePatch(merge_every=2), topology=TopologySpec(kind="full"))
+    amendment = Amendment(from_round=3, patch=patch, by="manager", why="weekly is enough")
+    schedule = Schedule.of(make_spec(rounds=4), "dimat", [amendment])
+    assert {step.round for step in schedule.all_steps() if step.kind == "merge"} == {1, 2, 4}
+    assert len(schedule.inputs(StepKey(2, "merge", 0))) == 3
+    assert len(schedule.inputs(StepKey(4, "merge", 0))) == 4

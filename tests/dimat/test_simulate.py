@@ -1,0 +1,130 @@
+"""A whole pilot in one process."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+
+from dimat.rows import SiteRows, Table, all_site_rows
+from dimat.simulate import Clock, RowsOf, as_json, simulate
+from dimat.spec import Amendment, Patch, PilotSpec, TrainPatch, spec_sha256
+
+MakeSpec = Callable[..., PilotSpec]
+
+
+def ticks() -> Clock:
+    """A clock that advances one second each time it is asked."""
+    counter = count()
+    return lambda: float(next(counter))
+
+
+@pytest.fixture(scope="module")
+def rows_of(table: Table) -> RowsOf:
+    shares: dict[int, tuple[SiteRows, ...]] = {}
+
+    def of(seed: int, site: int) -> SiteRows:
+        if seed not in shares:
+            names = tuple(f"site-{i}" for i in range(4))
+            spec = PilotSpec.model_fields["data"].get_default()
+            shares[seed] = all_site_rows(table, spec.model_copy(update={"rows_per_site": 60}), names, seed)
+        return shares[seed][site]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def result(make_spec: MakeSpec, rows_of: RowsOf) -> dict[str, Any]:
+    return as_json(simulate(make_spec(seeds=[1, 2]), rows_of, ticks()))
+
+
+def test_simulating_twice_gives_the_same_bits(
+    result: dict[str, Any], make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    again = as_json(simulate(make_spec(seeds=[1, 2]), rows_of, ticks()))
+    assert again == result
+
+
+def test_result_has_the_agreed_shape(result: dict[str, Any], make_spec: MakeSpec) -> None:
+    spec = make_spec(seeds=[1, 2])
+    names = list(spec.site_names)
+    assert result["pilot"] == {
+        "name": "small", "spec_sha256": spec_sha256(spec), "sites": names, "rounds": 2,
+    }  # fmt: skip
+    assert len(result["runs"]) == 10
+    for run in result["runs"]:
+        assert (run["state"], run["reason"]) == ("completed", None)
+        assert list(run["final_artifacts"]) == names
+        assert [item["round"] for item in run["rounds"]] == [0, 1, 2]
+        for item in run["rounds"]:
+            merged = item["round"] > 0 and run["method"] != "local_only"
+            assert item["merged"] is merged
+            assert (item["after_merge"] is not None) is merged
+            for kind in ("all_site", "own_site"):
+                accuracy = item["after_train"][kind]
+                assert list(accuracy["by_site"]) == names
+                assert accuracy["mean"] == pytest.approx(sum(accuracy["by_site"].values()) / 4)
+
+
+def test_every_arm_of_a_seed_starts_from_the_same_models(result: dict[str, Any]) -> None:
+    for seed in (1, 2):
+        starts = [run["rounds"][0]["after_train"] for run in result["runs"] if run["seed"] == seed]
+        assert all(start == starts[0] for start in starts)
+
+
+def test_arms_and_seeds_end_in_different_models(result: dict[str, Any]) -> None:
+    ends = {run["final_artifacts"]["site-0"] for run in result["runs"]}
+    assert len(ends) == len(result["runs"])
+
+
+def test_bytes_are_those_of_the_models_over_links(result: dict[str, Any]) -> None:
+    runs = {run["method"]: run for run in result["runs"] if run["seed"] == 1}
+    model = runs["local_only"]["bytes_uploaded"] // (4 * 2)
+    assert model > 4 * (16 * 12 + 12 * 8 + 8 * 10)
+    assert runs["local_only"]["bytes_exchanged"] == 0
+    # A ring of 4: 2 neighbours each, 2 rounds; aligning fetches one model for each site but the root.
+    assert runs["dimat"]["bytes_exchanged"] == 4 * 2 * 2 * model
+    assert runs["common_basis"]["bytes_exchanged"] == (4 * 2 * 2 + 3) * model
+    assert runs["dimat"]["bytes_uploaded"] == 4 * 2 * 2 * model
+    assert runs["common_basis"]["bytes_uploaded"] == 4 * (2 * 2 + 1) * model
+
+
+def test_busy_time_is_that_of_the_steps(result: dict[str, Any]) -> None:
+    runs = {run["method"]: run for run in result["runs"] if run["seed"] == 2}
+    assert runs["local_only"]["busy_s"] == 4 * (1 + 2)
+    assert runs["dimat"]["busy_s"] == 4 * (1 + 2 * 2)
+    assert runs["common_basis"]["busy_s"] == 4 * (2 + 2 * 2)
+
+
+def test_pilot_without_shared_rows_has_no_all_site_values(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    result = as_json(simulate(make_spec(evaluation={"all_site": "none"}, rounds=1), rows_of, ticks()))
+    assert all(item["after_train"]["all_site"] is None for run in result["runs"] for item in run["rounds"])
+
+
+def test_amendment_changes_only_the_rounds_from_its_own_on(
+    result: dict[str, Any], make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    amendment = Amendment(from_round=2, patch=Patch(train=TrainPatch(epochs=3)), by="manager", why="slow")
+    amended = as_json(simulate(make_spec(), rows_of, ticks(), [amendment]))
+    before = {run["arm"]: run for run in result["runs"] if run["seed"] == 1}
+    for run in amended["runs"]:
+        same = before[run["arm"]]
+        assert run["rounds"][:2] == same["rounds"][:2]
+        assert run["rounds"][2]["after_merge"] == same["rounds"][2]["after_merge"]
+        assert run["final_artifacts"] != same["final_artifacts"]
+
+
+def test_run_that_diverges_ends_with_its_reason_and_the_others_go_on(
+    make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    arms = [
+        {"name": "wild", "method": "dimat", "train": {"lr": 10.0, "weight_decay": 1.0, "epochs": 30}},
+        {"name": "calm", "method": "dimat"},
+    ]
+    wild, calm = as_json(simulate(make_spec(arms=arms), rows_of, ticks()))["runs"]
+    assert wild["state"] == "failed"
+    assert wild["reason"]["code"] == "non_finite_params"
+    assert wild["reason"]["params"]["site"].startswith("site-")
+    assert wild["final_artifacts"] == {}
+    assert [item["round"] for item in wild["rounds"]] == [0]
+    assert calm["state"] == "completed"

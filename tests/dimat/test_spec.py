@@ -1,0 +1,127 @@
+"""What makes a pilot valid, and what applies in which round."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dimat.spec import (
+    Amendment,
+    MergePatch,
+    MergeSpec,
+    Patch,
+    PilotSpec,
+    TopologySpec,
+    TrainPatch,
+    TrainSpec,
+    effective_spec,
+    spec_sha256,
+)
+
+MakeSpec = Callable[..., PilotSpec]
+SITES = [{"name": name, "data": {"dataset": "pendigits"}} for name in ("east", "west", "north")]
+UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"rounds": 0}, "greater_than_equal", "greater than or equal to 1"),
+        ({"rounds": "many"}, "int_parsing", "valid integer"),
+        ({"seeds": [1, 1]}, "duplicate_name", "seed name '1'"),
+        ({"seeds": []}, "too_short", "at least 1 item"),
+        ({"arms": [{"name": "x", "method": "magic"}]}, "literal_error", "local_only"),
+        ({"arms": [{"name": "x", "method": "dimat"}] * 2}, "duplicate_name", "arm name 'x'"),
+        ({"sites": SITES[:1]}, "too_short", "at least 2 items"),
+        ({"sites": [*SITES, SITES[0]]}, "duplicate_name", "site name 'east'"),
+        ({"sites": [*SITES, {"name": "No Name!", "data": {"dataset": "letter"}}]}, "string_pattern_mismatch", "pattern"),
+        ({"sites": [*SITES, {"name": "s", "data": {"dataset": "mnist"}}]}, "unknown_sample", "'mnist'"),
+        ({"sites": [*SITES, {"name": "s", "data": {"dataset": "letter"}}]}, "model_mismatch", "letter"),
+        ({"model": {"kind": "cnn"}}, "model_mismatch", r"needs images .*'pendigits'"),
+        ({"model": {"kind": "mlp", "hidden": []}}, "too_short", "at least 1 item"),
+        ({"topology": {"kind": "star", "hub": "south"}}, "unknown_site", "'south' is not a site .*east, west, north"),
+        ({"topology": {"kind": "custom", "links": [{"a": "east", "b": "west"}]}}, "topology_disconnected",
+         "no path leads from 'east' to 'north'"),
+        ({"topology": {"kind": "custom", "links": [{"a": "east", "b": "east"}]}}, "topology_self_link", "'east'"),
+        ({"topology": {"kind": "line", "mixing": "custom", "weights": UNEVEN}}, "mixing_row_sum", "'west' sum to 0.9"),
+        ({"topology": {"mixing": "custom"}}, "weights_mixing", "Give both or neither"),
+        ({"arms": [{"name": "x", "method": "dimat", "topology": {"kind": "custom"}}]}, "topology_disconnected", "east"),
+        ({"data": {"split": {"test_fraction": 0.8, "validation_fraction": 0.2}}}, "split_leaves_nothing", "0.8"),
+        ({"train": {"lr": float("nan")}}, "finite_number", "finite"),
+        ({"train": {"speed": 3}}, "extra_forbidden", "Extra inputs"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(changes: dict[str, Any], code: str, words: str, make_spec: MakeSpec) -> None:
+    with pytest.raises(ValidationError, match=words) as caught:
+        make_spec(**{"sites": SITES, **changes})
+    assert code in {error["type"] for error in caught.value.errors()}
+
+
+def test_override_out_of_range_is_refused_with_the_pilot(make_spec: MakeSpec) -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        make_spec(arms=[{"name": "x", "method": "dimat", "merge": {"merge_every": 0}}])
+
+
+def test_arm_overrides_come_before_amendments_and_later_amendments_win(make_spec: MakeSpec) -> None:
+    arms = [
+        {"name": "rare", "method": "dimat", "merge": {"merge_every": 5}, "train": {"epochs": 3}},
+        {"name": "control", "method": "local_only"},
+    ]
+    spec = make_spec(arms=arms)
+
+    def amendment(from_round: int, arm: str | None = None, **patch: Any) -> Amendment:
+        return Amendment(from_round=from_round, arm=arm, patch=Patch(**patch), by="m", why="w")
+
+    amendments = [
+        amendment(2, train=TrainPatch(epochs=4)),
+        amendment(3, arm="rare", method="common_basis", topology=TopologySpec(kind="full")),
+        amendment(3, train=TrainPatch(epochs=7, lr=0.5)),
+    ]
+    first, second, third = (effective_spec(spec, "rare", amendments, round) for round in (1, 2, 3))
+    assert (first.merge.merge_every, first.train.epochs, first.train.lr) == (5, 3, spec.train.lr)
+    assert (second.train.epochs, second.method, second.topology.kind) == (4, "dimat", "ring")
+    assert (third.train.epochs, third.train.lr, third.method, third.topology.kind) == (
+        7,
+        0.5,
+        "common_basis",
+        "full",
+    )
+    assert third.merge.probe == spec.merge.probe
+    control = effective_spec(spec, "control", amendments, 3)
+    assert (control.method, control.topology.kind, control.train.epochs) == ("local_only", "ring", 7)
+
+
+def test_amendment_out_of_range_is_refused(make_spec: MakeSpec) -> None:
+    bad = Amendment(from_round=1, patch=Patch(train=TrainPatch(epochs=0)), by="m", why="w")
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        effective_spec(make_spec(), "dimat", [bad], 1)
+
+
+@pytest.mark.parametrize(("patch", "whole"), [(TrainPatch, TrainSpec), (MergePatch, MergeSpec)])
+def test_patches_name_fields_of_what_they_change(patch: type[Any], whole: type[Any]) -> None:
+    assert set(patch.model_fields) <= set(whole.model_fields)
+
+
+def test_merging_follows_merge_every_and_never_happens_in_the_control_arm(make_spec: MakeSpec) -> None:
+    spec = make_spec(merge={"merge_every": 3})
+    merging = [round for round in range(1, 10) if effective_spec(spec, "dimat", (), round).merges_in(round)]
+    assert merging == [3, 6, 9]
+    assert not effective_spec(spec, "local_only", (), 3).merges_in(3)
+
+
+def test_equal_specs_have_equal_digests_and_survive_json(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    again = PilotSpec.model_validate_json(spec.model_dump_json())
+    assert again == spec
+    assert spec_sha256(again) == spec_sha256(spec) != spec_sha256(make_spec(rounds=3))
+
+
+def test_light_half_is_importable_without_torch() -> None:
+    code = (
+        "import sys, dimat.errors, dimat.samples, dimat.spec, dimat.topology, dimat.schedule;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

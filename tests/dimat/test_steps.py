@@ -1,0 +1,182 @@
+"""Each step by itself."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from dimat import steps
+from dimat.errors import ModelMismatch, NonFiniteParams
+from dimat.params import Params
+from dimat.rows import SiteRows
+from dimat.spec import CnnSpec, EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
+from dimat.steps import Cancelled, StepContext
+from dimat.training.evaluate import reweighted
+from dimat.training.local import cosine
+
+MakeContext = Callable[..., StepContext]
+Rows = tuple[SiteRows, ...]
+TRAIN = TrainSpec(warmup_epochs=3, epochs=2)
+MERGE = MergeSpec(probe=ProbeSpec(rows=40))
+
+
+def start(rows: Rows, make_context: MakeContext, site: int = 0, train: TrainSpec = TRAIN) -> Params:
+    made = steps.prepare(make_context(round=0, site_index=site), rows[site], train).params
+    assert made is not None
+    return made
+
+
+def same(a: Params | None, b: Params | None) -> bool:
+    return a is not None and b is not None and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def broken(params: Params) -> Params:
+    return {**params, "head.bias": torch.full_like(params["head.bias"], torch.nan)}
+
+
+def test_prepare_is_repeatable_and_differs_between_sites_and_seeds(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own = start(site_rows, make_context)
+    assert same(own, start(site_rows, make_context))
+    assert not same(own, start(site_rows, make_context, site=1))
+    other = steps.prepare(make_context(round=0, seed=4), site_rows[0], TRAIN).params
+    assert not same(own, other)
+
+
+@pytest.mark.parametrize(("init", "equal"), [("common", True), ("different", False)])
+def test_common_init_starts_all_sites_from_one_model(
+    init: str, equal: bool, site_rows: Rows, make_context: MakeContext
+) -> None:
+    untrained = TrainSpec.model_validate({"init": init, "warmup_epochs": 0})
+    first, second = (start(site_rows, make_context, site, untrained) for site in (0, 1))
+    assert same(first, second) is equal
+
+
+def test_training_lowers_the_loss_and_learns(site_rows: Rows, make_context: MakeContext) -> None:
+    own = start(site_rows, make_context, train=TrainSpec(warmup_epochs=0))
+    before = steps.evaluate(make_context(), site_rows[0], own).metrics
+    short = steps.train(make_context(), site_rows[0], TrainSpec(epochs=1), own)
+    long = steps.train(make_context(), site_rows[0], TrainSpec(epochs=20), own)
+    assert before is not None
+    assert long.metrics is not None
+    assert long.metrics.own_site > before.own_site + 0.2
+    assert short.train_loss is not None
+    assert long.train_loss is not None
+    assert long.train_loss < short.train_loss
+    assert long.num_epochs == 20
+
+
+def test_a_round_depends_on_its_number(site_rows: Rows, make_context: MakeContext) -> None:
+    own = start(site_rows, make_context)
+    first, again, second = (
+        steps.train(make_context(round=r), site_rows[0], TRAIN, own).params for r in (1, 1, 2)
+    )
+    assert same(first, again)
+    assert not same(first, second)
+
+
+def test_learning_rate_falls_to_a_tenth() -> None:
+    rates = [cosine(0.02, progress) for progress in (0, 0.25, 0.5, 0.75, 1)]
+    assert rates[0] == 0.02
+    assert rates[2] == pytest.approx(0.011)
+    assert rates[4] == pytest.approx(0.002)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_diverged_training_names_the_site(site_rows: Rows, make_context: MakeContext) -> None:
+    # Weight decay times learning rate above 2 makes every step larger than the one before.
+    wild = TrainSpec(warmup_epochs=30, warmup_lr=10.0, weight_decay=1.0)
+    with pytest.raises(NonFiniteParams, match="model of site 'a' diverged"):
+        steps.prepare(make_context(round=0), site_rows[0], wild)
+
+
+def test_cancel_is_heard_within_one_batch(site_rows: Rows, make_context: MakeContext) -> None:
+    progress: list[float] = []
+    context = make_context(should_stop=lambda: len(progress) >= 3, on_progress=progress.append)
+    own = start(site_rows, make_context)
+    with pytest.raises(Cancelled):
+        steps.train(context, site_rows[0], TrainSpec(epochs=50, batch_size=10), own)
+    assert len(progress) == 3
+
+
+def test_progress_rises_to_one(site_rows: Rows, make_context: MakeContext) -> None:
+    progress: list[float] = []
+    steps.prepare(make_context(round=0, on_progress=progress.append), site_rows[0], TRAIN)
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+
+
+def test_align_changes_the_order_of_units_and_not_the_function(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own, parent = start(site_rows, make_context), start(site_rows, make_context, 1)
+    aligned = steps.align(make_context(round=0), site_rows[0], MERGE, own, (1, parent))
+    assert aligned.params is not None
+    assert not same(own, aligned.params)
+    assert [match.site_index for match in aligned.matches] == [1]
+    before, after = (steps.evaluate(make_context(), site_rows[0], p).metrics for p in (own, aligned.params))
+    assert before == after
+    root = steps.align(make_context(round=0), site_rows[0], MERGE, own, None)
+    assert same(root.params, own)
+
+
+def test_neighbour_that_is_not_finite_is_left_out_and_recorded(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own, near = start(site_rows, make_context), start(site_rows, make_context, 1)
+    context = make_context()
+    with_broken = steps.merge(
+        context, site_rows[0], MERGE, "dimat", own, {1: near, 3: broken(near)}, {0: 0.5, 1: 0.2, 3: 0.3}
+    )
+    without = steps.merge(context, site_rows[0], MERGE, "dimat", own, {1: near}, {0: 0.8, 1: 0.2})
+    assert with_broken.rejected == (3,)
+    assert same(with_broken.params, without.params)
+    alone = steps.align(make_context(round=0), site_rows[0], MERGE, own, (1, broken(near)))
+    assert alone.rejected == (1,)
+    assert same(alone.params, own)
+
+
+def test_own_model_that_is_not_finite_stops_the_merge(site_rows: Rows, make_context: MakeContext) -> None:
+    own = broken(start(site_rows, make_context))
+    with pytest.raises(NonFiniteParams, match=r"'a' diverged: 'head\.bias'"):
+        steps.merge(make_context(), site_rows[0], MERGE, "dimat", own, {}, {0: 1.0})
+
+
+def test_own_site_accuracy_weighs_classes_as_the_site_sees_them() -> None:
+    correct, count = np.array([8, 2, 0]), np.array([10, 10, 0])
+    assert reweighted(correct, count, np.array([0.25, 0.75, 0.0])) == pytest.approx(0.35)
+    assert reweighted(correct, count, np.array([0.4, 0.4, 0.2])) == pytest.approx(0.5)
+
+
+def test_all_site_accuracy_is_absent_where_the_pilot_has_none(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    context = make_context(evaluation=EvaluationSpec(all_site="none"))
+    metrics = steps.evaluate(context, site_rows[0], start(site_rows, make_context)).metrics
+    assert metrics is not None
+    assert metrics.all_site is None
+    assert 0 <= metrics.own_site <= 1
+
+
+def test_convolutions_merge_better_with_statistics_of_the_merged_model(
+    image_rows: Rows, make_context: MakeContext
+) -> None:
+    contexts = [make_context(model=CnnSpec(width=8), site_index=i, num_sites=2) for i in (0, 1)]
+    models: Mapping[int, Params] = {
+        i: steps.prepare(contexts[i], image_rows[i], TrainSpec(warmup_epochs=6)).params or {} for i in (0, 1)
+    }
+    merged = steps.merge(
+        contexts[0], image_rows[0], MERGE, "dimat", models[0], {1: models[1]}, {0: 0.5, 1: 0.5}
+    )
+    assert merged.params is not None
+    assert not torch.equal(merged.params["norm1.running_mean"], models[0]["norm1.running_mean"])
+    assert merged.metrics is not None
+    assert merged.metrics.all_site is not None
+    assert merged.metrics.all_site > 0.5
+
+
+def test_rows_that_the_model_cannot_take_are_named(site_rows: Rows, make_context: MakeContext) -> None:
+    with pytest.raises(ModelMismatch, match=r"'cnn' needs images .* \(16,\)"):
+        steps.prepare(make_context(model=CnnSpec()), site_rows[0], TRAIN)

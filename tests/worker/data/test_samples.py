@@ -1,0 +1,59 @@
+"""The data sets that ship with the product."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dimat.errors import UnknownSample
+from dimat.samples import SAMPLES
+from dimat.spec import DataSpec, SampleData
+from worker.data.samples import DATA_DIR, load_site_rows, read_sample
+
+NAMES = tuple(f"site-{i}" for i in range(8))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_is_what_the_spec_says(name: str) -> None:
+    table, info = read_sample(name), SAMPLES[name]
+    assert table.x.shape == (info.num_rows, *info.shape)
+    assert table.x.dtype == np.float32
+    assert np.isfinite(table.x).all()
+    assert set(table.y.tolist()) == set(range(info.num_classes))
+
+
+def test_every_sample_file_has_its_origin_and_licence_beside_it() -> None:
+    text = (DATA_DIR / "README.md").read_text(encoding="utf-8")
+    for info in SAMPLES.values():
+        row = next(line for line in text.splitlines() if f"`{info.file}`" in line)
+        assert info.licence in row
+
+
+def test_unknown_sample_is_named_with_those_there_are() -> None:
+    with pytest.raises(UnknownSample, match=r"'mnist' .*pendigits"):
+        read_sample("mnist")
+
+
+def test_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+    lines = gzip.decompress((DATA_DIR / "pendigits.csv.gz").read_bytes()).splitlines(keepends=True)
+    (tmp_path / "pendigits.csv.gz").write_bytes(gzip.compress(b"".join(lines[:-1])))
+    with pytest.raises(ValueError, match=r"\(10991, 16\), expected \(10992, 16\)"):
+        read_sample("pendigits", tmp_path)
+
+
+def test_demo_s_sites_share_a_quarter_of_all_rows_for_testing() -> None:
+    rows = load_site_rows(SampleData(dataset="pendigits"), DataSpec(), NAMES, 3, seed=1)
+    assert len(rows.test_x) == 2748
+    assert len(rows.train_x) == 500
+    assert rows.class_mix.sum() == pytest.approx(1)
+
+
+def test_a_site_s_rows_are_the_same_every_time_and_differ_between_sites_and_seeds() -> None:
+    source, data = SampleData(dataset="pendigits"), DataSpec()
+    prints = [
+        load_site_rows(source, data, NAMES, i, seed).fingerprint()
+        for i, seed in [(0, 1), (0, 1), (1, 1), (0, 2)]
+    ]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3
