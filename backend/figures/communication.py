@@ -21,7 +21,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         text = look.t("communication_alone" if run.method == "local_only" else "communication_none")
         return _nothing(look, text, run.revision)
     rounds = sorted(by_round)
-    so_far = _cumulated([sum(by_round[round].values()) for round in rounds])
+    so_far = _cumulated([_accepted(by_round[round]) for round in rounds])
     divisor, unit = byte_unit(max(sum(by_round[round].values()) for round in rounds))
     total_divisor, total_unit = byte_unit(so_far[-1])
     data: list[Trace] = [
@@ -38,7 +38,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         "yaxis": axis(look, look.t("axis_bytes_round", unit=unit), domain=domain(1, 2), rangemode="tozero"),
         "yaxis2": axis(
             look, look.t("axis_bytes_sum", unit=total_unit),
-            overlaying="y", side="right", anchor="x", rangemode="tozero", showgrid=False,
+            overlaying="y", side="right", anchor="x", rangemode="tozero", showgrid=False, tickmode="auto", nticks=6,
         ),
         "xaxis3": axis(look, look.t("axis_to"), anchor="y3", type="category", tickangle=-45, showgrid=False),
         "yaxis3": axis(
@@ -87,8 +87,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         "yaxis": axis(look, "", type="category", autorange="reversed", showgrid=False),
     }
     parts = [
-        look.t("communication_arm", arm=arm, bytes=num_bytes(sum(one.values())))
-        for arm, one in totals.items()
+        look.t("communication_arm", arm=arm, bytes=num_bytes(_accepted(one))) for arm, one in totals.items()
     ]
     kinds = [look.t(f"kind_{kind}") for kind in KINDS]
     return Figure(
@@ -98,7 +97,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         table=Table(
             columns=[look.t("column_arm"), *kinds, look.t("column_total")],
             rows=[
-                [arm, *(num_bytes(one.get(kind, 0)) for kind in KINDS), num_bytes(sum(one.values()))]
+                [arm, *(num_bytes(one.get(kind, 0)) for kind in KINDS), num_bytes(_accepted(one))]
                 for arm, one in totals.items()
             ],
         ),
@@ -113,6 +112,10 @@ def _by_round(run: RunFacts) -> dict[int, Totals]:
         at[purpose] = at.get(purpose, 0) + traffic.accepted_bytes
         at["wasted"] = at.get("wasted", 0) + traffic.wasted_bytes
     return found
+
+
+def _accepted(kinds: Totals) -> int:
+    return sum(count for kind, count in kinds.items() if kind != "wasted")
 
 
 def _totals(facts: PilotFacts, arm: str) -> Totals:
@@ -168,14 +171,17 @@ def _sum_line(look: Look, rounds: list[int], so_far: list[int], divisor: int) ->
 
 def _map_domain() -> list[float]:
     # The names of the sites under the map take the rest.
-    return [0.0, 0.42]
+    return [0.0, 0.38]
 
 
 def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> Trace:
     names = [plain(site.label) for site in facts.sites]
     size = range(len(names))
     counts = [[_both(run, a, b) if (a, b) in run.by_link else None for b in size] for a in size]
-    divisor, unit = byte_unit(max(count for row in counts for count in row if count is not None))
+    largest = max(count for row in counts for count in row if count is not None)
+    divisor, unit = byte_unit(largest)
+    # Never zero: a scale without length is drawn with made-up ends.
+    most = max(largest / divisor, 1)
     low, middle, high = look.colours.scale
     return {
         "type": "heatmap",
@@ -186,12 +192,13 @@ def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> Trace:
         "xaxis": "x3",
         "yaxis": "y3",
         "zmin": 0,
+        "zmax": most,
         "xgap": 1,
         "ygap": 1,
         "colorscale": [[0, low], [0.5, middle], [1, high]],
         "colorbar": {
-            "title": {"text": unit, "side": "top"}, "thickness": 10, "outlinewidth": 0,
-            "len": 0.42, "y": 0, "yanchor": "bottom", "x": 1.0,
+            "title": {"text": unit, "side": "right"}, "orientation": "h", "thickness": 8, "outlinewidth": 0,
+            "len": 1.0, "x": 0.5, "y": _map_domain()[1], "yanchor": "bottom", "nticks": 5,
         },
         "showlegend": False,
         "hoverongaps": False,
@@ -229,7 +236,7 @@ def _run_table(by_round: dict[int, Totals], so_far: list[int], look: Look) -> Ta
             [
                 str(round),
                 *(num_bytes(by_round[round].get(kind, 0)) for kind in KINDS),
-                num_bytes(sum(by_round[round].values())),
+                num_bytes(_accepted(by_round[round])),
                 num_bytes(total),
             ]
             for round, total in zip(sorted(by_round), so_far, strict=True)

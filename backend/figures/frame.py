@@ -11,7 +11,7 @@ from typing import Any
 from backend.figures import palette
 from backend.figures.palette import Colours
 from backend.figures.schemas import Theme
-from backend.text.catalogue import find, say
+from backend.text.catalogue import say
 
 FONT = 'system-ui, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", sans-serif'
 PANEL_HEIGHT, SPACE, LEGEND_HEIGHT = 260, 0.16, 110
@@ -35,18 +35,11 @@ class Look:
         """A text of the catalogue's section `figures`."""
         return say(self.lang, f"figures.{code}", params)
 
-    def arm(self, name: str) -> str:
-        """An arm as it is called on pages: its own name is what people gave it."""
-        return plain(name)
-
     def basis(self, name: str) -> str:
         return self.t(f"basis_{name}")
 
     def joined(self, sentences: Sequence[str]) -> str:
         return ("" if self.lang == "ja" else " ").join(sentence for sentence in sentences if sentence)
-
-    def has(self, key: str) -> bool:
-        return find(self.lang, key) is not None
 
 
 def plain(text: str) -> str:
@@ -63,7 +56,7 @@ def layout(look: Look, axes: Mapping[str, Any], panels: int = 1, height: int | N
         "paper_bgcolor": TRANSPARENT,
         "plot_bgcolor": TRANSPARENT,
         "font": {"family": FONT, "size": 13, "color": colours.text},
-        "margin": {"l": 12, "r": 12, "t": 16, "b": 12, "pad": 2},
+        "margin": {"l": 12, "r": 12, "t": 26, "b": 12, "pad": 2},
         "separators": ".,",
         "hovermode": "closest",
         "hoverlabel": {
@@ -103,6 +96,15 @@ def domain(panel: int, panels: int) -> list[float]:
     height = (1 - space * (panels - 1)) / panels
     top = 1 - (panel - 1) * (height + space)
     return [round(max(0.0, top - height), 4), round(top, 4)]
+
+
+def heading(look: Look, text: str, panel: int, panels: int) -> dict[str, Any]:
+    """A panel's name, above its left corner: an axis title of that length would not fit on a phone."""
+    return {
+        "text": text, "x": 0, "xref": "paper", "xanchor": "left", "align": "left", "showarrow": False,
+        "y": domain(panel, panels)[1], "yref": "paper", "yanchor": "bottom",
+        "font": {"size": 13, "color": look.colours.text},
+    }  # fmt: skip
 
 
 def axis(look: Look, title: str, **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from backend.figures.frame import (
     axis_name,
     domain,
     empty,
+    heading,
     layout,
     layout_axis,
     plain,
@@ -56,7 +57,7 @@ def _figure(facts: PilotFacts, roi: RoiReport, look: Look) -> Figure:
         axes[layout_axis("x", number)] = round_axis(look, facts.rounds, number)
         axes[layout_axis("y", number)] = axis(
             look,
-            look.t("axis_net", basis=look.basis(base.basis), unit=unit),
+            look.t("axis_net", unit=unit),
             domain=domain(number, len(bases)),
             zeroline=True,
             zerolinecolor=look.colours.zero,
@@ -64,6 +65,9 @@ def _figure(facts: PilotFacts, roi: RoiReport, look: Look) -> Figure:
             tickformat=",",
             **({"matches": "y"} if number > 1 else {}),
         )
+    axes["annotations"] = [
+        heading(look, look.basis(base.basis), number, len(bases)) for number, base in enumerate(bases, 1)
+    ]
     return Figure(
         data=data,
         layout=layout(look, axes, len(bases)),

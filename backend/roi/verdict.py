@@ -59,9 +59,9 @@ def sentence(
         return Text(code=code, params=_params(arm, None, assumptions)), False
     both = [name for name in reversed(ranked) if name in own and name in rest]
     for disputed in both:
-        code = _dispute(own[disputed], rest[disputed])
-        if code is not None:
-            return Text(code=code, params=_params(own[disputed], rest[disputed], assumptions)), True
+        dispute = _dispute(own[disputed], rest[disputed])
+        if dispute is not None:
+            return Text(code=dispute, params=_params(own[disputed], rest[disputed], assumptions)), True
     if not both:
         return Text(code="no_result_yet", params={}), False
     first = both[0]

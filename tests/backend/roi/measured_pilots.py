@@ -85,7 +85,9 @@ def pilot(*runs: RunFacts, num_sites: int = 2, rounds: int = 4, **changes: Any) 
         "revision": 9,
         "rounds": rounds,
         "sites": tuple(SiteLabel(f"site-{i}", f"Site {i}") for i in range(num_sites)),
-        "arms": tuple(ArmLabel(name, next((r.method for r in runs if r.arm == name), name)) for name in names),
+        "arms": tuple(
+            ArmLabel(name, next((r.method for r in runs if r.arm == name), name)) for name in names
+        ),
         "control_arm": "local_only" if "local_only" in names else None,
         "all_site_measured": True,
         "simulated": True,

@@ -16,7 +16,9 @@ from backend.roi.facts import RunFacts, Usage
 
 fractions = st.floats(0, 1).map(lambda value: round(value, 6))
 money = st.decimals(0, 10**6, places=2)
-ranges = st.tuples(money, money, money).map(sorted).map(lambda m: MoneyRange(low=m[0], likely=m[1], high=m[2]))
+ranges = (
+    st.tuples(money, money, money).map(sorted).map(lambda m: MoneyRange(low=m[0], likely=m[1], high=m[2]))
+)
 usages = st.builds(Usage, st.floats(0, 1e5), st.floats(0, 1e5), st.integers(0, 10**12))
 
 
@@ -40,7 +42,9 @@ any_assumptions = st.builds(
 
 
 @given(runs("dimat"), runs("local_only"), any_assumptions)
-def test_low_is_never_above_likely_nor_likely_above_high(arm: RunFacts, control: RunFacts, a: Assumptions) -> None:
+def test_low_is_never_above_likely_nor_likely_above_high(
+    arm: RunFacts, control: RunFacts, a: Assumptions
+) -> None:
     result = calculator.compare(arm, control, "own_site", a)
     assert result is not None
     for net in [step.net for step in result.steps] + [site.net for site in result.sites]:
@@ -54,7 +58,9 @@ def test_value_before_costs_is_linear_in_what_a_decision_is_worth(
     worth = a.value_per_correct_decision
     more = MoneyRange(low=worth.low * factor, likely=worth.likely * factor, high=worth.high * factor)
     once = calculator.compare(arm, control, "all_site", a)
-    often = calculator.compare(arm, control, "all_site", a.model_copy(update={"value_per_correct_decision": more}))
+    often = calculator.compare(
+        arm, control, "all_site", a.model_copy(update={"value_per_correct_decision": more})
+    )
     assert once is not None
     assert often is not None
     for one, many in zip(once.steps, often.steps, strict=True):
@@ -100,7 +106,9 @@ def test_ten_points_more_at_two_sites_for_four_rounds_are_worth_what_paper_says(
 
 
 def test_only_what_an_arm_uses_beyond_the_control_arm_costs() -> None:
-    rates = assumptions(cost_per_cpu_hour=Decimal(36), cost_per_gpu_hour=Decimal(360), cost_per_gb=Decimal(10))
+    rates = assumptions(
+        cost_per_cpu_hour=Decimal(36), cost_per_gpu_hour=Decimal(360), cost_per_gb=Decimal(10)
+    )
     result = calculator.compare(
         run("dimat", flat(0.8, 0.8), usage={(1, 0): Usage(200.0, 20.0, 2 * 10**9)}),
         run("local_only", flat(0.8, 0.8), usage={(1, 0): Usage(100.0, 10.0, 0)}),
@@ -118,7 +126,9 @@ def test_a_blend_weighs_own_site_and_all_site_gain() -> None:
 
 
 def test_rounds_that_only_one_run_has_finished_do_not_count() -> None:
-    gains = calculator.gains(run("dimat", flat(0.9, 0.9), done=3), run("local_only", flat(0.8, 0.8)), "own_site")
+    gains = calculator.gains(
+        run("dimat", flat(0.9, 0.9), done=3), run("local_only", flat(0.8, 0.8)), "own_site"
+    )
     assert list(gains) == [0, 1, 2, 3]
 
 

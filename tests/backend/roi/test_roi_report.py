@@ -32,7 +32,8 @@ def test_they_disagree_too_when_costs_are_not_earned_back_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "rest", "code"), [(0.9, 0.9, "both_pay"), (0.7, 0.5, "neither_pays"), (0.9, 0.5, "disagree_own_pays")]
+    ("own", "rest", "code"),
+    [(0.9, 0.9, "both_pay"), (0.7, 0.5, "neither_pays"), (0.9, 0.5, "disagree_own_pays")],
 )
 def test_the_sentence_follows_the_signs(own: float, rest: float, code: str) -> None:
     assert report.build(pilot(control(), run("dimat", flat(own, rest)))).sentence.code == code
@@ -49,7 +50,9 @@ def test_one_seed_is_never_enough_to_go() -> None:
     [(0.99, False, "go"), (0.5, False, "stop"), (0.99, True, "not_enough_evidence"), (0.8, False, "unclear")],
 )
 def test_three_seeds_and_own_figures_allow_a_verdict(own: float, example: bool, verdict: str) -> None:
-    runs = [one for seed in (1, 2, 3) for one in (control(seed=seed), run("dimat", flat(own, 0.9), seed=seed))]
+    runs = [
+        one for seed in (1, 2, 3) for one in (control(seed=seed), run("dimat", flat(own, 0.9), seed=seed))
+    ]
     found = report.build(pilot(*runs, assumptions=assumptions(example=example)))
     assert found.verdict == verdict
     assert found.bases[0].arms[0].num_seeds == 3
@@ -71,15 +74,21 @@ def test_seeds_still_running_are_no_evidence() -> None:
         ((control(), run("dimat", flat(0.9, 0.9), state="running", done=0)), "no_result_yet"),
     ],
 )
-def test_without_a_control_result_there_is_a_reason_and_no_number(runs: tuple[RunFacts, ...], code: str) -> None:
+def test_without_a_control_result_there_is_a_reason_and_no_number(
+    runs: tuple[RunFacts, ...], code: str
+) -> None:
     found = report.build(pilot(*runs))
     assert found.sentence.code == code
     assert found.verdict == "none"
-    assert all(base.arms == [] and base.reason is not None and base.reason.code == code for base in found.bases)
+    assert all(
+        base.arms == [] and base.reason is not None and base.reason.code == code for base in found.bases
+    )
 
 
 def test_without_assumptions_there_is_a_reason_and_no_number() -> None:
-    found = report.build(pilot(control(), run("dimat", flat(0.9, 0.9)), assumptions=None, assumptions_version=None))
+    found = report.build(
+        pilot(control(), run("dimat", flat(0.9, 0.9)), assumptions=None, assumptions_version=None)
+    )
     assert found.sentence.code == "no_assumptions"
     assert found.currency is None
 
@@ -96,7 +105,11 @@ def test_all_site_not_measured_leaves_own_site_standing() -> None:
 
 
 def test_a_failed_arm_shows_how_far_it_came_and_is_not_the_one_recommended() -> None:
-    runs = (control(), run("dimat", flat(0.95, 0.95), done=2, state="failed"), run("plain_average", flat(0.82, 0.65)))
+    runs = (
+        control(),
+        run("dimat", flat(0.95, 0.95), done=2, state="failed"),
+        run("plain_average", flat(0.82, 0.65)),
+    )
     found = report.build(pilot(*runs))
     assert found.sentence.params["arm"] == "plain_average"
     assert [point.round for point in found.bases[0].arms[0].points] == [0, 1, 2]
