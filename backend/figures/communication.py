@@ -197,7 +197,7 @@ def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> Trace:
         "ygap": 1,
         "colorscale": [[0, low], [0.5, middle], [1, high]],
         "colorbar": {
-            "title": {"text": unit, "side": "right"}, "orientation": "h", "thickness": 8, "outlinewidth": 0,
+            "ticksuffix": f" {unit}", "orientation": "h", "thickness": 8, "outlinewidth": 0,
             "len": 1.0, "x": 0.5, "y": _map_domain()[1], "yanchor": "bottom", "nticks": 5,
         },
         "showlegend": False,

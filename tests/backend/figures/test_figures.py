@@ -1,0 +1,204 @@
+"""Figures are what Plotly accepts, in two languages and two themes, and say their numbers in words too."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
+
+from backend.figures import build, palette
+from backend.figures.frame import Look
+from backend.figures.schemas import Figure, FigureName, Theme
+from backend.roi.facts import PilotFacts, Point, SiteLabel, Traffic
+
+LOOKS = [Look(lang, theme) for lang in ("en", "ja") for theme in ("light", "dark")]
+NAMES: tuple[FigureName, ...] = ("accuracy", "communication", "roi")
+EN = Look("en", "light")
+PAGES: dict[Theme, str] = {"light": "#ffffff", "dark": "#1a1f29"}
+
+
+def two_arms(num_sites: int = 2, **changes: Any) -> PilotFacts:
+    control = run("local_only", flat(0.8, 0.6), num_sites)
+    return pilot(control, run("dimat", flat(0.7, 0.9), num_sites, **changes), num_sites=num_sites)
+
+
+def shapes() -> Iterator[tuple[str, PilotFacts]]:
+    yield "2 sites", two_arms()
+    yield "50 sites", two_arms(50)
+    yield "200 sites", two_arms(200)
+    yield "half-way", two_arms(done=2, state="running")
+    yield "failed", two_arms(done=1, state="failed")
+    yield "not started", two_arms(done=-1, state="queued")
+    yield "draft", pilot()
+    bare = (run("local_only", flat(0.8, None)), run("dimat", flat(0.7, None)))
+    yield "all-site not measured", pilot(*bare, all_site_measured=False)
+    yield "no money", pilot(*bare, assumptions=None, assumptions_version=None)
+    seeds = [
+        run(arm, flat(own, 0.7), seed=s) for s in (1, 2) for arm, own in (("local_only", 0.8), ("dimat", 0.9))
+    ]
+    yield "two seeds", pilot(*seeds)
+    yield "no control arm", pilot(run("dimat", flat(0.7, 0.9)))
+
+
+SHAPES = dict(shapes())
+
+
+def figures(facts: PilotFacts, look: Look) -> Iterator[Figure]:
+    for name in NAMES:
+        yield build.pilot_figure(facts, name, look)
+        for one in facts.runs:
+            yield build.run_figure(facts, one, name, look)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look.lang}-{look.theme}")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_plotly_accepts_every_figure_of_every_pilot(shape: str, look: Look) -> None:
+    for figure in figures(SHAPES[shape], look):
+        go.Figure(data=figure.data, layout=figure.layout)
+        assert figure.summary
+        assert all(len(row) == len(figure.table.columns) for row in figure.table.rows)
+        Figure.model_validate_json(figure.model_dump_json())
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_text_is_left_as_a_code_or_with_an_empty_place(shape: str, lang: str) -> None:
+    for figure in figures(SHAPES[shape], Look(lang, "light")):
+        text = figure.model_dump_json()
+        assert "figures." not in text
+        # Plotly's own places look like %{x}.
+        assert not re.search(r"(?<!%)\{[a-z_]+\}", figure.summary + " ".join(figure.table.columns))
+
+
+def test_a_run_shows_each_site_before_and_after_each_merge() -> None:
+    facts = two_arms()
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), "accuracy", EN)
+    first = next(trace for trace in figure.data if trace["name"] == "Site 0")
+    assert first["x"] == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+    assert first["y"][:3] == pytest.approx([0.9, 0.8, 0.9])
+    assert first["customdata"][:3] == ["Start", "Round 1, after merge", "Round 1, after training"]
+    assert [figure.layout[axis]["title"]["text"] for axis in ("yaxis", "yaxis2")] == [
+        "All-site accuracy",
+        "Own-site accuracy",
+    ]
+
+
+def test_a_site_looks_the_same_in_every_run_and_panel() -> None:
+    facts = two_arms(12)
+    looks: dict[str, set[tuple[str, str, str]]] = {}
+    for one in facts.runs:
+        for trace in build.run_figure(facts, one, "accuracy", EN).data:
+            shown = (trace["line"]["color"], trace["line"].get("dash", ""), trace["marker"].get("symbol", ""))
+            looks.setdefault(trace["name"], set()).add(shown)
+    sites = [looks[site.label] for site in facts.sites]
+    assert all(len(one) == 1 for one in sites)
+    assert len(set.union(*sites)) == 12
+
+
+def test_many_sites_are_a_band_and_a_mean() -> None:
+    facts = two_arms(50)
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), "accuracy", EN)
+    assert len(figure.data) == 6
+    assert any(trace.get("fill") == "tonexty" for trace in figure.data)
+    assert figure.table.columns[-2:] == ["Lowest", "Highest"]
+
+
+def test_without_all_site_accuracy_there_is_one_panel() -> None:
+    facts = SHAPES["all-site not measured"]
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), "accuracy", EN)
+    assert "yaxis2" not in figure.layout
+    assert "All-site" not in figure.summary
+
+
+def test_a_mean_waits_for_every_site() -> None:
+    facts = two_arms(done=1)
+    whole = facts.run("run-dimat-1")
+    half = dataclasses.replace(
+        whole, points=(*whole.points, Point(2, "after_merge", (0.5, None), (0.5, None)))
+    )
+    figure = build.run_figure(facts, half, "accuracy", EN)
+    mean = next(trace for trace in figure.data if trace["name"] == "Mean over sites")
+    assert mean["y"][-1] is None
+    assert "Round 1, after training" in figure.summary
+
+
+def test_bytes_are_counted_by_round_and_by_link() -> None:
+    facts = two_arms()
+    one = facts.run("run-dimat-1")
+    wasted = {**one.by_round, (2, "merge"): Traffic(2 * MODEL_BYTES, 5000)}
+    figure = build.run_figure(facts, dataclasses.replace(one, by_round=wasted), "communication", EN)
+    bars = next(trace for trace in figure.data if trace["name"] == "Merge")
+    total = next(trace for trace in figure.data if trace["name"] == "Sum so far")
+    links = next(trace for trace in figure.data if trace["type"] == "heatmap")
+    assert bars["y"] == [150, 150, 150, 150]
+    assert figure.layout["yaxis"]["title"]["text"] == "Per round (kB)"
+    assert total["y"] == [150, 300, 450, 600]
+    assert links["z"] == [[None, 300], [300, None]]
+    assert "600.0 kB went over 2 links" in figure.summary
+    assert "Another 5.0 kB did not count" in figure.summary
+
+
+def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:
+    facts = two_arms()
+    figure = build.run_figure(facts, facts.run("run-local_only-1"), "communication", EN)
+    assert figure.data == []
+    assert "No model left its site" in figure.summary
+    assert "No model left its site" in figure.layout["annotations"][0]["text"].replace("<br>", " ")
+
+
+def test_roi_shows_both_bases_with_band_and_break_even() -> None:
+    facts = dataclasses.replace(two_arms(), assumptions=assumptions(one_off_cost=Decimal(15000)))
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), "roi", EN)
+    assert [note["text"] for note in figure.layout["annotations"]] == [
+        "By own-site accuracy",
+        "By all-site accuracy",
+    ]
+    assert figure.layout["yaxis2"]["matches"] == "y"
+    star = next(trace for trace in figure.data if trace["mode"] == "markers")
+    assert (star["x"], star["yaxis"]) == ([2], "y2")
+    assert "disagree" in figure.summary
+    assert figure.table.rows[0][:3] == ["By own-site accuracy", "dimat", "0"]
+
+
+def test_roi_without_a_control_result_says_why() -> None:
+    figure = build.pilot_figure(SHAPES["no control arm"], "roi", EN)
+    assert figure.data == []
+    assert "no arm trains alone" in figure.summary
+
+
+def test_japanese_money_is_counted_in_ten_thousands() -> None:
+    facts = dataclasses.replace(two_arms(), assumptions=assumptions(one_off_cost=Decimal(2_000_000)))
+    figure = build.pilot_figure(facts, "roi", Look("ja", "light"))
+    assert figure.layout["yaxis"]["title"]["text"] == "差引額(万円)"
+
+
+def test_markup_in_a_site_name_is_shown_not_obeyed() -> None:
+    named = (SiteLabel("a", "<b>Plant</b> %{x}"), SiteLabel("b", "B"))
+    facts = dataclasses.replace(two_arms(), sites=named)
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), "accuracy", EN)
+    assert any(trace["name"] == "&lt;b&gt;Plant&lt;/b&gt; %{x}" for trace in figure.data)
+    assert all("Plant" not in trace["hovertemplate"] for trace in figure.data)
+
+
+@pytest.mark.parametrize("theme", PAGES)
+def test_every_line_stands_out_from_its_page(theme: Theme) -> None:
+    for index in range(8):
+        assert _contrast(palette.series(index, theme), PAGES[theme]) >= 3
+    assert _contrast(palette.colours(theme).text, PAGES[theme]) >= 7
+    assert _contrast(palette.colours(theme).muted, PAGES[theme]) >= 4.5
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG contrast ratio of two colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

@@ -1,0 +1,149 @@
+"""The sentence on top of a pilot says who gains and who loses, and no more than was measured."""
+
+import re
+
+import pytest
+from measured_pilots import flat, pilot, run
+
+from backend.roi.facts import PilotFacts, RunFacts
+from backend.summary.outcome import state_of, summarise
+from backend.text.catalogue import say
+
+
+def control(**changes: object) -> RunFacts:
+    return run("local_only", flat(0.8, 0.6), **changes)  # type: ignore[arg-type]
+
+
+def english(facts: PilotFacts) -> str:
+    found = summarise(facts).sentence
+    return say("en", f"summary.{found.code}", found.params)
+
+
+def test_a_gain_for_all_that_costs_some_sites_names_both() -> None:
+    worse_at_first = run("common_basis", lambda _r, site: ((0.7, 0.81)[site], 0.9))
+    assert english(pilot(control(), worse_at_first)) == (
+        "After round 4 of 4, merging with common_basis raises all-site accuracy from 60.0 % (training alone) "
+        "to 90.0 %, but own-site accuracy falls from 80.0 % to 75.5 % on average: it rises at 1 and falls at 1 of 2 sites."
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "rest", "code"),
+    [
+        ((0.9, 0.9), 0.9, "all_up_own_up"),
+        ((0.9, 0.78), 0.9, "all_up_own_mixed"),
+        ((0.7, 0.7), 0.5, "all_down_own_down"),
+        ((0.9, 0.9), 0.5, "all_down_own_up"),
+        ((0.8, 0.8), 0.6, "all_same_own_same"),
+        ((0.8002, 0.8), 0.6001, "all_same_own_same"),
+        ((0.9, 0.9), None, "own_up"),
+    ],
+)
+def test_the_sentence_follows_the_measured_directions(
+    own: tuple[float, float], rest: float | None, code: str
+) -> None:
+    base = control() if rest is not None else run("local_only", flat(0.8, None))
+    facts = pilot(base, run("dimat", lambda _r, site: (own[site], rest)), all_site_measured=rest is not None)
+    assert summarise(facts).sentence.code == code
+
+
+def test_the_arm_with_the_best_all_site_accuracy_is_named() -> None:
+    facts = pilot(control(), run("plain_average", flat(0.9, 0.5)), run("dimat", flat(0.7, 0.8)))
+    assert summarise(facts).sentence.params["arm"] == "dimat"
+
+
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ((), "not_launched"),
+        (
+            (control(state="queued", done=-1), run("dimat", flat(0.9, 0.9), done=-1, state="queued")),
+            "waiting_to_start",
+        ),
+        (
+            (control(state="running", done=-1), run("dimat", flat(0.9, 0.9), done=-1, state="queued")),
+            "preparing",
+        ),
+        (
+            (control(state="running", done=2), run("dimat", flat(0.9, 0.9), done=0, state="running")),
+            "no_result_yet",
+        ),
+        ((run("dimat", flat(0.9, 0.9)),), "no_control"),
+        ((control(),), "only_control"),
+        ((control(state="failed", done=1), run("dimat", flat(0.9, 0.9))), "control_failed"),
+        ((control(state="cancelled", done=1), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(), run("dimat", flat(0.9, 0.9), done=0, state="failed")), "no_arm_completed"),
+    ],
+)
+def test_what_cannot_be_said_yet_is_said_so(runs: tuple[RunFacts, ...], code: str) -> None:
+    assert summarise(pilot(*runs)).sentence.code == code
+
+
+def test_while_it_runs_the_round_is_told_and_arms_are_compared_at_a_shared_round() -> None:
+    rising = run("dimat", lambda round, _s: (0.8, 0.6 + round / 100), done=2, state="running")
+    found = summarise(pilot(control(), rising))
+    dimat = found.arms[1]
+    assert (found.status.code, found.status.params["round"], found.status.params["rounds"]) == (
+        "status_running",
+        3,
+        4,
+    )
+    assert dimat.round == 2
+    assert dimat.all_site_vs_control == pytest.approx(0.02)
+
+
+def test_the_arms_are_told_side_by_side() -> None:
+    found = summarise(pilot(control(), run("dimat", lambda _r, site: ((0.9, 0.7)[site], 0.9))))
+    alone, dimat = found.arms
+    assert (alone.is_control, alone.own_site_vs_control, alone.sites_gaining) == (True, None, None)
+    assert (dimat.sites_gaining, dimat.sites_losing, dimat.bytes_exchanged) == (1, 1, 600_000)
+    assert [site.own_site_vs_control for site in dimat.by_site] == pytest.approx([0.1, -0.1])
+    assert dimat.own_site_mean == pytest.approx(0.8)
+    assert found.evidence.code == "evidence_few_seeds"
+    assert found.simulated
+
+
+def test_a_failed_control_arm_leaves_accuracies_but_no_differences() -> None:
+    found = summarise(pilot(control(state="failed", done=1), run("dimat", flat(0.9, 0.9))))
+    assert found.arms[1].own_site_mean == pytest.approx(0.9)
+    assert found.arms[1].own_site_vs_control is None
+
+
+def test_seeds_are_averaged_and_three_are_evidence() -> None:
+    runs = [control(seed=s) for s in (1, 2, 3)] + [
+        run("dimat", flat(0.7 + s / 10, 0.9), seed=s) for s in (1, 2, 3)
+    ]
+    found = summarise(pilot(*runs))
+    assert found.arms[1].own_site_mean == pytest.approx(0.9)
+    assert found.evidence.code == "evidence_seeds"
+
+
+def test_fifty_sites_are_summed_up_like_two() -> None:
+    facts = pilot(control(num_sites=50), run("dimat", flat(0.9, 0.9), 50), num_sites=50)
+    assert summarise(facts).arms[1].sites_gaining == 50
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([], "queued"),
+        (["completed", "queued"], "running"),
+        (["completed", "failed"], "failed"),
+        (["completed", "cancelled"], "cancelled"),
+        (["paused", "paused"], "paused"),
+    ],
+)
+def test_an_arm_has_one_state(states: list[str], expected: str) -> None:
+    assert state_of(states) == expected
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_every_sentence_is_complete_in_both_languages(lang: str) -> None:
+    for own in (0.7, 0.8, 0.9):
+        for rest in (0.5, 0.6, 0.7, None):
+            base = control() if rest is not None else run("local_only", flat(0.8, None))
+            found = summarise(pilot(base, run("dimat", flat(own, rest)), all_site_measured=rest is not None))
+            for text in (found.sentence, found.status, found.evidence):
+                said = say(lang, f"summary.{text.code}", text.params)
+                assert not said.startswith("summary.")
+                assert not re.search(r"[{}]", said)
