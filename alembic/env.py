@@ -1,9 +1,9 @@
 """Runs migrations on the connection that `backend.db.migrate` hands over, or, from the alembic command,
 on the database of the settings."""
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from backend.db.migrate import migration_engine, render_type, transaction
 from backend.db.tables import Base
 from backend.settings import Settings

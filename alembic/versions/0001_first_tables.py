@@ -6,7 +6,6 @@ Created: 2026-11-24 11:27:26.808610
 """
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0001"

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
-from alembic import command
 from backend.db.tables.base import UtcDateTime
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
