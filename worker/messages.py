@@ -35,6 +35,8 @@ class SiteContext(Wire):
     site: SiteSpec
     index: int
     num_sites: int
+    site_names: tuple[str, ...]
+    """All sites in the order of the spec: simulated sites share one data set out among them."""
     seed: int
     data: DataSpec
     evaluation: EvaluationSpec

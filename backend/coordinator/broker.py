@@ -1,0 +1,94 @@
+"""The ports over one shared broker: Celery queues down, a Redis list up."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from backend.coordinator.ports import PortUnavailable
+from worker.app import REPORTS_TAKEN, STEP_TASK, make_app
+from worker.messages import REPORTS_LIST, StepMessage, site_queue
+
+CANCEL_FLAG_S = 24 * 3600
+SOCKET_TIMEOUT_S = 10.0
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OperationalError, OSError) as error:
+        raise PortUnavailable(f"The broker does not answer ({type(error).__name__}).") from error
+
+
+def connect(broker_url: str) -> redis.Redis:
+    """A client that fails fast; the coordinator's loop is what tries again."""
+    return redis.Redis.from_url(
+        broker_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
+    )
+
+
+class CeleryInbox:
+    """One Celery queue a site."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app: Celery = make_app(broker_url)
+        self._redis = connect(broker_url)
+
+    def send(self, site_name: str, message: StepMessage) -> None:
+        with _translated():
+            self._app.send_task(
+                STEP_TASK, args=[message.model_dump_json()], queue=site_queue(site_name), retry=False
+            )
+
+    def waiting(self, site_names: Collection[str]) -> dict[str, int]:
+        names = sorted(site_names)
+        with _translated(), self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.llen(site_queue(name))
+            return {name: int(length) for name, length in zip(names, pipe.execute(), strict=True)}
+
+    def serve(self, site_name: str, worker_id: str) -> None:
+        with _translated():
+            self._app.control.add_consumer(site_queue(site_name), destination=[worker_id], reply=False)
+
+    def cancel(self, flags: Sequence[str]) -> None:
+        with _translated():
+            for flag in flags:
+                self._redis.set(flag, "1", ex=CANCEL_FLAG_S)
+
+
+class RedisReports:
+    """Reports move from one list to another when taken, and leave that one when committed."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis = connect(broker_url)
+        self._is_new = True
+
+    def take(self, limit: int, wait_s: float) -> list[bytes]:
+        with _translated():
+            if self._is_new and (left_over := self._oldest_first(self._redis.lrange(REPORTS_TAKEN, 0, -1))):
+                return left_over
+            self._is_new = False
+            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, wait_s, "RIGHT", "LEFT")
+            if first is None:
+                return []
+            with self._redis.pipeline(transaction=False) as pipe:
+                for _ in range(min(limit - 1, self._redis.llen(REPORTS_LIST))):
+                    pipe.lmove(REPORTS_LIST, REPORTS_TAKEN, "RIGHT", "LEFT")
+                return [first, *(body for body in pipe.execute() if body is not None)]
+
+    def acknowledge(self) -> None:
+        with _translated():
+            self._redis.delete(REPORTS_TAKEN)
+        self._is_new = False
+
+    @staticmethod
+    def _oldest_first(bodies: list[bytes]) -> list[bytes]:
+        return bodies[::-1]
+
+

@@ -1,0 +1,113 @@
+"""What is known of a run for its whole life, worked out once: spec, schedule, weights.
+
+Kept in memory, because parsing a spec at every step would cost more than deciding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import Amendment, ArmPlan, PilotSpec, TopologySpec
+from worker.messages import (
+    AlignMessage,
+    ArtifactRef,
+    EvaluateMessage,
+    MergeMessage,
+    NeighbourRef,
+    PrepareMessage,
+    SiteContext,
+    StepMessage,
+    TrainMessage,
+)
+
+Artifacts = dict[StepKey, ArtifactRef]
+
+
+@dataclass(frozen=True, slots=True)
+class StepId:
+    """Which row and try a message is for."""
+
+    step_id: str
+    attempt: int
+    pilot_id: str
+    run_id: str | None
+
+
+@dataclass
+class RunPlan:
+    """One run: its arm, seed and schedule; builds the messages of its steps."""
+
+    spec: PilotSpec
+    arm: str
+    seed: int
+    amendments: Sequence[Amendment] = ()
+    schedule: Schedule = field(init=False)
+    _mixing: dict[TopologySpec, NDArray[np.float64]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.schedule = Schedule.of(self.spec, self.arm, self.amendments)
+
+    def message(
+        self, key: StepKey, id: StepId, artifacts: Artifacts, fingerprint: str | None
+    ) -> StepMessage:
+        """The message of a step whose inputs are all in `artifacts`. Raises: KeyError if one is not."""
+        about = {
+            "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,
+            "context": self._context(key.site, fingerprint), "model": self.spec.model,
+        }  # fmt: skip
+        if key.kind == "prepare":
+            return PrepareMessage(train=self.spec.train, **about)
+        own_key, *other_keys = self.schedule.inputs(key)
+        own, plan = artifacts[own_key], self.schedule.plan_of(max(key.round, 1))
+        match key.kind:
+            case "evaluate":
+                return EvaluateMessage(round=key.round, own=own, **about)
+            case "train":
+                return TrainMessage(
+                    round=key.round, rounds=self.spec.rounds, train=plan.train, own=own, **about
+                )
+            case "align":
+                parents = [self._neighbour(other, artifacts, 0.0) for other in other_keys]
+                return AlignMessage(
+                    own=own, parent=parents[0] if parents else None, merge=plan.merge, **about
+                )
+            case "merge":
+                row = self._row(plan, key.site)
+                return MergeMessage(
+                    round=key.round,
+                    method=plan.method,
+                    merge=plan.merge,
+                    own=own,
+                    own_weight=float(row[key.site]),
+                    neighbours=tuple(
+                        self._neighbour(other, artifacts, float(row[other.site])) for other in other_keys
+                    ),
+                    **about,
+                )
+
+    def _neighbour(self, key: StepKey, artifacts: Artifacts, weight: float) -> NeighbourRef:
+        name = self.spec.site_names[key.site]
+        return NeighbourRef(index=key.site, name=name, artifact=artifacts[key], weight=weight)
+
+    def _context(self, site: int, fingerprint: str | None) -> SiteContext:
+        return SiteContext(
+            site=self.spec.sites[site],
+            index=site,
+            num_sites=len(self.spec.sites),
+            site_names=self.spec.site_names,
+            seed=self.seed,
+            data=self.spec.data,
+            evaluation=self.spec.evaluation,
+            fingerprint=fingerprint,
+        )
+
+    def _row(self, plan: ArmPlan, site: int) -> NDArray[np.float64]:
+        """The site's row of W, built once a topology."""
+        topology = plan.topology
+        if topology not in self._mixing:
+            self._mixing[topology] = topology.mixing_matrix(self.spec.site_names)
+        row: NDArray[np.float64] = self._mixing[topology][site]
+        return row

@@ -1,0 +1,49 @@
+"""What the coordinator needs of the way to its sites, whatever that way is.
+
+Every implementation passes the conformance suite `tests/backend/coordinator/test_ports.py`.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from worker.messages import StepMessage
+
+
+class PortUnavailable(Exception):
+    """The other side cannot be reached now; try again later."""
+
+
+class Inbox(Protocol):
+    """The way down: steps to sites. Every method raises PortUnavailable."""
+
+    def send(self, site_name: str, message: StepMessage) -> None:
+        """Puts a step into the site's queue; it waits there for as long as the site is away."""
+        ...
+
+    def waiting(self, site_names: Collection[str]) -> dict[str, int]:
+        """How many steps wait in each site's queue."""
+        ...
+
+    def serve(self, site_name: str, worker_id: str) -> None:
+        """Asks a worker to take steps of this site, too."""
+        ...
+
+    def cancel(self, flags: Sequence[str]) -> None:
+        """Asks steps to stop that are under way; `flags`: see `worker.app.cancel_flag`."""
+        ...
+
+
+class Reports(Protocol):
+    """The way up: reports at least once, in about the order they were sent."""
+
+    def take(self, limit: int, wait_s: float) -> list[bytes]:
+        """The oldest reports, at most `limit`; waits up to `wait_s` for the first one.
+
+        What was taken and not acknowledged comes again, first, from the next `take` of a new process.
+        Raises: PortUnavailable.
+        """
+        ...
+
+    def acknowledge(self) -> None:
+        """Everything taken so far has been committed. Raises: PortUnavailable."""
+        ...

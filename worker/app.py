@@ -1,0 +1,63 @@
+"""The Celery application and the names on the broker: all that server and worker share of it.
+
+Published to `backend`, so it must never import torch, nor the tasks. Celery carries steps down, one queue
+for each site; nothing comes back through it. Reports go up over one Redis list, because draining a list in
+batches costs a hundredth of a Celery task for each report.
+"""
+
+from typing import Any
+
+from celery import Celery
+
+from worker.messages import cancel_key
+
+STEP_TASK = "awase.step"
+REPORTS_TAKEN = "awase:reports:taken"
+"""Reports that the coordinator has taken and not yet committed."""
+IDLE_QUEUE = "local.idle"
+"""What a local worker consumes until the coordinator adds the queues of the local sites."""
+STOP_GRACE_S = 3.0
+
+
+def cancel_flag(run_id: str | None, pilot_id: str, seed: int) -> str:
+    """The key that asks a step to stop; `prepare` belongs to no run but to (pilot, seed)."""
+    return cancel_key(run_id or f"{pilot_id}.{seed}")
+
+
+def make_app(broker_url: str) -> Celery:
+    """A Celery application that acknowledges early and takes no more messages than it has free processes.
+
+    With late acknowledgement a short loss of the connection ran a step twice; so durability is the
+    coordinator's, which watches heartbeats and makes the next attempt.
+    """
+    app = Celery("awase", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_acks_late=False,
+        task_reject_on_worker_lost=False,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_create_missing_queues=True,
+        task_default_queue=IDLE_QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_soft_shutdown_timeout=STOP_GRACE_S,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_TRANSPORT,
+    )
+    return app
+
+
+# A step may run for days; early acknowledgement makes the visibility timeout matter only in the moment
+# between taking and starting, but a lost worker must not bring messages back behind the coordinator.
+_TRANSPORT: dict[str, Any] = {
+    "visibility_timeout": 30 * 24 * 3600,
+    "socket_keepalive": True,
+    "retry_on_timeout": True,
+    "health_check_interval": 10,
+}

@@ -1,0 +1,142 @@
+"""The store of models: immutable bytes named by their sha256, in a directory or at any fsspec URL.
+
+Published to `backend`, so it must never import torch. Bytes appear whole or not at all, and whoever reads
+them hashes them again: a store, a disk or a transfer may lie. It does not know what the bytes mean.
+"""
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import Any, Protocol
+
+import fsspec
+
+from dimat.errors import ArtifactInvalid
+from worker.messages import ArtifactRef
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or has no such artifact now; another attempt may succeed."""
+
+    def __init__(self, what: str, cause: BaseException | str) -> None:
+        name = cause if isinstance(cause, str) else type(cause).__name__
+        super().__init__(f"The artifact store could not {what}: {name}. Check AWASE_ARTIFACTS and the disk.")
+
+
+class ArtifactStore(Protocol):
+    """A port: what steps and server need of a store."""
+
+    def put(self, content: bytes) -> ArtifactRef:
+        """Store `content`; the same bytes again change nothing. Raises: StoreUnavailable."""
+        ...
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        """The bytes of `ref`. Raises: StoreUnavailable; ArtifactInvalid if they are not those bytes."""
+        ...
+
+    def exists(self, sha256: str) -> bool:
+        """Whether the store holds it. Raises: StoreUnavailable."""
+        ...
+
+
+def open_store(url: str) -> ArtifactStore:
+    """The store at a directory, or at an fsspec URL such as `s3://bucket/prefix` or `memory://name`."""
+    if "://" in url and not url.startswith("file://"):
+        return FsspecStore(url)
+    return DirectoryStore(Path(url.removeprefix("file://")))
+
+
+class DirectoryStore:
+    """A directory, two levels by the first hex digits so that listings stay short."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, content: bytes) -> ArtifactRef:
+        ref = _ref(content)
+        path = self._path(ref.sha256)
+        temporary = path.with_name(f".{ref.sha256}.{uuid.uuid4().hex}")
+        try:
+            if path.exists() and path.stat().st_size == ref.num_bytes:
+                return ref
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_durably(temporary, content)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"write {ref.sha256}", error) from error
+        return ref
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        try:
+            content = self._path(ref.sha256).read_bytes()
+        except OSError as error:
+            raise StoreUnavailable(f"read {ref.sha256}", error) from error
+        return _checked(content, ref)
+
+    def exists(self, sha256: str) -> bool:
+        return self._path(sha256).is_file()
+
+    def _path(self, sha256: str) -> Path:
+        return self.root / sha256[:2] / sha256
+
+
+class FsspecStore:
+    """Any file system that fsspec knows; object stores write whole objects, others by a move."""
+
+    def __init__(self, url: str) -> None:
+        self._files: Any
+        self._files, self._root = fsspec.core.url_to_fs(url)
+
+    def put(self, content: bytes) -> ArtifactRef:
+        ref = _ref(content)
+        path = self._path(ref.sha256)
+        temporary = f"{self._root}/tmp/{ref.sha256}.{uuid.uuid4().hex}"
+        try:
+            if self._files.exists(path):
+                return ref
+            self._files.makedirs(f"{self._root}/tmp", exist_ok=True)
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            self._files.pipe_file(temporary, content)
+            self._files.mv(temporary, path)
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"write {ref.sha256}", error) from error
+        return ref
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        try:
+            content: bytes = self._files.cat_file(self._path(ref.sha256))
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"read {ref.sha256}", error) from error
+        return _checked(content, ref)
+
+    def exists(self, sha256: str) -> bool:
+        try:
+            return bool(self._files.exists(self._path(sha256)))
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"look for {sha256}", error) from error
+
+    def _path(self, sha256: str) -> str:
+        return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """After this returns the bytes survive a power cut (the rename that follows may not: then the step,
+    whose report comes later still, is simply tried again)."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ref(content: bytes) -> ArtifactRef:
+    return ArtifactRef(sha256=hashlib.sha256(content).hexdigest(), num_bytes=len(content))
+
+
+def _checked(content: bytes, ref: ArtifactRef) -> bytes:
+    if _ref(content) != ref:
+        raise ArtifactInvalid(sha256=ref.sha256, problem=f"its {len(content)} bytes have another digest")
+    return content

@@ -1,0 +1,179 @@
+"""One execution of one step, from its message to its last report: the edge where every error ends.
+
+Reports carry a code and plain values, never a traceback and never anything of the data; the traceback
+stays in the local log.
+"""
+
+import logging
+import os
+import threading
+import time
+from itertools import count
+from typing import Any
+
+from uuid_utils import uuid7
+
+from dimat.errors import DataError, DimatError
+from dimat.rows import SiteRows
+from dimat.steps import Cancelled, StepContext
+from dimat.wire.codec import encode
+from worker import devices, steps
+from worker.artifacts import ArtifactStore, StoreUnavailable
+from worker.data.samples import load_site_rows
+from worker.messages import (
+    Accuracies,
+    ExchangeReport,
+    Report,
+    StepBeat,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepMessage,
+    StepStarted,
+)
+from worker.reporting import Every, ReportSender
+
+log = logging.getLogger(__name__)
+CANCEL_POLL_S = 1.0
+
+
+class DataChanged(DataError):
+    """The site's rows are not those of the pilot's snapshot."""
+
+    code = "data_changed"
+    template = (
+        "The rows of site '{site}' are not those the pilot began with. "
+        "Restore them, or start a new pilot on the new data."
+    )
+
+
+class Execution:
+    """A step being executed, shared by the thread that works and the one that beats.
+
+    Attributes:
+        id: drawn here; the coordinator lets only the first execution of an attempt count.
+    """
+
+    def __init__(
+        self, message: StepMessage, worker_id: str, reports: ReportSender, step_beat_s: float
+    ) -> None:
+        self.id = str(uuid7())
+        self.message = message
+        self._worker_id, self._reports, self._step_beat_s = worker_id, reports, step_beat_s
+        self._seq = count()
+        self._progress = 0.0
+        self._cancelled = threading.Event()
+        self._began = self._beaten_at = time.monotonic()
+
+    def run(self, store: ArtifactStore, device: devices.DeviceChoice) -> None:
+        """Executes the step and reports its end; raises nothing."""
+        exchanges: list[ExchangeReport] = []
+        try:
+            chosen = devices.choose(device)
+            self._send(StepStarted(device=chosen, pid=os.getpid(), **self._about()))
+            with Every(CANCEL_POLL_S, self._tick, "step-beat"):
+                end = self._work(store, chosen, exchanges)
+        except Cancelled:
+            end = StepCancelled(seconds=self._seconds(), **self._about())
+        except (DimatError, devices.DeviceMissing) as error:
+            end = self._failed(error.code, dict(error.params), False, exchanges)
+        except StoreUnavailable as error:
+            log.exception("step %s", self.message.step_id)
+            cause = type(error.__cause__).__name__
+            end = self._failed("store_unavailable", {"error": cause}, True, exchanges)
+        except Exception as error:
+            # The edge: whatever it was, the run must end with a reason.
+            log.exception("step %s crashed", self.message.step_id)
+            end = self._failed("step_crashed", {"error": type(error).__name__}, False, exchanges)
+        self._send(end)
+
+    def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:
+        cpu_began = time.process_time()
+        rows = self._rows()
+        bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
+        result = steps.run(bench)
+        ref = store.put(encode(result.params)) if result.params is not None else None
+        is_prepare = self.message.kind == "prepare"
+        metrics = result.metrics
+        return StepFinished(
+            artifact=ref,
+            accuracies=metrics and Accuracies(
+                own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
+            ),
+            exchanges=tuple(exchanges),
+            uploaded_bytes=ref.num_bytes if ref else 0,
+            seconds=self._seconds(),
+            cpu_s=time.process_time() - cpu_began,
+            device=device,
+            fingerprint=rows.fingerprint() if is_prepare else None,
+            num_rows=len(rows.train_x) if is_prepare else None,
+            **self._about(),
+        )  # fmt: skip
+
+    def _rows(self) -> SiteRows:
+        where = self.message.context
+        rows = load_site_rows(where.site.data, where.data, where.site_names, where.index, where.seed)
+        # Hashing a large site's rows at every step would cost more than the step: sample data is fixed,
+        # so the snapshot is checked once, when a process reads it.
+        if where.fingerprint is not None and not _known_fingerprint(rows, where.fingerprint):
+            raise DataChanged(site=where.site.name)
+        return rows
+
+    def _context(self, device: str) -> StepContext:
+        message, where = self.message, self.message.context
+        round = 0 if message.kind in ("prepare", "align") else message.round
+        return StepContext(
+            seed=where.seed,
+            round=round,
+            rounds=message.rounds if message.kind == "train" else max(round, 1),
+            site_index=where.index,
+            site_name=where.site.name,
+            num_sites=where.num_sites,
+            model=message.model,
+            evaluation=where.evaluation,
+            device=device,
+            should_stop=self._cancelled.is_set,
+            on_progress=self._advance,
+        )
+
+    def _advance(self, progress: float) -> None:
+        self._progress = progress
+
+    def _tick(self) -> None:
+        if self._reports.is_cancelled(self.message):
+            self._cancelled.set()
+        now = time.monotonic()
+        if now - self._beaten_at >= self._step_beat_s:
+            self._beaten_at = now
+            self._send(StepBeat(progress=self._progress, **self._about()), until_taken=False)
+
+    def _failed(
+        self, code: str, params: dict[str, Any], retryable: bool, exchanges: list[ExchangeReport]
+    ) -> StepFailed:
+        return StepFailed(
+            code=code, params=params, retryable=retryable, exchanges=tuple(exchanges),
+            seconds=self._seconds(), **self._about(),
+        )  # fmt: skip
+
+    def _send(self, report: Report, until_taken: bool = True) -> None:
+        self._reports.send(report, until_taken)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "worker_id": self._worker_id, "step_id": self.message.step_id, "attempt": self.message.attempt,
+            "execution_id": self.id, "seq": next(self._seq),
+        }  # fmt: skip
+
+
+_fingerprints: dict[int, tuple[SiteRows, str]] = {}
+
+
+def _known_fingerprint(rows: SiteRows, expected: str) -> bool:
+    """Whether the rows have this digest; remembered while the process keeps the rows."""
+    known = _fingerprints.get(id(rows))
+    if known is None or known[0] is not rows:
+        _fingerprints[id(rows)] = known = (rows, rows.fingerprint())
+    return known[1] == expected

@@ -1,0 +1,96 @@
+"""Starts a worker process: Celery with a prefork pool, and a thread that says that it lives.
+
+The parent imports torch, so that its children are born with it in memory, and never computes.
+"""
+
+import logging
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read by Celery at import: SIGTERM stops within seconds
+
+from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+
+from worker import devices, tasks
+from worker.app import IDLE_QUEUE, make_app
+from worker.messages import WorkerBeat, site_queue
+from worker.reporting import Every, RedisReportSender
+from worker.settings import WorkerSettings
+
+log = logging.getLogger("worker")
+QUEUES_POLL_S = 0.5
+
+
+def main() -> int:
+    """Runs until a signal. Settings come from the environment."""
+    settings = WorkerSettings()  # type: ignore[call-arg]
+    _log_to_file(settings)
+    app = make_app(settings.broker_url)
+    tasks.register(app, settings)
+    queue = site_queue(settings.site) if settings.site else IDLE_QUEUE
+    worker: Any = app.Worker(
+        hostname=settings.worker_id, queues=[queue], concurrency=settings.worker_concurrency,
+        pool_cls="prefork", loglevel="INFO", without_gossip=True, without_mingle=True,
+        without_heartbeat=True, optimization="fair",
+    )  # fmt: skip
+    beats = Every(QUEUES_POLL_S, _Beat(app, worker, settings), "worker-beat")
+
+    def on_ready(**_: object) -> None:
+        beats.__enter__()
+
+    def on_stop(**_: object) -> None:
+        beats.__exit__()
+
+    worker_ready.connect(on_ready)
+    worker_shutting_down.connect(on_stop)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+class _Beat:
+    """Says every few seconds, and at once when the queues change, that the worker lives."""
+
+    def __init__(self, app: Celery, worker: Any, settings: WorkerSettings) -> None:
+        self._app, self._worker, self._settings = app, worker, settings
+        self._reports = RedisReportSender(settings.broker_url)
+        self._device = devices.expected(settings.device)
+        self._said: tuple[str, ...] = ()
+        self._said_at = -settings.worker_beat_s
+
+    def __call__(self) -> None:
+        queues = tuple(sorted(self._app.amqp.queues.consume_from))
+        now = time.monotonic()
+        if queues == self._said and now - self._said_at < self._settings.worker_beat_s:
+            return
+        self._said, self._said_at = queues, now
+        settings = self._settings
+        beat = WorkerBeat(
+            worker_id=settings.worker_id,
+            placement="site" if settings.site else "local",
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            queues=queues,
+            device=self._device,
+            concurrency=settings.worker_concurrency,
+        )
+        self._reports.send(beat, until_taken=False)
+
+
+def _log_to_file(settings: WorkerSettings) -> None:
+    name = f"worker-{settings.site}.log" if settings.site else "worker.log"
+    path = settings.data_dir / "logs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if sys.stderr.isatty():
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO, handlers=handlers, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

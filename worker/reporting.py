@@ -1,0 +1,91 @@
+"""Reports go up: pushed to one Redis list, from which the coordinator drains them in batches.
+
+A report that matters is pushed until the broker has it (the coordinator knows duplicates); a beat is not
+worth waiting for.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.app import cancel_flag
+from worker.messages import REPORTS_LIST, Report, StepMessage
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+
+
+class ReportSender(Protocol):
+    """A port: the worker's side of `Reports`."""
+
+    def send(self, report: Report, until_taken: bool = True) -> None:
+        """Hands a report over; with `until_taken` it comes back only when the broker has it."""
+        ...
+
+    def is_cancelled(self, message: StepMessage) -> bool:
+        """Whether someone asked this step's run to stop."""
+        ...
+
+
+class RedisReportSender:
+    """Reports over a Redis list, cancel flags as Redis keys."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis = connect(broker_url)
+
+    def send(self, report: Report, until_taken: bool = True) -> None:
+        body = report.model_dump_json()
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                self._redis.lpush(REPORTS_LIST, body)
+                return
+            except redis.RedisError as error:
+                log.warning("report %s not sent: %s", report.kind, type(error).__name__)
+                if not until_taken:
+                    return
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def is_cancelled(self, message: StepMessage) -> bool:
+        key = cancel_flag(message.run_id, message.pilot_id, message.context.seed)
+        try:
+            return bool(self._redis.exists(key))
+        except redis.RedisError:
+            return False  # asked again a second later
+
+
+def connect(broker_url: str) -> redis.Redis:
+    """A client that fails fast: who calls it decides about trying again."""
+    return redis.Redis.from_url(
+        broker_url, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
+    )
+
+
+class Every:
+    """Calls `tick` in a thread at once and then every `period_s`, until closed. `tick` must not raise."""
+
+    def __init__(self, period_s: float, tick: Callable[[], None], name: str) -> None:
+        self._stop = threading.Event()
+        self._period_s, self._tick = period_s, tick
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=15)
+
+    def _run(self) -> None:
+        self._tick()
+        while not self._stop.wait(self._period_s):
+            self._tick()

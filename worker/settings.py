@@ -1,0 +1,45 @@
+"""Settings of a worker process: environment variables only, as a site's machine sets them.
+
+    BROKER_URL                redis://... of the shared broker
+    AWASE_ARTIFACTS           the store; default <data dir>/artifacts
+    AWASE_DATA_DIR            where the log file goes; default ./var
+    AWASE_WORKER_ID           name of this worker, new at each start
+    AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
+    AWASE_DEVICE              auto | cpu | cuda
+    AWASE_SITE                the one site this worker serves; unset: all local sites
+"""
+
+import os
+import socket
+import uuid
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+
+
+class WorkerSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="AWASE_", extra="ignore", populate_by_name=True)
+
+    broker_url: str = Field(validation_alias=AliasChoices("BROKER_URL"))
+    data_dir: Path = Path("var")
+    artifacts: str | None = None
+    worker_id: str = Field(default_factory=lambda: new_worker_id("worker"))
+    worker_concurrency: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    device: DeviceChoice = "auto"
+    site: str | None = None
+    step_beat_s: float = Field(4.0, gt=0)
+    worker_beat_s: float = Field(4.0, gt=0)
+
+    @cached_property
+    def artifacts_url(self) -> str:
+        return self.artifacts or str((self.data_dir / "artifacts").absolute())
+
+
+def new_worker_id(kind: str) -> str:
+    """A Celery node name that no earlier worker had: what is said of a lost worker never meets its successor."""
+    return f"{kind}-{uuid.uuid4().hex[:8]}@{socket.gethostname()}"

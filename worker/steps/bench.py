@@ -1,0 +1,79 @@
+"""What a step has at hand: its rows, the store, and a book of the exchanges it made."""
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dimat import steps
+from dimat.params import Layout, Params
+from dimat.rows import SiteRows
+from dimat.steps import NeighbourMatch, StepContext
+from dimat.wire.codec import decode
+from worker.artifacts import ArtifactStore
+from worker.messages import ArtifactRef, ExchangeReport, NeighbourRef, StepMessage
+
+
+@dataclass
+class Bench:
+    """One step's place of work.
+
+    Attributes:
+        exchanges: models fetched over links so far; also booked when the step fails afterwards.
+    """
+
+    message: StepMessage
+    context: StepContext
+    rows: SiteRows
+    store: ArtifactStore
+    exchanges: list[ExchangeReport] = field(default_factory=list)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return steps.layout(self.message.model, self.rows)
+
+    def own(self, ref: ArtifactRef) -> Params:
+        """The site's own model: no exchange. Raises: StoreUnavailable, ArtifactInvalid."""
+        return decode(self.store.get(ref), self.layout)
+
+    def neighbour(self, ref: NeighbourRef) -> Params:
+        """A neighbour's model; this fetch is the exchange, measured here.
+
+        It may hold values that are not finite: whoever uses it rejects it and says so.
+        Raises: StoreUnavailable, ArtifactInvalid.
+        """
+        began = time.perf_counter()
+        content = self.store.get(ref.artifact)
+        self.exchanges.append(
+            ExchangeReport(
+                from_index=ref.index,
+                to_index=self.context.site_index,
+                purpose="align" if self.message.kind == "align" else "merge",
+                num_bytes=len(content),
+                seconds=time.perf_counter() - began,
+            )
+        )
+        return decode(content, self.layout, allow_non_finite=True)
+
+    def book(self, result: steps.StepResult) -> None:
+        """Notes with each exchange how well the model matched, or that it was not used."""
+        matches = {match.site_index: match for match in result.matches}
+        self.exchanges[:] = [
+            exchange.model_copy(
+                update={
+                    **_quality(matches.get(exchange.from_index)),
+                    "rejected": "non_finite_params" if exchange.from_index in result.rejected else None,
+                }
+            )
+            for exchange in self.exchanges
+        ]
+
+
+def _quality(match: NeighbourMatch | None) -> dict[str, float | None]:
+    """Means over the groups of hidden units."""
+    if match is None or not match.groups:
+        return {"matched_correlation": None, "in_place_fraction": None}
+    n = len(match.groups)
+    return {
+        "matched_correlation": sum(group.correlation for group in match.groups) / n,
+        "in_place_fraction": sum(group.in_place_fraction for group in match.groups) / n,
+    }

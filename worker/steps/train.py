@@ -1,0 +1,10 @@
+"""`train`: the local epochs of one round, then evaluation."""
+
+from dimat import steps
+from dimat.steps import StepResult
+from worker.messages import TrainMessage
+from worker.steps.bench import Bench
+
+
+def run(bench: Bench, message: TrainMessage) -> StepResult:
+    return steps.train(bench.context, bench.rows, message.train, bench.own(message.own))
