@@ -12,8 +12,6 @@ from backend.summary import wording
 from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
 
 Values = tuple[float, ...]
-# Half of the last digit shown: a smaller difference would be printed as zero, so it counts as none.
-SAME = 0.0005
 
 
 def summarise(facts: PilotFacts) -> PilotSummary:
@@ -56,8 +54,8 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
         all_site_vs_control=_over_sites(rest_vs),
         bytes_exchanged=sum(run.bytes_exchanged for run in runs),
         busy_s=sum(run.busy_s for run in runs),
-        sites_gaining=None if own_vs is None else sum(value >= SAME for value in own_vs),
-        sites_losing=None if own_vs is None else sum(value <= -SAME for value in own_vs),
+        sites_gaining=None if own_vs is None else sum(value >= wording.SAME for value in own_vs),
+        sites_losing=None if own_vs is None else sum(value <= -wording.SAME for value in own_vs),
         by_site=[
             SiteOutcome(
                 site=site.name,

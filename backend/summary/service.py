@@ -3,10 +3,10 @@
 from sqlalchemy.orm import Session
 
 from backend.roi import service as roi
-from backend.summary import outcome
+from backend.summary.outcome import summarise
 from backend.summary.schemas import PilotSummary
 
 
 def pilot_summary(session: Session, pilot_id: str) -> PilotSummary:
     """Raises: NotFound."""
-    return outcome.summarise(roi.pilot_facts(session, pilot_id))
+    return summarise(roi.pilot_facts(session, pilot_id))

@@ -14,7 +14,8 @@ from backend.summary.schemas import ArmOutcome
 from backend.text.schemas import Params, Text
 
 _LIVE = frozenset({"running", "paused", "pausing", "resuming", "cancelling"})
-_SAME = 0.0005
+# Half of the last digit shown: a smaller difference would be printed as zero, so it counts as none.
+SAME = 0.0005
 
 
 def status(facts: PilotFacts) -> Text:
@@ -119,6 +120,6 @@ def _result(facts: PilotFacts, arm: ArmOutcome) -> Text:
 
 
 def _direction(difference: float) -> str:
-    if abs(difference) < _SAME:
+    if abs(difference) < SAME:
         return "same"
     return "up" if difference > 0 else "down"
