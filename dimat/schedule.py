@@ -107,22 +107,29 @@ class Schedule:
 
     def inputs(self, step: StepKey) -> list[StepKey]:
         """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending."""
+        return list(self._inputs(step))
+
+    def _inputs(self, step: StepKey) -> Iterator[StepKey]:
+        # One by one: on a dense graph the question "is it ready?" mostly ends at the first that is missing.
         match step.kind:
             case "prepare":
-                return []
+                return
             case "align":
-                own = StepKey(0, "prepare", step.site)
+                yield StepKey(0, "prepare", step.site)
                 parent = self.parent(step.site)
-                return [own] if parent is None else [own, StepKey(0, "align", parent)]
+                if parent is not None:
+                    yield StepKey(0, "align", parent)
             case "evaluate":
-                return [self._start(step.site)]
+                yield self._start(step.site)
             case "merge":
-                near = self.topology_of(step.round).neighbours(step.site)
-                return [self.model_after(step.round - 1, s) for s in (step.site, *near)]
+                yield self.model_after(step.round - 1, step.site)
+                for neighbour in self.topology_of(step.round).neighbours(step.site):
+                    yield self.model_after(step.round - 1, neighbour)
             case "train":
                 if self._merges_in(step.round):
-                    return [StepKey(step.round, "merge", step.site)]
-                return [self.model_after(step.round - 1, step.site)]
+                    yield StepKey(step.round, "merge", step.site)
+                else:
+                    yield self.model_after(step.round - 1, step.site)
 
     def followers(self, step: StepKey) -> list[StepKey]:
         """Steps that read the artifact of `step`, in the order of `all_steps`."""
@@ -146,7 +153,7 @@ class Schedule:
     def ready_after(
         self, finished: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
     ) -> list[StepKey]:
-        """Steps that `finished` (a member of `done`) has just made ready; cost: neighbours squared."""
+        """Steps that `finished` (a member of `done`) has just made ready."""
         return [step for step in self.followers(finished) if self._is_ready(step, done, known)]
 
     def ready_steps(
@@ -182,7 +189,7 @@ class Schedule:
         return [StepKey(round, "merge", s) for s in sorted((site, *near))]
 
     def _is_ready(self, step: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey]) -> bool:
-        return step not in done and step not in known and all(needed in done for needed in self.inputs(step))
+        return step not in done and step not in known and all(needed in done for needed in self._inputs(step))
 
     def _merges_in(self, round: int) -> bool:
         return self.plan_of(round).merges_in(round)
