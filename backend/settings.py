@@ -39,6 +39,6 @@ class Settings(BaseSettings):
     def artifacts_url(self) -> str:
         return self.artifacts or str((self.data_dir / "artifacts").absolute())
 
-    @cached_property
+    @property
     def origin(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -183,10 +183,14 @@ def first_admin_link(session: Session, settings: Settings) -> str:
 
 def token_for_command_line(session: Session, name: str, role: str) -> str:
     """A token's secret for someone at the server's own command line; it belongs to the first administrator."""
+    body = TokenCreate.model_validate({"name": name, "role": role})
+    return create_token(session, command_line(session), body).secret
+
+
+def command_line(session: Session) -> Principal:
+    """The server's own command line, acting for the first administrator (created when there is none)."""
     user = repository.first_user_with_role(session, "admin") or _add_user(session, FIRST_ADMIN, "admin")
-    return create_token(
-        session, system(user), TokenCreate.model_validate({"name": name, "role": role})
-    ).secret
+    return system(user)
 
 
 def system(user: UserRow) -> Principal:

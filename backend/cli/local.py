@@ -1,0 +1,109 @@
+"""`awase up` and the single parts of the server: settings from options and environment, then the supervisor."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from backend.settings import Settings
+from backend.supervisor.local import Local, running
+from backend.supervisor.place import StartError
+
+INTERRUPTED = 130
+Work = Callable[[Local, asyncio.Event], Awaitable[int]]
+
+
+def settings(data_dir: Path | None, port: int | None, host: str | None) -> Settings:
+    """Options beat the environment. Ends the program with one line when a value cannot be used."""
+    given: dict[str, Any] = {"data_dir": data_dir, "port": port, "host": host}
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]).upper()
+        fail(f"the setting {place} cannot be used: {first['msg']} (given: {first['input']!r}).")
+
+
+def up(settings: Settings) -> int:
+    """Everything, until someone stops it."""
+
+    async def wait(local: Local, stop: asyncio.Event) -> int:
+        say_where(local)
+        await stop.wait()
+        return 0
+
+    return supervise(settings, wait)
+
+
+def supervise(settings: Settings, work: Work) -> int:
+    """Starts everything, does `work`, stops everything; the exit code. A signal sets the event of `work`."""
+    try:
+        return asyncio.run(_supervise(settings, work))
+    except StartError as error:
+        fail(str(error))
+
+
+def say_where(local: Local) -> None:
+    """The address and a one-time link, as the last lines a person sees."""
+    from backend.cli.people import fresh_link
+
+    say_plainly(f"\nAwase is running at {local.origin}")
+    say_plainly(f"Sign in once with this link (valid {local.settings.sign_in_link_minutes} minutes):")
+    say_plainly(f"  {fresh_link(local.settings)}")
+    say_plainly("Another link: ./awase sign-in-link   Stop: Ctrl-C\n")
+
+
+def api(settings: Settings) -> None:
+    """The API in this process."""
+    import uvicorn
+
+    from backend.main import create_app
+
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, timeout_graceful_shutdown=3,
+        access_log=False,
+    )  # fmt: skip
+
+
+def coordinator(settings: Settings) -> int:
+    """The coordinator in this process."""
+    from backend.coordinator.main import run
+
+    return run(settings)
+
+
+def fail(message: str) -> NoReturn:
+    print(f"awase: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def say_plainly(line: str) -> None:
+    """One line to whoever watches; nobody watching is no reason to stop."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+async def _supervise(settings: Settings, work: Work) -> int:
+    stop, started = asyncio.Event(), asyncio.Event()
+    me = asyncio.current_task()
+
+    def on_signal() -> None:
+        stop.set()
+        if me and not started.is_set():
+            me.cancel()  # nothing to finish yet, only to tidy up
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    try:
+        async with running(settings, say_plainly) as local:
+            started.set()
+            return await work(local, stop)
+    except asyncio.CancelledError:
+        return INTERRUPTED

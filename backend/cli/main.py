@@ -1,0 +1,118 @@
+"""`awase COMMAND`: what each command is called and which options it has; the work is in the files beside."""
+
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+Role = Literal["viewer", "manager", "admin"]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where everything is kept (AWASE_DATA_DIR; otherwise ./var)."),
+]
+Port = Annotated[
+    int | None, typer.Option("--port", min=0, max=65535, help="Of the dashboard; 0 = any free one. 8765.")
+]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on. 127.0.0.1.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the results into this file.")]
+
+app = typer.Typer(
+    name="awase",
+    help="Should your sites train their models together, and what is that worth?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+token = typer.Typer(help="API tokens for scripts.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(token, name="token")
+
+
+@app.command()
+def up(data_dir: DataDir = None, port: Port = None, host: Host = None) -> None:
+    """Start the dashboard; Ctrl-C stops it."""
+    from backend.cli import local
+
+    _exit(local.up(local.settings(data_dir, port, host)))
+
+
+@app.command()
+def demo(
+    data_dir: DataDir = None,
+    port: Port = None,
+    host: Host = None,
+    exit: Annotated[bool, typer.Option("--exit", help="Stop when the pilot has ended.")] = False,
+    json: Json = None,
+) -> None:
+    """Start the dashboard and a real pilot of eight sites in it."""
+    from backend.cli import demo, local
+
+    _exit(demo.run(local.settings(data_dir, port, host), leaves_at_end=exit, json_path=json))
+
+
+@app.command()
+def simulate(
+    pilot: Annotated[Path, typer.Argument(help="A pilot's TOML file, such as data/pilots/demo.toml.")],
+    json: Json = None,
+) -> None:
+    """Run a pilot in this process, without server or workers."""
+    from backend.cli import workers
+
+    _exit(workers.simulate(pilot, json))
+
+
+@app.command()
+def worker(
+    site: Annotated[
+        str | None, typer.Option("--site", help="Serve this site only; otherwise all local sites.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a worker; it needs BROKER_URL and AWASE_ARTIFACTS of the server."""
+    from backend.cli import workers
+
+    _exit(workers.worker(site, data_dir))
+
+
+@app.command()
+def api(port: Port = None, host: Host = None, data_dir: DataDir = None) -> None:
+    """Run only the HTTP API and the pages."""
+    from backend.cli import local
+
+    local.api(local.settings(data_dir, port, host))
+
+
+@app.command()
+def coordinator(data_dir: DataDir = None) -> None:
+    """Run only the coordinator."""
+    from backend.cli import local
+
+    _exit(local.coordinator(local.settings(data_dir, None, None)))
+
+
+@app.command("sign-in-link")
+def sign_in_link(data_dir: DataDir = None, port: Port = None) -> None:
+    """Print a fresh one-time sign-in link for the first administrator."""
+    from backend.cli import local, people
+
+    _exit(people.sign_in_link(local.settings(data_dir, port, None)))
+
+
+@token.command("create")
+def token_create(
+    role: Annotated[Role, typer.Option("--role", help="What the token may do.")],
+    name: Annotated[str, typer.Option("--name", help="What it is for.")] = "command line",
+    data_dir: DataDir = None,
+) -> None:
+    """Print a new token; it is shown only this once."""
+    from backend.cli import local, people
+
+    _exit(people.token(local.settings(data_dir, None, None), name, role))
+
+
+def _exit(code: int) -> NoReturn:
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

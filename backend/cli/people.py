@@ -1,0 +1,38 @@
+"""Sign-in links and tokens at the server's own command line: who can read the data directory is trusted."""
+
+from backend.auth import service as auth
+from backend.cli.local import fail
+from backend.db.migrate import migrate
+from backend.db.session import Database
+from backend.settings import Settings
+
+
+def sign_in_link(settings: Settings) -> int:
+    """Prints a fresh link. A running server takes it at once."""
+    migrate(settings.database_url)
+    print(fresh_link(settings))
+    return 0
+
+
+def token(settings: Settings, name: str, role: str) -> int:
+    """Prints the secret of a new token, and nothing else, so that scripts can take it."""
+    if not name.strip():
+        fail("--name must not be empty. Say what the token is for.")
+    migrate(settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        with database.write() as session:
+            secret = auth.token_for_command_line(session, name, role)
+    finally:
+        database.close()
+    print(secret)
+    return 0
+
+
+def fresh_link(settings: Settings) -> str:
+    database = Database(settings.database_url)
+    try:
+        with database.write() as session:
+            return auth.first_admin_link(session, settings)
+    finally:
+        database.close()

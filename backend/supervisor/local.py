@@ -1,0 +1,164 @@
+"""All of Awase on one machine: `running(settings)` starts it, keeps it running and stops it.
+
+Order: directory and port are ours, database migrated, broker answers, then API, coordinator and worker
+together. Stopping asks all but the broker at once, so that their last words still find it.
+"""
+
+import asyncio
+import socket
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import redis
+
+from backend.db.migrate import migrate
+from backend.settings import Settings
+from backend.supervisor import broker
+from backend.supervisor.child import Child
+from backend.supervisor.place import StartError, free_port, hold
+from worker.messages import REPORTS_LIST, WorkerLost
+
+READY_WITHIN_S = 90.0
+GIVE_UP_AFTER = 4
+"""Deaths of one part before the first answer of the API: then it is not a mishap."""
+
+
+@dataclass
+class Local:
+    """What runs. `origin`: where the API and the pages answer."""
+
+    settings: Settings
+    children: dict[str, Child] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return self.settings.origin
+
+
+@asynccontextmanager
+async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Local]:
+    """Everything started and answering; all of it is gone when the block ends.
+
+    Raises: StartError.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(hold(settings.data_dir))
+        settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
+        migrate(settings.database_url)
+        local = Local(settings)
+        deaths: dict[str, int] = {}
+
+        def on_restart(name: str, code: int, pause_s: float) -> None:
+            deaths[name] = deaths.get(name, 0) + 1
+            say(f"{name} ended ({_ending(code)}); starting it again in {pause_s:g} s")
+
+        def add(name: str, command: tuple[str, ...], environment: Callable[[], Mapping[str, str]]) -> Child:
+            child = Child(
+                name, command, environment, settings.data_dir / "logs" / f"{name}.log", on_restart=on_restart
+            )
+            local.children[name] = child
+            return child
+
+        url = settings.broker_url
+        if url is None:
+            own = broker.embedded(settings.data_dir)
+            url = own.url
+            add("broker", own.command, dict).start()
+            stack.push_async_callback(local.children["broker"].stop)
+        await asyncio.to_thread(broker.wait_until_ready, url)
+
+        stack.push_async_callback(_stop_all, local)
+        for name, command in _commands(settings).items():
+            add(name, command, lambda: _environment(settings, url))
+        worker = _Worker(url)
+        local.children["worker"].environment = lambda: {**_environment(settings, url), **worker.next()}
+        local.children["worker"].on_death = worker.say_lost
+        for name in _commands(settings):
+            local.children[name].start()
+        await _until_ready(settings, deaths)
+        yield local
+
+
+def _commands(settings: Settings) -> dict[str, tuple[str, ...]]:
+    python = sys.executable
+    return {
+        "api": (
+            python, "-m", "uvicorn", "backend.main:create_app", "--factory", "--host", settings.host,
+            "--port", str(settings.port), "--timeout-graceful-shutdown", "3", "--no-access-log",
+        ),
+        "coordinator": (python, "-m", "backend.coordinator.main"),
+        "worker": (python, "-m", "worker.main"),
+    }  # fmt: skip
+
+
+def _environment(settings: Settings, broker_url: str) -> dict[str, str]:
+    # -P's variable: a file of the folder where someone calls us must not shadow a library.
+    return {
+        "AWASE_DATA_DIR": str(settings.data_dir.absolute()),
+        "AWASE_HOST": settings.host,
+        "AWASE_PORT": str(settings.port),
+        "AWASE_ARTIFACTS": settings.artifacts_url,
+        "DATABASE_URL": settings.database_url,
+        "BROKER_URL": broker_url,
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class _Worker:
+    """The worker's name, new at each start, and what is said when it dies: its steps are lost at once,
+    nobody has to wait for their lease."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._id = ""
+
+    def next(self) -> dict[str, str]:
+        self._id = f"local-{uuid.uuid4().hex[:8]}@{socket.gethostname()}"
+        return {"AWASE_WORKER_ID": self._id}
+
+    def say_lost(self) -> None:
+        try:
+            with redis.Redis.from_url(
+                self._broker_url, socket_timeout=5, socket_connect_timeout=5
+            ) as connection:
+                connection.lpush(REPORTS_LIST, WorkerLost(worker_id=self._id).model_dump_json())
+        except redis.RedisError:
+            pass  # then the lease ends it, a little later
+
+
+async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:
+    deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+    address = f"http://{settings.host}:{settings.port}/api/v1/health"
+    while not await asyncio.to_thread(_answers, address):
+        for name, count in deaths.items():
+            if count >= GIVE_UP_AFTER:
+                log = settings.data_dir / "logs" / f"{name}.log"
+                raise StartError(f"{name} ends as soon as it starts. The end of {log} says why.")
+        if asyncio.get_running_loop().time() > deadline:
+            raise StartError(
+                f"the API did not answer within {READY_WITHIN_S:.0f} s. "
+                f"The end of {settings.data_dir / 'logs' / 'api.log'} says why."
+            )
+        await asyncio.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
+            return int(answer.status) == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def _stop_all(local: Local) -> None:
+    await asyncio.gather(*(child.stop() for name, child in local.children.items() if name != "broker"))
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,70 @@
+"""The data directory and the port, checked before anything is started: one clear line and the remedy."""
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NEEDED_BYTES = 200_000_000
+
+
+class StartError(Exception):
+    """Awase cannot start; the message says what is wrong and what to do."""
+
+
+@contextmanager
+def hold(data_dir: Path) -> Iterator[None]:
+    """Makes the directory and keeps it for this process alone; the system lets go however it ends.
+
+    Raises: StartError, when another process has it, it cannot be written, or its disk is full.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StartError(
+            f"cannot write in the data directory {data_dir}: {error.strerror}. "
+            "Choose another one with --data-dir, or make it writable."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            raise StartError(
+                f"the data directory {data_dir} is in use by process {owner}. "
+                "Stop that Awase (Ctrl-C in its window), or choose another directory with --data-dir."
+            ) from None
+        free = shutil.disk_usage(data_dir).free
+        if free < NEEDED_BYTES:
+            raise StartError(
+                f"the disk of the data directory {data_dir} has {free / 1e6:.0f} MB left, "
+                f"{NEEDED_BYTES / 1e6:.0f} MB are needed. Free some space or use --data-dir."
+            )
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def free_port(host: str, wanted: int) -> int:
+    """`wanted` if nobody listens there; for 0 one that is free now.
+
+    Raises: StartError, naming the port.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # As the server will do: an old connection in TIME_WAIT does not count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            raise StartError(
+                f"port {wanted} of {host} cannot be used: {error.strerror}. "
+                "Stop the program that has it, or choose another one, such as --port 8770."
+            ) from None
+        return int(probe.getsockname()[1])
