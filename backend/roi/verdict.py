@@ -43,7 +43,7 @@ def sentence(
     assumptions: Assumptions | None,
 ) -> tuple[Text, bool]:
     """The one sentence, and whether own-site and all-site value disagree about any arm: about what is left after costs,
-    or about whether there is a gain at all."""
+    about whether there is a gain, or about where it goes."""
     if reason is not None or assumptions is None:
         return reason or Text(code="no_assumptions", params={}), False
     by_name = {name: {arm.arm: arm for arm in arms} for name, arms in bases}
@@ -82,11 +82,16 @@ def _pays(arm: Compared) -> bool:
 
 
 def _dispute(own: Compared, rest: Compared) -> str | None:
-    """How the two bases disagree: about what is left after costs, else about whether there is a gain at all."""
+    """How the two bases disagree: about what is left after costs; else about whether there is a gain at all;
+    else about where it goes, since early losses may outweigh a gain that lasts."""
     if _pays(own) != _pays(rest):
         return "disagree_all_pays" if _pays(rest) else "disagree_own_pays"
-    if not _pays(own) and (_value(own) > 0) != (_value(rest) > 0):
+    if _pays(own):
+        return None
+    if (_value(own) > 0) != (_value(rest) > 0):
         return "disagree_all_gains" if _value(rest) > 0 else "disagree_own_gains"
+    if (_latest(own) > 0) != (_latest(rest) > 0):
+        return "disagree_all_rises" if _latest(rest) > 0 else "disagree_own_rises"
     return None
 
 
@@ -95,15 +100,23 @@ def _value(arm: Compared) -> Decimal:
     return arm.total.last.net.likely + arm.total.last.cost
 
 
+def _latest(arm: Compared) -> Decimal:
+    """Likely value of the last round alone, before costs."""
+    before = arm.total.steps[-2]
+    return _value(arm) - before.net.likely - before.cost
+
+
 def _params(own: Compared, rest: Compared | None, assumptions: Assumptions) -> Params:
     params: Params = {
         "arm": own.arm,
         "round": own.total.last.round,
         "own": money(own.total.last.net.likely, assumptions.currency),
+        "own_latest": money(_latest(own), assumptions.currency),
         "own_value": money(_value(own), assumptions.currency),
         "cost": money(own.total.last.cost, assumptions.currency, signed=False),
     }
     if rest is not None:
+        params["all_latest"] = money(_latest(rest), assumptions.currency)
         params["all_value"] = money(_value(rest), assumptions.currency)
         params["all"] = money(rest.total.last.net.likely, assumptions.currency)
     return params

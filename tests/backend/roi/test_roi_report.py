@@ -31,6 +31,18 @@ def test_they_disagree_too_when_costs_are_not_earned_back_yet() -> None:
     assert found.bases[1].arms[0].net_at_end.likely == -952_000
 
 
+def test_they_disagree_too_when_only_the_last_round_shows_a_gain() -> None:
+    late = run("dimat", lambda round, _s: (0.7, 0.65 if round == 4 else 0.5))
+    found = report.build(pilot(control(), late))
+    assert found.disagree
+    assert found.sentence.code == "disagree_all_rises"
+    # In round 4: 0.05 up and 0.1 down, x 1,000 x 20 x 2 sites.
+    assert (found.sentence.params["all_latest"], found.sentence.params["own_latest"]) == (
+        "+¥2,000",
+        "−¥4,000",
+    )
+
+
 @pytest.mark.parametrize(
     ("own", "rest", "code"),
     [(0.9, 0.9, "both_pay"), (0.7, 0.5, "neither_pays"), (0.9, 0.5, "disagree_own_pays")],

@@ -28,7 +28,11 @@ def test_both_languages_have_the_same_sentences(section: str) -> None:
 @pytest.mark.parametrize("section", ["roi", "summary"])
 def test_every_code_in_the_source_has_words(section: str) -> None:
     source = "".join(path.read_text() for path in (ROOT / "backend" / section).glob("*.py"))
-    codes = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'code = "(\w+)"', source))
+    codes = (
+        set(re.findall(r'"(disagree_\w+)"', source))
+        | set(re.findall(r'code="(\w+)"', source))
+        | set(re.findall(r'code = "(\w+)"', source))
+    )
     assert codes
     assert codes <= catalogue("en")[section].keys() | {""}
 
