@@ -117,7 +117,7 @@ def _begin() -> None:
         raise Problem(problem)
     old = _read(STAMP) or ""
     moved = bool(old) and not old.endswith(f"root={ROOT}")
-    fresh = not VENV.exists() or UNFINISHED.exists() or moved or not old
+    fresh = not VENV.exists() or UNFINISHED.exists() or moved
     if not fresh and answer([PYTHON, "-c", "import pip"]) is None:
         fresh = True
     if not fresh:

@@ -1,9 +1,6 @@
 """What the installer decides before it installs."""
 
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import install
 import pages

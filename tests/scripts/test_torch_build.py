@@ -1,9 +1,6 @@
 """Which build of torch a machine gets."""
 
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import torch_build
 
