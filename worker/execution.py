@@ -32,9 +32,11 @@ from worker.messages import (
     StepStarted,
 )
 from worker.reporting import Every, ReportSender
+from worker.settings import DeviceChoice
 
 log = logging.getLogger(__name__)
 CANCEL_POLL_S = 1.0
+MOST_REMEMBERED = 64
 
 
 class DataChanged(DataError):
@@ -65,7 +67,7 @@ class Execution:
         self._cancelled = threading.Event()
         self._began = self._beaten_at = time.monotonic()
 
-    def run(self, store: ArtifactStore, device: devices.DeviceChoice) -> None:
+    def run(self, store: ArtifactStore, device: DeviceChoice) -> None:
         """Executes the step and reports its end; raises nothing."""
         exchanges: list[ExchangeReport] = []
         try:
@@ -113,15 +115,14 @@ class Execution:
     def _rows(self) -> SiteRows:
         where = self.message.context
         rows = load_site_rows(where.site.data, where.data, where.site_names, where.index, where.seed)
-        # Hashing a large site's rows at every step would cost more than the step: sample data is fixed,
-        # so the snapshot is checked once, when a process reads it.
+        # Hashed once, when a process reads the rows: at every step it could cost more than the step.
         if where.fingerprint is not None and not _known_fingerprint(rows, where.fingerprint):
             raise DataChanged(site=where.site.name)
         return rows
 
     def _context(self, device: str) -> StepContext:
         message, where = self.message, self.message.context
-        round = 0 if message.kind in ("prepare", "align") else message.round
+        round = 0 if message.kind == "prepare" or message.kind == "align" else message.round
         return StepContext(
             seed=where.seed,
             round=round,
@@ -173,6 +174,8 @@ _fingerprints: dict[int, tuple[SiteRows, str]] = {}
 
 def _known_fingerprint(rows: SiteRows, expected: str) -> bool:
     """Whether the rows have this digest; remembered while the process keeps the rows."""
+    if len(_fingerprints) > MOST_REMEMBERED:
+        _fingerprints.clear()
     known = _fingerprints.get(id(rows))
     if known is None or known[0] is not rows:
         _fingerprints[id(rows)] = known = (rows, rows.fingerprint())

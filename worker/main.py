@@ -27,7 +27,7 @@ QUEUES_POLL_S = 0.5
 
 def main() -> int:
     """Runs until a signal. Settings come from the environment."""
-    settings = WorkerSettings()  # type: ignore[call-arg]
+    settings = WorkerSettings()
     _log_to_file(settings)
     app = make_app(settings.broker_url)
     tasks.register(app, settings)

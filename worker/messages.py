@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dimat.spec import DataSpec, EvaluationSpec, Method, MergeSpec, ModelSpec, SiteSpec, TrainSpec
+from dimat.spec import DataSpec, EvaluationSpec, MergeSpec, Method, ModelSpec, SiteSpec, TrainSpec
 
 Params = dict[str, str | int | float | bool | None]
 

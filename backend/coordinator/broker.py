@@ -71,24 +71,23 @@ class RedisReports:
 
     def take(self, limit: int, wait_s: float) -> list[bytes]:
         with _translated():
-            if self._is_new and (left_over := self._oldest_first(self._redis.lrange(REPORTS_TAKEN, 0, -1))):
-                return left_over
+            if self._is_new and (left_over := self._redis.lrange(REPORTS_TAKEN, 0, -1)):
+                return _as_bytes(left_over[::-1])
             self._is_new = False
-            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, wait_s, "RIGHT", "LEFT")
+            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, wait_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
             if first is None:
                 return []
             with self._redis.pipeline(transaction=False) as pipe:
                 for _ in range(min(limit - 1, self._redis.llen(REPORTS_LIST))):
                     pipe.lmove(REPORTS_LIST, REPORTS_TAKEN, "RIGHT", "LEFT")
-                return [first, *(body for body in pipe.execute() if body is not None)]
+                return _as_bytes([first, *pipe.execute()])
 
     def acknowledge(self) -> None:
         with _translated():
             self._redis.delete(REPORTS_TAKEN)
         self._is_new = False
 
-    @staticmethod
-    def _oldest_first(bodies: list[bytes]) -> list[bytes]:
-        return bodies[::-1]
 
+def _as_bytes(bodies: Sequence[bytes | str | None]) -> list[bytes]:
+    return [body.encode() if isinstance(body, str) else body for body in bodies if body is not None]
 

@@ -1,0 +1,163 @@
+"""What a change makes possible: starts runs, inserts the steps that are ready, ends runs that are through.
+
+Which step may follow which is `dimat.schedule`'s to say; here are only the rows.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import endings, repository
+from backend.coordinator.changes import Changes
+from backend.coordinator.memory import Plans
+from backend.db.tables import RunRow, StepRow
+from backend.events.service import record
+from backend.text.schemas import Params
+from dimat.schedule import StepKey
+from dimat.spec import PilotSpec
+from worker.app import cancel_flag
+
+MOVING = frozenset({"running"})
+
+
+class Advance:
+    """Moves runs on, within the caller's transaction."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+
+    def start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        """A queued run: its sites prepare, or it goes on from what another arm has prepared."""
+        spec = self._plans.spec(session, run.pilot_id)
+        if not repository.is_announced(session, run.pilot_id):
+            params: Params = {"num_runs": repository.num_runs(session, run.pilot_id)}
+            record(session, "pilot_launched", pilot_id=run.pilot_id, params=params)
+        if not repository.move_run(session, run.id, "running", started_at=now):
+            return
+        record(session, "run_started", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
+        if not prepared:
+            keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
+            _insert(session, spec, run.pilot_id, run.seed, None, keys)
+            return
+        broken = next((step for step in prepared if step.state in ("failed", "cancelled")), None)
+        if broken is not None:
+            self.fail(session, broken, now, changes)
+            return
+        done = {_key(step) for step in prepared if step.state == "completed"}
+        ready = self._plans.run(session, run).schedule.ready_steps(done)
+        _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
+
+    def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
+        """Inserts what the finished steps have made ready and ends what is through."""
+        by_run: dict[str, list[StepKey]] = {}
+        runs: dict[str, RunRow] = {}
+        for step in finished:
+            concerned = (
+                repository.runs_sharing(session, step.pilot_id, step.seed)
+                if step.run_id is None
+                else [session.get_one(RunRow, step.run_id, populate_existing=True)]
+            )
+            for run in concerned:
+                if run.state in MOVING:
+                    runs[run.id] = run
+                    by_run.setdefault(run.id, []).append(_key(step))
+        session.flush()
+        for run_id, keys in by_run.items():
+            self._follow_run(session, runs[run_id], keys, now, changes)
+
+    def _follow_run(
+        self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
+    ) -> None:
+        schedule = self._plans.run(session, run).schedule
+        rows = repository.steps_from(session, run.id, max(run.rounds_done, 0))
+        done = {_key(row) for row in rows if row.state == "completed"}
+        known = {_key(row) for row in rows}
+        if run.rounds_done < 1:
+            prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
+            done |= {_key(row) for row in prepared if row.state == "completed"}
+        ready: list[StepKey] = []
+        for key in finished:
+            fresh = schedule.ready_after(key, done, known)
+            known.update(fresh)
+            ready += fresh
+        spec = self._plans.spec(session, run.pilot_id)
+        _insert(session, spec, run.pilot_id, run.seed, run.id, sorted(ready))
+        changes.touch(run.id)
+        self._close_rounds(session, run, done, now)
+
+    def _close_rounds(self, session: Session, run: RunRow, done: set[StepKey], now: datetime) -> None:
+        """Rounds that all sites have finished; the last one ends the run."""
+        closed = run.rounds_done
+        while closed < run.rounds and _is_closed(closed + 1, run.num_sites, done):
+            closed += 1
+            about: Params = {"round": closed, "arm": run.arm}
+            record(session, "round_finished", pilot_id=run.pilot_id, run_id=run.id, params=about)
+        if closed == run.rounds_done:
+            return
+        run.rounds_done = closed
+        session.flush()
+        if closed == run.rounds:
+            reason = {"code": "completed", "params": {"rounds": run.rounds}}
+            if repository.move_run(session, run.id, "completed", reason=reason, finished_at=now):
+                record(session, "run_completed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+                self._plans.forget(run.id)
+
+    def fail(self, session: Session, step: StepRow, now: datetime, changes: Changes) -> None:
+        """A step failed for good, and with it every run that needs it."""
+        shown = self._plans.shown(session, step.pilot_id, step.site_index)
+        runs = (
+            repository.runs_sharing(session, step.pilot_id, step.seed)
+            if step.run_id is None
+            else [session.get_one(RunRow, step.run_id)]
+        )
+        for run in runs:
+            endings.fail_run(session, run, step, shown, now, changes)
+            self._plans.forget(run.id)
+        if not repository.runs_sharing(session, step.pilot_id, step.seed):
+            self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
+
+    def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
+        """Stops the run's steps; it has ended when none runs any more, or none answers in time."""
+        num_running = endings.stop_steps(session, run.id, now, running_too=is_late)
+        changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+        changes.touch(run.id)
+        if num_running:
+            return
+        reason = {"code": "cancelled", "params": {}}
+        if repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
+            record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+            self._plans.forget(run.id)
+        if not repository.runs_sharing(session, run.pilot_id, run.seed):
+            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+
+    def _stop_prepare(self, session: Session, pilot_id: str, seed: int, now: datetime, changes: Changes) -> None:
+        """Nobody waits for these start models any more."""
+        for step in repository.prepare_steps(session, pilot_id, seed):
+            if step.state in ("ready", "dispatched", "running"):
+                endings.move_step(step, "cancelled")
+                step.finished_at = now
+                changes.flags.add(cancel_flag(None, pilot_id, seed))
+
+
+def _insert(
+    session: Session, spec: PilotSpec, pilot_id: str, seed: int, run_id: str | None, keys: Iterable[StepKey]
+) -> None:
+    for key in keys:
+        session.add(
+            StepRow(
+                pilot_id=pilot_id, run_id=run_id, run_key=run_id or repository.PREPARE_KEY, seed=seed,
+                round=key.round, kind=key.kind, site_index=key.site, site_name=spec.site_names[key.site],
+                state="ready", attempt=1, progress=0.0,
+            )
+        )  # fmt: skip
+
+
+def _is_closed(round: int, num_sites: int, done: set[StepKey]) -> bool:
+    """Whether all sites have finished the round; `done` must hold this round's steps."""
+    return all(StepKey(round, "train" if round else "evaluate", site) in done for site in range(num_sites))
+
+
+def _key(row: StepRow) -> StepKey:
+    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text

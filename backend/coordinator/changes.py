@@ -1,0 +1,39 @@
+"""What one report, or time, changed in a transaction: collected here, acted on once the batch is taken in."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from backend.db.tables import StepRow
+
+
+@dataclass
+class Changes:
+    """
+    Attributes:
+        finished: steps that completed.
+        failed: steps that failed for good; their `reason` says why.
+        runs: ids of runs that changed, with amounts to add to their counters.
+        look: a command may have been committed.
+        flags: cancel flags to raise after the commit.
+    """
+
+    finished: list[StepRow] = field(default_factory=list)
+    failed: list[StepRow] = field(default_factory=list)
+    runs: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    look: bool = False
+    flags: set[str] = field(default_factory=set)
+
+    def touch(self, run_id: str | None, **amounts: float) -> None:
+        if run_id is None:
+            return
+        counters = self.runs[run_id]
+        for name, amount in amounts.items():
+            counters[name] += amount
+
+    def join(self, other: "Changes") -> None:
+        self.finished += other.finished
+        self.failed += other.failed
+        for run_id, amounts in other.runs.items():
+            self.touch(run_id, **amounts)
+        self.look |= other.look
+        self.flags |= other.flags

@@ -1,0 +1,82 @@
+"""From rows that are ready to messages on their way. Reads and sends; the state is noted afterwards, so a
+crash in between sends a step twice and the fence lets one of them count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import repository
+from backend.coordinator.memory import Plans
+from backend.coordinator.plans import Artifacts, StepId
+from backend.db.tables import RunRow, StepRow
+from dimat.schedule import StepKey
+from worker.messages import ArtifactRef, StepMessage
+
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message and where it goes."""
+
+    site_name: str
+    message: StepMessage
+
+
+class Dispatch:
+    """Builds the messages of ready steps."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+
+    def outgoing(self, session: Session, now: datetime) -> list[Outgoing]:
+        """The steps to send now, oldest first."""
+        by_run: dict[tuple[str, int, str], list[StepRow]] = {}
+        for step in repository.steps_to_send(session, now, MOST_AT_ONCE):
+            by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
+        found: list[Outgoing] = []
+        for (pilot_id, seed, run_id), steps in by_run.items():
+            found += self._of_run(session, pilot_id, seed, run_id, steps)
+        return sorted(found, key=lambda item: item.message.step_id)
+
+    def _of_run(
+        self, session: Session, pilot_id: str, seed: int, run_id: str, steps: Sequence[StepRow]
+    ) -> list[Outgoing]:
+        if run_id:
+            run = session.get_one(RunRow, run_id)
+        else:  # any run of the seed knows how to prepare
+            sharing = repository.runs_sharing(session, pilot_id, seed)
+            if not sharing:
+                return []
+            run = sharing[0]
+        plan = self._plans.run(session, run)
+        prepared = repository.prepare_steps(session, pilot_id, seed)
+        fingerprints = {row.site_index: row.fingerprint for row in prepared}
+        artifacts = _artifacts(prepared)
+        if run_id:
+            rounds = {max(step.round - back, 0) for step in steps for back in (0, 1)}
+            artifacts |= _artifacts(repository.artifacts_of(session, run_id, rounds))
+        return [
+            Outgoing(
+                step.site_name,
+                plan.message(
+                    StepKey(step.round, step.kind, step.site_index),  # type: ignore[arg-type]
+                    StepId(step.id, step.attempt, pilot_id, step.run_id),
+                    artifacts,
+                    fingerprints.get(step.site_index),
+                ),
+            )
+            for step in steps
+        ]
+
+
+def _artifacts(rows: Sequence[StepRow]) -> Artifacts:
+    return {
+        StepKey(row.round, row.kind, row.site_index): ArtifactRef(  # type: ignore[arg-type]
+            sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0
+        )
+        for row in rows
+        if row.artifact_sha256 is not None
+    }

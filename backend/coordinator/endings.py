@@ -1,0 +1,85 @@
+"""How attempts, steps and runs end: always with a reason, and a lost attempt is followed by the next."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import repository
+from backend.coordinator.changes import Changes
+from backend.db.tables import RunRow, StepRow
+from backend.events.service import record
+from backend.runs import states
+from backend.text.schemas import Params
+from worker.app import cancel_flag
+
+LONGEST_PAUSE_S = 60.0
+
+
+def move_step(step: StepRow, following: str) -> None:
+    """Raises: IllegalMove."""
+    states.check("step", step.state, following)
+    step.state = following
+
+
+def pause_s(attempt: int) -> float:
+    """Seconds to wait before attempt 2, 3, ...: 1, 2, 4 and so on."""
+    return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
+
+
+def lose(
+    session: Session, step: StepRow, reason: dict[str, Any], shown: str, now: datetime, max_attempts: int,
+    changes: Changes,
+) -> None:  # fmt: skip
+    """The attempt came to nothing: the next one, or the step fails for good."""
+    about: Params = {"kind": step.kind, "site": shown, "round": step.round, "attempt": step.attempt}
+    record(session, "step_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=about)
+    move_step(step, "lost")
+    changes.touch(step.run_id)
+    if step.attempt >= max_attempts:
+        used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt}
+        fail(step, {"code": "attempts_used_up", "params": used_up}, now, changes)
+        return
+    again(step, now + timedelta(seconds=pause_s(step.attempt + 1)), reason)
+    retried: Params = {**about, "attempt": step.attempt}
+    record(session, "step_retried", pilot_id=step.pilot_id, run_id=step.run_id, params=retried)
+
+
+def again(step: StepRow, next_try_at: datetime | None, reason: dict[str, Any] | None) -> None:
+    """The next attempt of the same row; whoever executes the last one no longer counts."""
+    move_step(step, "ready")
+    step.attempt += 1
+    step.execution_id = step.worker_id = step.device = None
+    step.dispatched_at = step.started_at = step.heartbeat_at = None
+    step.progress = 0.0
+    step.next_try_at, step.reason = next_try_at, reason
+
+
+def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
+    move_step(step, "failed")
+    step.finished_at, step.reason = now, reason
+    changes.failed.append(step)
+    changes.touch(step.run_id)
+
+
+def fail_run(session: Session, run: RunRow, step: StepRow, shown: str, now: datetime, changes: Changes) -> None:
+    """A run whose step failed for good: its other steps stop."""
+    reason = step.reason or {"code": "unexpected_error", "params": {"kind": step.kind}}
+    where = {"site": shown, "round": step.round, "kind": step.kind}
+    ending = {"code": reason["code"], "params": {**where, **reason["params"]}}
+    if repository.move_run(session, run.id, "failed", reason=ending, finished_at=now):
+        record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        stop_steps(session, run.id, now)
+        changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+
+
+def stop_steps(session: Session, run_id: str, now: datetime, running_too: bool = True) -> int:
+    """Cancels the run's steps that have not ended; how many still run."""
+    num_running = 0
+    for step in repository.live_steps(session, run_id):
+        if step.state == "running" and not running_too:
+            num_running += 1
+            continue
+        move_step(step, "cancelled")
+        step.finished_at = now
+    return num_running

@@ -1,0 +1,222 @@
+"""What a report changes: rows in, rows out, within the caller's transaction.
+
+Reports come at least once and in about the order they were sent. The fence: an attempt belongs to the
+first execution that is heard of; what others send is ignored, only the bytes they moved are booked.
+So reports that are doubled or swapped end in the same state.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import endings, repository
+from backend.coordinator.changes import Changes
+from backend.coordinator.memory import Plans
+from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
+from backend.events.service import record
+from backend.text.schemas import Params
+from worker.messages import (
+    ExchangeReport,
+    Report,
+    StepBeat,
+    StepCancelled,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Wake,
+    WorkerBeat,
+    WorkerLost,
+)
+
+StepReport = StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled
+PHASES = {"merge": "after_merge", "train": "after_train", "evaluate": "after_train"}
+DONE_EVENTS = {"prepare": "site_prepared", "merge": "site_merged", "train": "site_trained"}
+_OPEN = ("ready", "dispatched")
+
+
+class Ingest:
+    """Takes reports in; `max_attempts` of a step."""
+
+    def __init__(self, plans: Plans, max_attempts: int) -> None:
+        self._plans, self._max_attempts = plans, max_attempts
+
+    def take(self, session: Session, report: Report, now: datetime) -> Changes:
+        changes = Changes()
+        match report:
+            case Wake():
+                changes.look = True
+            case WorkerBeat():
+                self._worker_beat(session, report, now)
+            case WorkerLost():
+                self.worker_lost(session, report.worker_id, now, changes)
+            case _:
+                self._step_report(session, report, now, changes)
+        return changes
+
+    def worker_lost(self, session: Session, worker_id: str, now: datetime, changes: Changes) -> None:
+        """What this worker ran is lost now; what it had taken and not begun, the reaper finds."""
+        if repository.drop_heartbeat(session, f"worker:{worker_id}"):
+            record(session, "worker_lost", params={"worker": worker_id})
+        for step in repository.running_on(session, worker_id):
+            self.lose(session, step, {"code": "worker_lost", "params": {}}, now, changes)
+
+    def lose(
+        self, session: Session, step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes
+    ) -> None:
+        shown = self._plans.shown(session, step.pilot_id, step.site_index)
+        endings.lose(session, step, reason, shown, now, self._max_attempts, changes)
+
+    def _step_report(self, session: Session, report: StepReport, now: datetime, changes: Changes) -> None:
+        step = session.get(StepRow, report.step_id)
+        if step is None:
+            return
+        if not _is_bound(step, report, now):
+            _book_wasted(session, step, report, changes)
+            return
+        match report:
+            case StepStarted():
+                step.device = report.device
+            case StepBeat():
+                step.progress = max(step.progress, report.progress)
+            case StepFinished():
+                self._finished(session, step, report, now, changes)
+            case StepFailed():
+                _book_wasted(session, step, report, changes)
+                reason: dict[str, Any] = {"code": report.code, "params": dict(report.params)}
+                if report.retryable:
+                    self.lose(session, step, reason, now, changes)
+                else:
+                    step.seconds = report.seconds
+                    endings.fail(step, reason, now, changes)
+            case StepCancelled():
+                endings.move_step(step, "cancelled")
+                step.finished_at, step.seconds = now, report.seconds
+        step.heartbeat_at = now
+        changes.touch(step.run_id)
+
+    def _finished(
+        self, session: Session, step: StepRow, report: StepFinished, now: datetime, changes: Changes
+    ) -> None:
+        endings.move_step(step, "completed")
+        step.finished_at, step.seconds, step.cpu_s = now, report.seconds, report.cpu_s
+        step.device, step.progress, step.fingerprint = report.device, 1.0, report.fingerprint
+        step.reason = None
+        if report.artifact is not None:
+            step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
+            if session.get(ArtifactRow, report.artifact.sha256) is None:
+                session.add(
+                    ArtifactRow(
+                        sha256=report.artifact.sha256, num_bytes=report.artifact.num_bytes,
+                        step_id=step.id, site_name=step.site_name,
+                    )
+                )  # fmt: skip
+        if report.accuracies is not None and step.run_id is not None and step.kind in PHASES:
+            session.add(
+                MetricRow(
+                    run_id=step.run_id, round=step.round, phase=PHASES[step.kind],
+                    site_index=step.site_index, **report.accuracies.model_dump(),
+                )
+            )  # fmt: skip
+        self._account(session, step, report, changes)
+        self._announce(session, step, report)
+        changes.finished.append(step)
+        if step.kind == "prepare":
+            for site in repository.sites_named(session, [step.site_name]):
+                site.fingerprint, site.num_rows = report.fingerprint, report.num_rows
+
+    def _account(self, session: Session, step: StepRow, report: StepFinished, changes: Changes) -> None:
+        """Models that were used count as exchanged, those that were refused as wasted."""
+        _book(session, step, report, report.exchanges, wasted=False)
+        on_gpu = report.device.startswith("cuda")
+        changes.touch(
+            step.run_id,
+            bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not e.rejected),
+            bytes_wasted=sum(e.num_bytes for e in report.exchanges if e.rejected),
+            bytes_uploaded=report.uploaded_bytes,
+            busy_s=report.seconds,
+            cpu_s=0.0 if on_gpu else report.cpu_s,
+            gpu_s=report.seconds if on_gpu else 0.0,
+        )
+
+    def _announce(self, session: Session, step: StepRow, report: StepFinished) -> None:
+        def shown(site: int) -> str:
+            return self._plans.shown(session, step.pilot_id, site)
+
+        where: dict[str, Any] = {"pilot_id": step.pilot_id, "run_id": step.run_id}
+        if step.kind in DONE_EVENTS:
+            params: Params = {"round": step.round, "site": shown(step.site_index)}
+            record(session, DONE_EVENTS[step.kind], params=params, **where)
+        for exchange in report.exchanges:
+            if exchange.rejected:
+                refused: Params = {
+                    "round": step.round, "site": shown(step.site_index), "from_site": shown(exchange.from_index),
+                }  # fmt: skip
+                record(session, "exchange_rejected", params=refused, **where)
+
+    def _worker_beat(self, session: Session, report: WorkerBeat, now: datetime) -> None:
+        params = report.model_dump(
+            mode="json", include={"worker_id", "placement", "device", "hostname", "queues", "concurrency"}
+        )
+        if repository.beat(session, f"worker:{report.worker_id}", now, params):
+            record(session, "worker_online", params={"worker": report.worker_id})
+        names = [queue.removeprefix("site.") for queue in report.queues if queue.startswith("site.")]
+        for site in repository.sites_named(session, names):
+            site.last_seen_at, site.device, site.worker_id = now, report.device, report.worker_id
+            if site.state != "online" and repository.move_site(session, site, "online"):
+                record(session, "site_online", params={"site": site.display_name or site.name})
+
+
+def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:
+    """Whether the report is of the execution that counts; the first one heard of becomes it."""
+    if report.attempt != step.attempt:
+        return False
+    if step.state in _OPEN and step.execution_id is None:
+        endings.move_step(step, "running")
+        step.execution_id, step.worker_id = report.execution_id, report.worker_id
+        # The worker's clock is not ours: what is known is how long it has been at work.
+        step.started_at = now - timedelta(seconds=getattr(report, "seconds", 0.0))
+        step.next_try_at, step.progress = None, 0.0
+        return True
+    return step.state == "running" and step.execution_id == report.execution_id
+
+
+def _book_wasted(session: Session, step: StepRow, report: StepReport, changes: Changes) -> None:
+    """Models that an attempt fetched in vain crossed their links all the same."""
+    if not isinstance(report, StepFinished | StepFailed) or step.run_id is None:
+        return
+    if step.state == "completed" and step.execution_id == report.execution_id:
+        return  # the same report once more
+    wasted = _book(session, step, report, report.exchanges, wasted=True)
+    if wasted:
+        changes.touch(step.run_id, bytes_wasted=wasted)
+
+
+def _book(
+    session: Session,
+    step: StepRow,
+    report: StepFinished | StepFailed,
+    exchanges: Sequence[ExchangeReport],
+    wasted: bool,
+) -> int:
+    """Writes exchanges once, however often they are reported; the bytes that were new."""
+    if step.run_id is None:
+        return 0
+    new_bytes = 0
+    for exchange in exchanges:
+        # The id says what happened, so that a doubled report finds its row.
+        name = f"{step.id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
+        id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+        if session.get(ExchangeRow, id) is not None:
+            continue
+        result = "wasted" if wasted else "rejected" if exchange.rejected else "accepted"
+        session.add(
+            ExchangeRow(
+                id=id, run_id=step.run_id, step_id=step.id, attempt=report.attempt, round=step.round,
+                result=result, **exchange.model_dump(),
+            )
+        )  # fmt: skip
+        new_bytes += exchange.num_bytes
+    return new_bytes

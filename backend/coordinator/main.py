@@ -1,0 +1,62 @@
+"""The coordinator's process: settings from the environment, one lock, one loop until a signal."""
+
+import logging
+import signal
+import sys
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.coordinator.broker import CeleryInbox, RedisReports
+from backend.coordinator.lock import AlreadyCoordinated, only_coordinator
+from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.turn import Coordinator
+from backend.db.session import Database
+from backend.db.tables import utc_now
+from backend.settings import Settings
+
+log = logging.getLogger("coordinator")
+LONGEST_PAUSE_S = 5.0
+
+
+def main() -> int:
+    """Runs until SIGTERM or SIGINT. 1: cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings()
+    if settings.broker_url is None:
+        print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
+        return 1
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database_url)
+    try:
+        with only_coordinator(database, settings.data_dir):
+            _loop(database, settings, settings.broker_url, stop)
+    except AlreadyCoordinated as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    return 0
+
+
+def _loop(database: Database, settings: Settings, broker_url: str, stop: threading.Event) -> None:
+    """Turns; after trouble with broker or database everything is read anew, a little later."""
+    pause_s = 0.1
+    while not stop.is_set():
+        coordinator = Coordinator(
+            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, utc_now
+        )
+        try:
+            while not stop.is_set():
+                coordinator.turn()
+                pause_s = 0.1
+        except (PortUnavailable, SQLAlchemyError):
+            log.exception("starting again in %.1f s", pause_s)
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What time alone decides: leases that ran out, messages that got lost, sites that fell silent."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import endings, repository
+from backend.coordinator.changes import Changes
+from backend.coordinator.ingest import Ingest
+from backend.db.tables import StepRow
+from backend.events.service import record
+from backend.settings import Settings
+
+UNBEGUN_AFTER_S = 5.0
+
+
+class Reaper:
+    """Within the caller's transaction. `since`: when this coordinator began to listen; silence before
+    that is not the workers' fault."""
+
+    def __init__(self, ingest: Ingest, settings: Settings, since: datetime) -> None:
+        self._ingest, self._settings, self._since = ingest, settings, since
+
+    def leases(self, session: Session, now: datetime, changes: Changes) -> None:
+        """Running steps without a sign of life lose their attempt."""
+        lease_s = self._settings.lease_s
+        if (now - self._since).total_seconds() < lease_s:
+            return
+        reason: dict[str, Any] = {"code": "lease_over", "params": {"seconds": lease_s}}
+        for step in repository.running_before(session, now - timedelta(seconds=lease_s)):
+            self._ingest.lose(session, step, reason, now, changes)
+
+    def unbegun(self, session: Session, now: datetime) -> list[StepRow]:
+        """Steps sent some time ago to sites that are online, and not begun: their message may be lost."""
+        return list(repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S)))
+
+    def resend(
+        self, session: Session, suspects: list[StepRow], waiting: Mapping[str, int], changes: Changes
+    ) -> None:
+        """Suspects whose site's queue is empty go out again; whoever did take the message no longer counts."""
+        for known in suspects:
+            step = session.get_one(StepRow, known.id)
+            same = (step.state, step.attempt) == ("dispatched", known.attempt)
+            if same and waiting.get(step.site_name, 0) == 0:
+                endings.again(step, None, None)
+                changes.touch(step.run_id)
+
+    def silence(self, session: Session, now: datetime) -> None:
+        """Sites that no worker has named for a while."""
+        silent_after_s = self._settings.silent_after_s
+        if (now - self._since).total_seconds() < silent_after_s:
+            return
+        for site in repository.online_sites_before(session, now - timedelta(seconds=silent_after_s)):
+            if repository.move_site(session, site, "silent"):
+                record(session, "site_silent", params={"site": site.display_name or site.name})

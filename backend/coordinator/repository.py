@@ -1,0 +1,172 @@
+"""The coordinator's SQL. Runs and sites change by compare-and-set, because the API writes them, too; steps
+have no other writer."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
+from backend.runs import states
+
+PREPARE_KEY = ""
+
+
+def move_run(session: Session, run_id: str, following: str, **values: Any) -> bool:
+    """Compare-and-set of a run's state; whether it was this call that moved it."""
+    done = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.state.in_(states.sources("run", following)))
+        .values(state=following, revision=RunRow.revision + 1, **values)
+    )
+    assert isinstance(done, CursorResult)
+    return done.rowcount == 1
+
+
+def add_to_run(session: Session, run_id: str, amounts: dict[str, float]) -> None:
+    """Adds to the counters of a run; with no amounts it only says that the run changed."""
+    values = {name: getattr(RunRow, name) + amount for name, amount in amounts.items()}
+    session.execute(
+        update(RunRow).where(RunRow.id == run_id).values(revision=RunRow.revision + 1, **values)
+    )
+
+
+def runs_in(session: Session, wanted: Collection[str]) -> Sequence[RunRow]:
+    return session.scalars(
+        select(RunRow).where(RunRow.state.in_(wanted)).order_by(RunRow.id).execution_options(populate_existing=True)
+    ).all()
+
+
+def runs_sharing(session: Session, pilot_id: str, seed: int) -> Sequence[RunRow]:
+    """Live runs that start from the same prepared models."""
+    return session.scalars(
+        select(RunRow)
+        .where(RunRow.pilot_id == pilot_id, RunRow.seed == seed, RunRow.state.in_(states.RUN_LIVE))
+        .order_by(RunRow.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def num_runs(session: Session, pilot_id: str) -> int:
+    return session.scalar(select(func.count()).where(RunRow.pilot_id == pilot_id)) or 0
+
+
+def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRow]:
+    return session.scalars(
+        select(StepRow).where(
+            StepRow.pilot_id == pilot_id, StepRow.seed == seed, StepRow.run_key == PREPARE_KEY
+        )
+    ).all()
+
+
+def steps_from(session: Session, run_id: str, round: int) -> Sequence[StepRow]:
+    """The run's steps of `round` and later."""
+    return session.scalars(select(StepRow).where(StepRow.run_id == run_id, StepRow.round >= round)).all()
+
+
+def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
+    return session.scalars(
+        select(StepRow).where(StepRow.run_id == run_id, StepRow.state.in_(states.STEP_LIVE))
+    ).all()
+
+
+def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepRow]:
+    return session.scalars(
+        select(StepRow)
+        .where(StepRow.state == "ready", or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now))
+        .order_by(StepRow.id)
+        .limit(limit)
+    ).all()
+
+
+def artifacts_of(session: Session, run_id: str, rounds: Iterable[int]) -> Sequence[StepRow]:
+    return session.scalars(
+        select(StepRow).where(
+            StepRow.run_id == run_id,
+            StepRow.round.in_(sorted(set(rounds))),
+            StepRow.state == "completed",
+            StepRow.artifact_sha256.is_not(None),
+        )
+    ).all()
+
+
+def mark_dispatched(session: Session, sent: Collection[tuple[str, int]], now: datetime) -> None:
+    for step_id, attempt in sent:
+        session.execute(
+            update(StepRow)
+            .where(StepRow.id == step_id, StepRow.attempt == attempt, StepRow.state == "ready")
+            .values(state="dispatched", dispatched_at=now)
+        )
+
+
+def running_before(session: Session, limit: datetime) -> Sequence[StepRow]:
+    """Running steps whose last sign of life is older than `limit`."""
+    return session.scalars(
+        select(StepRow).where(StepRow.state == "running", StepRow.heartbeat_at < limit)
+    ).all()
+
+
+def running_on(session: Session, worker_id: str) -> Sequence[StepRow]:
+    return session.scalars(
+        select(StepRow).where(StepRow.state == "running", StepRow.worker_id == worker_id)
+    ).all()
+
+
+def dispatched_before(session: Session, limit: datetime) -> Sequence[StepRow]:
+    """Steps sent before `limit` to sites that are online, and not begun."""
+    return session.scalars(
+        select(StepRow)
+        .join(SiteRow, SiteRow.name == StepRow.site_name)
+        .where(StepRow.state == "dispatched", StepRow.dispatched_at < limit, SiteRow.state == "online")
+    ).all()
+
+
+def sites_named(session: Session, names: Collection[str]) -> Sequence[SiteRow]:
+    return session.scalars(select(SiteRow).where(SiteRow.name.in_(names))).all()
+
+
+def online_sites_before(session: Session, limit: datetime) -> Sequence[SiteRow]:
+    return session.scalars(
+        select(SiteRow).where(SiteRow.state == "online", SiteRow.last_seen_at < limit)
+    ).all()
+
+
+def local_site_names(session: Session) -> Sequence[str]:
+    return session.scalars(
+        select(SiteRow.name).where(SiteRow.placement == "local", SiteRow.state != "revoked")
+    ).all()
+
+
+def move_site(session: Session, site: SiteRow, following: str) -> bool:
+    """Compare-and-set of a site's state; no new revision, as no person changed anything."""
+    done = session.execute(
+        update(SiteRow)
+        .where(SiteRow.id == site.id, SiteRow.state.in_(states.sources("site", following)))
+        .values(state=following)
+    )
+    assert isinstance(done, CursorResult)
+    return done.rowcount == 1
+
+
+def is_announced(session: Session, pilot_id: str) -> bool:
+    """Whether the pilot has an event already."""
+    return session.scalar(select(EventRow.id).where(EventRow.pilot_id == pilot_id).limit(1)) is not None
+
+
+def beat(session: Session, part: str, now: datetime, params: dict[str, Any]) -> bool:
+    """Notes that a part lives; whether it was unknown before."""
+    row = session.get(HeartbeatRow, part)
+    if row is None:
+        session.add(HeartbeatRow(part=part, at=now, params=params))
+        return True
+    row.at, row.params = now, params
+    return False
+
+
+def drop_heartbeat(session: Session, part: str) -> bool:
+    row = session.get(HeartbeatRow, part)
+    if row is not None:
+        session.delete(row)
+    return row is not None

@@ -1,0 +1,175 @@
+"""One turn of the coordinator's loop: take reports, change rows in one transaction, then send.
+
+No transaction is open while the broker is asked or told anything.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from backend.coordinator import repository
+from backend.coordinator.advance import Advance
+from backend.coordinator.changes import Changes
+from backend.coordinator.dispatch import Dispatch
+from backend.coordinator.ingest import Ingest
+from backend.coordinator.memory import Plans
+from backend.coordinator.ports import Inbox, Reports
+from backend.coordinator.reaper import Reaper
+from backend.db.session import Database
+from backend.settings import Settings
+from worker.messages import Report, WorkerBeat, report, site_queue
+
+log = logging.getLogger(__name__)
+BATCH = 200
+POLL_S = 1.0
+CANCEL_GRACE_S = 20.0
+ASK_AGAIN_S = 3.0
+
+
+class Coordinator:
+    """Everything the loop keeps between turns; all of it can be worked out anew from the rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        reports: Reports,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database, self._inbox, self._reports, self._now = database, inbox, reports, now
+        self._settings = settings
+        self._plans = Plans()
+        self._ingest = Ingest(self._plans, settings.max_attempts)
+        self._advance = Advance(self._plans)
+        self._dispatch = Dispatch(self._plans)
+        self._reaper = Reaper(self._ingest, settings, now())
+        self._polled_at = 0.0
+        self._cancelling_since: dict[str, datetime] = {}
+        self._workers: dict[str, tuple[WorkerBeat, float]] = {}
+        self._asked_at: dict[str, float] = {}
+
+    def turn(self, wait_s: float = POLL_S) -> int:
+        """Waits up to `wait_s` for reports, and does all that follows; how many there were.
+
+        Raises: PortUnavailable (what was taken comes again), SQLAlchemyError.
+        """
+        batch = self._reports.take(BATCH, wait_s)
+        now = self._now()
+        is_poll = time.monotonic() - self._polled_at >= POLL_S
+        changes = Changes()
+        with self._database.write() as session:
+            for body in batch:
+                changes.join(self._take(session, body, now))
+            self._advance.follow(session, changes.finished, now, changes)
+            for step in changes.failed:
+                self._advance.fail(session, step, now, changes)
+            if is_poll or changes.look or self._cancelling_since:
+                self._commands(session, now, changes)
+            if is_poll:
+                self._timers(session, now, changes)
+            for run_id, amounts in changes.runs.items():
+                repository.add_to_run(session, run_id, amounts)
+        if batch:
+            self._reports.acknowledge()
+        if changes.flags:
+            self._inbox.cancel(sorted(changes.flags))
+        if is_poll:
+            self._polled_at = time.monotonic()
+            self._serve_local_sites()
+            self._resend(now, is_behind=len(batch) == BATCH)
+        self._send()
+        return len(batch)
+
+    def _take(self, session: Session, body: bytes, now: datetime) -> Changes:
+        """One report in a savepoint of its own: one that cannot be taken must not stop the others."""
+        try:
+            taken: Report = report.validate_json(body)
+        except ValidationError:
+            log.error("a report of %d bytes cannot be read and is dropped", len(body))
+            return Changes()
+        try:
+            with session.begin_nested():
+                changes = self._ingest.take(session, taken, now)
+        except Exception:
+            # The edge: the report is dropped, the step's lease brings it to its next attempt.
+            log.exception("report %s of %s is dropped", taken.kind, taken.worker_id)
+            return Changes()
+        if isinstance(taken, WorkerBeat):
+            self._workers[taken.worker_id] = (taken, time.monotonic())
+        elif taken.kind == "worker_lost":
+            self._workers.pop(taken.worker_id, None)
+        return changes
+
+    def _commands(self, session: Session, now: datetime, changes: Changes) -> None:
+        """What the API has asked for since: runs to start, runs to cancel."""
+        for run in repository.runs_in(session, ["queued"]):
+            self._advance.start(session, run, now, changes)
+        cancelling = repository.runs_in(session, ["cancelling"])
+        since = {run.id: self._cancelling_since.get(run.id, now) for run in cancelling}
+        for run in cancelling:
+            is_late = (now - since[run.id]).total_seconds() > CANCEL_GRACE_S
+            self._advance.cancel(session, run, now, is_late, changes)
+        still = {run.id for run in repository.runs_in(session, ["cancelling"])}
+        self._cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
+
+    def _timers(self, session: Session, now: datetime, changes: Changes) -> None:
+        lost = Changes()
+        self._reaper.leases(session, now, lost)
+        for step in lost.failed:
+            self._advance.fail(session, step, now, lost)
+        changes.join(lost)
+        self._reaper.silence(session, now)
+        repository.beat(session, "coordinator", now, {})
+
+    def _serve_local_sites(self) -> None:
+        """Asks the local worker to take steps of local sites that it does not serve yet."""
+        now = time.monotonic()
+        self._workers = {
+            id: heard for id, heard in self._workers.items() if now - heard[1] < self._settings.silent_after_s
+        }
+        local = [beat for beat, _ in self._workers.values() if beat.placement == "local"]
+        if not local:
+            return
+        with self._database.read() as session:
+            names = list(repository.local_site_names(session))
+        for beat in local:
+            for name in names:
+                asked = f"{beat.worker_id}/{name}"
+                if site_queue(name) in beat.queues or now - self._asked_at.get(asked, -ASK_AGAIN_S) < ASK_AGAIN_S:
+                    continue
+                self._asked_at[asked] = now
+                self._inbox.serve(name, beat.worker_id)
+
+    def _resend(self, now: datetime, is_behind: bool) -> None:
+        if is_behind:
+            return  # the report that it has begun may be among those not yet taken
+        with self._database.read() as session:
+            suspects = self._reaper.unbegun(session, now)
+        if not suspects:
+            return
+        waiting = self._inbox.waiting({step.site_name for step in suspects})
+        changes = Changes()
+        with self._database.write() as session:
+            self._reaper.resend(session, suspects, waiting, changes)
+            for run_id in changes.runs:
+                repository.add_to_run(session, run_id, {})
+
+    def _send(self) -> None:
+        now = self._now()
+        with self._database.read() as session:
+            outgoing = self._dispatch.outgoing(session, now)
+        if not outgoing:
+            return
+        sent: list[tuple[str, int]] = []
+        try:
+            for item in outgoing:
+                self._inbox.send(item.site_name, item.message)
+                sent.append((item.message.step_id, item.message.attempt))
+        finally:
+            with self._database.write() as session:
+                repository.mark_dispatched(session, sent, now)
