@@ -1,0 +1,204 @@
+"""Pilots over HTTP: a draft can change, every bad value has its place, a launch happens once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from backend.db.tables import ArmRow, AuditRow, PilotRow, RunRow
+from backend.runs.broker import RedisBroker
+from dimat.spec import PilotSpec, spec_sha256
+from tests.backend.building import PENDIGITS, assumptions, create_pilot, create_sites, launch, spec
+from tests.backend.conftest import Api
+from tests.services import free_port
+from worker.messages import REPORTS_LIST, Wake, report
+
+
+def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
+    names = create_sites(api.manager)
+    pilot = create_pilot(api.manager, names)
+    given = PilotSpec.model_validate(spec(names))
+    assert PilotSpec.model_validate(pilot["spec"]) == given
+    assert pilot["spec_sha256"] == spec_sha256(given)
+    assert (pilot["state"], pilot["num_runs"], pilot["assumptions_version"]) == ("draft", 2, 1)
+    assert pilot["assumptions"]["value_per_correct_decision"]["low"] == "0.10"
+    assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json() == pilot
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"rounds": 0}, "greater_than_equal", "spec.rounds"),
+        ({"rounds": "many"}, "int_parsing", "spec.rounds"),
+        ({"seeds": [1, 1]}, "duplicate_name", "spec"),
+        ({"arms": []}, "too_short", "spec.arms"),
+        ({"sites": [{"name": "site-01", "data": PENDIGITS}]}, "too_short", "spec.sites"),
+        ({"sites": [{"name": n, "data": PENDIGITS} for n in ("site-01", "nowhere")]}, "unknown_site", "spec.sites.1.name"),
+        ({"sites": [{"name": n, "data": {"kind": "sample", "dataset": "letter"}} for n in ("site-01", "site-02")]}, "site_data_differs", "spec.sites.0.data"),
+        ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec"),
+        ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec"),
+        ({"model": {"kind": "cnn"}}, "model_mismatch", "spec"),
+        ({"unheard": 1}, "extra_forbidden", "spec.unheard"),
+    ],
+)  # fmt: skip
+def test_bad_value_is_named_with_its_place_and_nothing_is_written(
+    api: Api, change: dict[str, Any], code: str, field: str
+) -> None:
+    body = {"spec": spec(create_sites(api.manager), **change)}
+    answer = api.manager.post("/api/v1/pilots", json=body)
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, problem["code"], problem["field"]) == (422, code, field), problem
+    assert problem["type"] == f"urn:awase:error:{code}"
+    assert problem["title"]
+    assert problem["remedy"]
+    assert api.viewer.get("/api/v1/pilots").json()["total"] == 0
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_number_that_is_not_finite_is_refused(api: Api, number: str) -> None:
+    text = json.dumps({"spec": spec(create_sites(api.manager), train={"lr": 0.5})}).replace("0.5", number)
+    answer = api.manager.post("/api/v1/pilots", content=text, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "spec.train.lr")
+
+
+def test_assumptions_out_of_order_are_refused(api: Api) -> None:
+    bad = assumptions(value_per_correct_decision={"low": "3", "likely": "2", "high": "1"})
+    body = {"spec": spec(create_sites(api.manager)), "assumptions": bad}
+    answer = api.manager.post("/api/v1/pilots", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "range_order")
+
+
+def test_value_basis_has_no_silent_default(api: Api) -> None:
+    given = assumptions()
+    del given["value_basis"]
+    answer = api.manager.post(
+        "/api/v1/pilots", json={"spec": spec(create_sites(api.manager)), "assumptions": given}
+    )
+    assert (answer.status_code, answer.json()["field"]) == (422, "assumptions.value_basis")
+
+
+def test_assumptions_change_as_a_new_version_even_after_launch(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    launch(api.manager, pilot)
+    changed = api.manager.patch(
+        f"/api/v1/pilots/{pilot['id']}", json={"assumptions": assumptions(currency="JPY")}
+    )
+    assert (changed.json()["assumptions"]["currency"], changed.json()["assumptions_version"]) == ("JPY", 2)
+
+
+def test_launched_spec_is_frozen(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    launch(api.manager, pilot)
+    answer = api.manager.patch(f"/api/v1/pilots/{pilot['id']}", json={"spec": {**pilot["spec"], "rounds": 9}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "pilot_launched")
+    assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()["spec"]["rounds"] == 2
+
+
+def test_draft_changes_only_from_the_revision_that_was_read(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    path = f"/api/v1/pilots/{pilot['id']}"
+    changed = api.manager.patch(
+        path, json={"spec": {**pilot["spec"], "rounds": 9}}, headers={"If-Match": 'W/"1"'}
+    )
+    assert (changed.json()["spec"]["rounds"], changed.headers["etag"]) == (9, 'W/"2"')
+    assert changed.json()["spec_sha256"] != pilot["spec_sha256"]
+    assert api.manager.patch(path, json={"title": "x"}, headers={"If-Match": 'W/"1"'}).status_code == 412
+
+
+def test_launch_queues_one_run_per_arm_and_seed(api: Api) -> None:
+    pilot = create_pilot(api.manager, seeds=[1, 2])
+    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/launch", headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 201
+    assert (answer.json()["state"], answer.json()["runs_summary"]["queued"]) == ("launched", 4)
+    runs = api.viewer.get(f"/api/v1/pilots/{pilot['id']}/runs").json()["items"]
+    assert [(run["arm"], run["seed"], run["state"]) for run in runs] == [
+        ("alone", 1, "queued"), ("alone", 2, "queued"), ("matched", 1, "queued"), ("matched", 2, "queued"),
+    ]  # fmt: skip
+    with api.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(ArmRow)) == 2
+        assert session.scalar(select(AuditRow.action).order_by(AuditRow.id.desc())) == "pilot_launched"
+
+
+def test_same_key_again_gives_the_same_answer_and_no_second_launch(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    path = f"/api/v1/pilots/{pilot['id']}/launch"
+    first = api.manager.post(path, headers={"Idempotency-Key": "k"})
+    second = api.manager.post(path, headers={"Idempotency-Key": "k"})
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    other = api.manager.post(path, headers={"Idempotency-Key": "other"})
+    assert (other.status_code, other.json()["code"]) == (409, "pilot_already_launched")
+    assert api.viewer.get("/api/v1/runs").json()["total"] == 2
+
+
+def test_launch_needs_a_key(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/launch")
+    assert (answer.status_code, answer.json()["code"]) == (400, "header_needed")
+
+
+def test_many_launches_at_once_queue_the_runs_once(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+
+    def one(number: int) -> int:
+        path = f"/api/v1/pilots/{pilot['id']}/launch"
+        return api.manager.post(path, headers={"Idempotency-Key": f"k{number}"}).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(one, range(6)))
+    assert statuses == [201, 409, 409, 409, 409, 409]
+    assert api.viewer.get("/api/v1/runs").json()["total"] == 2
+
+
+def test_site_that_changed_since_the_draft_stops_the_launch_whole(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    site = api.viewer.get("/api/v1/sites").json()["items"][1]
+    api.manager.patch(f"/api/v1/sites/{site['id']}", json={"state": "revoked"})
+    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/launch", headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
+        422,
+        "site_revoked",
+        "spec.sites.1.name",
+    )
+    with api.database.read() as session:
+        assert session.scalar(select(PilotRow.state)) == "draft"
+        assert session.scalar(select(func.count()).select_from(RunRow)) == 0
+
+
+def test_launch_wakes_the_coordinator_after_the_commit(api: Api, broker_url: str) -> None:
+    api.app.state.broker = RedisBroker(broker_url)
+    launch(api.manager, create_pilot(api.manager))
+    with redis.Redis.from_url(broker_url) as connection:
+        reports = connection.lrange(REPORTS_LIST, 0, -1)
+    assert [type(report.validate_json(one)) for one in reports] == [Wake]
+    api.app.state.broker.close()
+
+
+def test_launch_succeeds_while_the_broker_is_down(api: Api) -> None:
+    api.app.state.broker = RedisBroker(f"redis://127.0.0.1:{free_port()}/0")
+    assert len(launch(api.manager, create_pilot(api.manager))) == 2
+
+
+def test_clone_is_a_draft_of_its_own(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    launch(api.manager, pilot)
+    clone = api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "second-pilot"})
+    assert clone.status_code == 201
+    assert (clone.json()["state"], clone.json()["spec"]["name"]) == ("draft", "second-pilot")
+    assert clone.json()["assumptions"] == pilot["assumptions"]
+    taken = api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "second-pilot"})
+    assert taken.status_code == 409
+
+
+def test_list_filters_by_state_and_text_newest_first(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "second-pilot"})
+    launch(api.manager, pilot)
+    listed = api.viewer.get("/api/v1/pilots").json()
+    assert [one["name"] for one in listed["items"]] == ["second-pilot", "first-pilot"]
+    assert api.viewer.get("/api/v1/pilots?state=draft").json()["total"] == 1
+    assert api.viewer.get("/api/v1/pilots?q=FIRST").json()["items"][0]["name"] == "first-pilot"

@@ -1,0 +1,90 @@
+"""Sites over HTTP: made, found, changed with a revision, revoked."""
+
+from tests.backend.building import PENDIGITS, create_sites
+from tests.backend.conftest import Api
+
+
+def test_site_is_created_with_its_revision_as_etag(api: Api) -> None:
+    answer = api.manager.post(
+        "/api/v1/sites", json={"name": "osaka", "display_name": "Osaka 大阪", "data": PENDIGITS}
+    )
+    assert answer.status_code == 201
+    assert answer.headers["etag"] == 'W/"1"'
+    body = answer.json()
+    assert (body["state"], body["placement"], body["doing"], body["num_rows"]) == (
+        "invited",
+        "local",
+        None,
+        None,
+    )
+    assert api.viewer.get(f"/api/v1/sites/{body['id']}").json() == body
+
+
+def test_name_that_is_taken_is_a_conflict_with_its_field(api: Api) -> None:
+    create_sites(api.manager, 1)
+    answer = api.manager.post("/api/v1/sites", json={"name": "site-01", "data": PENDIGITS})
+    problem = answer.json()
+    assert answer.status_code == 409
+    assert (problem["code"], problem["field"], problem["params"]["name"]) == ("name_taken", "name", "site-01")
+
+
+def test_change_of_an_older_revision_is_refused_and_nothing_changes(api: Api) -> None:
+    create_sites(api.manager, 1)
+    site = api.viewer.get("/api/v1/sites").json()["items"][0]
+    path = f"/api/v1/sites/{site['id']}"
+    first = api.manager.patch(path, json={"display_name": "One"}, headers={"If-Match": 'W/"1"'})
+    assert (first.status_code, first.headers["etag"]) == (200, 'W/"2"')
+    stale = api.manager.patch(path, json={"display_name": "Two"}, headers={"If-Match": 'W/"1"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_revision")
+    assert api.viewer.get(path).json()["display_name"] == "One"
+
+
+def test_list_is_paged_filtered_and_counted(api: Api) -> None:
+    names = create_sites(api.manager, 5)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = api.viewer.get(
+            "/api/v1/sites", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
+        ).json()
+        assert page["total"] == 5
+        seen += [site["name"] for site in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == names
+    found = api.viewer.get("/api/v1/sites", params={"q": "PLANT 03"}).json()
+    assert [site["name"] for site in found["items"]] == ["site-03"]
+    assert api.viewer.get("/api/v1/sites", params={"q": "%"}).json()["total"] == 0
+
+
+def test_foreign_cursor_is_bad_input(api: Api) -> None:
+    for cursor in ("nonsense", "W10", "WzFd", "%%%"):
+        answer = api.viewer.get("/api/v1/sites", params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")
+
+
+def test_revoked_site_cannot_change_any_more(api: Api) -> None:
+    create_sites(api.manager, 1)
+    path = f"/api/v1/sites/{api.viewer.get('/api/v1/sites').json()['items'][0]['id']}"
+    assert api.manager.patch(path, json={"state": "revoked"}).json()["state"] == "revoked"
+    answer = api.manager.patch(path, json={"display_name": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "site_revoked")
+
+
+def test_unknown_data_set_and_bad_name_are_named_with_their_fields(api: Api) -> None:
+    answer = api.manager.post(
+        "/api/v1/sites", json={"name": "Bad Name", "data": {"kind": "sample", "dataset": "mnist"}}
+    )
+    problem = answer.json()
+    assert answer.status_code == 422
+    assert {error["field"]: error["code"] for error in problem["errors"]} == {
+        "name": "string_pattern_mismatch",
+        "data.dataset": "unknown_sample",
+    }
+    assert api.viewer.get("/api/v1/sites").json()["total"] == 0
+
+
+def test_samples_say_what_a_site_can_start_with(api: Api) -> None:
+    names = [sample["name"] for sample in api.viewer.get("/api/v1/samples").json()]
+    assert "pendigits" in names
