@@ -58,12 +58,15 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
     """A code said in a language. A code the catalogue lacks is said as `invalid_value`."""
     known = code if find(lang, f"errors.{code}.title") is not None else "invalid_value"
     remedy = f"errors.{known}.remedy"
+    said = {"code": code, **params}
+    if "thing" in params:  # a thing has a name in every language; `params` keeps the plain one
+        said["thing"] = find(lang, f"things.{params['thing']}") or params["thing"]
     return FieldProblem(
         code=code,
         params=params,
         field=field,
-        title=say(lang, f"errors.{known}.title", {"code": code, **params}),
-        remedy=say(lang, remedy, params) if find(lang, remedy) is not None else None,
+        title=say(lang, f"errors.{known}.title", said),
+        remedy=say(lang, remedy, said) if find(lang, remedy) is not None else None,
     )
 
 
@@ -148,6 +151,6 @@ def _params(error: Mapping[str, Any]) -> Params:
         else:
             params[name] = str(value)
     given = error.get("input")
-    if isinstance(given, str | int | float | bool) and "value" not in params:
-        params["value"] = str(given)[:100]
+    shown = str(given)[:100] if isinstance(given, str | int | float | bool) else type(given).__name__
+    params.setdefault("value", shown)
     return params
