@@ -124,7 +124,7 @@ def _begin() -> None:
         say("the requirements have changed: updating .venv (usually under a minute)")
         UNFINISHED.touch()
         return
-    say(f"setting up in {VENV}: about two minutes, once (about 400 MB to download)")
+    say(f"setting up in {VENV}: a minute or two, once (about 400 MB to download)")
     with stage("Python environment", "about 10 s"):
         if VENV.exists():
             shutil.rmtree(VENV)

@@ -44,7 +44,6 @@ def node_environment() -> dict[str, str]:
         "npm_config_fund": "false",
         "npm_config_audit": "false",
         "npm_config_update_notifier": "false",
-        "NO_COLOR": "1",
     }
 
 

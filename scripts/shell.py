@@ -3,6 +3,7 @@
 Standard library only: these files run before anything is installed.
 """
 
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 keep_open: list[int] = []
 """File descriptors that started programs inherit."""
@@ -65,7 +68,7 @@ def run(
             with _lock:
                 _running.discard(process)
     if code != 0:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        lines = COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()[-12:]
         raise Problem(
             f"'{Path(command[0]).name}' failed. Its last lines (all of them: {log}):\n" + "\n".join(lines)
         )
