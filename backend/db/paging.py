@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from backend.db.tables.base import UtcDateTime
 from backend.errors import Invalid
 
 Row = TypeVar("Row")
@@ -103,7 +104,7 @@ def _foreign(cursor: str) -> Invalid:
 
 
 def _typed(value: object, column: InstrumentedAttribute[Any]) -> object:
-    wanted = column.type.python_type
+    wanted = datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
     if wanted is datetime and isinstance(value, str):
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo is None:

@@ -14,7 +14,7 @@ router = APIRouter(tags=["summary"])
 @router.get(
     "/pilots/{pilot_id}/summary",
     dependencies=[Depends(needs("pilots.read"))],
-    responses=responses(401, 403, 404),
+    responses=responses(401, 403, 404, 422),
 )
 def pilot_summary(pilot_id: Id, session: ReadSession) -> PilotSummary:
     """Who gains and who loses against training alone, from what was measured."""

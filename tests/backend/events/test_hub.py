@@ -1,0 +1,151 @@
+"""The stream of events: nothing lost, nothing twice, ended when the server stops."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+
+from backend.db.session import Database
+from backend.events import service
+from backend.events.hub import EventHub
+from tests.backend.conftest import Api
+
+
+def _write(database: Database, *codes: str, run: str | None = None, pilot: str | None = None) -> None:
+    with database.write() as session:
+        for code in codes:
+            service.record(session, code, run_id=run, pilot_id=pilot)
+            session.flush()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+async def _codes(
+    hub: EventHub, count: int, after: int | None, run: str | None = None, pilot: str | None = None
+) -> list[str]:
+    codes: list[str] = []
+    async for event in hub.listen(after, run, pilot, ping_s=5):
+        assert event is not None
+        codes.append(event.code)
+        if len(codes) == count:
+            break
+    return codes
+
+
+def test_replay_and_live_events_meet_without_gap_or_repetition(database: Database) -> None:
+    async def scene() -> list[str]:
+        hub = EventHub(database, poll_s=0.01)
+        _write(database, "a", "b")
+        listening = asyncio.create_task(_codes(hub, 53, after=0))
+        for number in range(50):
+            await asyncio.to_thread(_write, database, f"n{number}")
+        await asyncio.to_thread(_write, database, "end")
+        codes = await asyncio.wait_for(listening, 20)
+        hub.close()
+        return codes
+
+    assert asyncio.run(scene()) == ["a", "b", *(f"n{number}" for number in range(50)), "end"]
+
+
+def test_replay_begins_after_the_id_that_was_seen_and_new_listeners_get_only_new_events(
+    database: Database,
+) -> None:
+    async def scene() -> tuple[list[str], list[str]]:
+        hub = EventHub(database, poll_s=0.01)
+        _write(database, "a", "b", "c")
+        replayed = await _codes(hub, 2, after=1)
+        fresh = asyncio.create_task(_codes(hub, 1, after=None))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(_write, database, "new")
+        live = await asyncio.wait_for(fresh, 10)
+        hub.close()
+        return replayed, live
+
+    assert asyncio.run(scene()) == (["b", "c"], ["new"])
+
+
+def test_listener_of_one_run_hears_only_of_it(database: Database) -> None:
+    async def scene() -> list[str]:
+        hub = EventHub(database, poll_s=0.01)
+        _write(database, "other", run="r2")
+        _write(database, "mine", run="r1", pilot="p")
+        listening = asyncio.create_task(_codes(hub, 2, after=0, run="r1"))
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(_write, database, "other again", run="r2")
+        await asyncio.to_thread(_write, database, "mine again", run="r1")
+        codes = await asyncio.wait_for(listening, 10)
+        hub.close()
+        return codes
+
+    assert asyncio.run(scene()) == ["mine", "mine again"]
+
+
+def test_silence_is_filled_with_pings_and_close_ends_every_listener(database: Database) -> None:
+    async def scene() -> list[object]:
+        hub = EventHub(database, poll_s=0.01)
+        heard: list[object] = []
+
+        async def listen() -> None:
+            async for event in hub.listen(None, None, None, ping_s=0.02):
+                heard.append(event)
+                if len(heard) == 2:
+                    hub.close()
+
+        await asyncio.wait_for(listen(), 10)
+        return heard
+
+    assert asyncio.run(scene()) == [None, None]
+
+
+@contextmanager
+def _served(api: Api) -> Iterator[str]:
+    """The application behind a real server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(api.app, log_level="error", timeout_graceful_shutdown=10, lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api) -> None:
+    headers = dict(api.viewer.headers)
+    _write(api.database, "first", "second", pilot="p1")
+    with _served(api) as url:
+        with httpx.stream(
+            "GET", f"{url}/api/v1/events?pilot=p1", headers={**headers, "Last-Event-ID": "1"}, timeout=20
+        ) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "content-encoding" not in answer.headers
+            lines = answer.iter_lines()
+            read = [next(lines) for _ in range(4)]
+            assert read[0].startswith("retry:")
+            assert read[2] == "id: 2"
+            assert '"code":"second"' in read[3]
+            api.app.state.events.close()
+            assert [line for line in lines if line] == []
+
+
+def test_stream_needs_a_signed_in_listener(api: Api) -> None:
+    assert api.anonymous.get("/api/v1/events").status_code == 401
+    assert api.viewer.get("/api/v1/events?after=-1").status_code == 422

@@ -1,0 +1,58 @@
+"""Progress in words."""
+
+import pytest
+
+from backend.runs.progress import StepFact, run_progress
+from backend.text.catalogue import say
+
+SITES = [f"site-{number:02}" for number in range(1, 9)]
+
+
+def _steps(round: int, kind: str, completed: int, running: int = 0) -> list[StepFact]:
+    states = ["completed"] * completed + ["running"] * running
+    return [StepFact(round, kind, index, SITES[index], state) for index, state in enumerate(states)]
+
+
+def test_merging_names_the_sites_that_are_waited_for() -> None:
+    steps = [*_steps(3, "merge", 6, 1), *_steps(3, "train", 2, 2)]
+    words = run_progress("running", 8, 2, SITES, steps)
+    assert (
+        say("en", f"progress.{words.code}", words.params)
+        == "Round 3: 6 of 8 sites merged, waiting for site-07, site-08."
+    )
+    assert (
+        say("ja", f"progress.{words.code}", words.params)
+        == "ラウンド 3: 8 拠点中 6 拠点が統合済み、site-07, site-08 を待っています。"
+    )
+
+
+def test_training_comes_after_all_have_merged() -> None:
+    words = run_progress("running", 8, 2, SITES, [*_steps(3, "merge", 8), *_steps(3, "train", 7)])
+    assert (
+        say("en", f"progress.{words.code}", words.params)
+        == "Round 3: 7 of 8 sites trained, waiting for site-08."
+    )
+
+
+def test_many_missing_sites_are_counted_not_listed() -> None:
+    words = run_progress("running", 8, 0, SITES, _steps(1, "train", 1, 7))
+    assert say("en", f"progress.{words.code}", words.params) == (
+        "Round 1: 1 of 8 sites trained, waiting for site-02, site-03, site-04 and 4 more."
+    )
+
+
+def test_queued_run_whose_sites_prepare_says_so() -> None:
+    words = run_progress("queued", 8, -1, SITES, _steps(0, "prepare", 7, 1))
+    assert (words.code, words.params["done"]) == ("preparing_waiting", 7)
+
+
+def test_between_two_rounds_the_next_is_about_to_begin() -> None:
+    words = run_progress("running", 8, 3, SITES, _steps(3, "train", 8))
+    assert (words.code, words.params["round"]) == ("starting_round", 4)
+
+
+@pytest.mark.parametrize("state", ["queued", "cancelling", "cancelled", "failed", "completed", "paused"])
+def test_other_states_are_said_as_they_are(state: str) -> None:
+    words = run_progress(state, 8, 2, SITES, [])
+    assert words.code == state
+    assert "{" not in say("en", f"progress.{words.code}", words.params)

@@ -1,0 +1,168 @@
+"""Runs over HTTP: found, read in words, their measurements, their result, their end."""
+
+from typing import Any
+
+import pytest
+
+from backend.db.tables import RunRow
+from tests.backend.building import add_step, create_pilot, launch, measure
+from tests.backend.conftest import Api
+
+
+@pytest.fixture
+def run(api: Api) -> dict[str, Any]:
+    """The run of the arm `matched`, with round 1 finished at all three sites."""
+    runs = launch(api.manager, create_pilot(api.manager))
+    with api.database.write() as session:
+        row = session.get(RunRow, runs[1]["id"])
+        assert row is not None
+        measure(session, row, rounds_done=1)
+    body: dict[str, Any] = api.viewer.get(f"/api/v1/runs/{runs[1]['id']}").json()
+    return body
+
+
+def test_run_shows_means_over_sites_of_its_last_finished_round(run: dict[str, Any]) -> None:
+    assert run["own_site_mean"] == pytest.approx(0.61)
+    assert run["all_site_mean"] == pytest.approx(0.51)
+    assert (run["rounds_done"], run["pilot_name"], run["state"]) == (1, "first-pilot", "running")
+    assert run["progress"]["code"] == "starting_round"
+
+
+def test_progress_follows_the_steps(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        add_step(session, row, "merge", 2, 0, "completed")
+        add_step(session, row, "merge", 2, 1, "running")
+    progress = api.viewer.get(f"/api/v1/runs/{run['id']}").json()["progress"]
+    assert progress["code"] == "merging_waiting"
+    assert (progress["params"]["round"], progress["params"]["done"]) == (2, 1)
+    assert progress["params"]["waiting"] == "Plant 02, Plant 03"
+
+
+def test_steps_of_a_round_include_those_that_wait_and_for_whom(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        add_step(session, row, "merge", 2, 0, "completed", seconds=1.25)
+        add_step(session, row, "merge", 2, 1, "running", progress=0.5)
+    page = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=2").json()
+    found = {(step["kind"], step["site_name"]): step for step in page["items"]}
+    assert page["total"] == 6
+    assert found["merge", "site-01"]["words"]["code"] == "merge.completed"
+    assert found["merge", "site-02"]["words"]["params"]["percent"] == 50
+    assert (found["merge", "site-03"]["state"], found["merge", "site-03"]["waits_for"]) == ("waiting", [])
+    assert found["train", "site-02"]["waits_for"] == ["Plant 02"]
+    assert found["train", "site-02"]["id"] is None
+
+
+def test_steps_are_paged_with_and_without_a_round(api: Api, run: dict[str, Any]) -> None:
+    for query, total in (("", 12), ("round=1", 6)):
+        path = f"/api/v1/runs/{run['id']}/steps?limit=5&{query}"
+        seen: list[str] = []
+        page = api.viewer.get(path).json()
+        while True:
+            seen += [step["id"] for step in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            page = api.viewer.get(f"{path}&cursor={page['next_cursor']}").json()
+        assert page["total"] == total
+        assert len(seen) == len(set(seen)) == total
+
+
+def test_metrics_and_exchanges_carry_names_of_sites(api: Api, run: dict[str, Any]) -> None:
+    metrics = api.viewer.get(f"/api/v1/runs/{run['id']}/metrics").json()
+    assert metrics["total"] == 9
+    assert metrics["items"][0]["site_name"] == "site-01"
+    assert [m["round"] for m in metrics["items"]] == [0] * 3 + [1] * 6
+    assert api.viewer.get(f"/api/v1/runs/{run['id']}/metrics?since=1").json()["total"] == 6
+    exchanges = api.viewer.get(f"/api/v1/runs/{run['id']}/exchanges?limit=2").json()
+    assert exchanges["total"] == 3
+    assert (exchanges["items"][0]["from_site"], exchanges["items"][0]["to_site"]) == ("site-02", "site-01")
+    rest = api.viewer.get(
+        f"/api/v1/runs/{run['id']}/exchanges?limit=2&cursor={exchanges['next_cursor']}"
+    ).json()
+    assert len(rest["items"]) == 1
+
+
+def test_result_has_the_shape_that_others_rely_on(api: Api, run: dict[str, Any]) -> None:
+    result = api.viewer.get(f"/api/v1/pilots/{run['pilot_id']}/result").json()
+    assert result["pilot"]["sites"] == ["site-01", "site-02", "site-03"]
+    assert result["pilot"]["rounds"] == 2
+    alone, matched = result["runs"]
+    assert (alone["arm"], alone["rounds"], alone["final_artifacts"]) == ("alone", [], {})
+    assert [(r["round"], r["merged"], r["after_merge"] is None) for r in matched["rounds"]] == [
+        (0, False, True),
+        (1, True, False),
+    ]
+    own = matched["rounds"][1]["after_train"]["own_site"]
+    assert own["mean"] == pytest.approx(0.61)
+    assert own["by_site"] == pytest.approx({"site-01": 0.6, "site-02": 0.61, "site-03": 0.62})
+    assert matched["final_artifacts"] == {f"site-{site + 1:02}": f"1{site}" * 32 for site in range(3)}
+    assert set(matched) == {
+        "arm", "method", "seed", "state", "reason", "rounds", "bytes_exchanged", "bytes_uploaded",
+        "bytes_evaluation", "bytes_wasted", "busy_s", "seconds", "final_artifacts",
+    }  # fmt: skip
+    entry = api.viewer.get(f"/api/v1/runs/{run['id']}/result").json()
+    assert entry["rounds"] == matched["rounds"]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("state=running", 1), ("state=queued", 1), ("pilot=first-pilot", 2), ("pilot=other", 0), ("arm=alone", 1),
+        ("method=dimat", 1), ("q=MATCH", 1), ("q=first", 2), ("q=_", 0),
+    ],
+)  # fmt: skip
+def test_history_is_filtered(api: Api, run: dict[str, Any], query: str, count: int) -> None:
+    assert api.viewer.get(f"/api/v1/runs?{query}").json()["total"] == count
+
+
+@pytest.mark.parametrize(
+    "sort", ["created_at", "-created_at", "arm", "-arm", "state", "-bytes_exchanged", "method"]
+)
+def test_history_is_sorted_and_pages_meet_without_gap(api: Api, run: dict[str, Any], sort: str) -> None:
+    whole = [one["id"] for one in api.viewer.get(f"/api/v1/runs?sort={sort}").json()["items"]]
+    first = api.viewer.get(f"/api/v1/runs?sort={sort}&limit=1").json()
+    second = api.viewer.get(f"/api/v1/runs?sort={sort}&limit=1&cursor={first['next_cursor']}").json()
+    assert [one["id"] for one in (*first["items"], *second["items"])] == whole
+    assert second["next_cursor"] is None
+
+
+def test_cancel_asks_once_and_leaves_the_end_to_the_coordinator(api: Api, run: dict[str, Any]) -> None:
+    first = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
+    assert (first.status_code, first.json()["state"]) == (202, "cancelling")
+    again = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
+    assert again.json()["revision"] == first.json()["revision"] == run["revision"] + 1
+    assert [entry["action"] for entry in api.admin.get("/api/v1/audit?limit=1").json()["items"]] == [
+        "run_cancelled"
+    ]
+
+
+def test_run_that_has_ended_cannot_be_cancelled(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        row.state, row.reason = "completed", {"code": "completed", "params": {}}
+    answer = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
+    assert (answer.status_code, answer.json()["code"]) == (409, "run_has_ended")
+
+
+def test_site_says_which_step_it_works_on(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        add_step(session, row, "merge", 2, 1, "running")
+    doing = {site["name"]: site["doing"] for site in api.viewer.get("/api/v1/sites").json()["items"]}
+    assert doing["site-01"] is None
+    assert (doing["site-02"]["arm"], doing["site-02"]["kind"], doing["site-02"]["round"]) == (
+        "matched",
+        "merge",
+        2,
+    )
+
+
+def test_unknown_run_is_not_found_everywhere(api: Api) -> None:
+    for end in ("", "/steps", "/metrics", "/exchanges", "/result"):
+        answer = api.viewer.get(f"/api/v1/runs/0190a000-0000-7000-8000-000000000000{end}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), end

@@ -1,0 +1,62 @@
+"""Errors are problem+json in the reader's language, and never tell of the inside."""
+
+import logging
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from backend import problems
+from tests.backend.building import create_sites
+from tests.backend.conftest import Api
+
+MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "errors"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing", 404, "no_such_page"),
+        ("DELETE", "/api/v1/sites", 405, "method_not_allowed"),
+        ("GET", "/api/v1/sites/0190a000-0000-7000-8000-000000000000", 404, "not_found"),
+        ("GET", "/api/v1/sites/%00", 422, "string_pattern_mismatch"),
+        ("GET", "/api/v1/sites?limit=201", 422, "less_than_equal"),
+        ("GET", "/api/v1/runs?sort=nonsense", 422, "literal_error"),
+        ("GET", "/api/v1/sites?q=%00", 422, "string_pattern_mismatch"),
+    ],
+)
+def test_every_refusal_is_a_problem(api: Api, method: str, path: str, status: int, code: str) -> None:
+    answer = api.viewer.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == MEMBERS
+
+
+def test_problem_speaks_the_reader_s_language(api: Api) -> None:
+    create_sites(api.manager, 1)
+    body = {"name": "site-01", "data": {"kind": "sample", "dataset": "pendigits"}}
+    japanese = api.manager.post("/api/v1/sites", json=body, headers={"Accept-Language": "ja"}).json()
+    assert japanese["title"] == "拠点 の名前「site-01」はすでに使われています。"
+    assert japanese["params"] == {"thing": "site", "name": "site-01"}
+    english = api.manager.post("/api/v1/sites?lang=en", json=body, headers={"Accept-Language": "ja"}).json()
+    assert english["title"] == "There is already a site named 'site-01'."
+
+
+def test_body_that_is_no_json_is_refused(api: Api) -> None:
+    answer = api.manager.post("/api/v1/sites", content="{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "json_invalid")
+
+
+def test_unforeseen_error_is_logged_and_answered_without_the_inside(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise ValueError("secret inside")
+
+    with caplog.at_level(logging.ERROR):
+        answer = TestClient(app, raise_server_exceptions=False).get("/broken")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "secret inside" in caplog.text

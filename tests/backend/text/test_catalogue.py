@@ -1,0 +1,85 @@
+"""The catalogue: both languages say the same keys with the same places, and every code we use is in it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+import pytest
+
+import dimat.errors
+from backend.runs.progress import _DOING
+from backend.runs.schemas import StepState
+from backend.runs.states import MOVES
+from backend.text.catalogue import LANGUAGES, catalogue, choose_language, find, say
+from dimat.schedule import StepKind
+from dimat.spec import Method
+
+
+def _sentences(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, str):
+            yield place + key, value
+        else:
+            yield from _sentences(value, f"{place}{key}.")
+
+
+def _places(sentence: str) -> set[str]:
+    # What follows a comma is i18next's formatting of the value.
+    return {name.split(",")[0].strip() for name in re.findall(r"\{([^{}]+)\}", sentence)}
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    english, japanese = (dict(_sentences(catalogue(lang))) for lang in LANGUAGES)
+    # Japanese has no plural; i18next looks its counted sentences up as `_other`.
+    without_plural = {key for key in english if key.endswith("_one")}
+    assert set(english) - without_plural == set(japanese) - {key for key in japanese if key.endswith("_one")}
+
+
+def test_japanese_needs_no_value_that_english_does_not_get() -> None:
+    # The other way round is a matter of style: a language may leave out what its reader knows already.
+    english, japanese = (dict(_sentences(catalogue(lang))) for lang in LANGUAGES)
+    unfilled = {
+        key: _places(text) - _places(english[key]) for key, text in japanese.items() if key in english
+    }
+    assert {key: places for key, places in unfilled.items() if places} == {}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_code_that_is_used_can_be_said(lang: str) -> None:
+    errors = [cls.code for cls in _all_errors(dimat.errors.DimatError) if cls.template]
+    keys = [f"errors.{code}.{part}" for code in errors for part in ("title", "remedy")]
+    keys += [
+        f"steps.{kind}.{state}" for kind in get_args(StepKind) for state in (*get_args(StepState), "retrying")
+    ]
+    keys += [
+        f"progress.{doing}{end}" for doing in _DOING.values() for end in ("", "_waiting", "_waiting_more")
+    ]
+    keys += [f"states.{thing}.{state}" for thing, moves in MOVES.items() for state in moves]
+    keys += [f"methods.{method}" for method in get_args(Method)]
+    assert [key for key in keys if find(lang, key) is None] == []
+
+
+def test_missing_key_is_said_as_itself_and_missing_value_stays_a_place() -> None:
+    assert say("en", "errors.unheard.title") == "errors.unheard.title"
+    assert (
+        say("en", "errors.name_taken.title", {"thing": "site"}) == "There is already a site named '{name}'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "chosen"),
+    [
+        ("ja", "en", "ja"), (None, "ja-JP,ja;q=0.9,en;q=0.8", "ja"), (None, "fr;q=1,en;q=0.2,ja;q=0.5", "ja"),
+        (None, None, "en"), ("xx", "", "en"), (None, "ja;q=nonsense,en", "en"),
+    ],
+)  # fmt: skip
+def test_language_follows_the_query_then_the_header(
+    asked: str | None, header: str | None, chosen: str
+) -> None:
+    assert choose_language(asked, header) == chosen
+
+
+def _all_errors(base: type[dimat.errors.DimatError]) -> Iterator[type[dimat.errors.DimatError]]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _all_errors(cls)

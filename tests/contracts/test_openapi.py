@@ -1,0 +1,90 @@
+"""The description of the API is the golden file, and the API keeps to it whatever it is sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+
+from backend.auth import service as auth
+from backend.db.migrate import migrate
+from backend.main import create_app
+from backend.openapi import as_text
+from backend.settings import Settings
+
+GOLDEN = Path(__file__).parent / "openapi.json"
+ID = "0190a000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    described: dict[str, Any] = create_app(
+        Settings(database_url_given="sqlite://", broker_url=None)
+    ).openapi()
+    return described
+
+
+def test_golden_file_is_what_the_server_says(described: dict[str, Any]) -> None:
+    hint = "Changed on purpose? python -m backend.openapi > tests/contracts/openapi.json"
+    assert GOLDEN.read_text(encoding="utf-8") == as_text(described), hint
+
+
+def test_names_that_others_rely_on_are_there(described: dict[str, Any]) -> None:
+    paths = described["paths"]
+    for path in (
+        "/sites", "/topologies", "/pilots", "/runs", "/tokens", "/events", "/health", "/pilots/{pilot_id}/launch",
+        "/pilots/{pilot_id}/runs", "/pilots/{pilot_id}/roi", "/pilots/{pilot_id}/figures/{name}",
+        "/runs/{run_id}/steps", "/runs/{run_id}/metrics", "/runs/{run_id}/exchanges", "/runs/{run_id}/roi",
+        "/runs/{run_id}/figures/{name}", "/runs/{run_id}/cancel",
+    ):  # fmt: skip
+        assert f"/api/v1{path}" in paths
+
+
+def test_every_list_has_items_cursor_and_total(described: dict[str, Any]) -> None:
+    pages = {
+        name: schema for name, schema in described["components"]["schemas"].items() if name.endswith("Page")
+    }
+    assert len(pages) >= 9
+    for name, schema in pages.items():
+        assert set(schema["properties"]) == {"items", "next_cursor", "total"}, name
+
+
+def test_every_error_is_described_as_a_problem(described: dict[str, Any]) -> None:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+    assert "HTTPValidationError" not in json.dumps(described)
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The schema bound to a server with a database, and an administrator's token."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('contracts') / 'awase.sqlite'}"
+    migrate(url)
+    app = create_app(Settings(database_url_given=url, broker_url=None))
+    with app.state.database.write() as session:
+        token = auth.token_for_command_line(session, "contract", "admin")
+    loaded = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+    loaded.config.update(headers={"Authorization": f"Bearer {token}"})
+    yield loaded
+    app.state.database.close()
+
+
+api = schemathesis.pytest.from_fixture("schema")
+
+
+@api.exclude(operation_id="stream_events").parametrize()
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_nothing_that_is_sent_breaks_the_server(case: schemathesis.Case) -> None:
+    case.call_and_validate(checks=[not_a_server_error])
