@@ -1,0 +1,32 @@
+/* The typed client of the HTTP API. Adds the CSRF token and the page's language; nothing else. */
+import createFetch, { type Middleware } from 'openapi-fetch';
+import createQueryClient from 'openapi-react-query';
+import i18next from 'i18next';
+import type { components, paths } from './schema';
+
+export type Schemas = components['schemas'];
+export type Problem = Schemas['Problem'];
+export type Text = Schemas['Text'];
+
+let csrfToken: string | null = null;
+
+export function rememberCsrfToken(token: string | null): void {
+  csrfToken = token;
+}
+
+const headers: Middleware = {
+  onRequest({ request }) {
+    request.headers.set('Accept-Language', i18next.language);
+    if (csrfToken !== null && request.method !== 'GET') request.headers.set('X-CSRF-Token', csrfToken);
+    return request;
+  },
+};
+
+export const http = createFetch<paths>({
+  baseUrl: window.location.origin,
+  // Looked up at each call, so that nothing is bound to the fetch of the first moment.
+  fetch: (request) => globalThis.fetch(request),
+});
+http.use(headers);
+
+export const api = createQueryClient(http);

@@ -1,0 +1,60 @@
+/* Who is signed in, and what they may do. */
+import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
+import { api, http, rememberCsrfToken, type Schemas } from './client';
+import { isProblem } from './problems';
+
+const KEY = ['session'] as const;
+export type Me = Schemas['Me'];
+
+/** The signed-in person, or null. */
+export function useMe() {
+  return useQuery({ queryKey: KEY, queryFn: readSession, staleTime: 60_000, retry: 2 });
+}
+
+async function readSession(): Promise<Me | null> {
+  const { data, error, response } = await http.GET('/api/v1/session');
+  if (data) {
+    rememberCsrfToken(data.csrf_token);
+    return data;
+  }
+  if (response.status === 401) return null;
+  throw error;
+}
+
+export async function signIn(client: QueryClient, body: Schemas['SignIn']): Promise<void> {
+  const { data, error } = await http.POST('/api/v1/session', { body });
+  if (!data) throw error;
+  rememberCsrfToken(data.csrf_token);
+  client.clear();
+  client.setQueryData(KEY, data);
+}
+
+export async function signOut(client: QueryClient): Promise<void> {
+  const { error } = await http.DELETE('/api/v1/session');
+  if (error && isProblem(error) && error.status !== 401) throw error;
+  rememberCsrfToken(null);
+  client.clear();
+  client.setQueryData(KEY, null);
+}
+
+/** Whether the signed-in person has a permission; false until it is known. */
+export function useMay(permission: string): boolean {
+  const { data } = useMe();
+  return data?.permissions.includes(permission) ?? false;
+}
+
+/** Refetches everything below these API paths. */
+export function useRefresh() {
+  const client = useQueryClient();
+  return (...paths: string[]) =>
+    client.invalidateQueries({
+      predicate: ({ queryKey }) => {
+        const path = queryKey[1];
+        return typeof path === 'string' && paths.some((start) => path.startsWith(start));
+      },
+    });
+}
+
+export function useHealth() {
+  return api.useQuery('get', '/api/v1/health', {}, { refetchInterval: 10_000, retry: false });
+}

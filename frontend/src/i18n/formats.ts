@@ -1,0 +1,95 @@
+/* Dates, numbers, bytes and money as people of a language read them. Pure. */
+
+export interface Formats {
+  number(value: number | null | undefined, digits?: number): string;
+  percent(fraction: number | null | undefined): string;
+  points(fraction: number | null | undefined): string;
+  bytes(count: number | null | undefined): string;
+  money(amount: string | null | undefined, currency: string): string;
+  moment(at: string | null | undefined): string;
+  clock(at: string): string;
+  ago(at: string | null | undefined, now: number): string;
+  duration(seconds: number | null | undefined): string;
+  list(names: readonly string[]): string;
+}
+
+const NONE = '–';
+const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+export function formatsOf(language: string): Formats {
+  const intl = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options);
+  return {
+    number: (value, digits = 0) =>
+      value == null ? NONE : intl({ maximumFractionDigits: digits }).format(value),
+    percent: (value) =>
+      value == null
+        ? NONE
+        : intl({ style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value),
+    points: (value) =>
+      value == null
+        ? NONE
+        : intl({ signDisplay: 'exceptZero', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(
+            value * 100,
+          ),
+    bytes: (count) => {
+      if (count == null) return NONE;
+      let unit = 0;
+      let value = count;
+      while (value >= 1000 && unit < BYTE_UNITS.length - 1) {
+        value /= 1000;
+        unit += 1;
+      }
+      return intl({
+        style: 'unit',
+        unit: BYTE_UNITS[unit] ?? 'byte',
+        unitDisplay: unit === 0 ? 'long' : 'short',
+        maximumFractionDigits: unit === 0 ? 0 : 1,
+      }).format(value);
+    },
+    money: (amount, currency) => (amount == null ? NONE : moneyOf(language, currency, Number(amount))),
+    moment: (at) =>
+      at == null
+        ? NONE
+        : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
+    clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
+    ago: (at, now) => (at == null ? NONE : agoOf(language, (Date.parse(at) - now) / 1000)),
+    duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
+    list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
+  };
+}
+
+function moneyOf(language: string, currency: string, value: number): string {
+  const small = Math.abs(value) < 100;
+  try {
+    return new Intl.NumberFormat(language, {
+      style: 'currency',
+      currency,
+      ...(small ? {} : { maximumFractionDigits: 0 }),
+    }).format(value);
+  } catch {
+    return `${new Intl.NumberFormat(language).format(value)} ${currency}`; // a currency that Intl does not know
+  }
+}
+
+function agoOf(language: string, seconds: number): string {
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
+  const size = Math.abs(seconds);
+  if (size < 60) return relative.format(Math.round(seconds), 'second');
+  if (size < 3600) return relative.format(Math.round(seconds / 60), 'minute');
+  if (size < 86_400) return relative.format(Math.round(seconds / 3600), 'hour');
+  return relative.format(Math.round(seconds / 86_400), 'day');
+}
+
+function durationOf(language: string, seconds: number): string {
+  const unit = (value: number, name: string, digits = 0) =>
+    new Intl.NumberFormat(language, {
+      style: 'unit',
+      unit: name,
+      unitDisplay: 'short',
+      maximumFractionDigits: digits,
+    }).format(value);
+  if (seconds < 60) return unit(seconds, 'second', seconds < 10 ? 1 : 0);
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${unit(Math.floor(whole / 60), 'minute')} ${unit(whole % 60, 'second')}`;
+  return `${unit(Math.floor(whole / 3600), 'hour')} ${unit(Math.floor((whole % 3600) / 60), 'minute')}`;
+}

@@ -1,0 +1,27 @@
+/* Says `{code, params}` of the API in the reader's language: names of methods and states too. */
+import { useTranslation } from 'react-i18next';
+import type { Text } from '../api/client';
+
+export type Section = 'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors';
+type Param = string | number | boolean | null | undefined;
+
+export function useSay() {
+  const { t, i18n } = useTranslation();
+  return (section: Section, text: Text): string => {
+    const params = shown(text.params, i18n.language);
+    const titled = `${section}.${text.code}.title`;
+    const key = i18n.exists(titled) ? titled : `${section}.${text.code}`;
+    return i18n.exists(key) ? t(key, params) : t('ui.unknown_text', { code: text.code });
+  };
+}
+
+/** Values as people of a language read them: whole numbers grouped, others with at most four figures more. */
+export function shown(params: Record<string, Param>, language: string): Record<string, string> {
+  const number = new Intl.NumberFormat(language, { maximumFractionDigits: 4 });
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? number.format(value) : String(value ?? ''),
+    ]),
+  );
+}

@@ -1,0 +1,66 @@
+/* Whether all parts of the server are there; which one is missing is said on click. */
+import { Popover, UnstyledButton } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../api/client';
+import { useHealth } from '../api/session';
+import { Icon } from '../components/Icon';
+import { useFormats } from '../i18n/useFormats';
+import { useNow } from '../live/useNow';
+
+export function HealthMark() {
+  const { t } = useTranslation();
+  const health = useHealth();
+  const state = health.error ? 'unreachable' : (health.data?.status ?? 'ok');
+  const tone = state === 'ok' ? 'good' : state === 'degraded' ? 'warn' : 'bad';
+  return (
+    <Popover position="bottom-end" width={320} shadow="md">
+      <Popover.Target>
+        <UnstyledButton className={`aw-badge aw-${tone} aw-health`} aria-label={t(`ui.health.${state}`)}>
+          <Icon name={state === 'ok' ? 'check' : 'warn'} size={14} />
+          <span className="aw-wide">{t(`ui.health.${state}`)}</span>
+        </UnstyledButton>
+      </Popover.Target>
+      <Popover.Dropdown>
+        {health.data && !health.error ? (
+          <Parts health={health.data} />
+        ) : (
+          <p>{t('ui.health.unreachable_text')}</p>
+        )}
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function Parts({ health }: { health: Schemas['Health'] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const now = useNow();
+  const parts: [string, boolean, string][] = [
+    [t('ui.health.database'), health.database.ok, health.database.kind],
+    [t('ui.health.broker'), health.broker.ok, ''],
+    [t('ui.health.coordinator'), health.coordinator.ok, formats.ago(health.coordinator.last_seen_at, now)],
+    ...health.workers.map((worker): [string, boolean, string] => [
+      t('ui.health.worker', { name: worker.hostname }),
+      worker.ok,
+      `${worker.device} · ${formats.ago(worker.last_seen_at, now)}`,
+    ]),
+  ];
+  return (
+    <ul className="aw-parts">
+      {parts.map(([name, ok, note]) => (
+        <li key={name}>
+          <span className={ok ? 'aw-text-good' : 'aw-text-bad'}>
+            <Icon name={ok ? 'check' : 'cross'} size={15} />
+          </span>
+          <span>
+            {name}
+            <span className="aw-visually-hidden">: {t(ok ? 'ui.health.part_ok' : 'ui.health.part_bad')}</span>
+          </span>
+          <span className="aw-soft">{note}</span>
+        </li>
+      ))}
+      {health.workers.length === 0 ? <li className="aw-soft">{t('ui.health.no_worker')}</li> : null}
+      <li className="aw-soft">{t('ui.health.version', { version: health.version })}</li>
+    </ul>
+  );
+}

@@ -1,0 +1,162 @@
+/* What runs now, what needs a look, what came out last. */
+import { Button } from '@mantine/core';
+import { Trans, useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+import { api, type Schemas } from '../../api/client';
+import { useMay } from '../../api/session';
+import { Answer, Empty, Note } from '../../components/Answer';
+import { Icon } from '../../components/Icon';
+import { LiveMark } from '../../components/LiveMark';
+import { Page, Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useFormats } from '../../i18n/useFormats';
+import { useLive } from '../../live/useLive';
+import { PilotHeadline } from '../pilots/PilotHeadline';
+import { RunCard } from '../runs/RunCard';
+
+const FOLLOWED = ['/api/v1/runs', '/api/v1/pilots', '/api/v1/sites'];
+
+export function HomePage() {
+  const { t } = useTranslation();
+  const may = useMay('pilots.write');
+  const { connection } = useLive({}, FOLLOWED);
+  const pilots = api.useQuery('get', '/api/v1/pilots', { params: { query: { limit: 6 } } });
+  const running = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'running', limit: 12 } } });
+  const sites = api.useQuery('get', '/api/v1/sites', { params: { query: { limit: 200 } } });
+  const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
+
+  return (
+    <Page
+      title={t('ui.home.title')}
+      lead={t('ui.home.lead')}
+      actions={
+        <>
+          <LiveMark connection={connection} />
+          {may ? (
+            <Button component={Link} to="/pilots/new" leftSection={<Icon name="plus" />}>
+              {t('ui.pilots.new')}
+            </Button>
+          ) : null}
+        </>
+      }
+    >
+      {silent.length > 0 ? <SilentSites sites={silent} /> : null}
+      <Answer query={pilots}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <FirstSteps />
+          ) : (
+            <>
+              {page.items[0] ? <Latest pilot={page.items[0]} /> : null}
+              <Panel title={t('ui.home.now')} aside={<Link to="/runs">{t('ui.home.all_runs')}</Link>}>
+                <Answer query={running}>
+                  {(runs) =>
+                    runs.items.length === 0 ? (
+                      <p className="aw-soft">{t('ui.home.nothing_runs')}</p>
+                    ) : (
+                      <div className="aw-cols">
+                        {runs.items.map((run) => (
+                          <RunCard key={run.id} run={run} />
+                        ))}
+                      </div>
+                    )
+                  }
+                </Answer>
+              </Panel>
+              <Panel title={t('ui.home.pilots')} aside={<Link to="/pilots">{t('ui.home.all_pilots')}</Link>}>
+                <div className="aw-cols">
+                  {page.items.map((pilot) => (
+                    <PilotCard key={pilot.id} pilot={pilot} />
+                  ))}
+                </div>
+              </Panel>
+            </>
+          )
+        }
+      </Answer>
+    </Page>
+  );
+}
+
+function Latest({ pilot }: { pilot: Schemas['Pilot'] }) {
+  const { t } = useTranslation();
+  const summary = api.useQuery('get', '/api/v1/pilots/{pilot_id}/summary', {
+    params: { path: { pilot_id: pilot.id } },
+  });
+  return (
+    <section aria-label={t('ui.home.latest')}>
+      <Answer query={summary}>
+        {(said) => (
+          <PilotHeadline summary={said}>
+            <Link to={`/pilots/${pilot.id}`}>
+              {t('ui.home.open_pilot', { name: pilot.title || pilot.name })}
+            </Link>
+          </PilotHeadline>
+        )}
+      </Answer>
+    </section>
+  );
+}
+
+function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  return (
+    <Link to={`/pilots/${pilot.id}`} className="aw-card">
+      <span className="aw-card-head">
+        <span className="aw-card-title">{pilot.title || pilot.name}</span>
+        <StateBadge of="pilot" state={pilot.state} />
+      </span>
+      <span className="aw-sub">
+        {t('ui.pilots.counts', {
+          sites: formats.number(pilot.spec.sites.length),
+          arms: formats.number(pilot.spec.arms.length),
+          rounds: formats.number(pilot.spec.rounds),
+        })}
+      </span>
+      <span className="aw-sub">{formats.moment(pilot.launched_at ?? pilot.created_at)}</span>
+    </Link>
+  );
+}
+
+function SilentSites({ sites }: { sites: Schemas['Site'][] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const names = formats.list(sites.slice(0, 5).map((site) => site.display_name || site.name));
+  return (
+    <Note tone="warn" icon="warn">
+      {t('ui.home.silent', { names, number: formats.number(sites.length) })}{' '}
+      <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
+    </Note>
+  );
+}
+
+function FirstSteps() {
+  const { t } = useTranslation();
+  const may = useMay('pilots.write');
+  return (
+    <Panel>
+      <Empty
+        icon="pilot"
+        title={t('ui.home.empty')}
+        action={
+          may ? (
+            <>
+              <Button component={Link} to="/sites/new" variant="default">
+                {t('ui.sites.new')}
+              </Button>
+              <Button component={Link} to="/pilots/new">
+                {t('ui.pilots.new')}
+              </Button>
+            </>
+          ) : undefined
+        }
+      >
+        <p>
+          <Trans i18nKey="ui.home.empty_demo" components={{ code: <code className="aw-code" /> }} />
+        </p>
+        <p>{t('ui.home.empty_own')}</p>
+      </Empty>
+    </Panel>
+  );
+}

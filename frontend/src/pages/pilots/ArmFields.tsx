@@ -1,0 +1,79 @@
+/* The arms: what is compared with what. One of them trains alone, or nothing can be said about gain. */
+import { ActionIcon, Button, NumberInput, Select, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { errorAt } from '../../api/problems';
+import { Note } from '../../components/Answer';
+import { Icon } from '../../components/Icon';
+import { Panel } from '../../components/Page';
+import { METHODS } from '../runs/runFilter';
+import type { FieldsProps } from './FormFields';
+import type { ArmDraft, Method } from './pilotDraft';
+
+export function ArmFields({ draft, change, errors }: FieldsProps) {
+  const { t } = useTranslation();
+  const setArm = (at: number, part: Partial<ArmDraft>) =>
+    change({ arms: draft.arms.map((arm, place) => (place === at ? { ...arm, ...part } : arm)) });
+  const add = () => {
+    const method = METHODS.find((one) => !draft.arms.some((arm) => arm.method === one)) ?? 'dimat';
+    const names = new Set(draft.arms.map((arm) => arm.name));
+    let name: string = method;
+    for (let number = 2; names.has(name); number += 1) name = `${method}-${number}`;
+    change({ arms: [...draft.arms, { key: crypto.randomUUID(), name, method, mergeEvery: 1 }] });
+  };
+  return (
+    <Panel
+      title={t('ui.pilots.arms')}
+      aside={
+        <Button size="xs" variant="default" leftSection={<Icon name="plus" size={15} />} onClick={add}>
+          {t('ui.new.add_arm')}
+        </Button>
+      }
+    >
+      <p className="aw-soft aw-small">{t('ui.new.arms_help')}</p>
+      {draft.arms.some((arm) => arm.method === 'local_only') ? null : (
+        <Note tone="warn" icon="warn">
+          {t('ui.new.no_control')}
+        </Note>
+      )}
+      <div className="aw-stack">
+        {draft.arms.map((arm, at) => (
+          <fieldset key={arm.key} className="aw-arm">
+            <legend className="aw-visually-hidden">{t('ui.new.arm_number', { number: at + 1 })}</legend>
+            <TextInput
+              label={t('ui.new.arm_name')}
+              value={arm.name}
+              onChange={(event) => setArm(at, { name: event.currentTarget.value })}
+              error={errorAt(errors, `spec.arms.${at}.name`)}
+              autoComplete="off"
+            />
+            <Select
+              label={t('ui.method')}
+              data={METHODS.map((value) => ({ value, label: t(`methods.${value}`) }))}
+              value={arm.method}
+              onChange={(value) => value && setArm(at, { method: value as Method })}
+              error={errorAt(errors, `spec.arms.${at}.method`)}
+            />
+            <NumberInput
+              label={t('ui.new.merge_every')}
+              value={arm.mergeEvery}
+              onChange={(value) => setArm(at, { mergeEvery: value === '' ? Number.NaN : Number(value) })}
+              allowDecimal={false}
+              disabled={arm.method === 'local_only'}
+              error={errorAt(errors, `spec.arms.${at}.merge`)}
+            />
+            <ActionIcon
+              variant="default"
+              size={36}
+              aria-label={t('ui.new.remove_arm', { name: arm.name })}
+              disabled={draft.arms.length < 2}
+              onClick={() => change({ arms: draft.arms.filter((_, place) => place !== at) })}
+            >
+              <Icon name="trash" />
+            </ActionIcon>
+            <p className="aw-soft aw-small aw-arm-help">{t(`ui.method_help.${arm.method}`)}</p>
+          </fieldset>
+        ))}
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,132 @@
+/* Arms side by side, and what each means for each site: own-site beside all-site, always against the control. */
+import { useState } from 'react';
+import { Select } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Delta } from '../../components/Delta';
+import { Panel } from '../../components/Page';
+import { StateBadge, Tag } from '../../components/StateBadge';
+import { useFormats } from '../../i18n/useFormats';
+
+type Arm = Schemas['ArmOutcome'];
+type SiteOutcome = Schemas['SiteOutcome'];
+
+export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const columns: Column<Arm>[] = [
+    {
+      key: 'arm',
+      label: t('ui.arm'),
+      main: true,
+      cell: (arm) => (
+        <>
+          {arm.arm}
+          <span className="aw-sub">{t(`methods.${arm.method}`)}</span>
+          {arm.is_control ? (
+            <Tag tone="calm" icon="info">
+              {t('ui.pilot.control')}
+            </Tag>
+          ) : null}
+        </>
+      ),
+    },
+    { key: 'state', label: t('ui.state_label'), cell: (arm) => <StateBadge of="run" state={arm.state} /> },
+    {
+      key: 'own',
+      label: t('ui.run.own_site'),
+      number: true,
+      cell: (arm) => (
+        <Value value={arm.own_site_mean} against={arm.is_control ? null : arm.own_site_vs_control} />
+      ),
+    },
+    {
+      key: 'all',
+      label: t('ui.run.all_site'),
+      number: true,
+      cell: (arm) => (
+        <Value value={arm.all_site_mean} against={arm.is_control ? null : arm.all_site_vs_control} />
+      ),
+    },
+    {
+      key: 'sites',
+      label: t('ui.pilot.gain_lose'),
+      cell: (arm) =>
+        arm.is_control || arm.sites_gaining === null
+          ? '–'
+          : t('ui.pilot.gain_lose_value', {
+              gaining: formats.number(arm.sites_gaining),
+              losing: formats.number(arm.sites_losing),
+            }),
+    },
+    {
+      key: 'bytes',
+      label: t('ui.run.exchanged'),
+      number: true,
+      cell: (arm) => formats.bytes(arm.bytes_exchanged),
+    },
+    { key: 'busy', label: t('ui.pilot.busy'), number: true, cell: (arm) => formats.duration(arm.busy_s) },
+  ];
+  return <DataTable caption={t('ui.pilot.arms')} columns={columns} rows={arms} rowKey={(arm) => arm.arm} />;
+}
+
+export function SitesTable({ arms }: { arms: readonly Arm[] }) {
+  const { t } = useTranslation();
+  const others = arms.filter((arm) => !arm.is_control && arm.by_site.length > 0);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const arm = others.find((one) => one.arm === chosen) ?? best(others);
+  if (!arm) return null;
+  const columns: Column<SiteOutcome>[] = [
+    { key: 'site', label: t('ui.sites.site'), main: true, cell: (site) => site.display_name || site.site },
+    {
+      key: 'own',
+      label: t('ui.run.own_site'),
+      number: true,
+      cell: (site) => <Value value={site.own_site} against={site.own_site_vs_control} />,
+    },
+    {
+      key: 'all',
+      label: t('ui.run.all_site'),
+      number: true,
+      cell: (site) => <Value value={site.all_site} against={site.all_site_vs_control} />,
+    },
+  ];
+  return (
+    <Panel
+      title={t('ui.pilot.by_site')}
+      aside={
+        <Select
+          size="xs"
+          aria-label={t('ui.pilot.by_site_arm')}
+          data={others.map((one) => one.arm)}
+          value={arm.arm}
+          onChange={setChosen}
+        />
+      }
+    >
+      <p className="aw-soft aw-small">{t('ui.pilot.by_site_help', { arm: arm.arm })}</p>
+      <DataTable
+        caption={t('ui.pilot.by_site')}
+        columns={columns}
+        rows={arm.by_site}
+        rowKey={(site) => site.site}
+      />
+    </Panel>
+  );
+}
+
+function Value({ value, against }: { value: number | null; against: number | null }) {
+  const formats = useFormats();
+  return (
+    <div className="aw-value">
+      <span>{formats.percent(value)}</span>
+      <Delta value={against} />
+    </div>
+  );
+}
+
+function best(arms: readonly Arm[]): Arm | undefined {
+  const worth = (arm: Arm) => arm.all_site_vs_control ?? arm.own_site_vs_control ?? -Infinity;
+  return [...arms].sort((a, b) => worth(b) - worth(a))[0];
+}

@@ -1,0 +1,208 @@
+import { MultiSelect, NumberInput, Select, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { errorAt } from '../../api/problems';
+import { Note } from '../../components/Answer';
+import { Panel } from '../../components/Page';
+import type { PilotDraft } from './pilotDraft';
+
+export interface FieldsProps {
+  draft: PilotDraft;
+  change: (part: Partial<PilotDraft>) => void;
+  errors: Map<string, string>;
+}
+
+export function BasicFields({
+  draft,
+  change,
+  errors,
+  sites,
+  setSites,
+}: FieldsProps & { sites: readonly Schemas['Site'][]; setSites: (names: readonly string[]) => void }) {
+  const { t } = useTranslation();
+  const chosen = sites.filter((site) => draft.sites.includes(site.name));
+  const sets = new Set(chosen.map((site) => site.data.dataset));
+  return (
+    <Panel title={t('ui.new.basics')}>
+      <div className="aw-stack">
+        <div className="aw-fields">
+          <TextInput
+            label={t('ui.new.title')}
+            description={t('ui.new.title_help')}
+            value={draft.title}
+            onChange={(event) => change({ title: event.currentTarget.value })}
+            error={errorAt(errors, 'spec.title')}
+            autoComplete="off"
+          />
+          <TextInput
+            label={t('ui.new.name')}
+            description={t('ui.sites.name_help')}
+            value={draft.name}
+            onChange={(event) => change({ name: event.currentTarget.value })}
+            error={errorAt(errors, 'spec.name', 'name')}
+            required
+            autoComplete="off"
+          />
+        </div>
+        <MultiSelect
+          label={t('ui.nav.sites')}
+          description={t('ui.new.sites_help')}
+          data={sites.map((site) => ({ value: site.name, label: site.display_name || site.name }))}
+          value={[...draft.sites]}
+          onChange={setSites}
+          error={errorAt(errors, 'spec.sites')}
+          searchable
+          clearable
+          clearButtonProps={{ 'aria-label': t('ui.clear') }}
+          required
+        />
+        {sets.size > 1 ? (
+          <Note tone="warn" icon="warn">
+            {t('ui.new.mixed_data', { names: [...sets].join(', ') })}
+          </Note>
+        ) : null}
+      </div>
+    </Panel>
+  );
+}
+
+export function DataFields({ draft, change, errors }: FieldsProps) {
+  const { t } = useTranslation();
+  return (
+    <Panel title={t('ui.new.data')}>
+      <div className="aw-fields">
+        <Select
+          label={t('ui.new.partition')}
+          description={t(`ui.new.partition_${draft.partition}_help`)}
+          data={(['dirichlet', 'iid', 'shards'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.partition_${value}`),
+          }))}
+          value={draft.partition}
+          onChange={(value) => value && change({ partition: value })}
+          error={errorAt(errors, 'spec.data.partition')}
+        />
+        {draft.partition === 'dirichlet' ? (
+          <Whole
+            label={t('ui.new.alpha')}
+            help={t('ui.new.alpha_help')}
+            value={draft.alpha}
+            set={(alpha) => change({ alpha })}
+            decimals={2}
+            step={0.1}
+          />
+        ) : null}
+        {draft.partition === 'shards' ? (
+          <Whole
+            label={t('ui.new.classes')}
+            help={t('ui.new.classes_help')}
+            value={draft.classesPerSite}
+            set={(classesPerSite) => change({ classesPerSite })}
+          />
+        ) : null}
+        <Whole
+          label={t('ui.new.rows_per_site')}
+          help={t('ui.new.rows_help')}
+          value={draft.rowsPerSite}
+          set={(rowsPerSite) => change({ rowsPerSite })}
+          step={100}
+          error={errorAt(errors, 'spec.data.rows_per_site')}
+        />
+      </div>
+    </Panel>
+  );
+}
+
+export function ModelFields({ draft, change, errors }: FieldsProps) {
+  const { t } = useTranslation();
+  return (
+    <Panel title={t('ui.new.model_and_training')}>
+      <div className="aw-fields">
+        <Select
+          label={t('ui.new.model')}
+          description={t(`ui.new.model_${draft.model}_help`)}
+          data={(['mlp', 'cnn'] as const).map((value) => ({ value, label: t(`ui.new.model_${value}`) }))}
+          value={draft.model}
+          onChange={(value) => value && change({ model: value })}
+          error={draft.model === 'cnn' ? errorAt(errors, 'spec.model') : undefined}
+        />
+        {draft.model === 'mlp' ? (
+          <TextInput
+            label={t('ui.new.hidden')}
+            description={t('ui.new.hidden_help')}
+            value={draft.hidden}
+            onChange={(event) => change({ hidden: event.currentTarget.value })}
+            error={errorAt(errors, 'spec.model')}
+            autoComplete="off"
+          />
+        ) : (
+          <Whole
+            label={t('ui.new.width')}
+            help={t('ui.new.width_help')}
+            value={draft.width}
+            set={(width) => change({ width })}
+          />
+        )}
+        <Select
+          label={t('ui.new.init')}
+          description={t(`ui.new.init_${draft.init}_help`)}
+          data={(['different', 'common'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.init_${value}`),
+          }))}
+          value={draft.init}
+          onChange={(value) => value && change({ init: value })}
+        />
+        <Whole
+          label={t('ui.new.rounds')}
+          help={t('ui.new.rounds_help')}
+          value={draft.rounds}
+          set={(rounds) => change({ rounds })}
+          error={errorAt(errors, 'spec.rounds')}
+        />
+        <Whole
+          label={t('ui.new.epochs')}
+          help={t('ui.new.epochs_help')}
+          value={draft.epochs}
+          set={(epochs) => change({ epochs })}
+          error={errorAt(errors, 'spec.train.epochs')}
+        />
+        <TextInput
+          label={t('ui.new.seeds')}
+          description={t('ui.new.seeds_help')}
+          value={draft.seeds}
+          onChange={(event) => change({ seeds: event.currentTarget.value })}
+          error={errorAt(errors, 'spec.seeds')}
+          autoComplete="off"
+        />
+      </div>
+    </Panel>
+  );
+}
+
+interface WholeProps {
+  label: string;
+  help: string;
+  value: number;
+  set: (value: number) => void;
+  step?: number;
+  decimals?: number;
+  error?: string | undefined;
+}
+
+function Whole({ label, help, value, set, step = 1, decimals = 0, error }: WholeProps) {
+  return (
+    <NumberInput
+      label={label}
+      description={help}
+      value={value}
+      onChange={(given) => set(given === '' ? Number.NaN : Number(given))}
+      step={step}
+      decimalScale={decimals}
+      allowDecimal={decimals > 0}
+      stepHoldDelay={400}
+      stepHoldInterval={80}
+      error={error}
+    />
+  );
+}

@@ -1,0 +1,98 @@
+/* What the money figures rest on. Examples until somebody changes them, and marked so everywhere. */
+import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { errorAt } from '../../api/problems';
+import { Note } from '../../components/Answer';
+import { Panel } from '../../components/Page';
+import type { FieldsProps } from './FormFields';
+import { isExample, type MoneyDraft } from './pilotDraft';
+
+const AMOUNTS: readonly (readonly [keyof MoneyDraft, string, string])[] = [
+  ['low', 'value_low', 'value_per_correct_decision.low'],
+  ['likely', 'value_likely', 'value_per_correct_decision.likely'],
+  ['high', 'value_high', 'value_per_correct_decision.high'],
+  ['oneOff', 'one_off', 'one_off_cost'],
+  ['running', 'running', 'running_cost_per_site_per_round'],
+  ['cpuHour', 'cpu_hour', 'cost_per_cpu_hour'],
+  ['gpuHour', 'gpu_hour', 'cost_per_gpu_hour'],
+  ['gb', 'gb', 'cost_per_gb'],
+  ['roundDays', 'round_days', 'round_days'],
+];
+
+export function MoneyFields({ draft, change, errors }: FieldsProps) {
+  const { t } = useTranslation();
+  const { money } = draft;
+  const set = (part: Partial<MoneyDraft>) => change({ money: { ...money, ...part } });
+  return (
+    <Panel title={t('ui.pilot.assumptions')}>
+      <div className="aw-stack">
+        <Checkbox
+          label={t('ui.new.with_money')}
+          description={t('ui.new.with_money_help')}
+          checked={draft.withMoney}
+          onChange={(event) => change({ withMoney: event.currentTarget.checked })}
+        />
+        {draft.withMoney ? (
+          <>
+            {isExample(money) ? (
+              <Note tone="warn" icon="warn">
+                {t('ui.new.example_note')}
+              </Note>
+            ) : null}
+            <div className="aw-fields">
+              <Select
+                label={t('ui.new.basis')}
+                description={t('ui.new.basis_help')}
+                data={(['own_site', 'all_site'] as const).map((value) => ({
+                  value,
+                  label: t(`figures.basis_${value}`),
+                }))}
+                value={money.basis}
+                onChange={(value) => value && set({ basis: value })}
+                error={errorAt(errors, 'assumptions.value_basis')}
+              />
+              <TextInput
+                label={t('ui.new.currency')}
+                description={t('ui.new.currency_help')}
+                value={money.currency}
+                onChange={(event) => set({ currency: event.currentTarget.value })}
+                error={errorAt(errors, 'assumptions.currency')}
+                maxLength={3}
+                autoComplete="off"
+              />
+              <NumberInput
+                label={t('ui.new.decisions')}
+                description={t('ui.new.decisions_help')}
+                value={money.decisions}
+                onChange={(value) => set({ decisions: value === '' ? Number.NaN : Number(value) })}
+                thousandSeparator=","
+                allowDecimal={false}
+                error={errorAt(errors, 'assumptions.decisions_per_site_per_round')}
+              />
+              {AMOUNTS.map(([key, text, field]) => (
+                <NumberInput
+                  key={key}
+                  label={t(`ui.new.${text}`)}
+                  description={t(`ui.new.${text}_help`)}
+                  value={money[key]}
+                  onChange={(value) => set({ [key]: String(value) })}
+                  thousandSeparator=","
+                  decimalScale={4}
+                  error={
+                    errorAt(errors, `assumptions.${field}`) ??
+                    (key === 'low' ? rangeError(errors) : undefined)
+                  }
+                />
+              ))}
+            </div>
+          </>
+        ) : null}
+      </div>
+    </Panel>
+  );
+}
+
+/** The order of low, likely and high is wrong as a whole, not at one of them. */
+function rangeError(errors: Map<string, string>): string | undefined {
+  return errors.get('assumptions.value_per_correct_decision');
+}

@@ -1,0 +1,194 @@
+/* A pilot is put together here, with defaults that are safe to launch; the server has the last word on each value. */
+import { Button } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useEffect, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useParams } from 'react-router';
+import { api, http, type Schemas } from '../../api/client';
+import { fieldErrors } from '../../api/problems';
+import { useMay, useRefresh } from '../../api/session';
+import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
+import { Page, Panel } from '../../components/Page';
+import { useConfirm } from '../../components/useConfirm';
+import { useSiteNames } from '../sites/useSiteNames';
+import { useTopology } from '../topologies/useTopology';
+import { ArmFields } from './ArmFields';
+import { BasicFields, DataFields, ModelFields } from './FormFields';
+import { MoneyFields } from './MoneyFields';
+import { assumptionsOf, draftOf, freshDraft, specOf, wholeNumbers, type PilotDraft } from './pilotDraft';
+import { TopologyFields } from './TopologyFields';
+
+type Pilot = Schemas['Pilot'];
+
+export function NewPilotPage() {
+  const { id } = useParams();
+  return id ? <Stored key={id} id={id} /> : <Fresh />;
+}
+
+function Stored({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const sites = useSiteNames();
+  const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', { params: { path: { pilot_id: id } } });
+  return (
+    <Answer query={pilot}>
+      {(found) =>
+        found.state === 'draft' ? (
+          <Answer query={sites}>{(page) => <Form sites={page.items} stored={found} />}</Answer>
+        ) : (
+          <Page title={found.title || found.name}>
+            <Note>
+              {t('ui.new.already_launched')} <Link to={`/pilots/${found.id}`}>{t('ui.new.to_pilot')}</Link>
+            </Note>
+          </Page>
+        )
+      }
+    </Answer>
+  );
+}
+
+function Fresh() {
+  const sites = useSiteNames();
+  return <Answer query={sites}>{(page) => <Form sites={page.items} />}</Answer>;
+}
+
+function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
+  const { t } = useTranslation();
+  const go = useNavigate();
+  const refresh = useRefresh();
+  const mayWrite = useMay('pilots.write');
+  const mayLaunch = useMay('pilots.launch');
+  const usable = sites.filter((site) => site.state !== 'revoked');
+  const [draft, setDraft] = useState<PilotDraft>(() =>
+    stored ? draftOf(stored) : { ...freshDraft(), sites: usable.slice(0, 8).map((site) => site.name) },
+  );
+  const topology = useTopology({ names: draft.sites, spec: stored?.spec.topology ?? { kind: 'full' } });
+  // Where the form was saved before its launch failed: the next try changes that draft instead of making another.
+  const [saved, setSaved] = useState(stored);
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const [launchKey] = useState(() => crypto.randomUUID());
+  const top = useRef<HTMLDivElement>(null);
+  const { ask, dialog } = useConfirm();
+  const errors = fieldErrors(error);
+
+  useEffect(() => {
+    if (error) top.current?.focus();
+  }, [error]);
+
+  const change = (part: Partial<PilotDraft>) => setDraft((known) => ({ ...known, ...part }));
+  const setSites = (names: readonly string[]) => {
+    change({ sites: names });
+    topology.setSites(names);
+  };
+  const save = async (): Promise<Pilot | null> => {
+    setBusy(true);
+    setError(null);
+    const spec = specOf(draft, sites, topology.draft.spec, stored?.spec);
+    const assumptions = assumptionsOf(draft);
+    const answer = saved
+      ? await http.PATCH('/api/v1/pilots/{pilot_id}', {
+          params: { path: { pilot_id: saved.id }, header: { 'If-Match': `W/"${saved.revision}"` } },
+          body: { spec, assumptions },
+        })
+      : await http.POST('/api/v1/pilots', { body: { spec, assumptions } });
+    setBusy(false);
+    if (!answer.data) {
+      setError(answer.error);
+      return null;
+    }
+    setSaved(answer.data);
+    await refresh('/api/v1/pilots');
+    return answer.data;
+  };
+  const saveDraft = async () => {
+    const pilot = await save();
+    if (!pilot) return;
+    notifications.show({ message: t('ui.new.saved', { name: pilot.title || pilot.name }) });
+    void go(`/pilots/${pilot.id}`);
+  };
+  const launch = async (pilot: Pilot) => {
+    const { error: problem } = await http.POST('/api/v1/pilots/{pilot_id}/launch', {
+      params: { path: { pilot_id: pilot.id }, header: { 'idempotency-key': launchKey } },
+    });
+    if (problem) throw problem;
+    await refresh('/api/v1/pilots', '/api/v1/runs');
+    void go(`/pilots/${pilot.id}`);
+  };
+  const askLaunch = async () => {
+    // Saved first, so that every wrong value is shown at its field before anyone is asked.
+    const pilot = await save();
+    if (!pilot) return;
+    ask({
+      title: t('ui.pilot.launch'),
+      body: t('ui.pilot.launch_text', {
+        runs: draft.arms.length * wholeNumbers(draft.seeds).length,
+        sites: draft.sites.length,
+        rounds: draft.rounds,
+      }),
+      action: t('ui.pilot.launch'),
+      act: () => launch(pilot),
+    });
+  };
+
+  if (usable.length < 2) {
+    return (
+      <Page title={t('ui.pilots.new')}>
+        <Panel>
+          <Empty
+            icon="site"
+            title={t('ui.topology.too_few')}
+            action={
+              <Button component={Link} to="/sites/new">
+                {t('ui.sites.new')}
+              </Button>
+            }
+          />
+        </Panel>
+      </Page>
+    );
+  }
+  const fields = { draft, change, errors };
+  return (
+    <Page
+      title={stored ? t('ui.new.edit_title', { name: stored.title || stored.name }) : t('ui.pilots.new')}
+      above={<Link to="/pilots">{t('ui.nav.pilots')}</Link>}
+      lead={t('ui.new.lead')}
+    >
+      {dialog}
+      <div ref={top} tabIndex={-1} className="aw-quiet-focus">
+        {error ? (
+          <ProblemNote error={error} also={errors.size > 0 ? <p>{t('ui.new.see_fields')}</p> : null} />
+        ) : null}
+      </div>
+      <form
+        className="aw-stack"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void saveDraft();
+        }}
+      >
+        <BasicFields {...fields} sites={usable} setSites={setSites} />
+        <DataFields {...fields} />
+        <ModelFields {...fields} />
+        <TopologyFields topology={topology} errors={errors} />
+        <ArmFields {...fields} />
+        <MoneyFields {...fields} />
+        {mayWrite ? (
+          <div className="aw-actions">
+            <Button type="submit" variant="default" loading={busy}>
+              {t('ui.new.save_draft')}
+            </Button>
+            {mayLaunch ? (
+              <Button loading={busy} onClick={() => void askLaunch()}>
+                {t('ui.new.launch')}
+              </Button>
+            ) : null}
+          </div>
+        ) : (
+          <Note>{t('ui.may_not')}</Note>
+        )}
+      </form>
+    </Page>
+  );
+}

@@ -1,0 +1,35 @@
+/* The one sentence on top: who gains, who loses, against doing nothing; and how far to trust it. */
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { Tag } from '../../components/StateBadge';
+import { useSay } from '../../i18n/say';
+
+export function PilotHeadline({
+  summary,
+  children,
+}: {
+  summary: Schemas['PilotSummary'];
+  children?: ReactNode;
+}) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const enough = summary.evidence.code === 'evidence_seeds';
+  return (
+    <div className="aw-headline">
+      <p className="aw-headline-text">{say('summary', summary.sentence)}</p>
+      <div className="aw-headline-marks">
+        <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
+          {say('summary', summary.evidence)}
+        </Tag>
+        {summary.simulated ? (
+          <Tag tone="calm" icon="info">
+            {t('ui.pilot.simulated')}
+          </Tag>
+        ) : null}
+      </div>
+      <p className="aw-soft aw-small">{say('summary', summary.status)}</p>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,217 @@
+/* A pilot: one sentence on top, arms side by side, charts, ROI in both views, runs; launch while it is a draft. */
+import { Button } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useParams } from 'react-router';
+import { api, http, type Schemas } from '../../api/client';
+import { useMay, useRefresh } from '../../api/session';
+import { Answer, Note } from '../../components/Answer';
+import { DataTable } from '../../components/DataTable';
+import { EventLog } from '../../components/EventLog';
+import { FigurePanel } from '../../components/FigurePanel';
+import { LiveMark } from '../../components/LiveMark';
+import { Page, Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useConfirm } from '../../components/useConfirm';
+import { useLive } from '../../live/useLive';
+import { useRunColumns } from '../runs/useRunColumns';
+import { OwnData } from '../sites/OwnData';
+import { ArmsTable, SitesTable } from './ArmsTable';
+import { PilotHeadline } from './PilotHeadline';
+import { PilotSettings } from './PilotSettings';
+import { RoiBases } from './RoiBases';
+import { RoiNote } from './RoiNote';
+
+type Pilot = Schemas['Pilot'];
+const FOLLOWED = ['/api/v1/pilots/', '/api/v1/runs'];
+const SLOW_MS = 15_000;
+const FAST_MS = 4000;
+
+export function PilotPage() {
+  const { id = '' } = useParams();
+  return <LivePilot key={id} id={id} />;
+}
+
+function LivePilot({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const { connection, events } = useLive({ pilot: id, replay: true }, FOLLOWED);
+  const path = { params: { path: { pilot_id: id } } };
+  const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', path, {
+    refetchInterval: ({ state }) => (!busy(state.data) ? false : connection === 'live' ? SLOW_MS : FAST_MS),
+  });
+  return (
+    <Answer query={pilot}>
+      {(found) => (
+        <Page
+          title={found.title || found.name}
+          above={<Link to="/pilots">{t('ui.nav.pilots')}</Link>}
+          lead={found.title ? found.name : undefined}
+          actions={
+            <>
+              <StateBadge of="pilot" state={found.state} />
+              {busy(found) ? <LiveMark connection={connection} /> : null}
+              <PilotActions pilot={found} />
+            </>
+          }
+        >
+          {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
+          <PilotSettings pilot={found} />
+          {found.state === 'draft' ? null : (
+            <Panel title={t('ui.events')}>
+              <EventLog events={events} />
+            </Panel>
+          )}
+          <OwnData />
+        </Page>
+      )}
+    </Answer>
+  );
+}
+
+function Draft({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  return (
+    <Note tone="busy" icon="draft">
+      {t('ui.pilot.draft_text', { runs: pilot.spec.arms.length * (pilot.spec.seeds?.length ?? 1) })}
+    </Note>
+  );
+}
+
+function Launched({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  const path = { params: { path: { pilot_id: pilot.id } } };
+  const summary = api.useQuery('get', '/api/v1/pilots/{pilot_id}/summary', path);
+  const roi = api.useQuery('get', '/api/v1/pilots/{pilot_id}/roi', path);
+  return (
+    <>
+      <Answer query={summary}>
+        {(said) => (
+          <>
+            <PilotHeadline summary={said} />
+            <Panel title={t('ui.pilot.arms')}>
+              <p className="aw-soft aw-small">{t('ui.pilot.arms_help')}</p>
+              <ArmsTable arms={said.arms} />
+            </Panel>
+          </>
+        )}
+      </Answer>
+      <FigurePanel of={{ pilot: pilot.id }} name="accuracy" />
+      <div className="aw-grid2">
+        <FigurePanel of={{ pilot: pilot.id }} name="communication" />
+        <FigurePanel
+          of={{ pilot: pilot.id }}
+          name="roi"
+          note={roi.data ? <RoiNote roi={roi.data} /> : null}
+        />
+      </div>
+      {roi.data ? <RoiBases roi={roi.data} /> : null}
+      <Answer query={summary}>{(said) => <SitesTable arms={said.arms} />}</Answer>
+      <Runs pilot={pilot} />
+    </>
+  );
+}
+
+function Runs({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  const runs = api.useQuery('get', '/api/v1/pilots/{pilot_id}/runs', {
+    params: { path: { pilot_id: pilot.id }, query: { limit: 200 } },
+  });
+  const columns = useRunColumns({});
+  return (
+    <Panel title={t('ui.nav.runs')}>
+      <Answer query={runs}>
+        {(page) => (
+          <DataTable
+            caption={t('ui.nav.runs')}
+            columns={columns}
+            rows={page.items}
+            rowKey={(run) => run.id}
+          />
+        )}
+      </Answer>
+    </Panel>
+  );
+}
+
+function PilotActions({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  const go = useNavigate();
+  const refresh = useRefresh();
+  const mayWrite = useMay('pilots.write');
+  const mayLaunch = useMay('pilots.launch');
+  const { ask, dialog } = useConfirm();
+  // One key for this page: pressing twice, or again after a lost answer, launches once.
+  const [launchKey] = useState(() => crypto.randomUUID());
+
+  const launch = async () => {
+    const { error } = await http.POST('/api/v1/pilots/{pilot_id}/launch', {
+      params: { path: { pilot_id: pilot.id }, header: { 'idempotency-key': launchKey } },
+    });
+    if (error) throw error;
+    notifications.show({ message: t('ui.pilot.launched', { name: pilot.title || pilot.name }) });
+    await refresh('/api/v1/pilots', '/api/v1/runs');
+  };
+  const clone = async () => {
+    const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/clone', {
+      params: { path: { pilot_id: pilot.id } },
+      body: { name: cloneName(pilot.name) },
+    });
+    if (!data) throw error;
+    await refresh('/api/v1/pilots');
+    void go(`/pilots/${data.id}/edit`);
+  };
+  const numRuns = pilot.spec.arms.length * (pilot.spec.seeds?.length ?? 1);
+  return (
+    <>
+      {dialog}
+      {mayWrite ? (
+        <Button
+          variant="default"
+          onClick={() =>
+            ask({
+              title: t('ui.pilot.clone'),
+              body: t('ui.pilot.clone_text', { name: cloneName(pilot.name) }),
+              action: t('ui.pilot.clone'),
+              act: clone,
+            })
+          }
+        >
+          {t('ui.pilot.clone')}
+        </Button>
+      ) : null}
+      {mayWrite && pilot.state === 'draft' ? (
+        <Button component={Link} to={`/pilots/${pilot.id}/edit`} variant="default">
+          {t('ui.pilot.edit')}
+        </Button>
+      ) : null}
+      {mayLaunch && pilot.state === 'draft' ? (
+        <Button
+          onClick={() =>
+            ask({
+              title: t('ui.pilot.launch'),
+              body: t('ui.pilot.launch_text', {
+                runs: numRuns,
+                sites: pilot.spec.sites.length,
+                rounds: pilot.spec.rounds,
+              }),
+              action: t('ui.pilot.launch'),
+              act: launch,
+            })
+          }
+        >
+          {t('ui.pilot.launch')}
+        </Button>
+      ) : null}
+    </>
+  );
+}
+
+function busy(pilot: Pilot | undefined): boolean {
+  return pilot !== undefined && pilot.runs_summary.queued + pilot.runs_summary.running > 0;
+}
+
+function cloneName(name: string): string {
+  const moment = new Date().toISOString().slice(5, 16).replace(/[-T:]/g, '');
+  return `${name.slice(0, 48)}-${moment}`;
+}

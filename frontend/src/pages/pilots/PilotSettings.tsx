@@ -1,0 +1,99 @@
+/* What the pilot is made of, read-only: a launched pilot never changes under its results. */
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { Panel } from '../../components/Page';
+import { Tag } from '../../components/StateBadge';
+import { useFormats } from '../../i18n/useFormats';
+
+export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { spec } = pilot;
+  const partition = spec.data?.partition;
+  const share =
+    partition?.kind === 'dirichlet'
+      ? t('ui.new.partition_dirichlet_value', { alpha: formats.number(partition.alpha ?? 0.5, 2) })
+      : partition?.kind === 'shards'
+        ? t('ui.new.partition_shards_value', { number: partition.classes_per_site ?? 2 })
+        : t('ui.new.partition_iid');
+  const model =
+    spec.model?.kind === 'cnn'
+      ? t('ui.new.model_cnn_value', { width: spec.model.width ?? 16 })
+      : t('ui.new.model_mlp_value', { hidden: (spec.model?.hidden ?? [128, 128]).join(' – ') });
+  const facts: [string, string][] = [
+    [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
+    [t('ui.new.dataset'), [...new Set(spec.sites.map((site) => site.data.dataset))].join(', ')],
+    [t('ui.new.partition'), share],
+    [t('ui.new.rows_per_site'), formats.number(spec.data?.rows_per_site ?? 500)],
+    [t('ui.new.model'), model],
+    [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
+    [t('ui.new.rounds'), formats.number(spec.rounds)],
+    [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
+  ];
+  return (
+    <div className="aw-grid2">
+      <Panel title={t('ui.pilot.settings')}>
+        <Pairs facts={facts} />
+      </Panel>
+      <Money pilot={pilot} />
+    </div>
+  );
+}
+
+function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const given = pilot.assumptions;
+  if (!given) {
+    return (
+      <Panel title={t('ui.pilot.assumptions')}>
+        <p className="aw-soft">{t('roi.no_assumptions')}</p>
+      </Panel>
+    );
+  }
+  const money = (amount: string) => formats.money(amount, given.currency);
+  const value = given.value_per_correct_decision;
+  const facts: [string, string][] = [
+    [t('ui.new.decisions'), formats.number(given.decisions_per_site_per_round)],
+    [t('ui.new.value'), `${money(value.low)} / ${money(value.likely)} / ${money(value.high)}`],
+    [t('ui.new.one_off'), money(given.one_off_cost)],
+    [t('ui.new.running'), money(given.running_cost_per_site_per_round)],
+    [t('ui.new.cpu_hour'), money(given.cost_per_cpu_hour)],
+    [t('ui.new.gpu_hour'), money(given.cost_per_gpu_hour)],
+    [t('ui.new.gb'), money(given.cost_per_gb)],
+    [t('ui.new.round_days'), formats.number(Number(given.round_days), 2)],
+    [
+      t('ui.new.basis'),
+      typeof given.value_basis === 'string'
+        ? t(`figures.basis_${given.value_basis}`)
+        : `${t('figures.basis_blend')} (${formats.percent(Number(given.value_basis.blend))})`,
+    ],
+  ];
+  return (
+    <Panel
+      title={t('ui.pilot.assumptions')}
+      aside={
+        given.example ? (
+          <Tag tone="warn" icon="warn">
+            {t('ui.roi.example')}
+          </Tag>
+        ) : null
+      }
+    >
+      <Pairs facts={facts} />
+    </Panel>
+  );
+}
+
+function Pairs({ facts }: { facts: readonly [string, string][] }) {
+  return (
+    <dl className="aw-pairs">
+      {facts.map(([name, value]) => (
+        <div key={name} style={{ display: 'contents' }}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

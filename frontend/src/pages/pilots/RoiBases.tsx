@@ -1,0 +1,71 @@
+/* ROI by own-site and by all-site accuracy side by side: which of them counts is a question for people. */
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Panel } from '../../components/Page';
+import { useFormats } from '../../i18n/useFormats';
+import { useSay } from '../../i18n/say';
+
+type ArmRoi = Schemas['ArmRoi'];
+
+export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const say = useSay();
+  if (roi.currency === null || roi.bases.every((base) => base.arms.length === 0)) return null;
+  const money = (amount: string) => formats.money(amount, roi.currency ?? '');
+  const columns: Column<ArmRoi>[] = [
+    { key: 'arm', label: t('ui.arm'), main: true, cell: (arm) => arm.arm },
+    {
+      key: 'net',
+      label: t('ui.roi.net'),
+      number: true,
+      cell: (arm) => (
+        <div className="aw-value">
+          <span>{money(arm.net_at_end.likely)}</span>
+          <span className="aw-sub">
+            {t('ui.roi.range', { low: money(arm.net_at_end.low), high: money(arm.net_at_end.high) })}
+          </span>
+        </div>
+      ),
+    },
+    { key: 'cost', label: t('ui.roi.cost'), number: true, cell: (arm) => money(arm.cost_so_far) },
+    {
+      key: 'roi',
+      label: t('ui.roi.fraction'),
+      number: true,
+      cell: (arm) => formats.percent(arm.roi_fraction),
+    },
+    {
+      key: 'even',
+      label: t('ui.roi.break_even'),
+      cell: (arm) =>
+        arm.break_even_round === null
+          ? t('ui.roi.never')
+          : t('ui.roi.in_round', { round: arm.break_even_round }),
+    },
+  ];
+  return (
+    <Panel title={t('ui.roi.title')}>
+      <p className="aw-soft aw-small">{t('ui.roi.help')}</p>
+      {roi.example ? <p className="aw-small">{t('roi.example_note')}</p> : null}
+      <div className="aw-grid2">
+        {roi.bases.map((base) => (
+          <div key={base.basis}>
+            <h3>{t(`figures.basis_${base.basis}`)}</h3>
+            {base.reason ? (
+              <p className="aw-soft">{say('roi', base.reason)}</p>
+            ) : (
+              <DataTable
+                caption={t(`figures.basis_${base.basis}`)}
+                columns={columns}
+                rows={base.arms}
+                rowKey={(arm) => arm.arm}
+              />
+            )}
+          </div>
+        ))}
+      </div>
+    </Panel>
+  );
+}

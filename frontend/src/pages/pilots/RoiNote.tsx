@@ -1,0 +1,28 @@
+/* The sentence about ROI, how far to trust it, and that the money figures may be examples. */
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../../api/client';
+import { Tag } from '../../components/StateBadge';
+import { useSay } from '../../i18n/say';
+
+export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  return (
+    <div className={`aw-note ${roi.disagree ? 'aw-warn' : 'aw-calm'}`}>
+      <div>
+        <strong>{say('roi', roi.sentence)}</strong>
+        <p>{say('roi', roi.evidence)}</p>
+        <div className="aw-headline-marks">
+          <Tag tone={roi.verdict === 'go' ? 'good' : roi.verdict === 'stop' ? 'bad' : 'warn'} icon="info">
+            {t(`roi.verdicts.${roi.verdict}`)}
+          </Tag>
+          {roi.example ? (
+            <Tag tone="warn" icon="warn">
+              {t('ui.roi.example')}
+            </Tag>
+          ) : null}
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,49 @@
+/* The topology of a pilot: a preset, a saved one for the same sites, or links of its own. */
+import { Select } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { errorAt } from '../../api/problems';
+import { Note } from '../../components/Answer';
+import { Panel } from '../../components/Page';
+import { useSiteNames } from '../sites/useSiteNames';
+import { TopologyEditor } from '../topologies/Editor';
+import { restrictedTo } from '../topologies/links';
+import type { Topology } from '../topologies/useTopology';
+
+export function TopologyFields({ topology, errors }: { topology: Topology; errors: Map<string, string> }) {
+  const { t } = useTranslation();
+  const sites = useSiteNames();
+  const saved = api.useQuery('get', '/api/v1/topologies', { params: { query: { limit: 200 } } });
+  const [taken, setTaken] = useState<string | null>(null);
+  const problem = errorAt(errors, 'spec.topology');
+  const { names } = topology.draft;
+  const take = (id: string | null) => {
+    const found = saved.data?.items.find((one) => one.id === id);
+    if (!found) return;
+    setTaken(id);
+    topology.setSpec({ ...restrictedTo(found.spec, names), weights: null });
+  };
+  return (
+    <Panel title={t('ui.new.topology')}>
+      <p className="aw-soft aw-small">{t('ui.new.topology_help')}</p>
+      {problem ? (
+        <Note tone="bad" icon="warn">
+          {problem}
+        </Note>
+      ) : null}
+      {(saved.data?.items.length ?? 0) > 0 ? (
+        <Select
+          mb="md"
+          maw={420}
+          label={t('ui.new.saved_topology')}
+          placeholder={t('ui.new.saved_topology_choose')}
+          data={(saved.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
+          value={taken}
+          onChange={take}
+        />
+      ) : null}
+      {names.length >= 2 ? <TopologyEditor topology={topology} shown={sites.shown} /> : null}
+    </Panel>
+  );
+}

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { assumptionsOf, freshDraft, specOf, wholeNumbers } from './pilotDraft';
+
+const SITE = {
+  id: '1', name: 'site-01', display_name: 'Osaka', placement: 'local' as const,
+  data: { kind: 'sample' as const, dataset: 'pendigits' }, state: 'online' as const, last_seen_at: null, device: null,
+  doing: null, num_rows: null, fingerprint: null, created_at: '2026-01-01T00:00:00Z', revision: 1,
+}; // prettier-ignore
+
+describe('the form of a pilot', () => {
+  it('sends the sites with their own data', () => {
+    const spec = specOf({ ...freshDraft(), sites: ['site-01'] }, [SITE], { kind: 'ring' });
+    expect(spec.sites).toEqual([{ name: 'site-01', display_name: 'Osaka', data: SITE.data }]);
+  });
+  it('has a control arm by default, without a merge', () => {
+    const [control] = specOf(freshDraft(), [], { kind: 'ring' }).arms;
+    expect(control).toMatchObject({ method: 'local_only', merge: null });
+  });
+  it('keeps settings of a stored draft that it does not show', () => {
+    const base = { ...specOf(freshDraft(), [], { kind: 'ring' }), train: { momentum: 0.5 } };
+    expect(specOf({ ...freshDraft(), epochs: 3 }, [], { kind: 'ring' }, base).train).toMatchObject({
+      momentum: 0.5,
+      epochs: 3,
+    });
+  });
+  it('marks untouched money as an example, and changed money not', () => {
+    const draft = freshDraft();
+    expect(assumptionsOf(draft)?.example).toBe(true);
+    expect(assumptionsOf({ ...draft, money: { ...draft.money, likely: '4' } })?.example).toBe(false);
+  });
+  it('reads numbers written with commas of either language', () => {
+    expect(wholeNumbers('1, 2、3 4')).toEqual([1, 2, 3, 4]);
+  });
+});

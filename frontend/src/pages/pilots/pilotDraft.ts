@@ -1,0 +1,222 @@
+/* The form of a pilot as values, and the spec it stands for. Pure. */
+import type { Schemas } from '../../api/client';
+import type { Spec as TopologySpec } from '../topologies/links';
+
+type PilotSpec = Schemas['PilotSpec'];
+type Assumptions = Schemas['Assumptions-Input'];
+export type Method = Schemas['ArmSpec']['method'];
+
+export interface ArmDraft {
+  /** Stays while the name is typed. */
+  key: string;
+  name: string;
+  method: Method;
+  mergeEvery: number;
+}
+export interface MoneyDraft {
+  currency: string;
+  decisions: number;
+  low: string;
+  likely: string;
+  high: string;
+  oneOff: string;
+  running: string;
+  cpuHour: string;
+  gpuHour: string;
+  gb: string;
+  roundDays: string;
+  basis: '' | 'own_site' | 'all_site';
+}
+export interface PilotDraft {
+  name: string;
+  title: string;
+  sites: readonly string[];
+  partition: 'iid' | 'dirichlet' | 'shards';
+  alpha: number;
+  classesPerSite: number;
+  rowsPerSite: number;
+  model: 'mlp' | 'cnn';
+  hidden: string;
+  width: number;
+  init: 'different' | 'common';
+  rounds: number;
+  epochs: number;
+  seeds: string;
+  arms: readonly ArmDraft[];
+  withMoney: boolean;
+  money: MoneyDraft;
+}
+
+export const EXAMPLE_MONEY: MoneyDraft = {
+  currency: 'JPY',
+  decisions: 20_000,
+  low: '1',
+  likely: '3',
+  high: '6',
+  oneOff: '2000000',
+  running: '5000',
+  cpuHour: '10',
+  gpuHour: '300',
+  gb: '15',
+  roundDays: '7',
+  basis: 'own_site',
+};
+
+export function freshDraft(): PilotDraft {
+  return {
+    name: '',
+    title: '',
+    sites: [],
+    partition: 'dirichlet',
+    alpha: 0.5,
+    classesPerSite: 2,
+    rowsPerSite: 500,
+    model: 'mlp',
+    hidden: '128, 128',
+    width: 16,
+    init: 'different',
+    rounds: 8,
+    epochs: 1,
+    seeds: '1',
+    arms: (['local_only', 'plain_average', 'dimat', 'common_basis'] as const).map((method) => ({
+      key: method,
+      name: method,
+      method,
+      mergeEvery: 1,
+    })),
+    withMoney: true,
+    money: EXAMPLE_MONEY,
+  };
+}
+
+/** The form of a stored draft. What the form does not show is kept by `specOf(..., base)`. */
+export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
+  const { spec, assumptions } = pilot;
+  const fresh = freshDraft();
+  const partition = spec.data?.partition;
+  return {
+    ...fresh,
+    name: spec.name,
+    title: spec.title ?? '',
+    sites: spec.sites.map((site) => site.name),
+    partition: partition?.kind ?? fresh.partition,
+    alpha: partition?.kind === 'dirichlet' ? (partition.alpha ?? fresh.alpha) : fresh.alpha,
+    classesPerSite: partition?.kind === 'shards' ? (partition.classes_per_site ?? 2) : fresh.classesPerSite,
+    rowsPerSite: spec.data?.rows_per_site ?? fresh.rowsPerSite,
+    model: spec.model?.kind ?? fresh.model,
+    hidden: spec.model?.kind === 'mlp' ? (spec.model.hidden ?? [128, 128]).join(', ') : fresh.hidden,
+    width: spec.model?.kind === 'cnn' ? (spec.model.width ?? fresh.width) : fresh.width,
+    init: spec.train?.init ?? fresh.init,
+    rounds: spec.rounds,
+    epochs: spec.train?.epochs ?? fresh.epochs,
+    seeds: (spec.seeds ?? [1]).join(', '),
+    arms: spec.arms.map((arm) => ({
+      key: arm.name,
+      name: arm.name,
+      method: arm.method,
+      mergeEvery: arm.merge?.merge_every ?? spec.merge?.merge_every ?? 1,
+    })),
+    withMoney: assumptions !== null,
+    money: assumptions === null ? EXAMPLE_MONEY : moneyDraftOf(assumptions),
+  };
+}
+
+/** The spec of a draft; `base`: a stored spec whose other settings stay as they are. */
+export function specOf(
+  draft: PilotDraft,
+  sites: readonly Schemas['Site'][],
+  topology: TopologySpec,
+  base?: PilotSpec,
+): PilotSpec {
+  const byName = new Map(sites.map((site) => [site.name, site]));
+  const stored = new Map(base?.sites.map((site) => [site.name, site]));
+  const arms = new Map(base?.arms.map((arm) => [arm.name, arm]));
+  return {
+    ...base,
+    name: draft.name,
+    title: draft.title,
+    sites: draft.sites.flatMap((name) => {
+      const site = byName.get(name) ?? stored.get(name);
+      return site ? [{ name, display_name: site.display_name ?? '', data: site.data }] : [];
+    }),
+    topology,
+    data: { ...base?.data, partition: partitionOf(draft), rows_per_site: draft.rowsPerSite },
+    model:
+      draft.model === 'cnn'
+        ? { kind: 'cnn', width: draft.width }
+        : { kind: 'mlp', hidden: wholeNumbers(draft.hidden) },
+    train: { ...base?.train, init: draft.init, epochs: draft.epochs },
+    rounds: draft.rounds,
+    seeds: wholeNumbers(draft.seeds),
+    arms: draft.arms.map((arm) => {
+      const before = arms.get(arm.name);
+      return {
+        ...before,
+        name: arm.name,
+        method: arm.method,
+        merge: arm.method === 'local_only' ? null : { ...before?.merge, merge_every: arm.mergeEvery },
+      };
+    }),
+  };
+}
+
+/** Money as the API takes it; untouched examples stay marked as examples. */
+export function assumptionsOf(draft: PilotDraft): Assumptions | null {
+  if (!draft.withMoney) return null;
+  const { money } = draft;
+  return {
+    currency: money.currency.trim().toUpperCase(),
+    decisions_per_site_per_round: money.decisions,
+    value_per_correct_decision: { low: money.low, likely: money.likely, high: money.high },
+    one_off_cost: money.oneOff,
+    running_cost_per_site_per_round: money.running,
+    cost_per_cpu_hour: money.cpuHour,
+    cost_per_gpu_hour: money.gpuHour,
+    cost_per_gb: money.gb,
+    round_days: money.roundDays,
+    value_basis: money.basis === '' ? ('' as 'own_site') : money.basis,
+    example: isExample(money),
+  };
+}
+
+export function isExample(money: MoneyDraft): boolean {
+  const { basis: _chosen, ...amounts } = money;
+  const { basis: _given, ...examples } = EXAMPLE_MONEY;
+  return JSON.stringify(amounts) === JSON.stringify(examples);
+}
+
+/** "1, 2 3" -> [1, 2, 3]; what is no number becomes NaN, which JSON sends as null and the server names. */
+export function wholeNumbers(text: string): number[] {
+  return text
+    .split(/[\s,、，]+/)
+    .filter((part) => part !== '')
+    .map(Number);
+}
+
+function partitionOf(draft: PilotDraft): NonNullable<Schemas['DataSpec']['partition']> {
+  if (draft.partition === 'iid') return { kind: 'iid' };
+  if (draft.partition === 'shards') return { kind: 'shards', classes_per_site: draft.classesPerSite };
+  return { kind: 'dirichlet', alpha: draft.alpha };
+}
+
+function moneyDraftOf(given: Schemas['Assumptions-Output']): MoneyDraft {
+  return {
+    currency: given.currency,
+    decisions: given.decisions_per_site_per_round,
+    low: plain(given.value_per_correct_decision.low),
+    likely: plain(given.value_per_correct_decision.likely),
+    high: plain(given.value_per_correct_decision.high),
+    oneOff: plain(given.one_off_cost),
+    running: plain(given.running_cost_per_site_per_round),
+    cpuHour: plain(given.cost_per_cpu_hour),
+    gpuHour: plain(given.cost_per_gpu_hour),
+    gb: plain(given.cost_per_gb),
+    roundDays: plain(given.round_days),
+    basis: typeof given.value_basis === 'string' ? given.value_basis : 'own_site',
+  };
+}
+
+/** '1.0' -> '1': the same amount, written as people type it. */
+function plain(amount: string): string {
+  return amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount;
+}

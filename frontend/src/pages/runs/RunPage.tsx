@@ -1,0 +1,229 @@
+/* A run while it happens: progress in words, numbers, three charts, steps, events; cancel with a question. */
+import { Button } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useTranslation } from 'react-i18next';
+import { Link, useParams } from 'react-router';
+import { api, http, type Schemas } from '../../api/client';
+import { useMay, useRefresh } from '../../api/session';
+import { Answer, Note } from '../../components/Answer';
+import { EventLog } from '../../components/EventLog';
+import { FigurePanel } from '../../components/FigurePanel';
+import { Icon } from '../../components/Icon';
+import { LiveMark } from '../../components/LiveMark';
+import { Kpis, Page, Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useConfirm } from '../../components/useConfirm';
+import { useFormats } from '../../i18n/useFormats';
+import { useSay } from '../../i18n/say';
+import { useLive } from '../../live/useLive';
+import { RoiNote } from '../pilots/RoiNote';
+import { RunSteps } from './RunSteps';
+
+type Run = Schemas['Run'];
+const FOLLOWED = ['/api/v1/runs/'];
+const ENDED = new Set(['completed', 'failed', 'cancelled']);
+const CANCELLABLE = new Set(['queued', 'running', 'pausing', 'paused', 'resuming']);
+const SLOW_MS = 15_000;
+const FAST_MS = 4000;
+
+export function RunPage() {
+  const { id = '' } = useParams();
+  return <LiveRun key={id} id={id} />;
+}
+
+function LiveRun({ id }: { id: string }) {
+  const { connection, events } = useLive({ run: id, replay: true }, FOLLOWED);
+  const run = api.useQuery(
+    'get',
+    '/api/v1/runs/{run_id}',
+    { params: { path: { run_id: id } } },
+    {
+      // Events carry the page; this only covers what no event tells, and a stream that cannot be opened.
+      refetchInterval: ({ state }) =>
+        state.data && ENDED.has(state.data.state) ? false : connection === 'live' ? SLOW_MS : FAST_MS,
+    },
+  );
+  const { t } = useTranslation();
+  return (
+    <Answer query={run}>
+      {(found) => (
+        <RunView
+          run={found}
+          marks={
+            <>
+              {ENDED.has(found.state) ? null : <LiveMark connection={connection} />}
+              <CancelButton run={found} />
+            </>
+          }
+          log={
+            <Panel title={t('ui.events')}>
+              <EventLog events={events} />
+            </Panel>
+          }
+        />
+      )}
+    </Answer>
+  );
+}
+
+function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: React.ReactNode }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const formats = useFormats();
+  const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', {
+    params: { path: { pilot_id: run.pilot_id } },
+  });
+  const simulated = pilot.data?.spec.evaluation?.all_site !== 'none';
+  const share = Math.max(0, run.rounds_done) / run.rounds;
+  return (
+    <Page
+      title={t('ui.run.title', { arm: run.arm })}
+      above={
+        <Link to={`/pilots/${run.pilot_id}`}>
+          {t('ui.run.of_pilot', { pilot: pilot.data?.title || run.pilot_name })}
+        </Link>
+      }
+      lead={t('ui.run.lead', {
+        method: t(`methods.${run.method}`),
+        seed: run.seed,
+        sites: formats.number(run.num_sites),
+      })}
+      actions={
+        <>
+          <StateBadge of="run" state={run.state} />
+          {marks}
+        </>
+      }
+    >
+      <div className="aw-headline">
+        <p className="aw-headline-text" role="status">
+          {say('progress', run.progress)}
+        </p>
+        <div
+          className="aw-bar"
+          role="progressbar"
+          aria-label={t('ui.run.rounds_done')}
+          aria-valuemin={0}
+          aria-valuemax={run.rounds}
+          aria-valuenow={Math.max(0, run.rounds_done)}
+        >
+          <i style={{ width: `${(share * 100).toFixed(1)}%` }} />
+        </div>
+      </div>
+      {run.reason && run.state !== 'completed' ? (
+        <Note tone={run.state === 'failed' ? 'bad' : 'calm'} icon={run.state === 'failed' ? 'warn' : 'info'}>
+          {say('reasons', run.reason)}
+        </Note>
+      ) : null}
+      <Kpis
+        items={[
+          {
+            label: t('ui.run.round'),
+            value: `${formats.number(Math.max(0, run.rounds_done))} / ${formats.number(run.rounds)}`,
+          },
+          {
+            label: t('ui.run.own_site'),
+            value: formats.percent(run.own_site_mean),
+            note: t('ui.run.mean_note'),
+          },
+          {
+            label: t('ui.run.all_site'),
+            value: formats.percent(run.all_site_mean),
+            note: simulated ? t('ui.run.simulated_note') : t('ui.run.mean_note'),
+          },
+          {
+            label: t('ui.run.exchanged'),
+            value: formats.bytes(run.bytes_exchanged),
+            note:
+              run.bytes_wasted > 0
+                ? t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) })
+                : t('ui.run.raw_zero'),
+          },
+          {
+            label: t('ui.run.time'),
+            value: formats.duration(run.seconds),
+            note: t('ui.run.busy', { time: formats.duration(run.busy_s) }),
+          },
+        ]}
+      />
+      <FigurePanel of={{ run: run.id }} name="accuracy" />
+      <div className="aw-grid2">
+        <FigurePanel of={{ run: run.id }} name="communication" />
+        <FigurePanel of={{ run: run.id }} name="roi" note={<RunRoi run={run} />} />
+      </div>
+      <RunSteps run={run} />
+      <div className="aw-grid2">
+        {log}
+        <RunFacts run={run} />
+      </div>
+    </Page>
+  );
+}
+
+function RunRoi({ run }: { run: Run }) {
+  const roi = api.useQuery('get', '/api/v1/runs/{run_id}/roi', { params: { path: { run_id: run.id } } });
+  return roi.data ? <RoiNote roi={roi.data} /> : null;
+}
+
+function RunFacts({ run }: { run: Run }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const facts: [string, string][] = [
+    [t('ui.run.created'), formats.moment(run.created_at)],
+    [t('ui.run.started'), formats.moment(run.started_at)],
+    [t('ui.run.finished'), formats.moment(run.finished_at)],
+    [t('ui.run.uploaded'), formats.bytes(run.bytes_uploaded)],
+    [t('ui.run.evaluation'), formats.bytes(run.bytes_evaluation)],
+    [t('ui.run.wasted_label'), formats.bytes(run.bytes_wasted)],
+    [t('ui.run.cpu'), formats.duration(run.cpu_s)],
+    [t('ui.run.gpu'), formats.duration(run.gpu_s)],
+  ];
+  return (
+    <Panel title={t('ui.run.facts')}>
+      <dl className="aw-pairs">
+        {facts.map(([name, value]) => (
+          <div key={name} style={{ display: 'contents' }}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </Panel>
+  );
+}
+
+function CancelButton({ run }: { run: Run }) {
+  const { t } = useTranslation();
+  const may = useMay('runs.cancel');
+  const refresh = useRefresh();
+  const { ask, dialog } = useConfirm();
+  if (!may || !CANCELLABLE.has(run.state)) return null;
+  const cancel = async () => {
+    const { error } = await http.POST('/api/v1/runs/{run_id}/cancel', {
+      params: { path: { run_id: run.id } },
+    });
+    if (error) throw error;
+    notifications.show({ message: t('ui.run.cancel_asked') });
+    await refresh('/api/v1/runs');
+  };
+  return (
+    <>
+      {dialog}
+      <Button
+        variant="default"
+        leftSection={<Icon name="stop" size={16} />}
+        onClick={() =>
+          ask({
+            title: t('ui.run.cancel'),
+            body: t('ui.run.cancel_text'),
+            action: t('ui.run.cancel'),
+            danger: true,
+            act: cancel,
+          })
+        }
+      >
+        {t('ui.run.cancel')}
+      </Button>
+    </>
+  );
+}

@@ -1,0 +1,110 @@
+/* What every site does in a round, in words; the round being worked on unless another is chosen. */
+import { Select } from '@mantine/core';
+import { keepPreviousData } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, type Schemas } from '../../api/client';
+import { Answer, Note } from '../../components/Answer';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useFormats } from '../../i18n/useFormats';
+import { useSay } from '../../i18n/say';
+
+type Step = Schemas['Step'];
+const CURRENT = 'current';
+const KINDS = ['prepare', 'align', 'evaluate', 'merge', 'train'];
+
+export function RunSteps({ run }: { run: Schemas['Run'] }) {
+  const { t } = useTranslation();
+  const [chosen, setChosen] = useState(CURRENT);
+  const round = chosen === CURRENT ? Math.min(run.rounds_done + 1, run.rounds) : Number(chosen);
+  const steps = api.useQuery(
+    'get',
+    '/api/v1/runs/{run_id}/steps',
+    { params: { path: { run_id: run.id }, query: { round, limit: 200 } } },
+    { placeholderData: keepPreviousData },
+  );
+  const rounds = Array.from({ length: run.rounds + 1 }, (_, at) => ({
+    value: String(at),
+    label: at === 0 ? t('ui.steps.start') : t('ui.steps.round', { round: at }),
+  }));
+  return (
+    <Panel
+      title={round === 0 ? t('ui.steps.title_start') : t('ui.steps.title', { round })}
+      aside={
+        <Select
+          size="xs"
+          w={200}
+          aria-label={t('ui.steps.choose')}
+          data={[{ value: CURRENT, label: t('ui.steps.current') }, ...rounds]}
+          value={chosen}
+          onChange={(value) => value && setChosen(value)}
+        />
+      }
+    >
+      <Answer query={steps}>
+        {(page) => {
+          const groups = KINDS.map(
+            (kind) => [kind, page.items.filter((step) => step.kind === kind)] as const,
+          );
+          const filled = groups.filter(([, items]) => items.length > 0);
+          if (filled.length === 0) return <p className="aw-soft">{t('ui.steps.none')}</p>;
+          return filled.map(([kind, items]) => <Group key={kind} kind={kind} steps={items} />);
+        }}
+      </Answer>
+    </Panel>
+  );
+}
+
+function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const formats = useFormats();
+  const done = steps.filter((step) => step.state === 'completed').length;
+  const name = t(`ui.step_kind.${kind}`);
+  const title = t('ui.steps.group', {
+    kind: name,
+    done: formats.number(done),
+    total: formats.number(steps.length),
+  });
+  const columns: Column<Step>[] = [
+    { key: 'site', label: t('ui.sites.site'), main: true, cell: (step) => step.display_name },
+    { key: 'state', label: t('ui.state_label'), cell: (step) => <StateBadge of="step" state={step.state} /> },
+    {
+      key: 'words',
+      label: t('ui.steps.words'),
+      cell: (step) => (
+        <div>
+          {say('steps', step.words)}
+          {step.reason ? <span className="aw-sub">{say('reasons', step.reason)}</span> : null}
+        </div>
+      ),
+    },
+    {
+      key: 'attempt',
+      label: t('ui.steps.attempt'),
+      number: true,
+      cell: (step) => formats.number(step.attempt),
+    },
+    { key: 'time', label: t('ui.steps.time'), number: true, cell: (step) => formats.duration(step.seconds) },
+    { key: 'device', label: t('ui.sites.device'), cell: (step) => step.device ?? '–' },
+  ];
+  const failed = steps.filter((step) => step.state === 'failed');
+  return (
+    <>
+      <h3>{title}</h3>
+      {failed.length > 0 ? (
+        <Note tone="bad" icon="warn">
+          {t('ui.steps.failed', { names: formats.list(failed.map((step) => step.display_name)) })}
+        </Note>
+      ) : null}
+      <DataTable
+        caption={title}
+        columns={columns}
+        rows={steps}
+        rowKey={(step) => `${step.kind} ${step.site_index}`}
+      />
+    </>
+  );
+}

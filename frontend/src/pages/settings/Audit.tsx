@@ -1,0 +1,55 @@
+/* Who did what to which thing, newest first. */
+import { useTranslation } from 'react-i18next';
+import { api, type Schemas } from '../../api/client';
+import { Answer } from '../../components/Answer';
+import { DataTable, type Column } from '../../components/DataTable';
+import { LoadMore } from '../../components/LoadMore';
+import { Panel } from '../../components/Page';
+import { useFormats } from '../../i18n/useFormats';
+
+export function Audit() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const audit = api.useInfiniteQuery(
+    'get',
+    '/api/v1/audit',
+    { params: { query: { limit: 20 } } },
+    { pageParamName: 'cursor', initialPageParam: undefined, getNextPageParam: (page) => page.next_cursor },
+  );
+  const columns: Column<Schemas['AuditEntry']>[] = [
+    {
+      key: 'at',
+      label: t('ui.settings.audit_at'),
+      cell: (entry) => <span className="aw-nums">{formats.moment(entry.at)}</span>,
+    },
+    { key: 'who', label: t('ui.settings.audit_who'), main: true, cell: (entry) => entry.actor_name },
+    {
+      key: 'what',
+      label: t('ui.settings.audit_what'),
+      cell: (entry) => <code className="aw-code">{entry.action}</code>,
+    },
+    {
+      key: 'thing',
+      label: t('ui.settings.audit_thing'),
+      cell: (entry) => String(entry.params.name ?? entry.thing_id),
+    },
+  ];
+  return (
+    <Panel title={t('ui.settings.audit')}>
+      <p className="aw-soft aw-small">{t('ui.settings.audit_help')}</p>
+      <Answer query={audit}>
+        {({ pages }) => (
+          <>
+            <DataTable
+              caption={t('ui.settings.audit')}
+              columns={columns}
+              rows={pages.flatMap((page) => page.items)}
+              rowKey={(entry) => String(entry.id)}
+            />
+            <LoadMore query={audit} />
+          </>
+        )}
+      </Answer>
+    </Panel>
+  );
+}

@@ -1,0 +1,103 @@
+/* Who may sign in, with which role; a new person gets a link that works once. */
+import { Button, TextInput } from '@mantine/core';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, http, type Schemas } from '../../api/client';
+import { errorAt, fieldErrors } from '../../api/problems';
+import { useRefresh } from '../../api/session';
+import { Answer, ProblemNote } from '../../components/Answer';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Panel } from '../../components/Page';
+import { useFormats } from '../../i18n/useFormats';
+import { RoleSelect, type Role } from './RoleSelect';
+import { Secret } from './Secret';
+
+export function People() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const refresh = useRefresh();
+  const people = api.useQuery('get', '/api/v1/users', { params: { query: { limit: 200 } } });
+  const [name, setName] = useState('');
+  const [role, setRole] = useState<Role>('viewer');
+  const [link, setLink] = useState<{ name: string; link: string } | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const errors = fieldErrors(error);
+
+  const invite = async (event: FormEvent) => {
+    event.preventDefault();
+    setError(null);
+    const { data, error: problem } = await http.POST('/api/v1/users', { body: { name, role } });
+    if (!data) {
+      setError(problem);
+      return;
+    }
+    setLink({ name: data.name, link: data.sign_in_link });
+    setName('');
+    await refresh('/api/v1/users');
+  };
+  const newLink = async (user: Schemas['User']) => {
+    setError(null);
+    const { data, error: problem } = await http.POST('/api/v1/users/{user_id}/sign-in-link', {
+      params: { path: { user_id: user.id } },
+    });
+    if (data) setLink({ name: user.name, link: data.sign_in_link });
+    else setError(problem);
+  };
+  const columns: Column<Schemas['User']>[] = [
+    { key: 'name', label: t('ui.settings.person'), main: true, cell: (user) => user.name },
+    {
+      key: 'role',
+      label: t('ui.role.label'),
+      cell: (user) => user.roles.map((one) => t(`ui.role.${one}`)).join(', ') || '–',
+    },
+    { key: 'created', label: t('ui.created'), cell: (user) => formats.moment(user.created_at) },
+    {
+      key: 'act',
+      label: t('ui.actions'),
+      cell: (user) => (
+        <Button
+          size="xs"
+          variant="default"
+          aria-label={t('ui.settings.new_link_for', { name: user.name })}
+          onClick={() => void newLink(user)}
+        >
+          {t('ui.settings.new_link')}
+        </Button>
+      ),
+    },
+  ];
+  return (
+    <Panel title={t('ui.settings.people')}>
+      <p className="aw-soft aw-small">{t('ui.settings.people_help')}</p>
+      <form className="aw-stack" onSubmit={(event) => void invite(event)} noValidate>
+        {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
+        <div className="aw-fields">
+          <TextInput
+            label={t('ui.settings.person')}
+            description={t('ui.settings.person_help')}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            error={errorAt(errors, 'name')}
+            required
+            autoComplete="off"
+          />
+          <RoleSelect value={role} onChange={setRole} />
+        </div>
+        <div>
+          <Button type="submit">{t('ui.settings.invite')}</Button>
+        </div>
+      </form>
+      {link ? <Secret text={t('ui.settings.link_once', { name: link.name })} secret={link.link} /> : null}
+      <Answer query={people}>
+        {(page) => (
+          <DataTable
+            caption={t('ui.settings.people')}
+            columns={columns}
+            rows={page.items}
+            rowKey={(user) => user.id}
+          />
+        )}
+      </Answer>
+    </Panel>
+  );
+}

@@ -1,0 +1,128 @@
+/* API tokens: made here, shown once, revoked here. */
+import { Button, TextInput } from '@mantine/core';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, http, type Schemas } from '../../api/client';
+import { errorAt, fieldErrors } from '../../api/problems';
+import { useRefresh } from '../../api/session';
+import { Answer, ProblemNote } from '../../components/Answer';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Panel } from '../../components/Page';
+import { Tag } from '../../components/StateBadge';
+import { useConfirm } from '../../components/useConfirm';
+import { useFormats } from '../../i18n/useFormats';
+import { RoleSelect, type Role } from './RoleSelect';
+import { Secret } from './Secret';
+
+type Token = Schemas['Token'];
+
+export function Tokens() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const refresh = useRefresh();
+  const tokens = api.useQuery('get', '/api/v1/tokens', { params: { query: { limit: 200 } } });
+  const [name, setName] = useState('');
+  const [role, setRole] = useState<Role>('viewer');
+  const [made, setMade] = useState<Schemas['TokenCreated'] | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const { ask, dialog } = useConfirm();
+  const errors = fieldErrors(error);
+
+  const create = async (event: FormEvent) => {
+    event.preventDefault();
+    setError(null);
+    const answer = await http.POST('/api/v1/tokens', { body: { name, role } });
+    if (!answer.data) {
+      setError(answer.error);
+      return;
+    }
+    setMade(answer.data);
+    setName('');
+    await refresh('/api/v1/tokens');
+  };
+  const revoke = async (token: Token) => {
+    const { error: problem } = await http.DELETE('/api/v1/tokens/{token_id}', {
+      params: { path: { token_id: token.id } },
+    });
+    if (problem) throw problem;
+    if (made?.id === token.id) setMade(null);
+    await refresh('/api/v1/tokens');
+  };
+  const columns: Column<Token>[] = [
+    { key: 'name', label: t('ui.settings.token_name'), main: true, cell: (token) => token.name },
+    { key: 'role', label: t('ui.role.label'), cell: (token) => t(`ui.role.${token.role}`) },
+    { key: 'who', label: t('ui.settings.token_of'), cell: (token) => token.user_name },
+    { key: 'created', label: t('ui.created'), cell: (token) => formats.moment(token.created_at) },
+    {
+      key: 'used',
+      label: t('ui.settings.last_used'),
+      cell: (token) => (token.last_used_at ? formats.moment(token.last_used_at) : t('ui.settings.unused')),
+    },
+    {
+      key: 'act',
+      label: t('ui.actions'),
+      cell: (token) =>
+        token.revoked_at ? (
+          <Tag tone="calm" icon="stop">
+            {t('ui.settings.revoked')}
+          </Tag>
+        ) : (
+          <Button
+            size="xs"
+            variant="default"
+            aria-label={t('ui.settings.revoke_name', { name: token.name })}
+            onClick={() =>
+              ask({
+                title: t('ui.settings.revoke'),
+                body: t('ui.settings.revoke_text', { name: token.name }),
+                action: t('ui.settings.revoke'),
+                danger: true,
+                act: () => revoke(token),
+              })
+            }
+          >
+            {t('ui.settings.revoke')}
+          </Button>
+        ),
+    },
+  ];
+  return (
+    <Panel title={t('ui.settings.tokens')}>
+      {dialog}
+      <p className="aw-soft aw-small">{t('ui.settings.tokens_help')}</p>
+      <form className="aw-stack" onSubmit={(event) => void create(event)} noValidate>
+        {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
+        <div className="aw-fields">
+          <TextInput
+            label={t('ui.settings.token_name')}
+            description={t('ui.settings.token_name_help')}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            error={errorAt(errors, 'name')}
+            required
+            autoComplete="off"
+          />
+          <RoleSelect value={role} onChange={setRole} />
+        </div>
+        <div>
+          <Button type="submit">{t('ui.settings.create_token')}</Button>
+        </div>
+      </form>
+      {made ? <Secret text={t('ui.settings.secret_once', { name: made.name })} secret={made.secret} /> : null}
+      <Answer query={tokens}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <p className="aw-soft">{t('ui.settings.no_tokens')}</p>
+          ) : (
+            <DataTable
+              caption={t('ui.settings.tokens')}
+              columns={columns}
+              rows={page.items}
+              rowKey={(token) => token.id}
+            />
+          )
+        }
+      </Answer>
+    </Panel>
+  );
+}

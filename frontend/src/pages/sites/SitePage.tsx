@@ -1,0 +1,192 @@
+/* One site: made here, or looked at and changed here. */
+import { Button, Select, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useParams } from 'react-router';
+import { api, http, type Schemas } from '../../api/client';
+import { errorAt, fieldErrors } from '../../api/problems';
+import { useMay, useRefresh } from '../../api/session';
+import { Answer, Note, ProblemNote } from '../../components/Answer';
+import { Page, Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useConfirm } from '../../components/useConfirm';
+import { useFormats } from '../../i18n/useFormats';
+import { OwnData } from './OwnData';
+
+type Site = Schemas['Site'];
+
+export function SitePage() {
+  const { id } = useParams();
+  return id ? <ExistingSite key={id} id={id} /> : <SiteForm />;
+}
+
+function ExistingSite({ id }: { id: string }) {
+  const site = api.useQuery('get', '/api/v1/sites/{site_id}', { params: { path: { site_id: id } } });
+  return <Answer query={site}>{(found) => <SiteForm key={found.revision} site={found} />}</Answer>;
+}
+
+function SiteForm({ site }: { site?: Site }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const go = useNavigate();
+  const refresh = useRefresh();
+  const may = useMay('sites.write');
+  const samples = api.useQuery('get', '/api/v1/samples', {}, { staleTime: Infinity });
+  const [name, setName] = useState(site?.name ?? '');
+  const [shownName, setShownName] = useState(site?.display_name ?? '');
+  const [placement, setPlacement] = useState<Site['placement']>(site?.placement ?? 'local');
+  const [dataset, setDataset] = useState(site?.data.dataset ?? 'pendigits');
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const { ask, dialog } = useConfirm();
+  const errors = fieldErrors(error);
+  const sample = samples.data?.find((one) => one.name === dataset);
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    const data = { kind: 'sample' as const, dataset };
+    const answer = site
+      ? await http.PATCH('/api/v1/sites/{site_id}', {
+          params: { path: { site_id: site.id }, header: { 'If-Match': `W/"${site.revision}"` } },
+          body: { display_name: shownName, data },
+        })
+      : await http.POST('/api/v1/sites', { body: { name, display_name: shownName, placement, data } });
+    setBusy(false);
+    if (!answer.data) {
+      setError(answer.error);
+      return;
+    }
+    notifications.show({
+      message: t('ui.sites.saved', { name: answer.data.display_name || answer.data.name }),
+    });
+    await refresh('/api/v1/sites');
+    void go('/sites');
+  };
+  const revoke = async (target: Site) => {
+    const { error: problem } = await http.PATCH('/api/v1/sites/{site_id}', {
+      params: { path: { site_id: target.id }, header: { 'If-Match': `W/"${target.revision}"` } },
+      body: { state: 'revoked' },
+    });
+    if (problem) throw problem;
+    await refresh('/api/v1/sites');
+  };
+
+  return (
+    <Page
+      title={site ? site.display_name || site.name : t('ui.sites.new')}
+      above={<Link to="/sites">{t('ui.nav.sites')}</Link>}
+      actions={site ? <StateBadge of="site" state={site.state} /> : null}
+    >
+      {dialog}
+      <div className="aw-grid2">
+        <Panel title={site ? t('ui.sites.change') : t('ui.sites.describe')}>
+          <form className="aw-form" onSubmit={(event) => void submit(event)} noValidate>
+            {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
+            <TextInput
+              label={t('ui.sites.name')}
+              description={t('ui.sites.name_help')}
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+              error={errorAt(errors, 'name')}
+              required
+              disabled={site !== undefined}
+              autoComplete="off"
+            />
+            <TextInput
+              label={t('ui.sites.display_name')}
+              description={t('ui.sites.display_name_help')}
+              value={shownName}
+              onChange={(event) => setShownName(event.currentTarget.value)}
+              error={errorAt(errors, 'display_name')}
+              disabled={!may}
+              autoComplete="off"
+            />
+            <Select
+              label={t('ui.sites.placement')}
+              description={t(`ui.sites.placement_${placement}_help`, { name: name || 'site-01' })}
+              data={(['local', 'remote'] as const).map((value) => ({
+                value,
+                label: t(`ui.sites.placement_${value}`),
+              }))}
+              value={placement}
+              onChange={(value) => setPlacement(value === 'remote' ? 'remote' : 'local')}
+              error={errorAt(errors, 'placement')}
+              disabled={site !== undefined}
+            />
+            <Select
+              label={t('ui.sites.dataset')}
+              description={
+                sample
+                  ? t('ui.sites.dataset_facts', {
+                      rows: formats.number(sample.num_rows),
+                      classes: formats.number(sample.num_classes),
+                      origin: sample.origin,
+                      licence: sample.licence,
+                    })
+                  : t('ui.sites.dataset_help')
+              }
+              data={(samples.data ?? []).map((one) => ({ value: one.name, label: one.name }))}
+              value={dataset}
+              onChange={(value) => value && setDataset(value)}
+              error={errorAt(errors, 'data')}
+              disabled={!may}
+            />
+            {may ? (
+              <div className="aw-actions">
+                <Button type="submit" loading={busy}>
+                  {site ? t('ui.save') : t('ui.sites.create')}
+                </Button>
+                <Button component={Link} to="/sites" variant="default">
+                  {t('ui.back')}
+                </Button>
+                {site && site.state !== 'revoked' ? (
+                  <Button
+                    variant="default"
+                    onClick={() =>
+                      ask({
+                        title: t('ui.sites.revoke'),
+                        body: t('ui.sites.revoke_text', { name: site.display_name || site.name }),
+                        action: t('ui.sites.revoke'),
+                        danger: true,
+                        act: () => revoke(site),
+                      })
+                    }
+                  >
+                    {t('ui.sites.revoke')}
+                  </Button>
+                ) : null}
+              </div>
+            ) : (
+              <Note>{t('ui.may_not')}</Note>
+            )}
+          </form>
+        </Panel>
+        {site ? <SiteFacts site={site} /> : <OwnData />}
+      </div>
+    </Page>
+  );
+}
+
+function SiteFacts({ site }: { site: Site }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  return (
+    <Panel title={t('ui.sites.facts')}>
+      <dl className="aw-pairs">
+        <dt>{t('ui.sites.last_seen')}</dt>
+        <dd>{site.last_seen_at ? formats.moment(site.last_seen_at) : t('ui.sites.never')}</dd>
+        <dt>{t('ui.sites.device')}</dt>
+        <dd>{site.device ?? '–'}</dd>
+        <dt>{t('ui.sites.num_rows')}</dt>
+        <dd>{formats.number(site.num_rows)}</dd>
+        <dt>{t('ui.sites.fingerprint')}</dt>
+        <dd>{site.fingerprint ? <code className="aw-code">{site.fingerprint.slice(0, 16)}</code> : '–'}</dd>
+        <dt>{t('ui.created')}</dt>
+        <dd>{formats.moment(site.created_at)}</dd>
+      </dl>
+    </Panel>
+  );
+}

@@ -1,0 +1,139 @@
+/* The graph: drag a site, choose two sites to link or unlink them. Each site is a button, so Tab and Enter do
+   the same as the mouse. Loaded only where a topology is shown. */
+import '@xyflow/react/dist/style.css';
+import {
+  applyNodeChanges,
+  Background,
+  Handle,
+  Position,
+  ReactFlow,
+  type Edge,
+  type Node,
+  type NodeChange,
+  type NodeProps,
+} from '@xyflow/react';
+import { createContext, useContext, useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useFormats } from '../../i18n/useFormats';
+import { neighbours, type Link } from './links';
+
+interface Props {
+  names: readonly string[];
+  shown: (name: string) => string;
+  links: readonly Link[];
+  onToggle?: (a: string, b: string) => void;
+}
+type SiteNode = Node<{ name: string }, 'site'>;
+interface Picking extends Omit<Props, 'names'> {
+  picked: string | null;
+  pick: (name: string) => void;
+}
+const Context = createContext<Picking | null>(null);
+const NODE_TYPES = { site: SiteButton };
+const SPACE = 46;
+
+export default function Graph({ names, shown, links, onToggle }: Props) {
+  const { t } = useTranslation();
+  const [picked, setPicked] = useState<string | null>(null);
+  const [moved, setMoved] = useState<Record<string, { x: number; y: number }>>({});
+
+  const nodes = useMemo(() => arranged(names, moved), [names, moved]);
+  const edges = useMemo<Edge[]>(
+    () =>
+      links.map((link) => ({
+        id: `${link.a} ${link.b}`,
+        source: link.a,
+        target: link.b,
+        type: 'straight',
+        focusable: false,
+        selectable: onToggle !== undefined,
+        interactionWidth: 22,
+      })),
+    [links, onToggle],
+  );
+  const pick = (name: string) => {
+    if (!onToggle) return;
+    if (picked === null) setPicked(name);
+    else {
+      if (picked !== name) onToggle(picked, name);
+      setPicked(null);
+    }
+  };
+  const move = (changes: NodeChange<SiteNode>[]) => {
+    const next = applyNodeChanges(changes, nodes);
+    setMoved(Object.fromEntries(next.map((node) => [node.id, node.position])));
+  };
+  return (
+    <Context.Provider value={{ shown, links, picked, pick, ...(onToggle ? { onToggle } : {}) }}>
+      <div className="aw-graph" role="group" aria-label={t('ui.topology.graph')}>
+        <ReactFlow
+          key={names.length}
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={NODE_TYPES}
+          onNodesChange={move}
+          onEdgeClick={(_, edge) => onToggle?.(edge.source, edge.target)}
+          onPaneClick={() => setPicked(null)}
+          nodesFocusable={false}
+          edgesFocusable={false}
+          nodesConnectable={false}
+          elementsSelectable={onToggle !== undefined}
+          deleteKeyCode={null}
+          zoomOnScroll={false}
+          preventScrolling={false}
+          minZoom={0.1}
+          fitView
+          fitViewOptions={{ padding: 0.12 }}
+          proOptions={{ hideAttribution: true }}
+        >
+          <Background gap={22} />
+        </ReactFlow>
+      </div>
+      {onToggle ? (
+        <p className="aw-soft aw-small" role="status">
+          {picked === null
+            ? t('ui.topology.pick_first')
+            : t('ui.topology.pick_second', { name: shown(picked) })}
+        </p>
+      ) : null}
+    </Context.Provider>
+  );
+}
+
+function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const picking = useContext(Context);
+  if (!picking) return null;
+  const linked = neighbours(picking.links, name).map(picking.shown);
+  const label =
+    linked.length === 0
+      ? t('ui.topology.site_alone', { name: picking.shown(name) })
+      : t('ui.topology.site_linked', { name: picking.shown(name), names: formats.list(linked) });
+  return (
+    <>
+      <Handle type="target" position={Position.Top} className="aw-handle" isConnectable={false} />
+      <button
+        type="button"
+        className="aw-node"
+        aria-pressed={picking.picked === name}
+        aria-label={label}
+        disabled={!picking.onToggle}
+        onClick={() => picking.pick(name)}
+      >
+        {picking.shown(name)}
+      </button>
+      <Handle type="source" position={Position.Top} className="aw-handle" isConnectable={false} />
+    </>
+  );
+}
+
+/** Sites on a circle, in the order of the spec; where people dragged one, it stays. */
+function arranged(names: readonly string[], moved: Record<string, { x: number; y: number }>): SiteNode[] {
+  const radius = Math.max(150, (names.length * SPACE * 1.5) / Math.PI);
+  return names.map((name, at) => {
+    const angle = (2 * Math.PI * at) / names.length - Math.PI / 2;
+    const position = { x: Math.cos(angle) * radius * 1.25, y: Math.sin(angle) * radius };
+    return { id: name, type: 'site' as const, data: { name }, position: moved[name] ?? position };
+  });
+}

@@ -1,0 +1,137 @@
+/* One topology: made here, or changed here. Nothing is stored before "Save". */
+import { Button, MultiSelect, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useParams } from 'react-router';
+import { api, http, type Schemas } from '../../api/client';
+import { errorAt, fieldErrors } from '../../api/problems';
+import { useMay, useRefresh } from '../../api/session';
+import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
+import { Page, Panel } from '../../components/Page';
+import { TopologyEditor } from './Editor';
+import { useSiteNames } from '../sites/useSiteNames';
+import { useTopology } from './useTopology';
+
+export function TopologyPage() {
+  const { id } = useParams();
+  return id ? <Existing key={id} id={id} /> : <Fresh />;
+}
+
+function Existing({ id }: { id: string }) {
+  const found = api.useQuery('get', '/api/v1/topologies/{topology_id}', {
+    params: { path: { topology_id: id } },
+  });
+  return (
+    <Answer query={found}>
+      {(topology) => <Form key={topology.revision} saved={topology} names={topology.site_names} />}
+    </Answer>
+  );
+}
+
+function Fresh() {
+  const sites = useSiteNames();
+  return <Answer query={sites}>{(page) => <Form names={page.items.map((site) => site.name)} />}</Answer>;
+}
+
+function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }) {
+  const { t } = useTranslation();
+  const go = useNavigate();
+  const refresh = useRefresh();
+  const may = useMay('topologies.write');
+  const sites = useSiteNames();
+  const [name, setName] = useState(saved?.name ?? '');
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const topology = useTopology({ names, spec: saved?.spec ?? { kind: 'ring', mixing: 'metropolis' } });
+  const errors = fieldErrors(error);
+  const chosen = topology.draft.names;
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    const body = { name, site_names: [...chosen], spec: topology.draft.spec };
+    const answer = saved
+      ? await http.PATCH('/api/v1/topologies/{topology_id}', {
+          params: { path: { topology_id: saved.id }, header: { 'If-Match': `W/"${saved.revision}"` } },
+          body,
+        })
+      : await http.POST('/api/v1/topologies', { body });
+    setBusy(false);
+    if (!answer.data) {
+      setError(answer.error);
+      return;
+    }
+    notifications.show({ message: t('ui.topology.saved', { name: answer.data.name }) });
+    await refresh('/api/v1/topologies');
+    void go('/topologies');
+  };
+
+  return (
+    <Page
+      title={saved ? saved.name : t('ui.topology.new')}
+      lead={t('ui.topology.lead')}
+      above={<Link to="/topologies">{t('ui.nav.topologies')}</Link>}
+    >
+      <form className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
+        {error ? <ProblemNote error={error} /> : null}
+        <Panel title={t('ui.topology.basics')}>
+          <div className="aw-fields">
+            <TextInput
+              label={t('ui.topology.name')}
+              description={t('ui.sites.name_help')}
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+              error={errorAt(errors, 'name')}
+              required
+              autoComplete="off"
+            />
+            <MultiSelect
+              label={t('ui.topology.sites')}
+              description={t('ui.topology.sites_help')}
+              data={[...new Set([...(sites.data?.items ?? []).map((site) => site.name), ...chosen])].map(
+                (value) => ({
+                  value,
+                  label: sites.shown(value),
+                }),
+              )}
+              value={[...chosen]}
+              onChange={topology.setSites}
+              error={errorAt(errors, 'site_names')}
+              searchable
+              required
+            />
+          </div>
+        </Panel>
+        <Panel title={t('ui.topology.links')}>
+          {chosen.length < 2 ? (
+            <Empty
+              icon="site"
+              title={t('ui.topology.too_few')}
+              action={
+                <Button component={Link} to="/sites/new" variant="default">
+                  {t('ui.sites.new')}
+                </Button>
+              }
+            />
+          ) : (
+            <TopologyEditor topology={topology} shown={sites.shown} />
+          )}
+        </Panel>
+        {may ? (
+          <div className="aw-actions">
+            <Button type="submit" loading={busy}>
+              {t('ui.save')}
+            </Button>
+            <Button component={Link} to="/topologies" variant="default">
+              {t('ui.back')}
+            </Button>
+          </div>
+        ) : (
+          <Note>{t('ui.may_not')}</Note>
+        )}
+      </form>
+    </Page>
+  );
+}

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { hasLink, neighbours, restrictedTo, toggled } from './links';
+
+describe('links', () => {
+  it('a link is the same in both directions', () => {
+    expect(hasLink([{ a: 'x', b: 'y' }], 'y', 'x')).toBe(true);
+  });
+  it('toggling twice changes nothing', () => {
+    const links = [{ a: 'x', b: 'y' }];
+    expect(toggled(toggled(links, 'y', 'z'), 'z', 'y')).toEqual(links);
+  });
+  it('a site cannot be linked to itself', () => {
+    expect(toggled([], 'x', 'x')).toEqual([]);
+  });
+  it('neighbours are found whichever end they are on', () => {
+    expect(neighbours([{ a: 'x', b: 'y' }, { a: 'z', b: 'x' }], 'x')).toEqual(['y', 'z']); // prettier-ignore
+  });
+  it('links and hub of a removed site go with it', () => {
+    const spec = { kind: 'custom' as const, hub: 'z', links: [{ a: 'x', b: 'z' }, { a: 'x', b: 'y' }] }; // prettier-ignore
+    expect(restrictedTo(spec, ['x', 'y'])).toEqual({
+      kind: 'custom',
+      hub: null,
+      links: [{ a: 'x', b: 'y' }],
+    });
+  });
+});

@@ -1,0 +1,33 @@
+/* Links as values: adding, removing, asking. Pure; the presets themselves come from the server. */
+import type { Schemas } from '../../api/client';
+
+export type Link = Schemas['Link'];
+export type Spec = Schemas['TopologySpec'];
+
+export function hasLink(links: readonly Link[], a: string, b: string): boolean {
+  return links.some((link) => same(link, a, b));
+}
+
+/** The links with the one between `a` and `b` added, or removed where it was. */
+export function toggled(links: readonly Link[], a: string, b: string): Link[] {
+  if (a === b) return [...links];
+  return hasLink(links, a, b) ? links.filter((link) => !same(link, a, b)) : [...links, { a, b }];
+}
+
+export function neighbours(links: readonly Link[], site: string): string[] {
+  return links.flatMap((link) => (link.a === site ? [link.b] : link.b === site ? [link.a] : []));
+}
+
+/** `spec` for other sites: what names a site that is gone is dropped. */
+export function restrictedTo(spec: Spec, names: readonly string[]): Spec {
+  const known = new Set(names);
+  return {
+    ...spec,
+    hub: spec.hub && known.has(spec.hub) ? spec.hub : null,
+    links: (spec.links ?? []).filter((link) => known.has(link.a) && known.has(link.b)),
+  };
+}
+
+function same(link: Link, a: string, b: string): boolean {
+  return (link.a === a && link.b === b) || (link.a === b && link.b === a);
+}
