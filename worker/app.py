@@ -42,6 +42,7 @@ def make_app(broker_url: str) -> Celery:
         accept_content=["json"],
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=120.0,  # a child on a busy machine is slow to begin, not dead
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_soft_shutdown_timeout=STOP_GRACE_S,

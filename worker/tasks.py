@@ -10,6 +10,7 @@ import signal
 from functools import cache
 
 import torch
+import torch._dynamo  # the first optimiser of a process imports it: seconds in every child, or once here
 from celery import Celery
 from celery.signals import worker_process_init
 from torch import nn
