@@ -8,7 +8,11 @@ type Param = string | number | boolean | null | undefined;
 export function useSay() {
   const { t, i18n } = useTranslation();
   return (section: Section, text: Text): string => {
-    const params = shown(text.params, i18n.language);
+    const named = { ...text.params };
+    // A step's kind travels as its code; people read its name.
+    const kind = `ui.step_kind.${String(named.kind)}`;
+    if (i18n.exists(kind)) named.kind = t(kind);
+    const params = shown(named, i18n.language);
     const titled = `${section}.${text.code}.title`;
     const key = i18n.exists(titled) ? titled : `${section}.${text.code}`;
     return i18n.exists(key) ? t(key, params) : t('ui.unknown_text', { code: text.code });

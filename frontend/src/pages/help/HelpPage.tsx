@@ -1,6 +1,7 @@
 /* A short guide, the words of the product, and what the method is and is not. */
 import { Trans, useTranslation } from 'react-i18next';
 import { Page, Panel } from '../../components/Page';
+import { usePoints } from '../../i18n/usePoints';
 
 const WORDS = [
   'site',
@@ -20,40 +21,28 @@ const WORDS = [
 
 export function HelpPage() {
   const { t } = useTranslation();
-  const points = (key: string) => t(key, { returnObjects: true }) as unknown as string[];
+  const first = usePoints('ui.help.first');
   return (
     <Page title={t('ui.nav.help')} lead={t('ui.help.lead')}>
       <Panel title={t('ui.help.first_title')}>
         <ol className="aw-prose">
-          {points('ui.help.first').map((_, at) => (
-            <li key={at}>
-              <Trans i18nKey={`ui.help.first.${at}`} components={{ code: <code className="aw-code" /> }} />
+          {first.map(([key]) => (
+            <li key={key}>
+              <Trans i18nKey={`ui.help.first.${key}`} components={{ code: <code className="aw-code" /> }} />
             </li>
           ))}
         </ol>
       </Panel>
       <div className="aw-grid2">
         <Panel title={t('ui.help.is_title')}>
-          <ul className="aw-prose">
-            {points('ui.help.is').map((point) => (
-              <li key={point}>{point}</li>
-            ))}
-          </ul>
+          <Points of='ui.help.is' />
         </Panel>
         <Panel title={t('ui.help.is_not_title')}>
-          <ul className="aw-prose">
-            {points('ui.help.is_not').map((point) => (
-              <li key={point}>{point}</li>
-            ))}
-          </ul>
+          <Points of='ui.help.is_not' />
         </Panel>
       </div>
       <Panel title={t('ui.help.read_title')}>
-        <ul className="aw-prose">
-          {points('ui.help.read').map((point) => (
-            <li key={point}>{point}</li>
-          ))}
-        </ul>
+        <Points of='ui.help.read' />
       </Panel>
       <Panel title={t('ui.help.words_title')}>
         <dl className="aw-pairs aw-words">
@@ -74,5 +63,15 @@ export function HelpPage() {
         </p>
       </Panel>
     </Page>
+  );
+}
+
+function Points({ of }: { of: string }) {
+  return (
+    <ul className="aw-prose">
+      {usePoints(of).map(([key, point]) => (
+        <li key={key}>{point}</li>
+      ))}
+    </ul>
   );
 }

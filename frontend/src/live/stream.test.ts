@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { coalesced, openStream, type Connection, type PilotEvent } from './stream';
+
+class Source {
+  static made: Source[] = [];
+  onopen: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  onmessage: ((message: { data: string }) => void) | null = null;
+  closed = false;
+  constructor(readonly url: string) {
+    Source.made.push(this);
+  }
+  close() {
+    this.closed = true;
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  Source.made = [];
+});
+afterEach(() => vi.useRealTimers());
+
+function follow() {
+  const events: PilotEvent[] = [];
+  const states: Connection[] = [];
+  const close = openStream(
+    { run: 'r', replay: true },
+    { onEvent: (event) => events.push(event), onConnection: (state) => states.push(state) },
+    (url) => new Source(url) as unknown as EventSource,
+  );
+  return { events, states, close };
+}
+const event = (id: number) => ({ data: JSON.stringify({ id, at: '', run_id: 'r', pilot_id: 'p', code: 'x', params: {} }) });
+
+describe('the stream of events', () => {
+  it('asks for what happened before', () => {
+    follow();
+    expect(Source.made[0]?.url).toBe('/api/v1/events?run=r&after=0');
+  });
+  it('comes back by itself and goes on after the last event it saw', () => {
+    const { states, events } = follow();
+    Source.made[0]?.onopen?.();
+    Source.made[0]?.onmessage?.(event(7));
+    Source.made[0]?.onerror?.();
+    vi.advanceTimersByTime(3000);
+    expect(Source.made[0]?.closed).toBe(true);
+    expect(Source.made[1]?.url).toBe('/api/v1/events?run=r&after=7');
+    Source.made[1]?.onopen?.();
+    expect(states).toEqual(['live', 'lost', 'live']);
+    expect(events).toHaveLength(1);
+  });
+  it('stays closed once the page is left', () => {
+    const { close } = follow();
+    Source.made[0]?.onerror?.();
+    close();
+    vi.advanceTimersByTime(10_000);
+    expect(Source.made).toHaveLength(1);
+  });
+});
+
+describe('a refetch', () => {
+  it('happens at most once a second however many events come', () => {
+    let calls = 0;
+    const update = coalesced(() => (calls += 1), 1000);
+    for (let tick = 0; tick < 30; tick += 1) {
+      update.call();
+      vi.advanceTimersByTime(100);
+    }
+    expect(calls).toBeLessThanOrEqual(4);
+    expect(calls).toBeGreaterThanOrEqual(3);
+  });
+  it('follows the last event, so that nothing stays unseen', () => {
+    let calls = 0;
+    const update = coalesced(() => (calls += 1), 1000);
+    update.call();
+    vi.advanceTimersByTime(1);
+    update.call();
+    vi.advanceTimersByTime(2000);
+    expect(calls).toBe(2);
+  });
+});
