@@ -8,8 +8,9 @@ from types import FrameType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
-from backend import docs, openapi, pages, problems
+from backend import __version__, docs, openapi, pages, problems
 from backend.audit.routes import router as audit
 from backend.auth.routes import router as auth
 from backend.db.session import Database
@@ -18,7 +19,6 @@ from backend.events.routes import router as events
 from backend.exchanges.routes import router as exchanges
 from backend.figures.routes import router as figures
 from backend.health.routes import router as health
-from backend.health.service import product_version
 from backend.metrics.routes import router as metrics
 from backend.pilots.routes import router as pilots
 from backend.roi.routes import router as roi
@@ -26,7 +26,7 @@ from backend.runs.broker import NoBroker, RedisBroker
 from backend.runs.pilot_routes import router as pilot_runs
 from backend.runs.routes import router as runs
 from backend.samples.routes import router as samples
-from backend.security import SecurityHeaders
+from backend.security import BodyLimit, SecurityHeaders
 from backend.settings import Settings
 from backend.sites.routes import router as sites
 from backend.summary.routes import router as summary
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     app = FastAPI(
         title="Awase",
-        version=product_version(),
+        version=__version__,
         description="Find out, with a small pilot, whether sites should train their models together.",
         docs_url=None,
         redoc_url=None,
@@ -56,6 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = Database(settings.database_url)
     app.state.broker = RedisBroker(settings.broker_url) if settings.broker_url else NoBroker()
     app.state.events = EventHub(app.state.database)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(GZipMiddleware, compresslevel=5)  # leaves streams of events alone
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     api = APIRouter(prefix="/api/v1")

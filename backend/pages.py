@@ -20,7 +20,7 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Awas
 def install(app: FastAPI, dist: Path = DIST) -> None:
     """Must come last: its route takes every address that no other took."""
 
-    @app.get("/{path:path}", include_in_schema=False)
+    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def pages(path: str) -> Response:
         if path == "api" or path.startswith("api/"):
             raise HTTPException(404)

@@ -1,9 +1,11 @@
-"""Headers that keep a browser from loading or running anything that is not ours, on every answer.
+"""Headers that keep a browser from loading or running anything that is not ours, on every answer; and a
+limit on what is read of a request.
 
 Plain ASGI, because a middleware that wraps the body would hold back the stream of events.
 """
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -19,6 +21,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""A spec of thousands of sites fits; nothing that people send is larger."""
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -47,3 +51,24 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Stops reading a body that is too large, also one that does not say its length."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read_bytes = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal read_bytes
+            message = await receive()
+            read_bytes += len(message.get("body", b""))
+            if read_bytes > self._max_bytes:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_within_limit, send)

@@ -1,10 +1,9 @@
 """Asks each part of the server whether it lives. Never raises: a part that does not answer is the answer."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend import __version__
 from backend.db.session import Database
 from backend.db.tables import HeartbeatRow, utc_now
 from backend.health.schemas import BrokerHealth, CoordinatorHealth, DatabaseHealth, Health, WorkerHealth
@@ -42,7 +41,7 @@ def health(database: Database, broker: Broker, settings: Settings) -> Health:
     everything = database_ok and broker_ok and coordinator_ok and any(worker.ok for worker in workers)
     return Health(
         status="ok" if everything else "degraded",
-        version=product_version(),
+        version=__version__,
         database=DatabaseHealth(ok=database_ok, kind="sqlite" if database.is_sqlite else "postgresql"),
         broker=BrokerHealth(ok=broker_ok),
         coordinator=CoordinatorHealth(
@@ -50,13 +49,6 @@ def health(database: Database, broker: Broker, settings: Settings) -> Health:
         ),
         workers=workers,
     )
-
-
-def product_version() -> str:
-    try:
-        return version("awase")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _heartbeats(database: Database) -> tuple[list[HeartbeatRow], bool]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from backend.text.schemas import Text
 from backend.topologies.schemas import Facts, Link, Preview
@@ -43,6 +44,12 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
         busiest_site_links=degree[busiest] if busiest is not None else 0,
     )
     return Preview(facts=facts, links=links, mixing=weights)
+
+
+@lru_cache(maxsize=512)
+def known_preview(names: tuple[str, ...], spec: TopologySpec) -> Preview:
+    """As `preview`, remembered: lists ask for the same saved graphs again and again."""
+    return preview(names, spec)
 
 
 def check_unique(names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from backend.db.tables import TopologyRow
 from backend.errors import Invalid, NameTaken, NotFound
 from backend.sites import service as sites
 from backend.topologies import repository
-from backend.topologies.facts import check_unique, preview
+from backend.topologies.facts import check_unique, known_preview
 from backend.topologies.schemas import Topology, TopologyCreate, TopologyPage, TopologyPatch
 from backend.web import ListQuery, check_match
 from dimat.errors import DimatError, DuplicateName, TopologyTooSmall
@@ -79,7 +79,7 @@ def _row(session: Session, id: str) -> TopologyRow:
 
 def _topology(row: TopologyRow) -> Topology:
     spec = TopologySpec.model_validate(row.spec)
-    shown = preview(row.site_names, spec)
+    shown = known_preview(tuple(row.site_names), spec)
     return Topology(
         id=row.id, name=row.name, site_names=row.site_names, spec=spec, facts=shown.facts, links=shown.links,
         created_at=row.created_at, revision=row.revision,

@@ -1,12 +1,14 @@
 """Errors are problem+json in the reader's language, and never tell of the inside."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from backend import problems
+from backend.security import MAX_BODY_BYTES
 from tests.backend.building import create_sites
 from tests.backend.conftest import Api
 
@@ -45,6 +47,15 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
 def test_body_that_is_no_json_is_refused(api: Api) -> None:
     answer = api.manager.post("/api/v1/sites", content="{", headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "json_invalid")
+
+
+def test_body_that_is_too_large_is_not_read_to_its_end(api: Api) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 2**20 + 2):
+            yield b" " * 2**20
+
+    answer = api.manager.post("/api/v1/sites", content=parts(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
 def test_unforeseen_error_is_logged_and_answered_without_the_inside(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import pages
+from backend import __version__, pages
 from backend.security import HEADERS
 from tests.backend.conftest import Api
 
@@ -64,6 +65,11 @@ def test_every_answer_carries_the_security_headers(api: Api) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_large_answers_are_compressed(api: Api) -> None:
+    assert api.anonymous.get("/api/openapi.json").headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_reference_lists_every_operation_and_loads_nothing(api: Api) -> None:
     text = api.anonymous.get("/api/docs").text
     for path, methods in api.app.openapi()["paths"].items():
@@ -72,6 +78,11 @@ def test_reference_lists_every_operation_and_loads_nothing(api: Api) -> None:
     assert "<script" not in text
     assert "http://" not in text
     assert "https://" not in text
+
+
+def test_version_is_the_one_of_the_package() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"] == __version__
 
 
 def test_building_the_server_loads_neither_torch_nor_scipy() -> None:
