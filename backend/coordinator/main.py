@@ -20,9 +20,12 @@ LONGEST_PAUSE_S = 5.0
 
 
 def main() -> int:
+    return run(Settings())
+
+
+def run(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT. 1: cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = Settings()
     if settings.broker_url is None:
         print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
         return 1
