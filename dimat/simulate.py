@@ -38,7 +38,7 @@ class RunResult:
     """One arm with one seed.
 
     Attributes:
-        state: `completed` or `failed`. reason: code and params of why the run failed; None if it completed.
+        state: `completed` or `failed`. reason: code and params of the end, as the coordinator writes them.
         rounds: 0..R; of a failed run only the rounds that all sites finished.
         bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge.
         bytes_uploaded: all artifacts made by the run's align, merge and train steps.
@@ -49,7 +49,7 @@ class RunResult:
     arm: ArmSpec
     seed: int
     state: str
-    reason: tuple[str, dict[str, str | float]] | None
+    reason: tuple[str, dict[str, str | float]]
     rounds: tuple[RoundResult, ...]
     bytes_exchanged: int
     bytes_uploaded: int
@@ -108,7 +108,7 @@ class _Run:
         """Runs to the end. `prepared` holds the sites' start models, and is filled by the first arm."""
         started = self.clock()
         done: set[StepKey] = set()
-        reason = None
+        failure = None
         try:
             for site in self.sites:
                 if site not in prepared:
@@ -122,19 +122,19 @@ class _Run:
                     self._do(key)
                     done.add(key)
         except DimatError as error:
-            reason = (error.code, error.params)
+            failure = (error.code, error.params)
         last = [self.schedule.model_after(self.spec.rounds, site) for site in self.sites]
         return RunResult(
             arm=self.arm,
             seed=self.seed,
-            state="failed" if reason else "completed",
-            reason=reason,
+            state="failed" if failure else "completed",
+            reason=failure or ("completed", {"rounds": self.spec.rounds}),
             rounds=self._rounds(),
             bytes_exchanged=self.bytes_exchanged,
             bytes_uploaded=self.bytes_uploaded,
             busy_s=self.busy_s,
             seconds=self.clock() - started,
-            final_artifacts=() if reason else tuple(sha256(self.artifacts[key]) for key in last),
+            final_artifacts=() if failure else tuple(sha256(self.artifacts[key]) for key in last),
         )
 
     def _do(self, key: StepKey) -> None:
@@ -223,7 +223,7 @@ def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
         "method": run.arm.method,
         "seed": run.seed,
         "state": run.state,
-        "reason": {"code": run.reason[0], "params": run.reason[1]} if run.reason else None,
+        "reason": {"code": run.reason[0], "params": run.reason[1]},
         "rounds": [
             {
                 "round": item.round,

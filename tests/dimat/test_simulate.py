@@ -53,7 +53,10 @@ def test_result_has_the_agreed_shape(result: dict[str, Any], make_spec: MakeSpec
     }  # fmt: skip
     assert len(result["runs"]) == 10
     for run in result["runs"]:
-        assert (run["state"], run["reason"]) == ("completed", None)
+        assert (run["state"], run["reason"]) == (
+            "completed",
+            {"code": "completed", "params": {"rounds": run["rounds"][-1]["round"]}},
+        )
         assert list(run["final_artifacts"]) == names
         assert [item["round"] for item in run["rounds"]] == [0, 1, 2]
         for item in run["rounds"]:
