@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from backend.roi.assumptions import Assumptions, Blend, ValueBasis
+from backend.pilots.assumptions import Assumptions, Blend, ValueBasis
 from backend.roi.facts import RunFacts, Usage
 
 BYTES_PER_GB = Decimal(10) ** 9

@@ -7,8 +7,8 @@ cancelled compares with nothing, since what doing nothing would have given is th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.pilots.assumptions import Blend, ValueBasis
 from backend.roi import calculator
-from backend.roi.assumptions import Blend, ValueBasis
 from backend.roi.calculator import Result
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.schemas import Basis

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from backend.roi.assumptions import Assumptions
+from backend.pilots.assumptions import Assumptions
 
 Phase = Literal["after_merge", "after_train"]
 Measure = Literal["own_site", "all_site"]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
+from backend.pilots.assumptions import Assumptions, Blend, ValueBasis
 from backend.roi import calculator
-from backend.roi.assumptions import Assumptions, Blend, ValueBasis
 from backend.roi.calculator import Net
 from backend.roi.compared import Compared, compared_bases, why_not
 from backend.roi.facts import PilotFacts, RunFacts

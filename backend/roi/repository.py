@@ -9,7 +9,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
-from backend.roi.assumptions import Assumptions
+from backend.pilots.assumptions import Assumptions
 from backend.roi.facts import ArmLabel, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
 from dimat.spec import PilotSpec
 

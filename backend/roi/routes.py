@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from backend.auth.guard import needs
+from backend.pilots.assumptions import Blend, ValueBasis
 from backend.problems import responses
 from backend.roi import service
-from backend.roi.assumptions import Blend, ValueBasis
 from backend.roi.schemas import RoiReport
 from backend.web import Id, ReadSession
 

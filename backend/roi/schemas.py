@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
-from backend.roi.assumptions import ValueBasis
+from backend.pilots.assumptions import ValueBasis
 from backend.text.schemas import Schema, Text
 
 Basis = Literal["own_site", "all_site", "blend"]

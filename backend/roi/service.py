@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from backend.errors import NotFound
+from backend.pilots.assumptions import ValueBasis
 from backend.roi import report, repository
-from backend.roi.assumptions import ValueBasis
 from backend.roi.facts import PilotFacts
 from backend.roi.schemas import RoiReport
 

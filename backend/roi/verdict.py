@@ -8,7 +8,7 @@ worse end; one seed is chance as much as merit.
 from collections.abc import Sequence
 from decimal import Decimal
 
-from backend.roi.assumptions import Assumptions
+from backend.pilots.assumptions import Assumptions
 from backend.roi.compared import Compared
 from backend.roi.numbers import money
 from backend.roi.schemas import Basis, Verdict
