@@ -116,7 +116,7 @@ def _running(command: list[str], environment: dict[str, str], log: Path) -> Iter
             process.wait()
 
 
-def _health_once_complete(address: str, logs: Path, within_s: float = 90) -> dict[str, Any]:
+def _health_once_complete(address: str, logs: Path, within_s: float = 180) -> dict[str, Any]:
     """The server's health when all parts have been seen; after `within_s` whatever it says then."""
     until = time.monotonic() + within_s
     health: dict[str, Any] = {}
