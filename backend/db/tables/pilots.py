@@ -89,7 +89,7 @@ class AmendmentRow(Base):
 
 
 class AssumptionsRow(Base):
-    """Business assumptions of a pilot, versioned: a change is a new row. `body`: roi.assumptions as JSON."""
+    """Business assumptions of a pilot, versioned: a change is a new row. `body`: pilots.assumptions.Assumptions as JSON."""
 
     __tablename__ = "assumptions"
     __table_args__ = (UniqueConstraint("pilot_id", "version"),)
