@@ -1,27 +1,13 @@
-"""The product from outside: one command, one file of results, the same numbers every time.
-
-Nothing of the product is imported here; only its commands are run.
-"""
+"""The product from outside: one command, one file of results, the same numbers every time."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.house import ROOT, awase
 
-ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "pilots" / "demo.toml"
-
-
-def awase(*arguments: str, timeout_s: int = 420) -> "subprocess.CompletedProcess[str]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWASE_") and k != "BROKER_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "backend.cli.main", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False,
-    )  # fmt: skip
 
 
 def result_of(*arguments: str, file: Path) -> dict[str, Any]:
@@ -37,9 +23,10 @@ def final_artifacts(result: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 @pytest.mark.timeout(590)
 def test_demo_twice_gives_the_artifacts_of_simulate(tmp_path: Path) -> None:
+    demo = ("demo", "--exit", "--port", "0", "--data-dir", str(tmp_path / "data"))
     simulated = result_of("simulate", str(DEMO), file=tmp_path / "simulated.json")
-    first = result_of("demo", "--exit", "--port", "0", "--data-dir", str(tmp_path / "a"), file=tmp_path / "1.json")
-    again = result_of("demo", "--exit", "--port", "0", "--data-dir", str(tmp_path / "a"), file=tmp_path / "2.json")
+    first = result_of(*demo, file=tmp_path / "1.json")
+    again = result_of(*demo, file=tmp_path / "2.json")
 
     assert len(final_artifacts(simulated)) == 4
     assert all(len(models) == 8 for models in final_artifacts(simulated).values())
