@@ -13,6 +13,7 @@ type Name = 'accuracy' | 'communication' | 'roi';
 interface Props {
   of: { run: string } | { pilot: string };
   name: Name;
+  /** Said instead of the figure's own summary, which the chart's label keeps. */
   note?: ReactNode;
 }
 
@@ -41,7 +42,7 @@ export function FigurePanel({ of, name, note }: Props) {
       <Answer query={query}>
         {(figure) => (
           <>
-            <p className="aw-figure-summary">{figure.summary}</p>
+            {note ? null : <p className="aw-figure-summary">{figure.summary}</p>}
             <Chart figure={figure} label={`${title}. ${figure.summary}`} />
             <div id={id} hidden={!open}>
               {open ? <NumbersTable caption={title} table={figure.table} /> : null}

@@ -33,7 +33,8 @@ describe('the catalogue', () => {
   it('names the same values in both languages', () => {
     const places = (text = '') => [...new Set(text.match(/\{\w+\}/g))].sort();
     const different = [...english.keys()].filter(
-      (key) => key.startsWith('ui.') && String(places(english.get(key))) !== String(places(japanese.get(key))),
+      (key) =>
+        key.startsWith('ui.') && String(places(english.get(key))) !== String(places(japanese.get(key))),
     );
     expect(different).toEqual([]);
   });

@@ -31,7 +31,9 @@ function follow() {
   );
   return { events, states, close };
 }
-const event = (id: number) => ({ data: JSON.stringify({ id, at: '', run_id: 'r', pilot_id: 'p', code: 'x', params: {} }) });
+const event = (id: number) => ({
+  data: JSON.stringify({ id, at: '', run_id: 'r', pilot_id: 'p', code: 'x', params: {} }),
+});
 
 describe('the stream of events', () => {
   it('asks for what happened before', () => {

@@ -35,14 +35,14 @@ export function HelpPage() {
       </Panel>
       <div className="aw-grid2">
         <Panel title={t('ui.help.is_title')}>
-          <Points of='ui.help.is' />
+          <Points of="ui.help.is" />
         </Panel>
         <Panel title={t('ui.help.is_not_title')}>
-          <Points of='ui.help.is_not' />
+          <Points of="ui.help.is_not" />
         </Panel>
       </div>
       <Panel title={t('ui.help.read_title')}>
-        <Points of='ui.help.read' />
+        <Points of="ui.help.read" />
       </Panel>
       <Panel title={t('ui.help.words_title')}>
         <dl className="aw-pairs aw-words">

@@ -96,9 +96,11 @@ function Launched({ pilot }: { pilot: Pilot }) {
           </>
         )}
       </Answer>
-      <FigurePanel of={{ pilot: pilot.id }} name="accuracy" />
       <div className="aw-grid2">
-        <FigurePanel of={{ pilot: pilot.id }} name="communication" />
+        <div className="aw-column">
+          <FigurePanel of={{ pilot: pilot.id }} name="accuracy" />
+          <FigurePanel of={{ pilot: pilot.id }} name="communication" />
+        </div>
         <FigurePanel
           of={{ pilot: pilot.id }}
           name="roi"

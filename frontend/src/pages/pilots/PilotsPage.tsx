@@ -24,7 +24,7 @@ export function PilotsPage() {
     'get',
     '/api/v1/pilots',
     { params: { query: { limit: 50 } } },
-    { pageParamName: 'cursor', initialPageParam: undefined, getNextPageParam: (page) => page.next_cursor },
+    { pageParamName: 'cursor', initialPageParam: null, getNextPageParam: (page) => page.next_cursor },
   );
   const create = may ? (
     <Button component={Link} to="/pilots/new" leftSection={<Icon name="plus" />}>

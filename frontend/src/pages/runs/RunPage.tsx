@@ -146,16 +146,18 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           },
         ]}
       />
-      <FigurePanel of={{ run: run.id }} name="accuracy" />
       <div className="aw-grid2">
-        <FigurePanel of={{ run: run.id }} name="communication" />
-        <FigurePanel of={{ run: run.id }} name="roi" note={<RunRoi run={run} />} />
+        <div className="aw-column">
+          <FigurePanel of={{ run: run.id }} name="accuracy" />
+          <FigurePanel of={{ run: run.id }} name="communication" />
+        </div>
+        <div className="aw-column">
+          <FigurePanel of={{ run: run.id }} name="roi" note={<RunRoi run={run} />} />
+          {log}
+          <RunFacts run={run} />
+        </div>
       </div>
       <RunSteps run={run} />
-      <div className="aw-grid2">
-        {log}
-        <RunFacts run={run} />
-      </div>
     </Page>
   );
 }

@@ -41,7 +41,7 @@ export function RunsPage() {
     { params: { query: { ...query, limit: 50 } } },
     {
       pageParamName: 'cursor',
-      initialPageParam: undefined,
+      initialPageParam: null,
       getNextPageParam: (page) => page.next_cursor,
       placeholderData: keepPreviousData,
     },

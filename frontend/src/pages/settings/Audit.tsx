@@ -14,7 +14,7 @@ export function Audit() {
     'get',
     '/api/v1/audit',
     { params: { query: { limit: 20 } } },
-    { pageParamName: 'cursor', initialPageParam: undefined, getNextPageParam: (page) => page.next_cursor },
+    { pageParamName: 'cursor', initialPageParam: null, getNextPageParam: (page) => page.next_cursor },
   );
   const columns: Column<Schemas['AuditEntry']>[] = [
     {

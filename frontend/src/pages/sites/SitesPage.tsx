@@ -31,7 +31,7 @@ export function SitesPage() {
     { params: { query: { limit: 100 } } },
     {
       pageParamName: 'cursor',
-      initialPageParam: undefined,
+      initialPageParam: null,
       getNextPageParam: (page) => page.next_cursor,
       refetchInterval: 10_000,
     },

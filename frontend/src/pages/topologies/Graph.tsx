@@ -32,12 +32,15 @@ const Context = createContext<Picking | null>(null);
 const NODE_TYPES = { site: SiteButton };
 const SPACE = 46;
 
-export default function Graph({ names, shown, links, onToggle }: Props) {
+export default function Graph(props: Props) {
+  // Other sites, another circle: what was dragged belonged to the old one.
+  return <Canvas key={props.names.join(' ')} {...props} />;
+}
+
+function Canvas({ names, shown, links, onToggle }: Props) {
   const { t } = useTranslation();
   const [picked, setPicked] = useState<string | null>(null);
-  const [moved, setMoved] = useState<Record<string, { x: number; y: number }>>({});
-
-  const nodes = useMemo(() => arranged(names, moved), [names, moved]);
+  const [nodes, setNodes] = useState(() => arranged(names));
   const edges = useMemo<Edge[]>(
     () =>
       links.map((link) => ({
@@ -59,15 +62,11 @@ export default function Graph({ names, shown, links, onToggle }: Props) {
       setPicked(null);
     }
   };
-  const move = (changes: NodeChange<SiteNode>[]) => {
-    const next = applyNodeChanges(changes, nodes);
-    setMoved(Object.fromEntries(next.map((node) => [node.id, node.position])));
-  };
+  const move = (changes: NodeChange<SiteNode>[]) => setNodes((known) => applyNodeChanges(changes, known));
   return (
     <Context.Provider value={{ shown, links, picked, pick, ...(onToggle ? { onToggle } : {}) }}>
       <div className="aw-graph" role="group" aria-label={t('ui.topology.graph')}>
         <ReactFlow
-          key={names.length}
           nodes={nodes}
           edges={edges}
           nodeTypes={NODE_TYPES}
@@ -128,12 +127,12 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
   );
 }
 
-/** Sites on a circle, in the order of the spec; where people dragged one, it stays. */
-function arranged(names: readonly string[], moved: Record<string, { x: number; y: number }>): SiteNode[] {
+/** Sites on a circle, in the order of the spec. */
+function arranged(names: readonly string[]): SiteNode[] {
   const radius = Math.max(150, (names.length * SPACE * 1.5) / Math.PI);
   return names.map((name, at) => {
     const angle = (2 * Math.PI * at) / names.length - Math.PI / 2;
     const position = { x: Math.cos(angle) * radius * 1.25, y: Math.sin(angle) * radius };
-    return { id: name, type: 'site' as const, data: { name }, position: moved[name] ?? position };
+    return { id: name, type: 'site' as const, data: { name }, position };
   });
 }
