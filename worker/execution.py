@@ -82,11 +82,11 @@ class Execution:
         except StoreUnavailable as error:
             log.exception("step %s", self.message.step_id)
             cause = type(error.__cause__).__name__
-            end = self._failed("store_unavailable", {"error": cause}, True, exchanges)
+            end = self._failed("store_unreachable", {"error": cause}, True, exchanges)
         except Exception as error:
             # The edge: whatever it was, the run must end with a reason.
             log.exception("step %s crashed", self.message.step_id)
-            end = self._failed("step_crashed", {"error": type(error).__name__}, False, exchanges)
+            end = self._failed("unexpected_error", {"kind": type(error).__name__}, False, exchanges)
         self._send(end)
 
     def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:

@@ -88,7 +88,9 @@ def _log_to_file(settings: WorkerSettings) -> None:
     if sys.stderr.isatty():
         handlers.append(logging.StreamHandler())
     logging.basicConfig(
-        level=logging.INFO, handlers=handlers, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+        level=logging.INFO,
+        handlers=handlers,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
     )
 
 

@@ -1,12 +1,12 @@
 """Settings of a worker process: environment variables only, as a site's machine sets them.
 
-    BROKER_URL                redis://... of the shared broker
-    AWASE_ARTIFACTS           the store; default <data dir>/artifacts
-    AWASE_DATA_DIR            where the log file goes; default ./var
-    AWASE_WORKER_ID           name of this worker, new at each start
-    AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
-    AWASE_DEVICE              auto | cpu | cuda
-    AWASE_SITE                the one site this worker serves; unset: all local sites
+BROKER_URL                redis://... of the shared broker
+AWASE_ARTIFACTS           the store; default <data dir>/artifacts
+AWASE_DATA_DIR            where the log file goes; default ./var
+AWASE_WORKER_ID           name of this worker, new at each start
+AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
+AWASE_DEVICE              auto | cpu | cuda
+AWASE_SITE                the one site this worker serves; unset: all local sites
 """
 
 import os

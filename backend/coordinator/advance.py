@@ -101,7 +101,9 @@ class Advance:
         if closed == run.rounds:
             reason = {"code": "completed", "params": {"rounds": run.rounds}}
             if repository.move_run(session, run.id, "completed", reason=reason, finished_at=now):
-                record(session, "run_completed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+                record(
+                    session, "run_completed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm}
+                )
                 self._plans.forget(run.id)
 
     def fail(self, session: Session, step: StepRow, now: datetime, changes: Changes) -> None:
@@ -132,7 +134,9 @@ class Advance:
         if not repository.runs_sharing(session, run.pilot_id, run.seed):
             self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
 
-    def _stop_prepare(self, session: Session, pilot_id: str, seed: int, now: datetime, changes: Changes) -> None:
+    def _stop_prepare(
+        self, session: Session, pilot_id: str, seed: int, now: datetime, changes: Changes
+    ) -> None:
         """Nobody waits for these start models any more."""
         for step in repository.prepare_steps(session, pilot_id, seed):
             if step.state in ("ready", "dispatched", "running"):

@@ -90,4 +90,3 @@ class RedisReports:
 
 def _as_bytes(bodies: Sequence[bytes | str | None]) -> list[bytes]:
     return [body.encode() if isinstance(body, str) else body for body in bodies if body is not None]
-

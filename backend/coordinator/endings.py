@@ -62,7 +62,9 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
     changes.touch(step.run_id)
 
 
-def fail_run(session: Session, run: RunRow, step: StepRow, shown: str, now: datetime, changes: Changes) -> None:
+def fail_run(
+    session: Session, run: RunRow, step: StepRow, shown: str, now: datetime, changes: Changes
+) -> None:
     """A run whose step failed for good: its other steps stop."""
     reason = step.reason or {"code": "unexpected_error", "params": {"kind": step.kind}}
     where = {"site": shown, "round": step.round, "kind": step.kind}

@@ -28,7 +28,13 @@ class Plans:
             )
             amendments = [
                 Amendment.model_validate(
-                    {"arm": row.arm, "from_round": row.from_round, "patch": row.patch, "by": row.by, "why": row.why}
+                    {
+                        "arm": row.arm,
+                        "from_round": row.from_round,
+                        "patch": row.patch,
+                        "by": row.by,
+                        "why": row.why,
+                    }
                 )
                 for row in rows
             ]

@@ -50,9 +50,7 @@ class RunPlan:
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.spec, self.arm, self.amendments)
 
-    def message(
-        self, key: StepKey, id: StepId, artifacts: Artifacts, fingerprint: str | None
-    ) -> StepMessage:
+    def message(self, key: StepKey, id: StepId, artifacts: Artifacts, fingerprint: str | None) -> StepMessage:
         """The message of a step whose inputs are all in `artifacts`. Raises: KeyError if one is not."""
         about = {
             "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,

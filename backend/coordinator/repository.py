@@ -28,14 +28,15 @@ def move_run(session: Session, run_id: str, following: str, **values: Any) -> bo
 def add_to_run(session: Session, run_id: str, amounts: dict[str, float]) -> None:
     """Adds to the counters of a run; with no amounts it only says that the run changed."""
     values = {name: getattr(RunRow, name) + amount for name, amount in amounts.items()}
-    session.execute(
-        update(RunRow).where(RunRow.id == run_id).values(revision=RunRow.revision + 1, **values)
-    )
+    session.execute(update(RunRow).where(RunRow.id == run_id).values(revision=RunRow.revision + 1, **values))
 
 
 def runs_in(session: Session, wanted: Collection[str]) -> Sequence[RunRow]:
     return session.scalars(
-        select(RunRow).where(RunRow.state.in_(wanted)).order_by(RunRow.id).execution_options(populate_existing=True)
+        select(RunRow)
+        .where(RunRow.state.in_(wanted))
+        .order_by(RunRow.id)
+        .execution_options(populate_existing=True)
     ).all()
 
 

@@ -140,7 +140,10 @@ class Coordinator:
         for beat in local:
             for name in names:
                 asked = f"{beat.worker_id}/{name}"
-                if site_queue(name) in beat.queues or now - self._asked_at.get(asked, -ASK_AGAIN_S) < ASK_AGAIN_S:
+                if (
+                    site_queue(name) in beat.queues
+                    or now - self._asked_at.get(asked, -ASK_AGAIN_S) < ASK_AGAIN_S
+                ):
                     continue
                 self._asked_at[asked] = now
                 self._inbox.serve(name, beat.worker_id)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.system.house import ROOT, awase
 
 DEMO = ROOT / "data" / "pilots" / "demo.toml"

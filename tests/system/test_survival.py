@@ -7,9 +7,9 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.system import house
 
 from dimat.spec import PilotSpec
+from tests.system import house
 from worker.simulate import simulate_spec
 
 
@@ -77,7 +77,14 @@ def test_a_cancelled_run_ends_cancelled_and_the_others_go_on(tmp_path: Path) -> 
 def test_a_run_whose_model_diverges_fails_with_a_reason(tmp_path: Path) -> None:
     with house.running(tmp_path) as up:
         arms = [{"name": "alone", "method": "local_only"}]
-        diverging = {"warmup_epochs": 0, "lr": 10.0, "grad_clip": 1e6, "weight_decay": 1.0, "momentum": 0.99, "epochs": 30}
+        diverging = {
+            "warmup_epochs": 0,
+            "lr": 10.0,
+            "grad_clip": 1e6,
+            "weight_decay": 1.0,
+            "momentum": 0.99,
+            "epochs": 30,
+        }
         pilot_id = up.launch(house.small_pilot(arms=arms, train=diverging))
         (run,) = up.wait_for_end(pilot_id)["runs"]
         assert (run["state"], run["reason"]["code"]) == ("failed", "non_finite_params")

@@ -11,6 +11,4 @@ def run(bench: Bench, message: MergeMessage) -> StepResult:
     neighbours = {ref.index: bench.neighbour(ref) for ref in message.neighbours}
     weights = {ref.index: ref.weight for ref in message.neighbours}
     weights[bench.context.site_index] = message.own_weight
-    return steps.merge(
-        bench.context, bench.rows, message.merge, message.method, own, neighbours, weights
-    )
+    return steps.merge(bench.context, bench.rows, message.merge, message.method, own, neighbours, weights)

@@ -1,0 +1,183 @@
+"""Reports doubled, swapped or from someone else: the rows end the same."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from backend.coordinator.ingest import Ingest
+from backend.coordinator.memory import Plans
+from backend.coordinator.repository import add_to_run
+from backend.db.session import Database
+from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
+from dimat.spec import PilotSpec, spec_sha256
+from worker.messages import (
+    Accuracies,
+    ArtifactRef,
+    ExchangeReport,
+    Report,
+    StepBeat,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    WorkerLost,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STEP = "step"
+
+
+def spec() -> PilotSpec:
+    sites = [{"name": name, "data": {"kind": "sample", "dataset": "pendigits"}} for name in ("a", "b")]
+    return PilotSpec.model_validate(
+        {"name": "p", "rounds": 1, "sites": sites, "arms": [{"name": "merged", "method": "dimat"}]}
+    )
+
+
+class Rows:
+    """One run with one merge step that has been sent."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.ingest = Ingest(Plans(), max_attempts=3)
+        with self.database.write() as session:
+            for table in (ExchangeRow, MetricRow, StepRow, RunRow, ArmRow, PilotRow):
+                session.query(table).delete()
+            session.add(
+                PilotRow(
+                    id="pilot", name="p", spec=spec().model_dump(mode="json"), spec_sha256=spec_sha256(spec()),
+                    created_by="t",
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(ArmRow(id="arm", pilot_id="pilot", position=0, name="merged", method="dimat"))
+            session.flush()
+            session.add(
+                RunRow(
+                    id="run", pilot_id="pilot", arm_id="arm", arm="merged", method="dimat", seed=1, rounds=1,
+                    num_sites=2, state="running",
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                StepRow(
+                    id=STEP, pilot_id="pilot", run_id="run", run_key="run", seed=1, round=1, kind="merge",
+                    site_index=0, site_name="a", state="dispatched", dispatched_at=NOW,
+                )
+            )  # fmt: skip
+
+    def take(self, *reports: Report) -> None:
+        for one in reports:
+            with self.database.write() as session:
+                changes = self.ingest.take(session, one, NOW)
+                for run_id, amounts in changes.runs.items():
+                    add_to_run(session, run_id, amounts)
+
+    def step(self) -> StepRow:
+        with self.database.read() as session:
+            return session.get_one(StepRow, STEP)
+
+    def state(self) -> dict[str, Any]:
+        """All that counts; not when it became known."""
+        with self.database.read() as session:
+            step, run = session.get_one(StepRow, STEP), session.get_one(RunRow, "run")
+            exchanges = session.scalars(select(ExchangeRow).order_by(ExchangeRow.id)).all()
+            metrics = session.scalars(select(MetricRow)).all()
+            return {
+                "step": (step.state, step.attempt, step.execution_id, step.artifact_sha256, step.progress),
+                "run": (run.bytes_exchanged, run.bytes_uploaded, run.bytes_wasted, run.busy_s, run.cpu_s),
+                "exchanges": [(e.id, e.result, e.num_bytes, e.attempt) for e in exchanges],
+                "metrics": [(m.phase, m.round, m.own_site) for m in metrics],
+            }
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    made = Rows(database_url)
+    yield made
+    made.database.close()
+
+
+def about(execution: str = "e1", attempt: int = 1, seq: int = 0) -> dict[str, Any]:
+    return {"worker_id": "w", "step_id": STEP, "attempt": attempt, "execution_id": execution, "seq": seq}
+
+
+def started(**who: Any) -> StepStarted:
+    return StepStarted(device="cpu", pid=1, **about(**who))
+
+
+def finished(**who: Any) -> StepFinished:
+    exchange = ExchangeReport(from_index=1, to_index=0, purpose="merge", num_bytes=100, seconds=0.1)
+    return StepFinished(
+        artifact=ArtifactRef(sha256="a" * 64, num_bytes=90),
+        accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7),
+        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device="cpu", **about(**who),
+    )  # fmt: skip
+
+
+ONCE = [started(), StepBeat(progress=0.5, **about(seq=1)), finished(seq=2)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(ONCE), max_size=6).flatmap(lambda more: st.permutations([*ONCE, *more])))
+def test_reports_doubled_and_reordered_end_in_the_same_state(
+    sqlite_template: Path, reports: list[Report]
+) -> None:
+    scratch = sqlite_template.with_name("ingest.sqlite")
+    if not scratch.exists():
+        scratch.write_bytes(sqlite_template.read_bytes())
+    rows = Rows(f"sqlite:///{scratch}")
+    try:
+        rows.take(*ONCE)
+        expected = rows.state()
+        rows.database.close()
+        rows = Rows(f"sqlite:///{scratch}")
+        rows.take(*reports)
+        assert rows.state() == expected
+        assert expected["step"][:2] == ("completed", 1)
+    finally:
+        rows.database.close()
+
+
+def test_a_second_execution_of_an_attempt_does_not_count_and_its_bytes_are_wasted(rows: Rows) -> None:
+    rows.take(started(), started(execution="e2"), finished(execution="e2"), finished(execution="e2"))
+    assert rows.step().state == "running"
+    assert rows.step().execution_id == "e1"
+    assert rows.state()["run"][:3] == (0, 0, 100)
+    rows.take(finished())
+    assert rows.state()["run"][:3] == (100, 90, 100)
+
+
+def test_a_lost_worker_leads_to_the_next_attempt_and_the_old_one_no_longer_counts(rows: Rows) -> None:
+    rows.take(started(), WorkerLost(worker_id="w"))
+    assert (rows.step().state, rows.step().attempt) == ("ready", 2)
+    rows.take(finished())
+    assert (rows.step().state, rows.step().attempt) == ("ready", 2)
+    assert rows.state()["run"][2] == 100
+
+
+def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows) -> None:
+    for attempt in (1, 2, 3):
+        rows.take(started(execution=f"e{attempt}", attempt=attempt), WorkerLost(worker_id="w"))
+    step = rows.step()
+    assert step.state == "failed"
+    assert step.reason == {
+        "code": "attempts_used_up", "params": {"kind": "merge", "site": "a", "round": 1, "attempts": 3}
+    }  # fmt: skip
+
+
+def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_not(rows: Rows) -> None:
+    passing = StepFailed(code="store_unreachable", params={}, retryable=True, seconds=1, **about())
+    rows.take(started(), passing, passing)
+    assert (rows.step().state, rows.step().attempt) == ("ready", 2)
+    final = StepFailed(
+        code="non_finite_params", params={"site": "a", "tensor": "x"}, retryable=False, seconds=1,
+        **about(execution="e2", attempt=2),
+    )  # fmt: skip
+    rows.take(started(execution="e2", attempt=2), final)
+    assert rows.step().state == "failed"

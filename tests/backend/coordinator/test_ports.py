@@ -1,0 +1,84 @@
+"""What every Inbox and every pair of report ports must do; here on Celery and Redis."""
+
+import pytest
+
+from backend.coordinator.broker import CeleryInbox, RedisReports
+from backend.coordinator.ports import PortUnavailable
+from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, SampleData, SiteSpec, TrainSpec
+from worker.app import cancel_flag
+from worker.messages import PrepareMessage, SiteContext, Wake
+from worker.reporting import RedisReportSender
+
+
+def message(run_id: str | None = None) -> PrepareMessage:
+    site = SiteSpec(name="site-a", data=SampleData(dataset="pendigits"))
+    context = SiteContext(
+        site=site, index=0, num_sites=2, site_names=("site-a", "site-b"), seed=1, data=DataSpec(),
+        evaluation=EvaluationSpec(),
+    )  # fmt: skip
+    return PrepareMessage(
+        step_id="s",
+        attempt=1,
+        pilot_id="p",
+        run_id=run_id,
+        context=context,
+        model=MlpSpec(),
+        train=TrainSpec(),
+    )
+
+
+def wake(number: int) -> Wake:
+    return Wake(worker_id=f"w{number}")
+
+
+def test_a_sent_step_waits_in_the_queue_of_its_site(broker_url: str) -> None:
+    inbox = CeleryInbox(broker_url)
+    inbox.send("site-a", message())
+    assert inbox.waiting(["site-a", "site-b"]) == {"site-a": 1, "site-b": 0}
+
+
+def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> None:
+    sender = RedisReportSender(broker_url)
+    CeleryInbox(broker_url).cancel([cancel_flag("r1", "p", 1)])
+    assert sender.is_cancelled(message("r1"))
+    assert not sender.is_cancelled(message("r2"))
+    assert not sender.is_cancelled(message(None))
+
+
+def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(broker_url: str) -> None:
+    sender, reports = RedisReportSender(broker_url), RedisReports(broker_url)
+    for number in range(5):
+        sender.send(wake(number))
+    first = reports.take(3, 1)
+    reports.acknowledge()
+    rest = reports.take(3, 1)
+    assert [Wake.model_validate_json(body).worker_id for body in first + rest] == [
+        "w0",
+        "w1",
+        "w2",
+        "w3",
+        "w4",
+    ]
+
+
+def test_what_was_not_acknowledged_comes_again_to_the_next_process(broker_url: str) -> None:
+    sender, reports = RedisReportSender(broker_url), RedisReports(broker_url)
+    for number in range(3):
+        sender.send(wake(number))
+    taken = reports.take(2, 1)
+    after_crash = RedisReports(broker_url)
+    assert after_crash.take(10, 1) == taken
+    after_crash.acknowledge()
+    assert len(after_crash.take(10, 1)) == 1
+
+
+def test_taking_from_an_empty_list_gives_nothing(broker_url: str) -> None:
+    assert RedisReports(broker_url).take(10, 0.1) == []
+
+
+def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    with pytest.raises(PortUnavailable):
+        RedisReports(nowhere).take(1, 0.1)
+    with pytest.raises(PortUnavailable):
+        CeleryInbox(nowhere).send("site-a", message())

@@ -1,0 +1,62 @@
+"""What every ArtifactStore must do, run on a directory and on an fsspec file system."""
+
+import hashlib
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from dimat.errors import ArtifactInvalid
+from worker.artifacts import ArtifactStore, DirectoryStore, StoreUnavailable, open_store
+from worker.messages import ArtifactRef
+
+CONTENT = b"params of a model" * 100
+
+
+@pytest.fixture(params=["directory", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    return open_store(
+        str(tmp_path / "store") if request.param == "directory" else f"memory://{uuid.uuid4().hex}"
+    )
+
+
+def test_what_was_put_comes_back_under_its_digest(store: ArtifactStore) -> None:
+    ref = store.put(CONTENT)
+    assert ref == ArtifactRef(sha256=hashlib.sha256(CONTENT).hexdigest(), num_bytes=len(CONTENT))
+    assert store.get(ref) == CONTENT
+    assert store.exists(ref.sha256)
+
+
+def test_the_same_bytes_twice_are_one_artifact(store: ArtifactStore) -> None:
+    assert store.put(CONTENT) == store.put(CONTENT)
+
+
+def test_what_was_never_put_is_unavailable(store: ArtifactStore) -> None:
+    missing = ArtifactRef(sha256="0" * 64, num_bytes=1)
+    assert not store.exists(missing.sha256)
+    with pytest.raises(StoreUnavailable):
+        store.get(missing)
+
+
+def test_changed_bytes_are_refused(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    ref = store.put(CONTENT)
+    next(tmp_path.rglob(ref.sha256)).write_bytes(CONTENT[:-1])
+    with pytest.raises(ArtifactInvalid):
+        store.get(ref)
+
+
+def test_changed_bytes_are_refused_on_other_file_systems() -> None:
+    name = uuid.uuid4().hex
+    store = open_store(f"memory://{name}")
+    ref = store.put(CONTENT)
+    files = fsspec.filesystem("memory")
+    files.pipe_file(f"/{name}/{ref.sha256[:2]}/{ref.sha256}", b"something else")
+    with pytest.raises(ArtifactInvalid):
+        store.get(ref)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    ref = DirectoryStore(tmp_path).put(CONTENT)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [ref.sha256]
