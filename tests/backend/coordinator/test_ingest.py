@@ -120,7 +120,7 @@ def finished(**who: Any) -> StepFinished:
     )  # fmt: skip
 
 
-ONCE = [started(), StepBeat(progress=0.5, **about(seq=1)), finished(seq=2)]
+ONCE: list[Report] = [started(), StepBeat(progress=0.5, **about(seq=1)), finished(seq=2)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
