@@ -50,7 +50,7 @@ export function DataTable<Row>({ caption, columns, rows, rowKey }: Props<Row>) {
                     .join(' ')
                     .trim()}
                 >
-                  {column.cell(row)}
+                  <div>{column.cell(row)}</div>
                 </td>
               ))}
             </tr>

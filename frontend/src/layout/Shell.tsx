@@ -39,10 +39,10 @@ export function Shell() {
         {t('ui.skip')}
       </a>
       <header className="aw-header">
-        <Link to="/" className="aw-brand" aria-label={t('ui.brand')}>
+        <Link to="/" className="aw-brand">
           <img src="/mark.svg" alt="" width={30} height={30} />
           <span>Awase</span>
-          <span className="aw-brand-ja" lang="ja" aria-hidden="true">
+          <span className="aw-brand-ja" lang="ja">
             合わせ
           </span>
         </Link>

@@ -5,7 +5,6 @@ import { Icon } from '../components/Icon';
 import { LANGUAGES } from '../i18n/start';
 
 const OWN_NAMES = { en: 'English', ja: '日本語' } as const;
-const SHORT_NAMES = { en: 'EN', ja: '日本語' } as const;
 const THEMES = [
   ['light', 'sun'],
   ['dark', 'moon'],
@@ -22,10 +21,9 @@ export function LanguageSwitch() {
           type="button"
           lang={language}
           aria-pressed={i18n.language === language}
-          aria-label={OWN_NAMES[language]}
           onClick={() => void i18n.changeLanguage(language)}
         >
-          {SHORT_NAMES[language]}
+          {OWN_NAMES[language]}
         </button>
       ))}
     </div>
