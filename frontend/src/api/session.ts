@@ -7,8 +7,8 @@ const KEY = ['session'] as const;
 export type Me = Schemas['Me'];
 
 /** The signed-in person, or null. */
-export function useMe() {
-  return useQuery({ queryKey: KEY, queryFn: readSession, staleTime: 60_000, retry: 2 });
+export function useMe(enabled = true) {
+  return useQuery({ queryKey: KEY, queryFn: readSession, staleTime: 60_000, retry: 2, enabled });
 }
 
 async function readSession(): Promise<Me | null> {

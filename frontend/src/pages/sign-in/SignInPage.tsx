@@ -15,8 +15,9 @@ export function SignInPage() {
   const client = useQueryClient();
   const go = useNavigate();
   const [query] = useSearchParams();
-  const me = useMe();
   const [secret] = useState(() => window.location.hash.slice(1));
+  // Whoever comes with a link is about to sign in: there is nobody to ask for yet.
+  const me = useMe(secret === '');
   const [busy, setBusy] = useState(secret !== '');
   const [error, setError] = useState<unknown>(null);
   const tried = useRef(false);

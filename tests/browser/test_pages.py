@@ -1,0 +1,236 @@
+"""What a person does on the pages, in a real browser against a real server, and what must hold on each page."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.browser import context
+from tests.browser.watched import Watched, sign_in_link
+from tests.system.house import House, small_pilot
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def watched(house: House, browser: Browser) -> Iterator[Watched]:
+    """One person's browser; the tests below go through the pages with it, one after the other."""
+    profile = context(browser)
+    yield Watched(profile, house.origin)
+    profile.close()
+
+
+@pytest.fixture(scope="module")
+def pilot_id(house: House) -> str:
+    """A small pilot that has ended."""
+    found = house.launch({**small_pilot(), "name": "ended"})
+    house.wait_for_end(found)
+    return found
+
+
+def test_page_asks_to_sign_in_and_a_link_signs_in(house: House, watched: Watched) -> None:
+    page = watched.open("/")
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    watched.complaints.clear()  # the browser itself reports the 401 that says nobody is signed in
+    page.goto("about:blank")
+    page.goto(sign_in_link(house).replace("http://127.0.0.1:8765", house.origin))
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    assert "#" not in page.url
+    watched.is_clean()
+
+
+def test_first_page_says_what_to_do_when_there_is_nothing(watched: Watched) -> None:
+    page = watched.open("/")
+    expect(page.get_by_text("No pilot yet")).to_be_visible()
+    expect(page.get_by_text("./awase demo")).to_be_visible()
+
+
+def test_sites_and_a_topology_are_made_with_the_keyboard_alone(watched: Watched) -> None:
+    page = watched.page
+    for name in ("site-a", "site-b", "site-c"):
+        watched.open("/sites/new")
+        tab_to(page, "Name *")
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+
+    watched.open("/topologies/new")
+    tab_to(page, "Name *")
+    page.keyboard.type("by-keyboard")
+    tab_to(page, re.compile("^site-a, linked to"))
+    page.keyboard.press("Enter")
+    tab_to(page, re.compile("^site-b, linked to"))
+    page.keyboard.press("Enter")
+    box = page.get_by_role("checkbox", name="Link between site-a and site-b").first
+    expect(box).not_to_be_checked()
+    expect(fact(page, "Links")).to_have_text("2")
+    tab_to(page, "Link between site-b and site-c")
+    page.keyboard.press("Space")
+    expect(page.get_by_text(re.compile("is not connected"))).to_be_visible()
+    tab_to(page, "Undo", back=True)
+    page.keyboard.press("Enter")
+    expect(fact(page, "Connected")).to_have_text("Yes")
+    tab_to(page, "Save")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="by-keyboard")).to_be_visible()
+    watched.is_clean()
+
+
+def test_mouse_toggles_a_link_between_two_sites(watched: Watched) -> None:
+    page = watched.open("/topologies/new")
+    page.get_by_role("button", name="Full", exact=True).click()
+    page.get_by_role("button", name=re.compile("^site-a, linked to")).click()
+    page.get_by_role("button", name=re.compile("^site-c, linked to")).click()
+    expect(fact(page, "Links")).to_have_text("2")
+
+
+def test_wrong_value_is_named_at_its_field(watched: Watched) -> None:
+    page = watched.open("/pilots/new")
+    page.get_by_label("Name *", exact=True).fill("zero")
+    page.get_by_label("Rounds", exact=True).fill("0")
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_label("Rounds", exact=True)).to_have_attribute("aria-invalid", "true")
+    watched.complaints.clear()  # the browser itself reports the 422 that was asked for
+
+
+def test_small_pilot_is_launched_and_its_chart_grows(watched: Watched) -> None:
+    page = watched.open("/pilots/new")
+    page.get_by_label("Title", exact=True).fill("A small pilot")
+    page.get_by_label("Name *", exact=True).fill("small-pilot")
+    page.get_by_label("Rounds", exact=True).fill("12")
+    for arm in ("plain_average", "dimat"):
+        page.get_by_role("button", name=f"Remove the arm {arm}").click()
+    page.get_by_role("button", name="Save and launch…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Launch", exact=True).click()
+    expect(page.get_by_role("heading", name="A small pilot")).to_be_visible()
+    page.get_by_role("link", name="common_basis", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Run of common_basis")).to_be_visible()
+
+    points = page.get_by_role("img", name=re.compile("^Accuracy")).locator("path.point")
+    expect(points.first).to_be_attached(timeout=60_000)
+    before = points.count()
+    expect(page.get_by_text("All 12 rounds are finished.")).to_be_visible(timeout=120_000)
+    expect(points.nth(before + 5)).to_be_attached()
+    expect(page.get_by_text("The run common_basis is completed.")).to_be_visible()
+    watched.is_clean()
+
+
+def test_roi_is_read_in_both_views_and_never_says_go_with_one_seed(watched: Watched) -> None:
+    page = watched.open("/pilots")
+    page.get_by_role("link", name="A small pilot").click()
+    expect(page.get_by_role("heading", name="ROI, in both views")).to_be_visible(timeout=60_000)
+    for view in ("By own-site accuracy", "By all-site accuracy"):
+        table = page.get_by_role("table", name=view)
+        expect(table.get_by_role("cell").first).to_have_text("common_basis")
+        expect(table).to_contain_text("¥")
+    expect(page.get_by_text("Not enough evidence", exact=True)).to_be_visible()
+    expect(page.get_by_text("Example assumptions").first).to_be_visible()
+    page.get_by_role("button", name="Show as table ROI over time").click()
+    expect(page.get_by_role("region", name="ROI over time").get_by_role("row").nth(1)).to_be_visible()
+
+
+def test_language_and_theme_change_without_a_reload_and_survive_one(watched: Watched) -> None:
+    page = watched.open("/")
+    page.evaluate("window.stillHere = true")
+    page.get_by_role("button", name="日本語").click()
+    expect(page.get_by_role("heading", name="ホーム", exact=True)).to_be_visible()
+    page.get_by_role("button", name="ダーク").click()
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+    expect(root).to_have_attribute("lang", "ja")
+    assert page.evaluate("window.stillHere") is True
+    page.reload()
+    expect(page.get_by_role("heading", name="ホーム", exact=True)).to_be_visible()
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Light", exact=True).click()
+    watched.is_clean()
+
+
+def test_filter_of_the_history_is_in_the_address(watched: Watched) -> None:
+    page = watched.open("/runs?state=completed&method=common_basis")
+    expect(page.get_by_role("status").filter(has_text="1 runs")).to_be_visible()
+    page.get_by_role("button", name="Created").click()
+    expect(page).to_have_url(re.compile("sort=created_at"))
+    page.reload()
+    expect(page.get_by_role("columnheader", name="Created")).to_have_attribute("aria-sort", "ascending")
+
+
+def test_token_is_shown_once_and_can_be_revoked(watched: Watched) -> None:
+    page = watched.open("/settings")
+    page.get_by_label("Token name *").fill("nightly")
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_text(re.compile("^awase_"))).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Revoke token nightly")).to_be_visible()
+    expect(page.get_by_text(re.compile("^awase_"))).to_have_count(0)
+    page.get_by_role("button", name="Revoke token nightly").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke", exact=True).click()
+    expect(page.get_by_role("button", name="Revoke token nightly")).to_have_count(0)
+    watched.is_clean()
+
+
+def test_stale_page_says_so_and_comes_back_by_itself(house: House, watched: Watched) -> None:
+    page = watched.open("/sites")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    house.kill("api")
+    expect(page.get_by_text("Stale: reconnecting…")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
+    watched.complaints.clear()  # the browser itself reports the connection that was cut on purpose
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_page_is_accessible_and_fits(
+    house: House, browser: Browser, axe: str, pilot_id: str, theme: str, width: int
+) -> None:
+    profile = context(browser, width=width, theme=theme, language="ja" if width == 390 else "en")
+    watched = Watched(profile, house.origin)
+    page = watched.open("/sign-in")
+    found = check(page, axe)
+    watched.complaints.clear()
+    page.goto("about:blank")
+    page.goto(sign_in_link(house).replace("http://127.0.0.1:8765", house.origin))
+    page.get_by_role("main").locator("h1").wait_for()
+    site, run = house.get("/sites?limit=1")["items"][0], house.runs(pilot_id)[1]
+    for path in (
+        "/", "/sites", "/sites/new", f"/sites/{site['id']}", "/topologies", "/topologies/new", "/pilots",
+        "/pilots/new", f"/pilots/{pilot_id}", "/runs", f"/runs/{run['id']}", "/settings", "/help", "/nowhere",
+    ):  # fmt: skip
+        watched.open(path)
+        found += [f"{path}: {problem}" for problem in check(page, axe)]
+    profile.close()
+    assert found == []
+    watched.is_clean()
+
+
+def check(page: Page, axe: str) -> list[str]:
+    """What axe finds, and whether the page is wider than the window."""
+    page.locator("h1").first.wait_for()
+    page.wait_for_load_state("networkidle") if "/runs" not in page.url else page.wait_for_timeout(1500)
+    expect(page.get_by_text(re.compile("^(Loading…|読み込んでいます…)$"))).to_have_count(0)
+    page.evaluate(axe)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    problems = [f"{found['id']}: {found['nodes'][0]['html'][:160]}" for found in result["violations"]]
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return problems + ([f"{wider} px wider than the window"] if wider > 0 else [])
+
+
+def fact(page: Page, name: str) -> Locator:
+    """The value beside a term of the topology's facts."""
+    return page.locator("dt", has_text=re.compile(f"^{name}$")).locator("xpath=following-sibling::dd[1]")
+
+
+def tab_to(page: Page, name: "str | re.Pattern[str]", back: bool = False) -> None:
+    """Presses Tab until the thing of that accessible name has the focus."""
+    wanted = name if isinstance(name, re.Pattern) else re.compile(f"^{re.escape(name.removesuffix(' *'))}")
+    for _ in range(120):
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        said = page.evaluate(
+            "(() => { const e = document.activeElement; return e.getAttribute('aria-label')"
+            " ?? (e.labels?.[0]?.textContent || e.textContent || '').trim(); })()"
+        )
+        if wanted.search(str(said)):
+            return
+    raise AssertionError(f"the keyboard does not reach {name!r}")
