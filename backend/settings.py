@@ -1,10 +1,10 @@
 """Settings of the server: environment variables, with defaults that need no service at all.
 
-    DATABASE_URL     default sqlite in the data directory; postgresql+psycopg://... in production
-    BROKER_URL       default: the bundled broker that the supervisor starts
-    AWASE_DATA_DIR   default ./var
-    AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
-    AWASE_PUBLIC_URL address people use, for links and for the origin check; default http://127.0.0.1:PORT
+DATABASE_URL     default sqlite in the data directory; postgresql+psycopg://... in production
+BROKER_URL       default: the bundled broker that the supervisor starts
+AWASE_DATA_DIR   default ./var
+AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
+AWASE_PUBLIC_URL address people use, for links and for the origin check; default http://127.0.0.1:PORT
 """
 
 from functools import cached_property

@@ -10,7 +10,7 @@ from typing import Any
 
 from dimat import steps
 from dimat.errors import DimatError
-from dimat.params import Layout, Params
+from dimat.params import Params
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
 from dimat.spec import Amendment, ArmSpec, PilotSpec, spec_sha256
@@ -41,6 +41,7 @@ class RunResult:
         state: `completed` or `failed`. reason: code and params of the end, as the coordinator writes them.
         rounds: 0..R; of a failed run only the rounds that all sites finished.
         bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge.
+        bytes_wasted: models fetched and refused, because they were not finite.
         bytes_uploaded: all artifacts made by the run's align, merge and train steps.
         busy_s: sum over the run's own steps, without the shared `prepare`. seconds: from first to last step.
         final_artifacts: sha256 of each site's last model by site index; empty if the run failed.
@@ -53,6 +54,7 @@ class RunResult:
     rounds: tuple[RoundResult, ...]
     bytes_exchanged: int
     bytes_uploaded: int
+    bytes_wasted: int
     busy_s: float
     seconds: float
     final_artifacts: tuple[str, ...]
@@ -101,7 +103,7 @@ class _Run:
         self.rows_of = rows_of
         self.artifacts: dict[StepKey, bytes] = {}
         self.metrics: dict[StepKey, Metrics] = {}
-        self.bytes_exchanged = self.bytes_uploaded = 0
+        self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
 
     def go(self, prepared: dict[int, bytes]) -> RunResult:
@@ -132,6 +134,7 @@ class _Run:
             rounds=self._rounds(),
             bytes_exchanged=self.bytes_exchanged,
             bytes_uploaded=self.bytes_uploaded,
+            bytes_wasted=self.bytes_wasted,
             busy_s=self.busy_s,
             seconds=self.clock() - started,
             final_artifacts=() if failure else tuple(sha256(self.artifacts[key]) for key in last),
@@ -158,17 +161,25 @@ class _Run:
             return steps.evaluate(context, rows, own)
         if key.kind == "train":
             return steps.train(context, rows, plan.train, own)
-        others = {other.site: self._fetch(other, expected) for other in other_keys}
+        others = {
+            other.site: decode(self.artifacts[other], expected, allow_non_finite=True) for other in other_keys
+        }
         if key.kind == "align":
-            return steps.align(context, rows, plan.merge, own, next(iter(others.items()), None))
-        row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
-        weights = {site: float(row[site]) for site in (key.site, *others)}
-        return steps.merge(context, rows, plan.merge, plan.method, own, others, weights)
+            result = steps.align(context, rows, plan.merge, own, next(iter(others.items()), None))
+        else:
+            row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
+            weights = {site: float(row[site]) for site in (key.site, *others)}
+            result = steps.merge(context, rows, plan.merge, plan.method, own, others, weights)
+        self._account(other_keys, result.rejected)
+        return result
 
-    def _fetch(self, key: StepKey, expected: Layout) -> Params:
-        """Another site's model: an exchange, counted in bytes."""
-        self.bytes_exchanged += len(self.artifacts[key])
-        return decode(self.artifacts[key], expected, allow_non_finite=True)
+    def _account(self, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
+        """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
+        for key in fetched:
+            if key.site in rejected:
+                self.bytes_wasted += len(self.artifacts[key])
+            else:
+                self.bytes_exchanged += len(self.artifacts[key])
 
     def _rows(self, site: int) -> SiteRows:
         return self.rows_of(self.seed, site)
@@ -236,7 +247,7 @@ def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
         "bytes_exchanged": run.bytes_exchanged,
         "bytes_uploaded": run.bytes_uploaded,
         "bytes_evaluation": 0,
-        "bytes_wasted": 0,
+        "bytes_wasted": run.bytes_wasted,
         "busy_s": run.busy_s,
         "seconds": run.seconds,
         "final_artifacts": dict(zip(names, run.final_artifacts, strict=False)),

@@ -14,6 +14,7 @@ from backend.events.service import record
 from backend.settings import Settings
 
 UNBEGUN_AFTER_S = 5.0
+FORGET_WORKER_AFTER_S = 600.0
 
 
 class Reaper:
@@ -48,7 +49,8 @@ class Reaper:
                 changes.touch(step.run_id)
 
     def silence(self, session: Session, now: datetime) -> None:
-        """Sites that no worker has named for a while."""
+        """Sites that no worker has named for a while, and workers long gone."""
+        repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
         silent_after_s = self._settings.silent_after_s
         if (now - self._since).total_seconds() < silent_after_s:
             return

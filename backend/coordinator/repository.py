@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
@@ -171,3 +171,10 @@ def drop_heartbeat(session: Session, part: str) -> bool:
     if row is not None:
         session.delete(row)
     return row is not None
+
+
+def drop_old_heartbeats(session: Session, limit: datetime) -> None:
+    """Workers that nobody has heard of since `limit`: each start makes a new one."""
+    session.execute(
+        delete(HeartbeatRow).where(HeartbeatRow.part.startswith("worker:"), HeartbeatRow.at < limit)
+    )

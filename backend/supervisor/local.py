@@ -1,7 +1,7 @@
 """All of Awase on one machine: `running(settings)` starts it, keeps it running and stops it.
 
-Order: directory and port are ours, database migrated, broker answers, then API, coordinator and worker
-together. Stopping asks all but the broker at once, so that their last words still find it.
+Order: directory and port are ours, broker answers, then the worker, and once the database is migrated
+coordinator and API. Stopping asks all but the broker at once, so that their last words still find it.
 """
 
 import asyncio
@@ -49,7 +49,6 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(hold(settings.data_dir))
         settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
-        migrate(settings.database_url)
         local = Local(settings)
         deaths: dict[str, int] = {}
 
@@ -78,7 +77,10 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         worker = _Worker(url)
         local.children["worker"].environment = lambda: {**_environment(settings, url), **worker.next()}
         local.children["worker"].on_death = worker.say_lost
-        for name in _commands(settings):
+        # The worker takes longest to start and needs no database: it begins while that is migrated.
+        local.children["worker"].start()
+        await asyncio.to_thread(migrate, settings.database_url)
+        for name in ("coordinator", "api"):
             local.children[name].start()
         await _until_ready(settings, deaths)
         yield local
