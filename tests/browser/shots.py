@@ -1,6 +1,6 @@
 """Pictures of every page in both themes, both languages and two sizes, for people to look at.
 
-    python -m tests.browser.shots BASE_URL TOKEN FOLDER [word of a picture's name ...]
+python -m tests.browser.shots BASE_URL TOKEN FOLDER [word of a picture's name ...]
 """
 
 import sys
@@ -17,25 +17,29 @@ SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 def main(base: str, token: str, folder: Path, words: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with opened() as browser:
-        for (size, (width, height)), theme, language in product(SIZES.items(), ("light", "dark"), ("en", "ja")):
+        for (size, (width, height)), theme, language in product(
+            SIZES.items(), ("light", "dark"), ("en", "ja")
+        ):
             tail = f"{size}-{theme}-{language}"
             profile = context(browser, width=width, height=height, theme=theme, language=language)
             page = profile.new_page()
-            page.on("console", lambda message: print(tail, message.type, message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: print(tail, "pageerror", error))
-            wanted = {name: path for name, path in places(profile, page, base, token).items()
-                      if all(any(w in f"{name}-{tail}" for w in word.split(",")) for word in words)}  # fmt: skip
-            for name, path in wanted.items():
+            for name, path in places(profile, base, token).items():
+                if not all(any(part in f"{name}-{tail}" for part in word.split(",")) for word in words):
+                    continue
                 page.goto(base + path)
                 settle(page)
                 page.screenshot(path=folder / f"{name}-{tail}.png", full_page=True)
             profile.close()
 
 
-def places(profile: BrowserContext, page: Page, base: str, token: str) -> dict[str, str]:
+def places(profile: BrowserContext, base: str, token: str) -> dict[str, str]:
     """Signs in and says which pages there are."""
     profile.request.post(f"{base}/api/v1/session", data={"token": token}, headers={"Origin": base})
-    first = lambda kind: (profile.request.get(f"{base}/api/v1/{kind}?limit=1").json()["items"] or [{"id": "none"}])[0]["id"]  # noqa: E731
+
+    def first(kind: str) -> str:
+        items = profile.request.get(f"{base}/api/v1/{kind}?limit=1").json()["items"]
+        return str(items[0]["id"]) if items else "none"
+
     runs = profile.request.get(f"{base}/api/v1/runs?limit=20").json()["items"]
     run = next((r["id"] for r in runs if r["arm"] == "common_basis"), "none")
     return {

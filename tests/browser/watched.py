@@ -11,7 +11,9 @@ class Watched:
         self.page: Page = profile.new_page()
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type == "error" else None
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._note)
 
@@ -32,4 +34,6 @@ class Watched:
 def sign_in_link(house: House) -> str:
     """A fresh one-time link, as a person gets it on the server's machine."""
     said = awase("sign-in-link", "--data-dir", str(house.data_dir)).stdout
-    return next(word for word in said.split() if "/sign-in#" in word)
+    link = next(word for word in said.split() if "/sign-in#" in word)
+    # This house listens on a port of its own, the command names the usual one.
+    return f"{house.origin}/sign-in#{link.partition('#')[2]}"
