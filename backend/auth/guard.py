@@ -57,6 +57,20 @@ def principal(
     return found
 
 
+def principal_if_any(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    cookie: Annotated[str | None, Security(_cookie)],
+) -> Principal | None:
+    """As `principal`, but a browser without a valid session is None. Raises: SignInNeeded for a bad token."""
+    try:
+        return principal(request, bearer, cookie)
+    except SignInNeeded:
+        if bearer is not None:
+            raise
+        return None
+
+
 class needs:  # noqa: N801 - reads as a word where routes use it
     """`Depends(needs("sites.write"))`: the principal, if it has this permission."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from backend.auth import service
-from backend.auth.guard import check_origin, cookie_name, needs
+from backend.auth.guard import check_origin, cookie_name, needs, principal_if_any
 from backend.auth.principal import Principal
 from backend.auth.schemas import (
     Me,
@@ -47,9 +47,9 @@ def sign_in(body: SignIn, response: Response, session: WriteSession, settings: A
 
 
 @router.get("/session", responses=responses(401))
-def get_session(who: Own) -> Me:
-    """Who is signed in."""
-    return service.me(who)
+def get_session(who: Annotated[Principal | None, Depends(principal_if_any)]) -> Me | None:
+    """Who is signed in; null when nobody is. Open: it is how a page finds out, and no error of anyone's."""
+    return None if who is None else service.me(who)
 
 
 @router.delete("/session", status_code=204, responses=responses(401, 403))

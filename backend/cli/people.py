@@ -5,10 +5,17 @@ from backend.cli.local import fail
 from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
+from backend.supervisor.place import noted_address
 
 
 def sign_in_link(settings: Settings) -> int:
-    """Prints a fresh link. A running server takes it at once."""
+    """Prints a fresh link. A running server takes it at once.
+
+    It leads to where the server of this data directory answers, unless the settings say where that is.
+    """
+    address = noted_address(settings.data_dir)
+    if address is not None and not {"public_url", "port"} & settings.model_fields_set:
+        settings = settings.model_copy(update={"public_url": address})
     migrate(settings.database_url)
     print(fresh_link(settings))
     return 0

@@ -20,7 +20,7 @@ from backend.db.migrate import migrate
 from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
-from backend.supervisor.place import StartError, free_port, hold
+from backend.supervisor.place import StartError, free_port, hold, note_address
 from worker.messages import REPORTS_LIST, WorkerLost
 
 READY_WITHIN_S = 90.0
@@ -83,6 +83,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         for name in ("coordinator", "api"):
             local.children[name].start()
         await _until_ready(settings, deaths)
+        note_address(settings.data_dir, settings.origin)
         yield local
 
 

@@ -52,6 +52,19 @@ def hold(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def note_address(data_dir: Path, origin: str) -> None:
+    """Where the Awase that holds this directory answers, for other commands on this machine."""
+    (data_dir / "address").write_text(origin, encoding="utf-8")
+
+
+def noted_address(data_dir: Path) -> str | None:
+    """What `note_address` wrote last; None where Awase never ran."""
+    try:
+        return (data_dir / "address").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
 def free_port(host: str, wanted: int) -> int:
     """`wanted` if nobody listens there; for 0 one that is free now.
 

@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Get Session
-         * @description Who is signed in.
+         * @description Who is signed in; null when nobody is. Open: it is how a page finds out, and no error of anyone's.
          */
         get: operations["get_session"];
         put?: never;
@@ -2349,7 +2349,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["Me"] | null;
                 };
             };
             /** @description Unauthorized */

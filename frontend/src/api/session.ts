@@ -12,13 +12,10 @@ export function useMe(enabled = true) {
 }
 
 async function readSession(): Promise<Me | null> {
-  const { data, error, response } = await http.GET('/api/v1/session');
-  if (data) {
-    rememberCsrfToken(data.csrf_token);
-    return data;
-  }
-  if (response.status === 401) return null;
-  throw error;
+  const { data, error } = await http.GET('/api/v1/session');
+  if (error) throw error;
+  rememberCsrfToken(data?.csrf_token ?? null);
+  return data ?? null;
 }
 
 export async function signIn(client: QueryClient, body: Schemas['SignIn']): Promise<void> {

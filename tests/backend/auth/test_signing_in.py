@@ -84,14 +84,16 @@ def test_origin_of_another_page_is_refused(api: Api, origin: str, status: int) -
 def test_signing_out_ends_the_session(api: Api) -> None:
     browser, csrf = _sign_in(api)
     assert browser.delete("/api/v1/session", headers=csrf).status_code == 204
-    assert browser.get("/api/v1/session").status_code == 401
+    assert browser.get("/api/v1/session").json() is None
+    assert browser.get("/api/v1/sites").status_code == 401
 
 
 def test_session_that_is_over_is_refused(api: Api) -> None:
     browser, _ = _sign_in(api)
     with api.database.write() as session:
         session.execute(update(SessionRow).values(expires_at=utc_now() - timedelta(seconds=1)))
-    assert browser.get("/api/v1/session").json()["code"] == "session_over"
+    assert browser.get("/api/v1/session").json() is None
+    assert browser.get("/api/v1/sites").json()["code"] == "session_over"
 
 
 def test_token_signs_a_person_in_only_with_all_of_their_rights(api: Api) -> None:
