@@ -3,6 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 MINUS = "\u2212"
+_JOINER = "\u2060"  # without it browsers break the line between a minus and its amount
 _SYMBOLS = {"JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 _WHOLE_ONLY = frozenset({"JPY", "KRW"})
 _BYTE_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -23,7 +24,7 @@ def money(amount: Decimal, currency: str, signed: bool = True) -> str:
     """Decimal('-1234.5') JPY -> '−¥1,235'."""
     places = "1" if currency in _WHOLE_ONLY or abs(amount) >= 1000 else "0.01"
     rounded = amount.quantize(Decimal(places), ROUND_HALF_UP)
-    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    sign = MINUS + _JOINER if rounded < 0 else "+" if signed and rounded > 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(rounded):,}"
 
 

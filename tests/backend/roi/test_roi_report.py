@@ -20,7 +20,7 @@ def test_own_site_and_all_site_value_disagree_in_words() -> None:
     assert found.sentence.code == "disagree_all_pays"
     # 0.3 x 1,000 x 20 x 2 sites x 4 rounds, and a third of it lost.
     assert found.sentence.params["all"] == "+¥48,000"
-    assert found.sentence.params["own"] == "−¥16,000"
+    assert found.sentence.params["own"] == "−\u2060¥16,000"
 
 
 def test_they_disagree_too_when_costs_are_not_earned_back_yet() -> None:
@@ -39,7 +39,7 @@ def test_they_disagree_too_when_only_the_last_round_shows_a_gain() -> None:
     # In round 4: 0.05 up and 0.1 down, x 1,000 x 20 x 2 sites.
     assert (found.sentence.params["all_latest"], found.sentence.params["own_latest"]) == (
         "+¥2,000",
-        "−¥4,000",
+        "−\u2060¥4,000",
     )
 
 
