@@ -295,7 +295,7 @@ class PilotSpec(Frozen):
 
     name: Name
     title: str = Field("", max_length=200)
-    sites: tuple[SiteSpec, ...] = Field(min_length=2, max_length=10_000)
+    sites: tuple[SiteSpec, ...] = Field(min_length=2, max_length=1_000)
     topology: TopologySpec = TopologySpec()
     data: DataSpec = DataSpec()
     model: ModelSpec = MlpSpec()
@@ -325,9 +325,9 @@ class PilotSpec(Frozen):
             _no_duplicates("site", self.site_names)
             _no_duplicates("arm", [arm.name for arm in self.arms])
             _no_duplicates("seed", [str(seed) for seed in self.seeds])
-            for arm in self.arms:
-                effective_spec(self, arm.name, (), 1).topology.mixing_matrix(self.site_names)
-            self.topology.mixing_matrix(self.site_names)
+            plans = [effective_spec(self, arm.name, (), 1) for arm in self.arms]
+            for topology in dict.fromkeys([self.topology, *(plan.topology for plan in plans)]):
+                topology.mixing_matrix(self.site_names)
             self._model_fits_data()
         except DimatError as error:
             raise as_pydantic(error) from None
@@ -387,6 +387,8 @@ def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:
 
 
 def _no_duplicates(thing: str, names: Sequence[str]) -> None:
-    for position, name in enumerate(names):
-        if name in names[:position]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise DuplicateName(thing=thing, name=name)
+        seen.add(name)
