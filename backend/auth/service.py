@@ -24,6 +24,7 @@ from backend.auth.schemas import (
 )
 from backend.auth.secrets import digest, new_secret, new_token
 from backend.db.paging import Order, page
+from backend.db.races import unique_name
 from backend.db.tables import RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow, utc_now
 from backend.errors import Forbidden, Invalid, NameTaken, NotFound, SignInNeeded
 from backend.settings import Settings
@@ -88,11 +89,14 @@ def sign_in_by_link(session: Session, secret: str, settings: Settings) -> Signed
 
 
 def sign_in_by_token(session: Session, secret: str, settings: Settings) -> SignedIn:
-    """A browser session of the token's user. Only a token with all of its user's rights may start one.
+    """A browser session of the token's user. Only a token with all of its user's rights, for as long as
+    the user has them, may start one: the session would outlive it.
 
-    Raises: SignInNeeded as `by_token`; Forbidden for a token with fewer rights than its user.
+    Raises: SignInNeeded as `by_token`; Forbidden for a token with fewer rights than its user or an end.
     """
     who = by_token(session, secret)
+    if _end_of(session, who) is not None:
+        raise Forbidden("token_with_end_not_for_sign_in")
     roles = repository.roles_of(session, [who.user_id])[who.user_id]
     if who.permissions != permissions_of(roles):
         raise Forbidden("token_not_for_sign_in", {"role": who.roles[0]})
@@ -135,11 +139,15 @@ def list_users(session: Session, paging: ListQuery) -> UserPage:
 
 
 def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCreated:
-    """Raises: Forbidden, when the role exceeds the asker's; Invalid, when it expires in the past."""
+    """Raises: Forbidden, when the role exceeds the asker's or a token asks for one that outlives it;
+    Invalid, when it expires in the past."""
     if not ROLES[body.role] <= who.permissions:
         raise Forbidden("role_too_high", {"role": body.role}, "role")
     if body.expires_at is not None and body.expires_at <= utc_now():
         raise Invalid("expires_in_the_past", {"value": body.expires_at.isoformat()}, "expires_at")
+    end = _end_of(session, who)
+    if end is not None and (body.expires_at is None or body.expires_at > end):
+        raise Forbidden("token_outlives_maker", {"expires_at": end.isoformat()}, "expires_at")
     secret = new_token()
     row = TokenRow(
         name=body.name, role=body.role, user_id=who.user_id, secret_sha256=digest(secret),
@@ -152,21 +160,20 @@ def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCr
 
 
 def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPage:
-    """The asker's own; all for who may see all."""
-    owner = None if "tokens.all" in who.permissions else who.user_id
-    found = page(
-        session, repository.tokens(owner), [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit
-    )
+    """The asker's own; all for who may see all; a token without that right sees only itself."""
+    query = repository.tokens(None if "tokens.all" in who.permissions else who.user_id)
+    if who.kind == "token" and "tokens.all" not in who.permissions:
+        query = query.where(TokenRow.id == who.token_id)
+    found = page(session, query, [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit)
     names = repository.names_of(session, [row.user_id for row in found.rows])
     items = [_token(row, names[row.user_id]) for row in found.rows]
     return TokenPage(items=items, next_cursor=found.next_cursor, total=found.total)
 
 
 def revoke_token(session: Session, who: Principal, id: str) -> None:
-    """Raises: NotFound, also for a token of someone else that the asker may not see."""
+    """Raises: NotFound, also for a token that the asker may not see (`list_tokens`)."""
     row = repository.token_by_id(session, id)
-    foreign = row is not None and row.user_id != who.user_id and "tokens.all" not in who.permissions
-    if row is None or row.revoked_at is not None or foreign:
+    if row is None or row.revoked_at is not None or not _may_see(who, row):
         raise NotFound("token", id)
     row.revoked_at = utc_now()
     audit.record(session, who, "token_revoked", "token", id, name=row.name)
@@ -201,7 +208,8 @@ def system(user: UserRow) -> Principal:
 def _add_user(session: Session, name: str, role: str) -> UserRow:
     user = UserRow(name=name)
     session.add(user)
-    session.flush()
+    with unique_name("user", name):
+        session.flush()
     session.add(RoleBindingRow(user_id=user.id, role=role))
     session.flush()
     return user
@@ -237,6 +245,19 @@ def _session_principal(session: Session, row: SessionRow) -> Principal:
     roles = repository.roles_of(session, [user.id])[user.id]
     ordered = tuple(sorted(roles, key=lambda role: _RANK.index(role) if role in _RANK else len(_RANK)))
     return Principal("session", user.id, user.name, ordered, permissions_of(roles), row.csrf_token)
+
+
+def _may_see(who: Principal, row: TokenRow) -> bool:
+    if "tokens.all" in who.permissions:
+        return True
+    # A token may belong to a user with more rights than it has: the user's others are none of its business.
+    return row.id == who.token_id if who.kind == "token" else row.user_id == who.user_id
+
+
+def _end_of(session: Session, who: Principal) -> datetime | None:
+    """When the asking token expires; None for one that does not, and for other askers."""
+    row = repository.token_by_id(session, who.token_id) if who.token_id is not None else None
+    return None if row is None else row.expires_at
 
 
 def _enabled(session: Session, user_id: str) -> UserRow:
