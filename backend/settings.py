@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     max_attempts: int = 5
     session_days: int = 14
     sign_in_link_minutes: int = 60
+    stream_ping_s: float = 15.0
 
     @cached_property
     def database_url(self) -> str:

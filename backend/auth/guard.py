@@ -5,6 +5,7 @@ against foreign pages (SameSite cookie + Origin + header token). It opens sessio
 them at once, so that a stream of events holds none.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from hmac import compare_digest
@@ -13,6 +14,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi.security.utils import get_authorization_scheme_param
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.auth import repository, service
 from backend.auth.principal import Principal
@@ -21,6 +24,7 @@ from backend.errors import Forbidden, SignInNeeded
 from backend.settings import Settings
 from backend.web import database, settings
 
+log = logging.getLogger(__name__)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _USE_NOTED_EVERY = timedelta(minutes=5)
 _bearer = HTTPBearer(auto_error=False, description="An API token: awase_...")
@@ -81,6 +85,26 @@ class needs:  # noqa: N801 - reads as a word where routes use it
         if self.permission not in who.permissions:
             raise Forbidden("permission_missing", {"permission": self.permission})
         return who
+
+
+def still_has(request: Request, permission: str) -> bool:
+    """Whether the one who sent `request`, a while ago, would still be let in. For answers that go on.
+
+    A database that cannot be read just now changes nothing: there is no news to keep from anyone either.
+    """
+    scheme, secret = get_authorization_scheme_param(request.headers.get("authorization"))
+    bearer = (
+        HTTPAuthorizationCredentials(scheme=scheme, credentials=secret)
+        if scheme.lower() == "bearer" and secret
+        else None
+    )
+    try:
+        return permission in principal(request, bearer, None).permissions
+    except (SignInNeeded, Forbidden):
+        return False
+    except SQLAlchemyError as error:
+        log.warning("a listener cannot be looked up, trying again: %s", type(error).__name__)
+        return True
 
 
 def permission_of(dependency: Callable[..., object] | None) -> str | None:

@@ -1,20 +1,23 @@
-"""The stream of events (SSE) with replay: `Last-Event-ID`, or `?after=` where a header cannot be set."""
+"""The stream of events (SSE) with replay: `Last-Event-ID`, or `?after=` where a header cannot be set.
 
-from collections.abc import AsyncIterator
+A stream may outlive the right to hear it, so it asks again and again whether the listener still has it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from backend.auth.guard import needs
+from backend.auth.guard import needs, still_has
 from backend.auth.principal import Principal
 from backend.events.hub import EventHub
 from backend.events.schemas import Event
 from backend.problems import responses
-from backend.web import PLAIN
+from backend.web import PLAIN, AppSettings
 
 router = APIRouter(tags=["runs"])
-PING_S = 15.0
 _BIGGEST_ID = 2**31 - 1
 OfThing = Annotated[str | None, Query(max_length=64, pattern=PLAIN)]
 
@@ -26,6 +29,7 @@ class EventStream(StreamingResponse):
 @router.get("/events", response_class=EventStream, responses=responses(401, 403, 422))
 async def stream_events(
     request: Request,
+    settings: AppSettings,
     _: Annotated[Principal, Depends(needs("events.read"))],
     run: OfThing = None,
     pilot: OfThing = None,
@@ -36,20 +40,31 @@ async def stream_events(
         str | None, Header(description="What a browser sends when it comes back.")
     ] = None,
 ) -> EventStream:
-    """New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence."""
+    """New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence. The stream
+    ends soon after the token or session does."""
     since = (
         int(last_event_id)
         if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 10
         else after
     )
     hub = cast(EventHub, request.app.state.events)
+    ping_s = settings.stream_ping_s
     return EventStream(
-        _lines(hub.listen(since, run, pilot, PING_S)),
+        _lines(hub.listen(since, run, pilot, ping_s), lambda: still_has(request, "events.read"), ping_s),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _lines(events: AsyncIterator[Event | None]) -> AsyncIterator[str]:
+async def _lines(
+    events: AsyncIterator[Event | None], allowed: Callable[[], bool], every_s: float
+) -> AsyncIterator[str]:
+    clock = asyncio.get_running_loop().time
+    asked_at = clock()
     yield "retry: 1000\n\n"
     async for event in events:
+        # A busy stream has no pings, so the time counts too.
+        if event is None or clock() - asked_at >= every_s:
+            if not await asyncio.to_thread(allowed):
+                return
+            asked_at = clock()
         yield ": ping\n\n" if event is None else f"id: {event.id}\ndata: {event.model_dump_json()}\n\n"

@@ -5,15 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from backend.db.session import Database
+from backend.db.tables import SessionRow, UserRow, utc_now
 from backend.events import service
 from backend.events.hub import EventHub
 from tests.backend.conftest import Api
@@ -112,7 +117,9 @@ def test_silence_is_filled_with_pings_and_close_ends_every_listener(database: Da
 
 
 @contextmanager
-def _served(api: Api, tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def _served(
+    api: Api, tmp_path: Path, ping_s: float = 15.0
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """The server as a process of its own, started as the supervisor starts it."""
     port = free_port()
     server = subprocess.Popen(
@@ -122,7 +129,7 @@ def _served(api: Api, tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[b
         ],
         env={
             **os.environ, "DATABASE_URL": api.settings.database_url, "BROKER_URL": "redis://127.0.0.1:1/0",
-            "AWASE_DATA_DIR": str(tmp_path),
+            "AWASE_DATA_DIR": str(tmp_path), "AWASE_STREAM_PING_S": str(ping_s),
         },
         stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -161,6 +168,79 @@ def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api, t
         # No word of a stream that had to be cut off after the grace period.
         assert server.stderr.read() == b""
         assert server.wait(10) in (0, -signal.SIGTERM)
+
+
+@contextmanager
+def _stream(url: str, headers: dict[str, str]) -> Iterator[Iterator[str]]:
+    """The lines of a stream that has begun; a line must come within 20 s."""
+    with httpx.stream("GET", f"{url}/api/v1/events", headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        while next(lines) != ": ping":
+            pass
+        yield lines
+
+
+def _user(api: Api, name: str) -> tuple[str, TestClient, dict[str, str]]:
+    """A new user: id, browser that is signed in, headers with which it writes."""
+    made = api.admin.post("/api/v1/users", json={"name": name, "role": "viewer"}).json()
+    browser = api.caller()
+    secret = made["sign_in_link"].partition("#")[2]
+    me = browser.post("/api/v1/session", json={"link_secret": secret}).json()
+    return made["id"], browser, {"X-CSRF-Token": me["csrf_token"]}
+
+
+def test_stream_ends_with_the_right_to_hear_it(api: Api, tmp_path: Path) -> None:
+    token = api.admin.post("/api/v1/tokens", json={"name": "ci", "role": "viewer"}).json()
+    _, leaver, csrf = _user(api, "Leaver")
+    late_id, late, _ = _user(api, "Late")
+    barred_id, barred, _ = _user(api, "Barred")
+    by_cookie = [
+        {"Cookie": f"awase_session={one.cookies['awase_session']}"} for one in (leaver, late, barred)
+    ]
+    with _served(api, tmp_path, ping_s=0.1) as (url, _), ExitStack() as open_streams:
+        revoked, signed_out, expired, disabled, lasting = [
+            open_streams.enter_context(_stream(url, headers))
+            for headers in (
+                {"Authorization": f"Bearer {token['secret']}"},
+                *by_cookie,
+                {"Authorization": api.viewer.headers["Authorization"]},
+            )
+        ]
+        assert api.admin.delete(f"/api/v1/tokens/{token['id']}").status_code == 204
+        assert leaver.delete("/api/v1/session", headers=csrf).status_code == 204
+        with api.database.write() as session:
+            now = utc_now()
+            session.execute(update(SessionRow).where(SessionRow.user_id == late_id).values(expires_at=now))
+            session.execute(update(UserRow).where(UserRow.id == barred_id).values(disabled_at=now))
+        for ended in (revoked, signed_out, expired, disabled):
+            assert set(ended) <= {": ping", ""}
+        _write(api.database, "afterwards")
+        assert any('"code":"afterwards"' in line for line in lasting)
+
+
+def test_stream_that_is_never_silent_ends_with_the_token_too(api: Api, tmp_path: Path) -> None:
+    token = api.admin.post("/api/v1/tokens", json={"name": "ci", "role": "viewer"}).json()
+    headers = {"Authorization": f"Bearer {token['secret']}"}
+    ended = threading.Event()
+
+    def write_on() -> None:
+        while not ended.wait(0.05):
+            _write(api.database, "more")
+
+    with _served(api, tmp_path, ping_s=1.0) as (url, _), _stream(url, headers) as lines:
+        writer = threading.Thread(target=write_on)
+        writer.start()
+        try:
+            assert any('"code":"more"' in line for line in lines)
+            assert api.admin.delete(f"/api/v1/tokens/{token['id']}").status_code == 204
+            # Without an end of its own the stream would go on for as long as events are written.
+            rest = list(islice(lines, 3000))
+        finally:
+            ended.set()
+            writer.join()
+    assert ": ping" not in rest
+    assert len(rest) < 3000
 
 
 def test_stream_needs_a_signed_in_listener(api: Api) -> None:
