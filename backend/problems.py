@@ -56,6 +56,11 @@ def language(request: Request) -> str:
 
 def field_problem(lang: str, code: str, params: Params, field: str | None) -> FieldProblem:
     """A code said in a language. A code the catalogue lacks is said as `invalid_value`."""
+    params = {
+        _sendable(name): _sendable(value) if isinstance(value, str) else value
+        for name, value in params.items()
+    }
+    field = _sendable(field) if field is not None else None
     known = code if find(lang, f"errors.{code}.title") is not None else "invalid_value"
     remedy = f"errors.{known}.remedy"
     said = {"code": code, **params}
@@ -132,6 +137,11 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def _sendable(text: str) -> str:
+    """Half of a surrogate pair, which JSON may hold, has no UTF-8: a question mark stands for it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _field(loc: Sequence[int | str]) -> str | None:

@@ -19,6 +19,8 @@ MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "erro
     ("method", "path", "status", "code"),
     [
         ("GET", "/api/v1/nothing", 404, "no_such_page"),
+        ("POST", "/api/v1/nothing", 404, "no_such_page"),
+        ("DELETE", "/api", 404, "no_such_page"),
         ("DELETE", "/api/v1/sites", 405, "method_not_allowed"),
         ("GET", "/api/v1/sites/0190a000-0000-7000-8000-000000000000", 404, "not_found"),
         ("GET", "/api/v1/sites/%00", 422, "string_pattern_mismatch"),
@@ -47,6 +49,18 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
 def test_body_that_is_no_json_is_refused(api: Api) -> None:
     answer = api.manager.post("/api/v1/sites", content="{", headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "json_invalid")
+
+
+@pytest.mark.parametrize(
+    "body", ['{"token": "\\ud800"}', '{"\\udfff": "x"}', '{"token": {"\\ud800": "\\ud800"}}', '"\\ud800"']
+)
+def test_half_of_a_surrogate_pair_is_answered_as_any_bad_value(api: Api, body: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = api.anonymous.post("/api/v1/session", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["title"]
+    named = api.manager.post("/api/v1/pilots", content='{"title": "a\\ud800"}', headers=headers)
+    assert named.status_code == 422
 
 
 def test_body_that_is_too_large_is_not_read_to_its_end(api: Api) -> None:

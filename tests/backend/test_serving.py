@@ -44,6 +44,19 @@ def test_hashed_files_are_kept_for_ever_and_missing_ones_are_not_the_index(brows
     assert browser.get("/api/v1/nothing").status_code == 404
 
 
+def test_address_too_long_for_a_file_is_one_that_pages_route(browser: TestClient) -> None:
+    for path in ("/" + "x" * 300, "/pilots" * 1000):
+        assert "<title>Awase" in browser.get(path).text
+    assert browser.get("/assets/" + "x" * 300).status_code == 404
+
+
+def test_pages_whose_names_begin_like_the_api_are_pages(browser: TestClient) -> None:
+    assert browser.get("/apiary").status_code == 200
+    assert browser.get("/api").status_code == 404
+    assert browser.post("/api/v1/nothing").status_code == 404
+    assert browser.post("/apiary").status_code == 405
+
+
 @pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%00"])
 def test_nothing_outside_the_pages_is_served(browser: TestClient, path: str) -> None:
     assert "secret" not in browser.get(path).text
