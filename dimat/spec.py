@@ -20,6 +20,8 @@ from dimat.errors import DimatError, DuplicateName, ModelMismatch, UnknownSample
 from dimat.samples import SAMPLES
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
+PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CONTROL_METHOD: Method = "local_only"
@@ -51,7 +53,7 @@ class SiteSpec(Frozen):
     """A site as the pilot sees it."""
 
     name: Name
-    display_name: str = Field("", max_length=80)
+    display_name: str = Field("", max_length=80, pattern=PLAIN)
     data: SiteData
 
 
@@ -294,7 +296,7 @@ class PilotSpec(Frozen):
     """A study: sites, topology, arms and how they train and merge."""
 
     name: Name
-    title: str = Field("", max_length=200)
+    title: str = Field("", max_length=200, pattern=PLAIN)
     sites: tuple[SiteSpec, ...] = Field(min_length=2, max_length=1_000)
     topology: TopologySpec = TopologySpec()
     data: DataSpec = DataSpec()

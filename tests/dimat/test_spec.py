@@ -40,6 +40,9 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"sites": [*SITES, {"name": "No Name!", "data": {"dataset": "letter"}}]}, "string_pattern_mismatch", "pattern"),
         ({"sites": [*SITES, {"name": "s", "data": {"dataset": "mnist"}}]}, "unknown_sample", "'mnist'"),
         ({"sites": [*SITES, {"name": "s", "data": {"dataset": "letter"}}]}, "model_mismatch", "letter"),
+        ({"title": "a\x00"}, "string_pattern_mismatch", "title"),
+        ({"sites": [*SITES, {"name": "s", "display_name": "a\nb", "data": {"dataset": "pendigits"}}]},
+         "string_pattern_mismatch", "display_name"),
         ({"model": {"kind": "cnn"}}, "model_mismatch", r"needs images .*'pendigits'"),
         ({"model": {"kind": "mlp", "hidden": []}}, "too_short", "at least 1 item"),
         ({"topology": {"kind": "star", "hub": "south"}}, "unknown_site", "'south' is not a site .*east, west, north"),
@@ -63,6 +66,11 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], code: str, words: str, 
 def test_override_out_of_range_is_refused_with_the_pilot(make_spec: MakeSpec) -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         make_spec(arms=[{"name": "x", "method": "dimat", "merge": {"merge_every": 0}}])
+
+
+def test_more_rows_than_the_data_set_has_are_refused_before_launch(make_spec: MakeSpec) -> None:
+    with pytest.raises(ValidationError, match="training rows, at least 1000000 are needed"):
+        make_spec(data={"rows_per_site": 1_000_000})
 
 
 def test_arm_overrides_come_before_amendments_and_later_amendments_win(make_spec: MakeSpec) -> None:

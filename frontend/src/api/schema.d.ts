@@ -637,7 +637,8 @@ export interface paths {
         };
         /**
          * Stream Events
-         * @description New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence.
+         * @description New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence. The stream
+         *     ends soon after the token or session does.
          */
         get: operations["stream_events"];
         put?: never;
