@@ -89,7 +89,10 @@ class FsspecStore:
 
     def __init__(self, url: str) -> None:
         self._files: Any
-        self._files, self._root = fsspec.core.url_to_fs(url)
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+        except Exception as error:  # an unknown protocol, a missing driver, a bad address
+            raise StoreUnavailable(f"open {url.split('://', 1)[0]}://", error) from error
 
     def put(self, content: bytes) -> ArtifactRef:
         ref = _ref(content)

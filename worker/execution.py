@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -67,21 +68,21 @@ class Execution:
         self._cancelled = threading.Event()
         self._began = self._beaten_at = time.monotonic()
 
-    def run(self, store: ArtifactStore, device: DeviceChoice) -> None:
-        """Executes the step and reports its end; raises nothing."""
+    def run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
+        """Executes the step and reports its end; raises nothing. A store that cannot be opened is an end, too."""
         exchanges: list[ExchangeReport] = []
         try:
             chosen = devices.choose(device)
             self._send(StepStarted(device=chosen, pid=os.getpid(), **self._about()))
             with Every(CANCEL_POLL_S, self._tick, "step-beat"):
-                end = self._work(store, chosen, exchanges)
+                end = self._work(open_store(), chosen, exchanges)
         except Cancelled:
             end = StepCancelled(seconds=self._seconds(), **self._about())
         except (DimatError, devices.DeviceMissing) as error:
             end = self._failed(error.code, dict(error.params), False, exchanges)
         except StoreUnavailable as error:
             log.exception("step %s", self.message.step_id)
-            cause = type(error.__cause__).__name__
+            cause = _what(error.__cause__)
             end = self._failed("store_unreachable", {"error": cause}, True, exchanges)
         except Exception as error:
             # The edge: whatever it was, the run must end with a reason.
@@ -180,3 +181,10 @@ def _known_fingerprint(rows: SiteRows, expected: str) -> bool:
     if known is None or known[0] is not rows:
         _fingerprints[id(rows)] = known = (rows, rows.fingerprint())
     return known[1] == expected
+
+
+def _what(cause: BaseException | None) -> str:
+    """What the system said (no space left, permission denied), or the kind of error: never a path or a value."""
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return os.strerror(cause.errno)
+    return type(cause).__name__

@@ -4,11 +4,13 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dimat.errors import DimatError
 from dimat.rows import SiteRows
 from dimat.simulate import as_json, simulate
 from dimat.spec import PilotSpec
@@ -53,7 +55,24 @@ def table(result: dict[str, Any]) -> str:
             f"{_percent(last['all_site']):>9}{_percent(last['own_site']):>9}"
             f"{run['bytes_exchanged'] / 1e6:>9.1f} MB{run['seconds']:>6.1f} s"
         )
+    lines += [
+        f"{run['arm']} failed: {_sentence(run['reason'])}"
+        for run in result["runs"]
+        if run["state"] == "failed"
+    ]
     return "\n".join(lines)
+
+
+def _sentence(reason: dict[str, Any]) -> str:
+    """What the error said, from its code and params."""
+    known = {error.code: error.template for error in _errors(DimatError)}
+    return known[reason["code"]].format(**reason["params"])
+
+
+def _errors(base: type[DimatError]) -> Iterator[type[DimatError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _errors(error)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def register(app: Celery, settings: WorkerSettings) -> None:
         execution = Execution(
             step_message.validate_json(message), settings.worker_id, reports(pid), settings.step_beat_s
         )
-        execution.run(store(pid), settings.device)
+        execution.run(lambda: store(pid), settings.device)
 
     # Kept on the app: Celery's signals hold their receivers weakly.
     app.on_child_start = _on_child_start  # type: ignore[attr-defined]

@@ -82,6 +82,8 @@ async def _demo(
     if json_path is not None:
         _write(json_path, result)
     say_plainly("\n" + _table(result))
+    if any(item.state not in ENDED for item in result.runs):
+        say_plainly("\nStopped. The unfinished runs go on at the next ./awase demo or ./awase up.")
     if not leaves_at_end and not stop.is_set():
         say_plainly("\nAll runs have ended. The dashboard stays open until you press Ctrl-C.")
         await stop.wait()

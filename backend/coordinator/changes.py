@@ -12,6 +12,7 @@ class Changes:
     Attributes:
         finished: steps that completed.
         failed: steps that failed for good; their `reason` says why.
+        broken: steps on which the coordinator itself failed, and how; their rows are as before.
         runs: ids of runs that changed, with amounts to add to their counters.
         look: a command may have been committed.
         flags: cancel flags to raise after the commit.
@@ -19,6 +20,7 @@ class Changes:
 
     finished: list[StepRow] = field(default_factory=list)
     failed: list[StepRow] = field(default_factory=list)
+    broken: list[tuple[StepRow, Exception]] = field(default_factory=list)
     runs: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     look: bool = False
     flags: set[str] = field(default_factory=set)
@@ -33,6 +35,7 @@ class Changes:
     def join(self, other: "Changes") -> None:
         self.finished += other.finished
         self.failed += other.failed
+        self.broken += other.broken
         for run_id, amounts in other.runs.items():
             self.touch(run_id, **amounts)
         self.look |= other.look

@@ -1,10 +1,12 @@
 """From rows that are ready to messages on their way. Reads and sends; the state is noted afterwards, so a
 crash in between sends a step twice and the fence lets one of them count."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.coordinator import repository
@@ -14,7 +16,10 @@ from backend.db.tables import RunRow, StepRow
 from dimat.schedule import StepKey
 from worker.messages import ArtifactRef, StepMessage
 
+log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
+Broken = tuple[StepRow, Exception]
+"""A step whose message could not be built, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,22 @@ class Dispatch:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
 
-    def outgoing(self, session: Session, now: datetime) -> list[Outgoing]:
-        """The steps to send now, oldest first."""
+    def outgoing(self, session: Session, now: datetime) -> tuple[list[Outgoing], list[Broken]]:
+        """The steps to send now, oldest first; and one step of each run whose messages cannot be built."""
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
         for step in repository.steps_to_send(session, now, MOST_AT_ONCE):
             by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
         found: list[Outgoing] = []
+        broken: list[Broken] = []
         for (pilot_id, seed, run_id), steps in by_run.items():
-            found += self._of_run(session, pilot_id, seed, run_id, steps)
-        return sorted(found, key=lambda item: item.message.step_id)
+            try:
+                found += self._of_run(session, pilot_id, seed, run_id, steps)
+            except SQLAlchemyError:
+                raise
+            except Exception as error:
+                log.exception("the messages of %d steps of run %s cannot be built", len(steps), run_id)
+                broken.append((steps[0], error))
+        return sorted(found, key=lambda item: item.message.step_id), broken
 
     def _of_run(
         self, session: Session, pilot_id: str, seed: int, run_id: str, steps: Sequence[StepRow]

@@ -37,7 +37,8 @@ def lose(
     move_step(step, "lost")
     changes.touch(step.run_id)
     if step.attempt >= max_attempts:
-        used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt}
+        used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt,
+                   "cause": reason["code"]}  # fmt: skip
         fail(step, {"code": "attempts_used_up", "params": used_up}, now, changes)
         return
     again(step, now + timedelta(seconds=pause_s(step.attempt + 1)), reason)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import endings, repository
+from backend.coordinator import apart, endings, repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
@@ -66,8 +66,15 @@ class Ingest:
     def lose(
         self, session: Session, step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes
     ) -> None:
-        shown = self._plans.shown(session, step.pilot_id, step.site_index)
-        endings.lose(session, step, reason, shown, now, self._max_attempts, changes)
+        """The attempt came to nothing. One step that cannot be moved on keeps no other from it."""
+
+        def work(mine: Changes) -> None:
+            shown = self._plans.shown(session, step.pilot_id, step.site_index)
+            endings.lose(session, step, reason, shown, now, self._max_attempts, mine)
+
+        error = apart.attempt(session, work, changes, f"losing step {step.id}")
+        if error is not None:
+            changes.broken.append((step, error))
 
     def _step_report(self, session: Session, report: StepReport, now: datetime, changes: Changes) -> None:
         step = session.get(StepRow, report.step_id)

@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import endings, repository
+from backend.coordinator import repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
 from backend.db.tables import StepRow
 from backend.events.service import record
 from backend.settings import Settings
 
-UNBEGUN_AFTER_S = 5.0
+UNBEGUN_AFTER_S = 8.0
 FORGET_WORKER_AFTER_S = 600.0
 
 
@@ -38,15 +38,21 @@ class Reaper:
         return list(repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S)))
 
     def resend(
-        self, session: Session, suspects: list[StepRow], waiting: Mapping[str, int], changes: Changes
+        self,
+        session: Session,
+        suspects: list[StepRow],
+        waiting: Mapping[str, int],
+        now: datetime,
+        changes: Changes,
     ) -> None:
-        """Suspects whose site's queue is empty go out again; whoever did take the message no longer counts."""
+        """Suspects whose site's queue is empty lose their attempt: whoever did take the message no longer
+        counts. A message that comes to nothing every time ends the run like every other loss."""
+        reason: dict[str, Any] = {"code": "message_lost", "params": {}}
         for known in suspects:
             step = session.get_one(StepRow, known.id)
             same = (step.state, step.attempt) == ("dispatched", known.attempt)
             if same and waiting.get(step.site_name, 0) == 0:
-                endings.again(step, None, None)
-                changes.touch(step.run_id)
+                self._ingest.lose(session, step, reason, now, changes)
 
     def silence(self, session: Session, now: datetime) -> None:
         """Sites that no worker has named for a while, and workers long gone."""

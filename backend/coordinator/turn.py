@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import apart, repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -40,8 +40,10 @@ class Coordinator:
         reports: Reports,
         settings: Settings,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._inbox, self._reports, self._now = database, inbox, reports, now
+        self._monotonic = monotonic
         self._settings = settings
         self._plans = Plans()
         self._ingest = Ingest(self._plans, settings.max_attempts)
@@ -60,14 +62,13 @@ class Coordinator:
         """
         batch = self._reports.take(BATCH, wait_s)
         now = self._now()
-        is_poll = time.monotonic() - self._polled_at >= POLL_S
+        is_poll = self._monotonic() - self._polled_at >= POLL_S
         changes = Changes()
         with self._database.write() as session:
             for body in batch:
                 changes.join(self._take(session, body, now))
             self._advance.follow(session, changes.finished, now, changes)
-            for step in changes.failed:
-                self._advance.fail(session, step, now, changes)
+            self._end_failed(session, now, changes)
             if is_poll or changes.look or self._cancelling_since:
                 self._commands(session, now, changes)
             if is_poll:
@@ -79,7 +80,7 @@ class Coordinator:
         if changes.flags:
             self._inbox.cancel(sorted(changes.flags))
         if is_poll:
-            self._polled_at = time.monotonic()
+            self._polled_at = self._monotonic()
             self._serve_local_sites()
             self._resend(now, is_behind=len(batch) == BATCH)
         self._send()
@@ -92,15 +93,12 @@ class Coordinator:
         except ValidationError:
             log.error("a report of %d bytes cannot be read and is dropped", len(body))
             return Changes()
-        try:
-            with session.begin_nested():
-                changes = self._ingest.take(session, taken, now)
-        except Exception:
-            # The edge: the report is dropped, the step's lease brings it to its next attempt.
-            log.exception("report %s of %s is dropped", taken.kind, taken.worker_id)
-            return Changes()
+        changes = Changes()
+        what = f"report {taken.kind} of {taken.worker_id}, which is dropped,"
+        if apart.attempt(session, lambda mine: self._ingest.take(session, taken, now, mine), changes, what):
+            return Changes()  # the step's lease brings it to its next attempt
         if isinstance(taken, WorkerBeat):
-            self._workers[taken.worker_id] = (taken, time.monotonic())
+            self._workers[taken.worker_id] = (taken, self._monotonic())
         elif taken.kind == "worker_lost":
             self._workers.pop(taken.worker_id, None)
         return changes
@@ -120,15 +118,21 @@ class Coordinator:
     def _timers(self, session: Session, now: datetime, changes: Changes) -> None:
         lost = Changes()
         self._reaper.leases(session, now, lost)
-        for step in lost.failed:
-            self._advance.fail(session, step, now, lost)
+        self._end_failed(session, now, lost)
         changes.join(lost)
         self._reaper.silence(session, now)
         repository.beat(session, "coordinator", now, {})
 
+    def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:
+        """Ends the runs whose steps can go no further."""
+        for step in changes.failed:
+            self._advance.fail(session, step, now, changes)
+        for step, error in changes.broken:
+            self._advance.give_up(session, step, error, now, changes)
+
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
-        now = time.monotonic()
+        now = self._monotonic()
         self._workers = {
             id: heard for id, heard in self._workers.items() if now - heard[1] < self._settings.silent_after_s
         }
@@ -158,14 +162,19 @@ class Coordinator:
         waiting = self._inbox.waiting({step.site_name for step in suspects})
         changes = Changes()
         with self._database.write() as session:
-            self._reaper.resend(session, suspects, waiting, changes)
-            for run_id in changes.runs:
-                repository.add_to_run(session, run_id, {})
+            self._reaper.resend(session, suspects, waiting, now, changes)
+            self._end_failed(session, now, changes)
+        self._settle(changes)
 
     def _send(self) -> None:
         now = self._now()
         with self._database.read() as session:
-            outgoing = self._dispatch.outgoing(session, now)
+            outgoing, broken = self._dispatch.outgoing(session, now)
+        if broken:
+            changes = Changes(broken=broken)
+            with self._database.write() as session:
+                self._end_failed(session, now, changes)
+            self._settle(changes)
         if not outgoing:
             return
         sent: list[tuple[str, int]] = []

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import MetricRow, RunRow, utc_now
 from backend.pilots import service as pilots
+from backend.pilots.specs import stored_spec
 from backend.runs import repository, service
 from backend.runs.schemas import (
     Accuracies,
@@ -22,7 +23,7 @@ from dimat.spec import PilotSpec, effective_spec
 def of_pilot(session: Session, pilot_id: str) -> Result:
     """Raises: NotFound."""
     pilot = pilots.row_of(session, pilot_id)
-    spec = PilotSpec.model_validate(pilot.spec)
+    spec = stored_spec(pilot)
     runs = repository.of_pilot(session, pilot_id)
     metrics = repository.metrics(session, [run.id for run in runs])
     return Result(
@@ -40,9 +41,9 @@ def of_run(session: Session, run_id: str) -> RunResult:
 
 
 def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[RoundResult]:
-    """One entry per round that has a value, from the start state on."""
+    """One entry per round that all sites have finished, from the start state on: a mean over the sites that
+    happen to be done first would be another number."""
     plan = effective_spec(spec, run.arm, (), 1)
-    last = max((metric.round for metric in metrics), default=-1)
     return [
         RoundResult(
             round=round,
@@ -54,7 +55,7 @@ def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[R
                 spec, [m for m in metrics if (m.round, m.phase) == (round, "after_train")]
             ),
         )
-        for round in range(last + 1)
+        for round in range(run.rounds_done + 1)
     ]
 
 

@@ -22,7 +22,7 @@ def hold(data_dir: Path) -> Iterator[None]:
     Raises: StartError, when another process has it, it cannot be written, or its disk is full.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (data_dir / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise StartError(

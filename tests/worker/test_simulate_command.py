@@ -31,6 +31,16 @@ def test_result_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(run["arm"] in printed for run in result["runs"])
 
 
+def test_a_run_that_failed_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = small_pilot(tmp_path)
+    text = path.read_text().replace("warmup_lr = 0.03", "warmup_lr = 10.0")
+    path.write_text(text.replace("weight_decay = 5e-4", "weight_decay = 1.0"))
+    assert not main(path)
+    printed = capsys.readouterr().out
+    assert "local_only failed: The model of site 'site-" in printed
+    assert "Lower the learning rate." in printed
+
+
 def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "result.json"
     target.write_text("old")

@@ -12,6 +12,8 @@ export function useSay() {
     // A step's kind travels as its code; people read its name.
     const kind = `ui.step_kind.${String(named.kind)}`;
     if (i18n.exists(kind)) named.kind = t(kind);
+    const cause = `ui.cause.${String(named.cause)}`;
+    if (i18n.exists(cause)) named.cause = t(cause);
     const params = shown(named, i18n.language);
     const titled = `${section}.${text.code}.title`;
     const key = i18n.exists(titled) ? titled : `${section}.${text.code}`;

@@ -167,8 +167,9 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
     step = rows.step()
     assert step.state == "failed"
     assert step.reason == {
-        "code": "attempts_used_up", "params": {"kind": "merge", "site": "a", "round": 1, "attempts": 3}
-    }  # fmt: skip
+        "code": "attempts_used_up",
+        "params": {"kind": "merge", "site": "a", "round": 1, "attempts": 3, "cause": "worker_lost"},
+    }
 
 
 def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_not(rows: Rows) -> None:

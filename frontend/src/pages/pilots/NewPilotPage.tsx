@@ -15,7 +15,15 @@ import { useTopology } from '../topologies/useTopology';
 import { ArmFields } from './ArmFields';
 import { BasicFields, DataFields, ModelFields } from './FormFields';
 import { MoneyFields } from './MoneyFields';
-import { assumptionsOf, draftOf, freshDraft, specOf, wholeNumbers, type PilotDraft } from './pilotDraft';
+import {
+  assumptionsOf,
+  draftOf,
+  freshDraft,
+  specOf,
+  suggestedName,
+  wholeNumbers,
+  type PilotDraft,
+} from './pilotDraft';
 import { TopologyFields } from './TopologyFields';
 
 type Pilot = Schemas['Pilot'];
@@ -59,7 +67,13 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
   const mayLaunch = useMay('pilots.launch');
   const usable = sites.filter((site) => site.state !== 'revoked');
   const [draft, setDraft] = useState<PilotDraft>(() =>
-    stored ? draftOf(stored) : { ...freshDraft(), sites: usable.slice(0, 8).map((site) => site.name) },
+    stored
+      ? draftOf(stored)
+      : {
+          ...freshDraft(),
+          name: suggestedName(new Date()),
+          sites: usable.slice(0, 8).map((site) => site.name),
+        },
   );
   const topology = useTopology({ names: draft.sites, spec: stored?.spec.topology ?? { kind: 'full' } });
   // Where the form was saved before its launch failed: the next try changes that draft instead of making another.

@@ -49,11 +49,11 @@ export interface PilotDraft {
 
 export const EXAMPLE_MONEY: MoneyDraft = {
   currency: 'JPY',
-  decisions: 20_000,
+  decisions: 100_000,
   low: '1',
   likely: '3',
   high: '6',
-  oneOff: '2000000',
+  oneOff: '500000',
   running: '5000',
   cpuHour: '10',
   gpuHour: '300',
@@ -87,6 +87,13 @@ export function freshDraft(): PilotDraft {
     withMoney: true,
     money: EXAMPLE_MONEY,
   };
+}
+
+/** A name that is free unless someone else begins a pilot in the same minute: "pilot-20261124-1830". */
+export function suggestedName(now: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  return `pilot-${day}-${two(now.getHours())}${two(now.getMinutes())}`;
 }
 
 /** The form of a stored draft. What the form does not show is kept by `specOf(..., base)`. */

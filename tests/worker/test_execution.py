@@ -1,0 +1,47 @@
+"""A step's end is always reported, whatever stopped it."""
+
+import pytest
+
+from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, SiteSpec, TrainSpec
+from worker.artifacts import StoreUnavailable, open_store
+from worker.execution import Execution
+from worker.messages import PrepareMessage, Report, SiteContext, StepFailed, StepMessage, StepStarted
+
+
+class Heard:
+    """The reports of one execution, in order."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    def send(self, report: Report, until_taken: bool = True) -> None:
+        self.reports.append(report)
+
+    def is_cancelled(self, message: StepMessage) -> bool:
+        return False
+
+
+def _prepare() -> PrepareMessage:
+    site = SiteSpec.model_validate({"name": "site-01", "data": {"dataset": "pendigits"}})
+    context = SiteContext(
+        site=site, index=0, num_sites=2, site_names=("site-01", "site-02"), seed=1,
+        data=DataSpec(rows_per_site=20), evaluation=EvaluationSpec(),
+    )  # fmt: skip
+    return PrepareMessage(
+        step_id="s", attempt=1, pilot_id="p", run_id=None, context=context, model=MlpSpec(hidden=(4,)),
+        train=TrainSpec(warmup_epochs=0),
+    )  # fmt: skip
+
+
+def test_a_store_of_an_unknown_kind_cannot_be_opened() -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere://"):
+        open_store("nowhere://bucket/x")
+
+
+def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
+    heard = Heard()
+    Execution(_prepare(), "w", heard, 4.0).run(lambda: open_store("nowhere://bucket/x"), "cpu")
+    started, failed = heard.reports
+    assert isinstance(started, StepStarted)
+    assert isinstance(failed, StepFailed)
+    assert (failed.code, failed.retryable) == ("store_unreachable", True)
