@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from pydantic_core import PydanticCustomError
 
 from dimat import topology as graphs
-from dimat.errors import DimatError, DuplicateName, ModelMismatch, UnknownSample, UnknownSite
+from dimat.errors import DimatError, DuplicateName, ModelMismatch, TooFewRows, UnknownSample, UnknownSite
 from dimat.samples import SAMPLES
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -25,6 +25,7 @@ PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CONTROL_METHOD: Method = "local_only"
+ROUNDING_ROWS = 100
 
 
 class Frozen(BaseModel):
@@ -331,9 +332,20 @@ class PilotSpec(Frozen):
             for topology in dict.fromkeys([self.topology, *(plan.topology for plan in plans)]):
                 topology.mixing_matrix(self.site_names)
             self._model_fits_data()
+            self._rows_suffice()
         except DimatError as error:
             raise as_pydantic(error) from None
         return self
+
+    def _rows_suffice(self) -> None:
+        """Simulated sites share one data set out: what is left of it for the last site must be enough."""
+        split, needed = self.data.split, self.data.rows_per_site
+        num_rows = SAMPLES[self.sites[0].data.dataset].num_rows
+        pool = int(num_rows * (1 - split.test_fraction - split.validation_fraction))
+        left = pool - needed * (len(self.sites) - 1)
+        # The split rounds class by class; a few rows more or less are the partition's to say.
+        if left + ROUNDING_ROWS < needed:
+            raise TooFewRows(site=self.sites[-1].name, rows=max(left, 0), side="training", needed=needed)
 
     def _model_fits_data(self) -> None:
         datasets = sorted({site.data.dataset for site in self.sites})
