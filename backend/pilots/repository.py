@@ -1,9 +1,8 @@
 """SQL of pilots, their arms and assumptions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AssumptionsRow, PilotRow, RunRow
@@ -49,15 +48,3 @@ def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]
     for pilot_id, state, count in rows:
         counts[pilot_id][state] = count
     return counts
-
-
-def mark_launched(session: Session, id: str, key: str, at: datetime, sources: Sequence[str]) -> bool:
-    """Compare-and-set to `launched`; False when the pilot was in none of the states `sources`."""
-    changed = session.scalar(
-        update(PilotRow)
-        .where(PilotRow.id == id, PilotRow.state.in_(sources))
-        .values(state="launched", launched_at=at, launch_key=key, revision=PilotRow.revision + 1)
-        .returning(PilotRow.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed is not None

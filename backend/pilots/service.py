@@ -1,17 +1,17 @@
 """Pilots as people write them. A launched pilot's spec is frozen; its assumptions may still change."""
 
-from collections.abc import Collection
-
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.auth.principal import Principal
 from backend.db.paging import Order, page
+from backend.db.races import locked, unique_name
 from backend.db.tables import AssumptionsRow, PilotRow, utc_now
 from backend.errors import Conflict, NameTaken, NotFound
 from backend.pilots import repository
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary
+from backend.pilots.specs import stored_spec
 from backend.sites import service as sites
 from backend.web import ListQuery, check_match
 from dimat.spec import PilotSpec, spec_sha256
@@ -32,7 +32,7 @@ def get(session: Session, id: str) -> Pilot:
 
 def spec_of(session: Session, id: str) -> PilotSpec:
     """Raises: NotFound."""
-    return PilotSpec.model_validate(row_of(session, id).spec)
+    return stored_spec(row_of(session, id))
 
 
 def assumptions_of(session: Session, id: str) -> tuple[Assumptions, int] | None:
@@ -46,7 +46,7 @@ def create(session: Session, who: Principal, body: PilotCreate) -> Pilot:
     if repository.by_name(session, body.spec.name) is not None:
         raise NameTaken("pilot", body.spec.name, "spec.name")
     sites.check_usable(session, body.spec.sites, "spec.sites")
-    row = _insert(session, who, body.spec)
+    row = _insert(session, who, body.spec, "spec.name")
     if body.assumptions is not None:
         _add_assumptions(session, who, row, body.assumptions)
     audit.record(session, who, "pilot_created", "pilot", row.id, name=row.name)
@@ -58,7 +58,9 @@ def clone(session: Session, who: Principal, id: str, body: PilotClone) -> Pilot:
     original = row_of(session, id)
     if repository.by_name(session, body.name) is not None:
         raise NameTaken("pilot", body.name)
-    row = _insert(session, who, PilotSpec.model_validate({**original.spec, "name": body.name}))
+    # Nothing of a spec depends on its name, and both are checked.
+    spec = stored_spec(original).model_copy(update={"name": body.name})
+    row = _insert(session, who, spec, "name")
     row.title = original.title
     assumptions = repository.latest_assumptions(session, [id]).get(id)
     if assumptions is not None:
@@ -69,7 +71,7 @@ def clone(session: Session, who: Principal, id: str, body: PilotClone) -> Pilot:
 
 def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match: str | None) -> Pilot:
     """Raises: NotFound; Stale; Conflict, for the spec of a launched pilot; Invalid, as `create`."""
-    row = row_of(session, id)
+    row = locked_row(session, id)
     check_match(if_match, row.revision)
     if body.spec is not None:
         _change_spec(session, row, body.spec)
@@ -83,14 +85,24 @@ def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match
     return get(session, id)
 
 
-def mark_launched(session: Session, id: str, key: str, sources: Collection[str]) -> bool:
-    """Compare-and-set to `launched`; False when someone else was faster."""
-    return repository.mark_launched(session, id, key, utc_now(), list(sources))
+def mark_launched(session: Session, row: PilotRow, key: str) -> None:
+    """Freezes the spec of a draft that the caller has locked."""
+    row.state, row.launch_key, row.launched_at = "launched", key, utc_now()
+    row.revision += 1
+    session.flush()
 
 
 def row_of(session: Session, id: str) -> PilotRow:
     """Raises: NotFound."""
     row = repository.by_id(session, id)
+    if row is None:
+        raise NotFound("pilot", id)
+    return row
+
+
+def locked_row(session: Session, id: str) -> PilotRow:
+    """As `row_of`, for who decides by the row and then changes it: it stays as it is read. Raises: NotFound."""
+    row = locked(session, PilotRow, id)
     if row is None:
         raise NotFound("pilot", id)
     return row
@@ -104,15 +116,19 @@ def _change_spec(session: Session, row: PilotRow, spec: PilotSpec) -> None:
     sites.check_usable(session, spec.sites, "spec.sites")
     row.name, row.title = spec.name, spec.title
     row.spec, row.spec_sha256 = spec.model_dump(mode="json"), spec_sha256(spec)
+    with unique_name("pilot", spec.name, "spec.name"):
+        session.flush()
 
 
-def _insert(session: Session, who: Principal, spec: PilotSpec) -> PilotRow:
+def _insert(session: Session, who: Principal, spec: PilotSpec, field: str) -> PilotRow:
+    """`field`: where the name came from."""
     row = PilotRow(
         name=spec.name, title=spec.title, spec=spec.model_dump(mode="json"), spec_sha256=spec_sha256(spec),
         created_by=who.user_name,
     )  # fmt: skip
     session.add(row)
-    session.flush()
+    with unique_name("pilot", spec.name, field):
+        session.flush()
     return row
 
 
@@ -133,7 +149,7 @@ def _pilots(session: Session, rows: list[PilotRow]) -> list[Pilot]:
 
 
 def _pilot(row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, int]) -> Pilot:
-    spec = PilotSpec.model_validate(row.spec)
+    spec = stored_spec(row)
     num_runs = sum(counts.values())
     summary = {state: counts.get(state, 0) for state in _NOT_RUNNING}
     return Pilot.model_validate(

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.pilots.assumptions import Assumptions
+from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
-from dimat.spec import PilotSpec
 
 _PHASE_ORDER = {"after_merge": 0, "after_train": 1}
 
@@ -51,7 +51,7 @@ def load(session: Session, pilot_id: str, only_run: str | None = None) -> PilotF
     number = revision(session, pilot_id)
     if row is None or number is None:
         return None
-    spec = PilotSpec.model_validate(row.spec)
+    spec = stored_spec(row)
     wanted = RunRow.pilot_id == pilot_id if only_run is None else RunRow.id == only_run
     runs = session.scalars(select(RunRow).where(wanted).order_by(RunRow.created_at, RunRow.id)).all()
     found = _measured(session, [run.id for run in runs])

@@ -10,6 +10,7 @@ from backend.db.tables import ArmRow, PilotRow, RunRow
 from backend.errors import Conflict, HeaderNeeded
 from backend.pilots import service as pilots
 from backend.pilots.schemas import Pilot
+from backend.pilots.specs import stored_spec
 from backend.runs import states
 from backend.sites import service as sites
 from dimat.spec import PilotSpec
@@ -32,21 +33,18 @@ def launch(session: Session, who: Principal, pilot_id: str, key: str | None) -> 
     """
     if not key or not key.strip() or "\x00" in key:
         raise HeaderNeeded("Idempotency-Key")
-    row = pilots.row_of(session, pilot_id)
-    if row.state == "draft":
-        spec = PilotSpec.model_validate(row.spec)
-        sites.check_usable(session, spec.sites, "spec.sites")
-        if pilots.mark_launched(session, pilot_id, key, states.sources("pilot", "launched")):
-            _queue_runs(session, row, spec)
-            audit.record(session, who, "pilot_launched", "pilot", pilot_id, name=row.name, key=key[:100])
-            session.flush()
-            session.expire_all()
-            return Launched(pilots.get(session, pilot_id), now=True)
-        session.expire_all()  # another request was faster; see what it left
-        row = pilots.row_of(session, pilot_id)
-    if row.launch_key != key:
-        raise Conflict("pilot_already_launched", {"name": row.name, "state": row.state})
-    return Launched(pilots.get(session, pilot_id), now=False)
+    row = pilots.locked_row(session, pilot_id)
+    if not states.may("pilot", row.state, "launched"):
+        if row.launch_key != key:
+            raise Conflict("pilot_already_launched", {"name": row.name, "state": row.state})
+        return Launched(pilots.get(session, pilot_id), now=False)
+    spec = stored_spec(row)
+    sites.check_usable(session, spec.sites, "spec.sites")
+    pilots.mark_launched(session, row, key)
+    _queue_runs(session, row, spec)
+    audit.record(session, who, "pilot_launched", "pilot", pilot_id, name=row.name, key=key[:100])
+    session.flush()
+    return Launched(pilots.get(session, pilot_id), now=True)
 
 
 def _queue_runs(session: Session, pilot: PilotRow, spec: PilotSpec) -> None:

@@ -9,6 +9,7 @@ from backend.db.paging import Order, page
 from backend.db.tables import RunRow, StepRow, utc_now
 from backend.errors import NotFound
 from backend.pilots import service as pilots
+from backend.pilots.specs import stored_spec
 from backend.runs import repository
 from backend.runs.progress import StepFact, run_progress
 from backend.runs.repository import RunFilter
@@ -67,7 +68,7 @@ def seconds(run: RunRow, now: datetime) -> float | None:
 
 def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     specs = {row.pilot_id: pilots.row_of(session, row.pilot_id) for row in rows}
-    shown = {id: shown_names(PilotSpec.model_validate(pilot.spec)) for id, pilot in specs.items()}
+    shown = {id: shown_names(stored_spec(pilot)) for id, pilot in specs.items()}
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
     now = utc_now()

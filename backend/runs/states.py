@@ -1,7 +1,7 @@
 """Which state may follow which, for pilots, sites, runs and steps: data and one predicate.
 
 Pure, so that the API (which asks) and the coordinator (which decides) obey one table. It reads and writes
-no row: a caller checks the move here and then does it with a compare-and-set.
+no row: a caller checks the move here and then does it with a compare-and-set, or on a row it has locked.
 """
 
 from collections.abc import Mapping

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.auth.principal import Principal
 from backend.db.paging import Order, page
+from backend.db.races import locked, unique_name
 from backend.db.tables import SiteRow, StepRow
 from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
@@ -28,7 +29,7 @@ def list_sites(session: Session, paging: ListQuery, q: str | None, state: str | 
 
 def get(session: Session, id: str) -> Site:
     """Raises: NotFound."""
-    row = _row(session, id)
+    row = _found(repository.by_id(session, id), id)
     return _site(row, repository.running_steps(session, [row.name]).get(row.name))
 
 
@@ -41,14 +42,15 @@ def create(session: Session, who: Principal, body: SiteCreate) -> Site:
         data=body.data.model_dump(mode="json"),
     )  # fmt: skip
     session.add(row)
-    session.flush()
+    with unique_name("site", body.name):
+        session.flush()
     audit.record(session, who, "site_created", "site", row.id, name=row.name)
     return _site(row, None)
 
 
 def update(session: Session, who: Principal, id: str, body: SitePatch, if_match: str | None) -> Site:
     """Raises: NotFound; Stale; Conflict, for a revoked site."""
-    row = _row(session, id)
+    row = _found(locked(session, SiteRow, id), id)
     check_match(if_match, row.revision)
     if row.state == "revoked":
         raise Conflict("site_revoked", {"name": row.name})
@@ -96,8 +98,7 @@ def check_exists(session: Session, rows: dict[str, SiteRow], name: str, field: s
         raise Invalid("site_revoked", {"name": name}, field)
 
 
-def _row(session: Session, id: str) -> SiteRow:
-    row = repository.by_id(session, id)
+def _found(row: SiteRow | None, id: str) -> SiteRow:
     if row is None:
         raise NotFound("site", id)
     return row

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.auth.principal import Principal
 from backend.db.paging import Order, page
+from backend.db.races import locked, unique_name
 from backend.db.tables import TopologyRow
 from backend.errors import Invalid, NameTaken, NotFound
 from backend.sites import service as sites
@@ -24,7 +25,7 @@ def list_topologies(session: Session, paging: ListQuery, q: str | None) -> Topol
 
 def get(session: Session, id: str) -> Topology:
     """Raises: NotFound."""
-    return _topology(_row(session, id))
+    return _topology(_found(repository.by_id(session, id), id))
 
 
 def create(session: Session, who: Principal, body: TopologyCreate) -> Topology:
@@ -36,19 +37,22 @@ def create(session: Session, who: Principal, body: TopologyCreate) -> Topology:
         name=body.name, site_names=list(body.site_names), spec=body.spec.model_dump(mode="json")
     )
     session.add(row)
-    session.flush()
+    with unique_name("topology", body.name):
+        session.flush()
     audit.record(session, who, "topology_created", "topology", row.id, name=row.name)
     return _topology(row)
 
 
 def update(session: Session, who: Principal, id: str, body: TopologyPatch, if_match: str | None) -> Topology:
     """Raises: NotFound; Stale; NameTaken; Invalid."""
-    row = _row(session, id)
+    row = _found(locked(session, TopologyRow, id), id)
     check_match(if_match, row.revision)
     if body.name is not None and body.name != row.name:
         if repository.by_name(session, body.name) is not None:
             raise NameTaken("topology", body.name)
         row.name = body.name
+        with unique_name("topology", body.name):
+            session.flush()  # now: the checks below read, and reading would flush
     names = list(row.site_names) if body.site_names is None else list(body.site_names)
     spec = TopologySpec.model_validate(row.spec) if body.spec is None else body.spec
     if body.site_names is not None or body.spec is not None:
@@ -70,8 +74,7 @@ def _check(session: Session, names: list[str] | tuple[str, ...], spec: TopologyS
         raise Invalid(error.code, dict(error.params), field) from None
 
 
-def _row(session: Session, id: str) -> TopologyRow:
-    row = repository.by_id(session, id)
+def _found(row: TopologyRow | None, id: str) -> TopologyRow:
     if row is None:
         raise NotFound("topology", id)
     return row
