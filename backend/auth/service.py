@@ -24,6 +24,7 @@ from backend.auth.schemas import (
 )
 from backend.auth.secrets import digest, new_secret, new_token
 from backend.db.paging import Order, page
+from backend.db.races import unique_name
 from backend.db.tables import RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow, utc_now
 from backend.errors import Forbidden, Invalid, NameTaken, NotFound, SignInNeeded
 from backend.settings import Settings
@@ -207,7 +208,8 @@ def system(user: UserRow) -> Principal:
 def _add_user(session: Session, name: str, role: str) -> UserRow:
     user = UserRow(name=name)
     session.add(user)
-    session.flush()
+    with unique_name("user", name):
+        session.flush()
     session.add(RoleBindingRow(user_id=user.id, role=role))
     session.flush()
     return user
