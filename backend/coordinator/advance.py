@@ -3,12 +3,13 @@
 Which step may follow which is `dimat.schedule`'s to say; here are only the rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import endings, repository
+from backend.coordinator import apart, endings, repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.db.tables import RunRow, StepRow
@@ -22,13 +23,17 @@ MOVING = frozenset({"running"})
 
 
 class Advance:
-    """Moves runs on, within the caller's transaction."""
+    """Moves runs on, within the caller's transaction, each apart from the others: a run on which the
+    coordinator itself fails ends with that reason, or its reports would be taken again for ever."""
 
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
 
     def start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """A queued run: its sites prepare, or it goes on from what another arm has prepared."""
+        self._apart(session, [run], partial(self._start, session, run, now), now, changes)
+
+    def _start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         spec = self._plans.spec(session, run.pilot_id)
         if not repository.is_announced(session, run.pilot_id):
             params: Params = {"num_runs": repository.num_runs(session, run.pilot_id)}
@@ -54,18 +59,14 @@ class Advance:
         by_run: dict[str, list[StepKey]] = {}
         runs: dict[str, RunRow] = {}
         for step in finished:
-            concerned = (
-                repository.runs_sharing(session, step.pilot_id, step.seed)
-                if step.run_id is None
-                else [session.get_one(RunRow, step.run_id, populate_existing=True)]
-            )
-            for run in concerned:
+            for run in _concerned(session, step):
                 if run.state in MOVING:
                     runs[run.id] = run
                     by_run.setdefault(run.id, []).append(_key(step))
         session.flush()
         for run_id, keys in by_run.items():
-            self._follow_run(session, runs[run_id], keys, now, changes)
+            run = runs[run_id]
+            self._apart(session, [run], partial(self._follow_run, session, run, keys, now), now, changes)
 
     def _follow_run(
         self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
@@ -108,12 +109,13 @@ class Advance:
 
     def fail(self, session: Session, step: StepRow, now: datetime, changes: Changes) -> None:
         """A step failed for good, and with it every run that needs it."""
+        runs = _concerned(session, step)
+        self._apart(session, runs, partial(self._fail, session, step, runs, now), now, changes)
+
+    def _fail(
+        self, session: Session, step: StepRow, runs: Sequence[RunRow], now: datetime, changes: Changes
+    ) -> None:
         shown = self._plans.shown(session, step.pilot_id, step.site_index)
-        runs = (
-            repository.runs_sharing(session, step.pilot_id, step.seed)
-            if step.run_id is None
-            else [session.get_one(RunRow, step.run_id)]
-        )
         for run in runs:
             endings.fail_run(session, run, step, shown, now, changes)
             self._plans.forget(run.id)
@@ -122,6 +124,9 @@ class Advance:
 
     def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
         """Stops the run's steps; it has ended when none runs any more, or none answers in time."""
+        self._apart(session, [run], partial(self._cancel, session, run, now, is_late), now, changes)
+
+    def _cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
         num_running = endings.stop_steps(session, run.id, now, running_too=is_late)
         changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
         changes.touch(run.id)
@@ -134,6 +139,31 @@ class Advance:
         if not repository.runs_sharing(session, run.pilot_id, run.seed):
             self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
 
+    def give_up(
+        self, session: Session, step: StepRow, error: Exception, now: datetime, changes: Changes
+    ) -> None:
+        """Ends every run that needs a step on which the coordinator itself failed."""
+        for run in _concerned(session, step):
+            self._give_up(session, run, error, now, changes)
+
+    def _apart(
+        self, session: Session, runs: Sequence[RunRow], work: Callable[[Changes], None], now: datetime,
+        changes: Changes,
+    ) -> None:  # fmt: skip
+        error = apart.attempt(session, work, changes, f"run {', '.join(run.id for run in runs)}")
+        if error is not None:
+            for run in runs:
+                self._give_up(session, run, error, now, changes)
+
+    def _give_up(
+        self, session: Session, run: RunRow, error: Exception, now: datetime, changes: Changes
+    ) -> None:
+        """Needs no plan of the run: that may be what is broken."""
+        endings.give_up(session, run, type(error).__name__, now, changes)
+        self._plans.forget(run.id)
+        if not repository.runs_sharing(session, run.pilot_id, run.seed):
+            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+
     def _stop_prepare(
         self, session: Session, pilot_id: str, seed: int, now: datetime, changes: Changes
     ) -> None:
@@ -143,6 +173,13 @@ class Advance:
                 endings.move_step(step, "cancelled")
                 step.finished_at = now
                 changes.flags.add(cancel_flag(None, pilot_id, seed))
+
+
+def _concerned(session: Session, step: StepRow) -> Sequence[RunRow]:
+    """The runs that need the step: its own, or all that start from the model it prepares."""
+    if step.run_id is None:
+        return repository.runs_sharing(session, step.pilot_id, step.seed)
+    return [session.get_one(RunRow, step.run_id, populate_existing=True)]
 
 
 def _insert(

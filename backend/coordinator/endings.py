@@ -76,6 +76,18 @@ def fail_run(
         changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
 
 
+def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: Changes) -> None:
+    """A run on which the coordinator failed with `error`: it ends, or it would stand still in silence."""
+    reason = {"code": "unexpected_error", "params": {"kind": error}}
+    if repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
+        record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+    elif repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
+        record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+    stop_steps(session, run.id, now)
+    changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+    changes.touch(run.id)
+
+
 def stop_steps(session: Session, run_id: str, now: datetime, running_too: bool = True) -> int:
     """Cancels the run's steps that have not ended; how many still run."""
     num_running = 0

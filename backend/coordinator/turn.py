@@ -73,12 +73,10 @@ class Coordinator:
                 self._commands(session, now, changes)
             if is_poll:
                 self._timers(session, now, changes)
-            for run_id, amounts in changes.runs.items():
-                repository.add_to_run(session, run_id, amounts)
+            _count(session, changes)
         if batch:
             self._reports.acknowledge()
-        if changes.flags:
-            self._inbox.cancel(sorted(changes.flags))
+        self._raise_flags(changes)
         if is_poll:
             self._polled_at = self._monotonic()
             self._serve_local_sites()
@@ -95,7 +93,9 @@ class Coordinator:
             return Changes()
         changes = Changes()
         what = f"report {taken.kind} of {taken.worker_id}, which is dropped,"
-        if apart.attempt(session, lambda mine: self._ingest.take(session, taken, now, mine), changes, what):
+        if apart.attempt(
+            session, lambda mine: mine.join(self._ingest.take(session, taken, now)), changes, what
+        ):
             return Changes()  # the step's lease brings it to its next attempt
         if isinstance(taken, WorkerBeat):
             self._workers[taken.worker_id] = (taken, self._monotonic())
@@ -129,6 +129,10 @@ class Coordinator:
             self._advance.fail(session, step, now, changes)
         for step, error in changes.broken:
             self._advance.give_up(session, step, error, now, changes)
+
+    def _raise_flags(self, changes: Changes) -> None:
+        if changes.flags:
+            self._inbox.cancel(sorted(changes.flags))
 
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
@@ -164,7 +168,8 @@ class Coordinator:
         with self._database.write() as session:
             self._reaper.resend(session, suspects, waiting, now, changes)
             self._end_failed(session, now, changes)
-        self._settle(changes)
+            _count(session, changes)
+        self._raise_flags(changes)
 
     def _send(self) -> None:
         now = self._now()
@@ -174,7 +179,8 @@ class Coordinator:
             changes = Changes(broken=broken)
             with self._database.write() as session:
                 self._end_failed(session, now, changes)
-            self._settle(changes)
+                _count(session, changes)
+            self._raise_flags(changes)
         if not outgoing:
             return
         sent: list[tuple[str, int]] = []
@@ -185,3 +191,8 @@ class Coordinator:
         finally:
             with self._database.write() as session:
                 repository.mark_dispatched(session, sent, now)
+
+
+def _count(session: Session, changes: Changes) -> None:
+    for run_id, amounts in changes.runs.items():
+        repository.add_to_run(session, run_id, amounts)

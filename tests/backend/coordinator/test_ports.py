@@ -1,12 +1,16 @@
-"""What every Inbox and every pair of report ports must do; here on Celery and Redis."""
+"""What every Inbox and every pair of report ports must do: Celery and Redis, and the one of our own tests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
-from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.ports import Inbox, PortUnavailable, Reports
 from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, SampleData, SiteSpec, TrainSpec
+from tests.backend.coordinator.stage import Post
 from worker.app import cancel_flag
-from worker.messages import PrepareMessage, SiteContext, Wake
+from worker.messages import PrepareMessage, Report, SiteContext, Wake
 from worker.reporting import RedisReportSender
 
 
@@ -31,10 +35,32 @@ def wake(number: int) -> Wake:
     return Wake(worker_id=f"w{number}")
 
 
-def test_a_sent_step_waits_in_the_queue_of_its_site(broker_url: str) -> None:
-    inbox = CeleryInbox(broker_url)
-    inbox.send("site-a", message())
-    assert inbox.waiting(["site-a", "site-b"]) == {"site-a": 1, "site-b": 0}
+@dataclass
+class Ways:
+    """An implementation: `reports()` is what a new process gets; `send` is the worker's side."""
+
+    inbox: Inbox
+    reports: Callable[[], Reports]
+    send: Callable[[Report], None]
+
+
+@pytest.fixture(params=["broker", "memory"])
+def ways(request: pytest.FixtureRequest) -> Ways:
+    if request.param == "broker":
+        url: str = request.getfixturevalue("broker_url")
+        return Ways(CeleryInbox(url), lambda: RedisReports(url), RedisReportSender(url).send)
+    post = Post()
+
+    def to_a_new_process() -> Post:
+        post.to_a_new_process()
+        return post
+
+    return Ways(post, to_a_new_process, post.report)
+
+
+def test_a_sent_step_waits_in_the_queue_of_its_site(ways: Ways) -> None:
+    ways.inbox.send("site-a", message())
+    assert ways.inbox.waiting(["site-a", "site-b"]) == {"site-a": 1, "site-b": 0}
 
 
 def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> None:
@@ -45,35 +71,30 @@ def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> Non
     assert not sender.is_cancelled(message(None))
 
 
-def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(broker_url: str) -> None:
-    sender, reports = RedisReportSender(broker_url), RedisReports(broker_url)
+def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(ways: Ways) -> None:
+    reports = ways.reports()
     for number in range(5):
-        sender.send(wake(number))
+        ways.send(wake(number))
     first = reports.take(3, 1)
     reports.acknowledge()
     rest = reports.take(3, 1)
-    assert [Wake.model_validate_json(body).worker_id for body in first + rest] == [
-        "w0",
-        "w1",
-        "w2",
-        "w3",
-        "w4",
-    ]
+    names = [Wake.model_validate_json(body).worker_id for body in first + rest]
+    assert names == ["w0", "w1", "w2", "w3", "w4"]
+    assert len(first) == 3
 
 
-def test_what_was_not_acknowledged_comes_again_to_the_next_process(broker_url: str) -> None:
-    sender, reports = RedisReportSender(broker_url), RedisReports(broker_url)
+def test_what_was_not_acknowledged_comes_again_to_the_next_process(ways: Ways) -> None:
     for number in range(3):
-        sender.send(wake(number))
-    taken = reports.take(2, 1)
-    after_crash = RedisReports(broker_url)
+        ways.send(wake(number))
+    taken = ways.reports().take(2, 1)
+    after_crash = ways.reports()
     assert after_crash.take(10, 1) == taken
     after_crash.acknowledge()
     assert len(after_crash.take(10, 1)) == 1
 
 
-def test_taking_from_an_empty_list_gives_nothing(broker_url: str) -> None:
-    assert RedisReports(broker_url).take(10, 0.1) == []
+def test_taking_from_an_empty_list_gives_nothing(ways: Ways) -> None:
+    assert ways.reports().take(10, 0.1) == []
 
 
 def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:

@@ -1,0 +1,290 @@
+"""The coordinator through whole runs: every step once in whatever order, and an end with a reason."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, update
+
+from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import PilotSpec
+from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
+from worker.messages import StepMessage
+
+ARMS = ("local_only", "dimat", "common_basis")
+
+
+@pytest.fixture
+def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(database_url, tmp_path, max_attempts=3)
+    yield made
+    made.close()
+
+
+def artifacts(stage: Stage, run_id: str) -> dict[tuple[int, str, int], str | None]:
+    return {(s.round, s.kind, s.site_index): s.artifact_sha256 for s in stage.steps(run_id)}
+
+
+def all_keys(pilot: PilotSpec, arm: str) -> list[StepKey]:
+    return Schedule.of(pilot, arm).all_steps()
+
+
+def assert_every_step_was_done_once(stage: Stage, pilot: PilotSpec, arm: str) -> None:
+    run_id = f"{pilot.name}/{arm}"
+    run, steps = stage.run(run_id), stage.steps(run_id)
+    assert (run.state, run.rounds_done) == ("completed", pilot.rounds)
+    assert run.reason == {"code": "completed", "params": {"rounds": pilot.rounds}}
+    assert {(s.state, s.attempt) for s in steps} == {("completed", 1)}
+    keys = [StepKey(s.round, s.kind, s.site_index) for s in steps]  # type: ignore[arg-type]
+    assert sorted(keys) == all_keys(pilot, arm)
+    events = stage.events(run_id)
+    assert (events["round_finished"], events["run_completed"]) == (pilot.rounds + 1, 1)
+    with stage.database.read() as session:
+        metrics = session.scalars(select(MetricRow).where(MetricRow.run_id == run_id)).all()
+    assert len(metrics) == sum(key.kind != "align" for key in keys)
+    links = {"local_only": 0, "dimat": 4 * pilot.rounds, "common_basis": 2 + 4 * pilot.rounds}
+    assert run.bytes_exchanged == links[arm] * MODEL_BYTES
+    assert run.bytes_wasted == 0
+
+
+def test_a_pilot_ends_completed_with_every_step_done_once(stage: Stage) -> None:
+    pilot = spec(arms=ARMS)
+    stage.launch(pilot)
+    stage.work_until_quiet()
+    for arm in ARMS:
+        assert_every_step_was_done_once(stage, pilot, arm)
+    prepared = [step for step in stage.steps() if step.run_id is None]
+    assert [(step.kind, step.state) for step in prepared] == [("prepare", "completed")] * len(SITES)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(random=st.randoms(use_true_random=False))
+def test_in_whatever_order_steps_end_each_is_done_once_from_the_same_inputs(
+    sqlite_template: Path, random: Random
+) -> None:
+    pilot = spec(arms=ARMS)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        expected = _outcome(sqlite_template, folder / "expected", pilot, None)
+        assert _outcome(sqlite_template, folder / "shuffled", pilot, random) == expected
+
+
+def _outcome(template: Path, folder: Path, pilot: PilotSpec, random: Random | None) -> dict[str, Any]:
+    """Artifacts of all steps; `random` picks which step a worker takes or finishes next, and when the
+    coordinator dies."""
+    folder.mkdir()
+    shutil.copy(template, folder / "awase.sqlite")
+    stage = Stage(f"sqlite:///{folder / 'awase.sqlite'}", folder)
+    try:
+        stage.launch(pilot)
+        if random is None:
+            stage.work_until_quiet()
+        else:
+            _work_shuffled(stage, random)
+        for arm in ARMS:
+            assert_every_step_was_done_once(stage, pilot, arm)
+        return {arm: artifacts(stage, f"{pilot.name}/{arm}") for arm in ARMS}
+    finally:
+        stage.close()
+
+
+def _work_shuffled(stage: Stage, random: Random) -> None:
+    running: list[tuple[StepMessage, dict[str, Any]]] = []
+    while True:
+        if random.random() < 0.05:
+            stage.restart()
+        stage.turn(after_s=0.3)
+        waiting = stage.waiting()
+        if not waiting and not running:
+            return
+        for _ in range(random.randint(1, 4)):
+            waiting = stage.waiting()
+            if waiting and (not running or random.random() < 0.5):
+                message = stage.take(random.choice(waiting))
+                running.append((message, stage.begin(message)))
+            elif running:
+                stage.finish(*running.pop(random.randrange(len(running))))
+
+
+def test_a_step_whose_lease_is_over_gets_its_next_attempt(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    lost = stage.begin(stage.take(message))
+    stage.pass_time(39)
+    assert stage.step(message).state == "running"
+    stage.pass_time(4)
+    assert (stage.step(message).state, stage.step(message).attempt) == ("dispatched", 2)
+    stage.finish(message, lost)
+    stage.turn()
+    assert stage.step(message).attempt == 2
+    stage.work_until_quiet()
+    assert stage.run("p/dimat").state == "completed"
+
+
+def test_a_step_that_is_lost_every_time_fails_its_run_with_the_cause(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    first, *_ = stage.waiting()
+    for _ in range(3):
+        (message,) = [m for m in stage.waiting() if m.step_id == first.step_id]
+        stage.begin(stage.take(message))
+        stage.pass_time(46)
+    run = stage.run("p/dimat")
+    assert run.state == "failed"
+    assert run.reason is not None
+    assert run.reason["code"] == "attempts_used_up"
+    assert (run.reason["params"]["attempts"], run.reason["params"]["cause"]) == (3, "lease_over")
+    assert {step.state for step in stage.steps()} == {"failed", "cancelled"}
+
+
+def test_a_message_that_got_lost_is_sent_again(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    stage.post.queues.clear()
+    for _ in range(12):
+        stage.beat("w", *SITES)
+        stage.turn()
+    assert sorted((m.context.index, m.attempt) for m in stage.waiting()) == [(0, 2), (1, 2), (2, 2)]
+    stage.work_until_quiet()
+    assert stage.run("p/dimat").state == "completed"
+
+
+def test_a_message_that_waits_in_its_queue_is_not_sent_twice(stage: Stage) -> None:
+    stage.launch(spec())
+    for _ in range(30):
+        stage.beat("w", *SITES)
+        stage.turn()
+    assert [message.attempt for message in stage.waiting()] == [1, 1, 1]
+
+
+def test_a_message_to_a_site_that_is_away_stays_with_its_attempt(stage: Stage) -> None:
+    stage.pass_time(20)
+    stage.launch(spec())
+    stage.turn()
+    stage.post.queues.clear()
+    stage.pass_time(60)
+    assert {(step.state, step.attempt) for step in stage.steps()} == {("dispatched", 1)}
+
+
+def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: Stage) -> None:
+    class Crash(Exception):
+        pass
+
+    class DyingPost(Post):
+        def send(self, site_name: str, message: StepMessage) -> None:
+            raise Crash
+
+    stage.launch(spec())
+    alive, stage.post = stage.post, DyingPost()
+    stage.restart()
+    with pytest.raises(Crash):
+        stage.turn()
+    assert {step.state for step in stage.steps()} == {"ready"}
+    stage.post = alive
+    stage.restart()
+    stage.work_until_quiet()
+    assert_every_step_was_done_once(stage, spec(), "dimat")
+
+
+def test_the_steps_of_a_lost_worker_are_lost_at_once(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    theirs, others, _ = stage.waiting()
+    stage.begin(stage.take(theirs), "dead")
+    stage.begin(stage.take(others), "alive")
+    stage.lose_worker("dead")
+    stage.turn()
+    assert (stage.step(theirs).state, stage.step(theirs).attempt) == ("ready", 2)
+    assert (stage.step(others).state, stage.step(others).attempt) == ("running", 1)
+
+
+def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
+    stage.launch(spec(arms=("local_only", "dimat")))
+    stage.turn()
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    mute = [stage.take(m) for m in stage.waiting() if m.run_id == "p/dimat" and m.kind == "merge"]
+    assert mute
+    for message in mute:
+        stage.begin(message)
+    with stage.database.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == "p/dimat").values(state="cancelling"))
+    stage.pass_time(5)
+    assert stage.run("p/dimat").state == "cancelling"
+    assert {stage.step(message).state for message in mute} == {"running"}
+    assert stage.post.flags
+    stage.pass_time(18)
+    assert stage.run("p/dimat").state == "cancelled"
+    assert "running" not in {step.state for step in stage.steps("p/dimat")}
+    stage.work_until_quiet()
+    assert stage.run("p/local_only").state == "completed"
+
+
+def test_a_worker_long_gone_is_forgotten_and_one_that_beats_is_not(stage: Stage) -> None:
+    stage.beat("gone", *SITES)
+    stage.turn()
+    for _ in range(62):
+        stage.beat("alive", *SITES)
+        stage.turn(after_s=10)
+    with stage.database.read() as session:
+        parts = set(session.scalars(select(HeartbeatRow.part)))
+    assert parts == {"coordinator", "worker:alive"}
+
+
+def test_a_local_worker_is_asked_to_serve_the_sites_it_does_not(stage: Stage) -> None:
+    stage.beat("w", "a")
+    stage.turn()
+    assert sorted(stage.post.served) == [("b", "w"), ("c", "w")]
+
+
+@pytest.mark.parametrize("broken", ["an arm that is not in the spec", "a spec nobody can read"])
+def test_a_run_nobody_can_move_on_fails_and_the_others_complete(stage: Stage, broken: str) -> None:
+    stage.launch(spec("bad"))
+    stage.launch(spec("good"))
+    for _ in range(2):
+        stage.turn()
+        for message in stage.waiting():
+            stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    with stage.database.write() as session:
+        if broken.startswith("an arm"):
+            session.execute(update(RunRow).where(RunRow.id == "bad/dimat").values(arm="unknown"))
+        else:
+            session.execute(update(PilotRow).where(PilotRow.id == "bad").values(spec={"name": "bad"}))
+    stage.restart()
+    stage.work_until_quiet()
+    stage.pass_time(45)
+    bad = stage.run("bad/dimat")
+    assert bad.state == "failed"
+    assert bad.reason is not None
+    assert bad.reason["code"] == "unexpected_error"
+    assert stage.events("bad/dimat")["run_failed"] == 1
+    assert {step.state for step in stage.steps("bad/dimat")} <= {"completed", "cancelled"}
+    assert_every_step_was_done_once(stage, spec("good"), "dimat")
+
+
+def test_a_queued_run_whose_spec_cannot_be_read_fails_before_its_first_step(stage: Stage) -> None:
+    stage.launch(spec("bad"))
+    with stage.database.write() as session:
+        session.execute(update(PilotRow).values(spec={}))
+    stage.turn()
+    reason = stage.run("bad/dimat").reason
+    assert (stage.run("bad/dimat").state, reason and reason["code"]) == ("failed", "unexpected_error")
+    assert stage.steps() == []
+
+
+def test_a_report_that_cannot_be_read_stops_no_other(stage: Stage) -> None:
+    stage.launch(spec())
+    for body in (b"{}", b"no json", b'{"kind": "started"}'):
+        stage.post.bring(body)
+    stage.work_until_quiet()
+    assert stage.run("p/dimat").state == "completed"
