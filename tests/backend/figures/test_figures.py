@@ -147,7 +147,9 @@ def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:
     figure = build.run_figure(facts, facts.run("run-local_only-1"), "communication", EN)
     assert figure.data == []
     assert "No models were exchanged between sites" in figure.summary
-    assert "No models were exchanged between sites" in figure.layout["annotations"][0]["text"].replace("<br>", " ")
+    assert "No models were exchanged between sites" in figure.layout["annotations"][0]["text"].replace(
+        "<br>", " "
+    )
 
 
 def test_roi_shows_both_bases_with_band_and_break_even() -> None:
