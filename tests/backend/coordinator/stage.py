@@ -217,7 +217,7 @@ class Stage:
             rows = session.execute(
                 select(EventRow.code, func.count()).where(EventRow.run_id == run_id).group_by(EventRow.code)
             )
-            return Counter(dict(rows.tuples().all()))
+            return Counter({row.code: int(row[1]) for row in rows})
 
     def close(self) -> None:
         self.database.close()
