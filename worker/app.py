@@ -8,6 +8,7 @@ batches costs a hundredth of a Celery task for each report.
 from typing import Any
 
 from celery import Celery
+from kombu.transport import redis as redis_transport
 
 from worker.messages import cancel_key
 
@@ -24,6 +25,18 @@ def cancel_flag(run_id: str | None, pilot_id: str, seed: int) -> str:
     return cancel_key(run_id or f"{pilot_id}.{seed}")
 
 
+class _Channel(redis_transport.Channel):
+    # Putting back what was not yet acknowledged, as kombu does when a connection is lost, needs that very
+    # connection; the error ended the worker. The coordinator sends again what no worker began.
+    do_restore = False
+
+
+class StepTransport(redis_transport.Transport):
+    """Redis, where a message that was taken does not come back by itself."""
+
+    Channel = _Channel
+
+
 def make_app(broker_url: str) -> Celery:
     """A Celery application that acknowledges early and takes no more messages than it has free processes.
 
@@ -32,6 +45,7 @@ def make_app(broker_url: str) -> Celery:
     """
     app = Celery("awase", broker=broker_url, set_as_current=False)
     app.conf.update(
+        broker_transport=f"{__name__}:{StepTransport.__name__}",
         task_acks_late=False,
         task_reject_on_worker_lost=False,
         task_ignore_result=True,

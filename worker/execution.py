@@ -54,13 +54,19 @@ class Execution:
     """A step being executed, shared by the thread that works and the one that beats.
 
     Attributes:
-        id: drawn here; the coordinator lets only the first execution of an attempt count.
+        id: drawn here, or given by who must know it, too; the coordinator lets only the first execution of
+            an attempt count.
     """
 
     def __init__(
-        self, message: StepMessage, worker_id: str, reports: ReportSender, step_beat_s: float
+        self,
+        message: StepMessage,
+        worker_id: str,
+        reports: ReportSender,
+        step_beat_s: float,
+        id: str | None = None,
     ) -> None:
-        self.id = str(uuid7())
+        self.id = id or str(uuid7())
         self.message = message
         self._worker_id, self._reports, self._step_beat_s = worker_id, reports, step_beat_s
         self._seq = count()

@@ -8,21 +8,25 @@ import ctypes
 import os
 import signal
 from functools import cache
+from typing import Any
 
 import torch
 import torch._dynamo  # the first optimiser of a process imports it: seconds in every child, or once here
+from billiard.exceptions import WorkerLostError
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import task_failure, worker_process_init
 from torch import nn
 
 from worker.app import STEP_TASK
 from worker.artifacts import ArtifactStore, open_store
 from worker.execution import Execution
-from worker.messages import step_message
+from worker.messages import StepFailed, step_message
 from worker.reporting import RedisReportSender
 from worker.settings import WorkerSettings
 
 PR_SET_PDEATHSIG = 1
+LAST_WORD = 2**31 - 1
+"""`seq` of what the parent reports: after all that its child can have said."""
 
 
 def register(app: Celery, settings: WorkerSettings) -> None:
@@ -36,17 +40,32 @@ def register(app: Celery, settings: WorkerSettings) -> None:
     def store(_pid: int) -> ArtifactStore:
         return open_store(settings.artifacts_url)
 
-    @app.task(name=STEP_TASK, ignore_result=True)
-    def step(message: str) -> None:
+    @app.task(name=STEP_TASK, ignore_result=True, bind=True)
+    def step(task: Any, message: str) -> None:
         pid = os.getpid()
         execution = Execution(
-            step_message.validate_json(message), settings.worker_id, reports(pid), settings.step_beat_s
-        )
+            step_message.validate_json(message), settings.worker_id, reports(pid), settings.step_beat_s,
+            id=task.request.id,  # known to the parent, which speaks for a child that was killed
+        )  # fmt: skip
         execution.run(lambda: store(pid), settings.device)
+
+    def on_failure(task_id: str, exception: BaseException, args: list[str], **_: object) -> None:
+        """In the parent: a child was killed (by the system, when memory ran out); nobody has to wait for
+        the lease of its step. Said once: the parent must go on, and the lease is still there."""
+        if not isinstance(exception, WorkerLostError):
+            return
+        message = step_message.validate_json(args[0])
+        lost = StepFailed(
+            worker_id=settings.worker_id, step_id=message.step_id, attempt=message.attempt,
+            execution_id=task_id, seq=LAST_WORD, code="worker_lost", params={}, retryable=True, seconds=0.0,
+        )  # fmt: skip
+        reports(os.getpid()).send(lost, until_taken=False)
 
     # Kept on the app: Celery's signals hold their receivers weakly.
     app.on_child_start = _on_child_start  # type: ignore[attr-defined]
     worker_process_init.connect(_on_child_start)
+    app.on_step_lost = on_failure  # type: ignore[attr-defined]
+    task_failure.connect(on_failure)
 
 
 def _on_child_start(**_: object) -> None:
