@@ -17,7 +17,12 @@ import psutil
 ROOT = Path(__file__).parents[2]
 PENDIGITS = {"kind": "sample", "dataset": "pendigits"}
 ENDED = ("completed", "failed", "cancelled")
-PARTS = {"worker": "worker.main", "coordinator": "backend.coordinator.main", "api": "backend.main:create_app"}
+PARTS = {
+    "worker": "worker.main",
+    "coordinator": "backend.coordinator.main",
+    "api": "backend.main:create_app",
+    "broker": "-server 127.0.0.1:",  # as it calls itself once it runs
+}
 
 
 def command(*arguments: str) -> list[str]:
@@ -124,7 +129,7 @@ class House:
         def look() -> bool:
             for process in psutil.Process(self.process.pid).children():
                 try:
-                    if PARTS[name] in process.cmdline():
+                    if PARTS[name] in " ".join(process.cmdline()):
                         found.append(process)
                 except psutil.NoSuchProcess:
                     continue
@@ -132,6 +137,10 @@ class House:
 
         until(look, f"{name} runs")
         return found[0]
+
+    def pool(self) -> list[psutil.Process]:
+        """The processes of the worker that compute."""
+        return self.part("worker").children()
 
     def kill(self, name: str) -> None:
         self.part(name).send_signal(signal.SIGKILL)
