@@ -19,6 +19,14 @@ def artifacts(result: dict[str, Any]) -> dict[str, Any]:
     return {run["arm"]: run["final_artifacts"] for run in result["runs"]}
 
 
+def is_at_work(process: psutil.Process) -> bool:
+    """A dead process that its new parent has not yet collected is no process left behind."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
     return artifacts(json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(long_pilot())))))
@@ -33,7 +41,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def long_pilot(**changes: Any) -> dict[str, Any]:
     """Long enough to be interrupted in the middle."""
-    return house.small_pilot(rounds=12, train={"warmup_epochs": 3, "epochs": 2}, **changes)
+    return house.small_pilot(rounds=20, train={"warmup_epochs": 3, "epochs": 2}, **changes)
 
 
 @pytest.mark.parametrize("part", ["worker", "coordinator", "api", "broker"])
@@ -43,8 +51,8 @@ def test_a_killed_part_is_restarted_and_the_run_ends_in_the_same_artifacts(
     pilot_id = up.launch(long_pilot(name=f"without-{part}"))
     up.wait_for_round(pilot_id, 2)
     killed = up.part(part).pid
-    up.kill(part)
     assert not all(run["state"] in house.ENDED for run in up.runs(pilot_id))
+    up.kill(part)
     result = up.wait_for_end(pilot_id)
     assert [run["state"] for run in result["runs"]] == ["completed", "completed"]
     assert artifacts(result) == expected
@@ -57,9 +65,9 @@ def test_the_steps_of_killed_processes_of_the_worker_are_done_again_before_their
     pilot_id = up.launch(long_pilot(name="without-pool"))
     up.wait_for_round(pilot_id, 2)
     worker = up.part("worker").pid
+    assert not all(run["state"] in house.ENDED for run in up.runs(pilot_id))
     for process in up.pool():
         process.kill()
-    assert not all(run["state"] in house.ENDED for run in up.runs(pilot_id))
     assert artifacts(up.wait_for_end(pilot_id)) == expected  # the house's lease is longer than any wait here
     assert up.part("worker").pid == worker
 
@@ -117,6 +125,6 @@ def test_ctrl_c_in_the_middle_leaves_no_process_and_the_run_goes_on_at_the_next_
         up.process.send_signal(signal.SIGINT)
         up.process.wait(10)
         _gone, alive = psutil.wait_procs(processes, timeout=1)
-        assert alive == []
+        assert [process for process in alive if is_at_work(process)] == []
     with house.running(tmp_path, AWASE_LEASE_S="8") as up:
         assert artifacts(up.wait_for_end(pilot_id)) == expected
