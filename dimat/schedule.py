@@ -12,7 +12,7 @@ A coordinator asks after every finished step, for up to a thousand sites: `ready
 the steps that read what was just made, `ready_steps` at the first open step of each site.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -165,10 +165,6 @@ class Schedule:
             # Steps of a site follow one another: only the first that is not done can be ready.
             candidates += islice((step for step in self._chain(site) if step not in done), 1)
         return sorted(step for step in candidates if self._is_ready(step, done, known))
-
-    def is_complete(self, done: Iterable[StepKey]) -> bool:
-        """Whether every step of the run is done."""
-        return set(self.all_steps()) <= set(done)
 
     def _chain(self, site: int) -> Iterator[StepKey]:
         """The steps that make the site's successive models."""

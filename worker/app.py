@@ -7,8 +7,11 @@ batches costs a hundredth of a Celery task for each report.
 
 from typing import Any
 
+import redis
 from celery import Celery
 from kombu.transport import redis as redis_transport
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from worker.messages import cancel_key
 
@@ -23,6 +26,13 @@ STOP_GRACE_S = 3.0
 def cancel_flag(run_id: str | None, pilot_id: str, seed: int) -> str:
     """The key that asks a step to stop; `prepare` belongs to no run but to (pilot, seed)."""
     return cancel_key(run_id or f"{pilot_id}.{seed}")
+
+
+def connect(broker_url: str) -> redis.Redis:
+    """A connection that fails fast: who calls it decides about trying again."""
+    return redis.Redis.from_url(
+        broker_url, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
+    )
 
 
 class _Channel(redis_transport.Channel):

@@ -35,10 +35,6 @@ class ArtifactStore(Protocol):
         """The bytes of `ref`. Raises: StoreUnavailable; ArtifactInvalid if they are not those bytes."""
         ...
 
-    def exists(self, sha256: str) -> bool:
-        """Whether the store holds it. Raises: StoreUnavailable."""
-        ...
-
 
 def open_store(url: str) -> ArtifactStore:
     """The store at a directory, or at an fsspec URL such as `s3://bucket/prefix` or `memory://name`."""
@@ -77,9 +73,6 @@ class DirectoryStore:
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
 
-    def exists(self, sha256: str) -> bool:
-        return self._path(sha256).is_file()
-
     def _path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
@@ -115,12 +108,6 @@ class FsspecStore:
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
-
-    def exists(self, sha256: str) -> bool:
-        try:
-            return bool(self._files.exists(self._path(sha256)))
-        except Exception as error:  # each file system raises its own
-            raise StoreUnavailable(f"look for {sha256}", error) from error
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"

