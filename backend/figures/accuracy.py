@@ -228,4 +228,4 @@ def _pilot_table(
 
 
 def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{percent(value)} %"
+    return "–" if value is None else f"{percent(value)}%"

@@ -10,7 +10,7 @@ _BYTE_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def percent(fraction: float) -> str:
-    """0.737 -> '73.7' (the sign % is the catalogue's)."""
+    """0.737 -> '73.7' (the sign % is the catalogue's, without a space before it)."""
     return f"{fraction * 100:.1f}"
 
 
@@ -21,11 +21,12 @@ def points(difference: float) -> str:
 
 
 def money(amount: Decimal, currency: str, signed: bool = True) -> str:
-    """Decimal('-1234.5') JPY -> '−¥1,235'."""
-    places = "1" if currency in _WHOLE_ONLY or abs(amount) >= 1000 else "0.01"
-    rounded = amount.quantize(Decimal(places), ROUND_HALF_UP)
+    """Decimal('-1234567.8') JPY -> '−¥1,230,000': three figures, since no estimate bears more."""
+    smallest = 0 if currency in _WHOLE_ONLY else -2
+    exponent = max(smallest, amount.adjusted() - 2) if amount else smallest
+    rounded = amount.quantize(Decimal(1).scaleb(exponent), ROUND_HALF_UP)
     sign = MINUS + _JOINER if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(rounded):,}"
+    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(rounded):,.{max(0, -exponent)}f}"
 
 
 def currency_symbol(currency: str) -> str:

@@ -112,11 +112,7 @@ def _params(own: Compared, rest: Compared | None, assumptions: Assumptions) -> P
         "round": own.total.last.round,
         "own": money(own.total.last.net.likely, assumptions.currency),
         "own_latest": money(_latest(own), assumptions.currency),
-        "own_value": money(_value(own), assumptions.currency),
-        "cost": money(own.total.last.cost, assumptions.currency, signed=False),
     }
     if rest is not None:
         params["all_latest"] = money(_latest(rest), assumptions.currency)
-        params["all_value"] = money(_value(rest), assumptions.currency)
-        params["all"] = money(rest.total.last.net.likely, assumptions.currency)
     return params

@@ -100,10 +100,17 @@ def _words(row: StepRow, shown: str, now: datetime) -> Text:
             "round": row.round,
             "attempt": row.attempt,
             "percent": round(100 * row.progress),
-            "seconds": None if row.seconds is None else round(row.seconds, 1),
+            "seconds": _readable(row.seconds),
             "wait_s": wait_s,
         },
     )
+
+
+def _readable(seconds: float | None) -> float | None:
+    """Whole seconds; of less than ten two figures, since many steps take less than a tenth of one."""
+    if seconds is None:
+        return None
+    return round(seconds) if seconds >= 10 else float(f"{seconds:.2g}")
 
 
 def _key(row: StepRow) -> StepKey:

@@ -19,6 +19,7 @@ def summarise(facts: PilotFacts) -> PilotSummary:
     arms = [arm_outcome(facts, label.name, label.method) for label in facts.arms]
     return PilotSummary(
         sentence=wording.sentence(facts, arms),
+        who=wording.who(facts, arms),
         status=wording.status(facts),
         arms=arms,
         evidence=wording.evidence(facts, arms),

@@ -36,9 +36,11 @@ class ArmOutcome(Schema):
 
 
 class PilotSummary(Schema):
-    """`simulated`: all-site accuracy comes from shared rows, which real sites would not have."""
+    """`who`: how many sites gain and lose in the arm that `sentence` names. `simulated`: all-site accuracy
+    comes from shared rows, which real sites would not have."""
 
     sentence: Text
+    who: Text | None
     status: Text
     arms: list[ArmOutcome]
     evidence: Text

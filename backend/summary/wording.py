@@ -1,13 +1,13 @@
 """Which sentence stands on top of a pilot's page. Rules only; the words are in the catalogue (section
 `summary`).
 
-A sentence never calls a change a gain that is a loss for somebody: own-site and all-site accuracy are always
-named together, and so is the number of sites that lose.
+A result is never called a gain where it is a loss for somebody: own-site and all-site accuracy are always
+named together, and `who` says how many sites gain and lose.
 """
 
 from collections.abc import Sequence
 
-from backend.roi.facts import PilotFacts
+from backend.roi.facts import ENDED_EARLY, PilotFacts
 from backend.roi.numbers import percent, points
 from backend.roi.verdict import SEEDS_NEEDED
 from backend.summary.schemas import ArmOutcome
@@ -50,20 +50,37 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     others = [arm for arm in arms if not arm.is_control]
     if not others:
         return Text(code="only_control", params={"control": facts.control_arm})
-    comparable = [arm for arm in others if arm.own_site_vs_control is not None]
-    standing = [arm for arm in comparable if arm.state not in ("failed", "cancelled")]
-    if standing:
-        return _result(facts, max(standing, key=_gain))
+    best = _best(arms)
+    if best is not None:
+        return _result(facts, best)
     if states & _LIVE or "queued" in states:
         return _waiting(facts, states)
     return Text(code="no_arm_completed", params={"num_arms": len(others)})
 
 
+def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
+    """How many sites gain and lose on their own data in the arm that `sentence` names; None where it names
+    none."""
+    best = _best(arms) if facts.control_arm is not None else None
+    if best is None:
+        return None
+    gaining, losing, num_sites = best.sites_gaining or 0, best.sites_losing or 0, len(facts.sites)
+    if num_sites in (gaining, losing):
+        code = "who_all_gain" if gaining else "who_all_lose"
+    elif gaining and losing:
+        code = "who_both"
+    else:
+        code = "who_some_gain" if gaining else "who_some_lose" if losing else "who_none"
+    return Text(code=code, params={"gaining": gaining, "losing": losing, "num_sites": num_sites})
+
+
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
-    """How far the numbers bear: below three seeds a difference may be chance."""
-    completed = min((_completed(facts, arm.arm) for arm in arms), default=0)
+    """How far the numbers bear: below three seeds a difference may be chance. Arms that ended early do not
+    count."""
+    completed = min((_completed(facts, arm.arm) for arm in arms if arm.state not in ENDED_EARLY), default=0)
     if completed == 0:
-        return Text(code="evidence_none", params={})
+        lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
+        return Text(code="evidence_none" if lives or not facts.runs else "evidence_no_arm", params={})
     if completed < SEEDS_NEEDED:
         return Text(code="evidence_few_seeds", params={"num_seeds": completed, "needed": SEEDS_NEEDED})
     return Text(code="evidence_seeds", params={"num_seeds": completed})
@@ -86,6 +103,12 @@ def _progress(facts: PilotFacts) -> Params:
     return {"round": min(max(done, default=-1) + 1, facts.rounds), "rounds": facts.rounds}
 
 
+def _best(arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
+    """The arm with the largest gain of those that can be compared and did not end early."""
+    standing = [arm for arm in arms if arm.own_site_vs_control is not None and arm.state not in ENDED_EARLY]
+    return max(standing, key=_gain, default=None)
+
+
 def _gain(arm: ArmOutcome) -> float:
     wanted = arm.all_site_vs_control if arm.all_site_vs_control is not None else arm.own_site_vs_control
     return wanted or 0.0
@@ -98,9 +121,6 @@ def _result(facts: PilotFacts, arm: ArmOutcome) -> Text:
         "arm": arm.arm,
         "round": arm.round,
         "rounds": facts.rounds,
-        "num_sites": len(facts.sites),
-        "losing": arm.sites_losing,
-        "gaining": arm.sites_gaining,
         "own": percent(own_mean),
         "own_control": percent(own_mean - own),
         "own_points": points(own),
@@ -114,8 +134,6 @@ def _result(facts: PilotFacts, arm: ArmOutcome) -> Text:
         "all_control": percent(rest_mean - rest),
         "all_points": points(rest),
     }
-    if _direction(rest) == "up" and _direction(own) != "down" and arm.sites_losing:
-        return Text(code="all_up_own_mixed", params=params)
     return Text(code=f"all_{_direction(rest)}_own_{_direction(own)}", params=params)
 
 

@@ -1441,10 +1441,12 @@ export interface components {
         };
         /**
          * PilotSummary
-         * @description `simulated`: all-site accuracy comes from shared rows, which real sites would not have.
+         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `simulated`: all-site accuracy
+         *     comes from shared rows, which real sites would not have.
          */
         PilotSummary: {
             sentence: components["schemas"]["Text"];
+            who: components["schemas"]["Text"] | null;
             status: components["schemas"]["Text"];
             /** Arms */
             arms: components["schemas"]["ArmOutcome"][];

@@ -5,11 +5,18 @@ import { shown } from './say';
 describe('values as people of a language read them', () => {
   it('bytes grow by thousands', () => {
     expect(formatsOf('en').bytes(1_534_000)).toBe('1.5 MB');
+    expect(formatsOf('en').bytes(36_000_000)).toBe('36.0 MB');
     expect(formatsOf('ja').bytes(999)).toContain('999');
   });
   it('money follows language and currency', () => {
-    expect(formatsOf('ja').money('2000000', 'JPY')).toBe('￥2,000,000');
+    expect(formatsOf('ja').money('2000000', 'JPY')).toBe('¥2,000,000');
     expect(formatsOf('en').money('2.5', 'USD')).toBe('$2.50');
+  });
+  it('what was reckoned has three figures, and its minus stays with it', () => {
+    expect(formatsOf('en').estimate('-1234567.8', 'JPY')).toBe('\u2212\u2060¥1,230,000');
+    expect(formatsOf('ja').estimate('-68312', 'JPY')).toBe('\u2212\u2060¥68,300');
+    expect(formatsOf('en').money('68312', 'JPY')).toBe('¥68,312');
+    expect(formatsOf('en').points(-0.0123)).toBe('\u2212\u20601.2');
   });
   it('a currency that nobody knows is still an amount', () => {
     expect(formatsOf('en').money('5', 'nope')).toBe('5 nope');

@@ -5,7 +5,10 @@ export interface Formats {
   percent(fraction: number | null | undefined): string;
   points(fraction: number | null | undefined): string;
   bytes(count: number | null | undefined): string;
+  /** An amount as somebody entered it. */
   money(amount: string | null | undefined, currency: string): string;
+  /** An amount that was reckoned: three figures, no estimate bears more. */
+  estimate(amount: string | null | undefined, currency: string): string;
   moment(at: string | null | undefined): string;
   clock(at: string): string;
   ago(at: string | null | undefined, now: number): string;
@@ -16,8 +19,14 @@ export interface Formats {
 const NONE = '–';
 const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
+// A minus as Python's texts write it (backend/roi/numbers.py), joined to its amount so that no line breaks between.
+const MINUS = '\u2212\u2060';
+
 export function formatsOf(language: string): Formats {
-  const intl = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options);
+  const intl = (options: Intl.NumberFormatOptions) => {
+    const format = new Intl.NumberFormat(language, options);
+    return { format: (value: number) => format.format(value).replace('-', MINUS) };
+  };
   return {
     number: (value, digits = 0) =>
       value == null ? NONE : intl({ maximumFractionDigits: digits }).format(value),
@@ -43,10 +52,13 @@ export function formatsOf(language: string): Formats {
         style: 'unit',
         unit: BYTE_UNITS[unit] ?? 'byte',
         unitDisplay: unit === 0 ? 'long' : 'short',
+        minimumFractionDigits: unit === 0 ? 0 : 1,
         maximumFractionDigits: unit === 0 ? 0 : 1,
       }).format(value);
     },
     money: (amount, currency) => (amount == null ? NONE : moneyOf(language, currency, Number(amount))),
+    estimate: (amount, currency) =>
+      amount == null ? NONE : moneyOf(language, currency, Number(amount), { maximumSignificantDigits: 3 }),
     moment: (at) =>
       at == null
         ? NONE
@@ -58,16 +70,19 @@ export function formatsOf(language: string): Formats {
   };
 }
 
-function moneyOf(language: string, currency: string, value: number): string {
-  const small = Math.abs(value) < 100;
+function moneyOf(
+  language: string,
+  currency: string,
+  value: number,
+  digits: Intl.NumberFormatOptions = Math.abs(value) < 100 ? {} : { maximumFractionDigits: 0 },
+): string {
   try {
-    return new Intl.NumberFormat(language, {
-      style: 'currency',
-      currency,
-      ...(small ? {} : { maximumFractionDigits: 0 }),
-    }).format(value);
+    const shown = new Intl.NumberFormat(language, { style: 'currency', currency, ...digits }).format(value);
+    // Japanese writes the wide yen sign, which the charts and texts of the server do not.
+    return shown.replace('-', MINUS).replace('\uffe5', '\u00a5');
   } catch {
-    return `${new Intl.NumberFormat(language).format(value)} ${currency}`; // a currency that Intl does not know
+    const plain = new Intl.NumberFormat(language, digits).format(value).replace('-', MINUS);
+    return `${plain} ${currency}`; // a currency that Intl does not know
   }
 }
 
@@ -88,7 +103,7 @@ function durationOf(language: string, seconds: number): string {
       unitDisplay: 'short',
       maximumFractionDigits: digits,
     }).format(value);
-  if (seconds < 60) return unit(seconds, 'second', seconds < 10 ? 1 : 0);
+  if (seconds < 60) return unit(seconds, 'second', seconds < 1 ? 2 : seconds < 10 ? 1 : 0);
   const whole = Math.round(seconds);
   if (whole < 3600) return `${unit(Math.floor(whole / 60), 'minute')} ${unit(whole % 60, 'second')}`;
   return `${unit(Math.floor(whole / 3600), 'hour')} ${unit(Math.floor((whole % 3600) / 60), 'minute')}`;

@@ -6,7 +6,7 @@ import pytest
 from measured_pilots import assumptions, flat, pilot, run
 
 from backend.pilots.assumptions import Blend
-from backend.roi import report
+from backend.roi import numbers, report
 from backend.roi.facts import RunFacts
 
 
@@ -18,9 +18,10 @@ def test_own_site_and_all_site_value_disagree_in_words() -> None:
     found = report.build(pilot(control(), run("common_basis", flat(0.7, 0.9))))
     assert found.disagree
     assert found.sentence.code == "disagree_all_pays"
+    own, rest = found.bases
     # 0.3 x 1,000 x 20 x 2 sites x 4 rounds, and a third of it lost.
-    assert found.sentence.params["all"] == "+¥48,000"
-    assert found.sentence.params["own"] == "−\u2060¥16,000"
+    assert rest.arms[0].net_at_end.likely == 48_000
+    assert own.arms[0].net_at_end.likely == -16_000
 
 
 def test_they_disagree_too_when_costs_are_not_earned_back_yet() -> None:
@@ -159,3 +160,18 @@ def test_few_and_many_sites_are_counted_alike(num_sites: int) -> None:
     arm = report.build(facts).bases[0].arms[0]
     assert arm.net_at_end.likely == num_sites * 8000
     assert len(arm.by_site) == num_sites
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        ("1234567.8", "JPY", "+¥1,230,000"),
+        ("-68312", "JPY", "\u2212\u2060¥68,300"),
+        ("0.4", "JPY", "¥0"),
+        ("9.996", "USD", "+$10.00"),
+        ("0.123", "EUR", "+€0.12"),
+        ("0", "USD", "$0.00"),
+    ],
+)
+def test_reckoned_money_has_three_figures_at_most(amount: str, currency: str, shown: str) -> None:
+    assert numbers.money(Decimal(amount), currency) == shown

@@ -15,23 +15,50 @@ def control(**changes: object) -> RunFacts:
 
 
 def english(facts: PilotFacts) -> str:
-    found = summarise(facts).sentence
-    return say("en", f"summary.{found.code}", found.params)
+    found = summarise(facts)
+    texts = [text for text in (found.sentence, found.who) if text is not None]
+    return " ".join(say("en", f"summary.{text.code}", text.params) for text in texts)
 
 
 def test_a_gain_for_all_that_costs_some_sites_names_both() -> None:
     worse_at_first = run("common_basis", lambda _r, site: ((0.7, 0.81)[site], 0.9))
     assert english(pilot(control(), worse_at_first)) == (
-        "After round 4 of 4, merging with common_basis raises all-site accuracy from 60.0 % (training alone) "
-        "to 90.0 %, but own-site accuracy falls from 80.0 % to 75.5 % on average: it rises at 1 and falls at 1 of 2 sites."
+        "After round 4 of 4, merging with common_basis raises all-site accuracy from 60.0% (training alone) "
+        "to 90.0% (+30.0 points), but lowers own-site accuracy from 80.0% to 75.5% (−4.5 points). "
+        "On their own data 1 of 2 sites gain and 1 lose."
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "code"),
+    [
+        ((0.9, 0.9), "who_all_gain"),
+        ((0.7, 0.7), "who_all_lose"),
+        ((0.9, 0.78), "who_both"),
+        ((0.9, 0.8), "who_some_gain"),
+        ((0.8, 0.7), "who_some_lose"),
+        ((0.8, 0.8002), "who_none"),
+    ],
+)
+def test_who_gains_and_who_loses_is_counted(own: tuple[float, float], code: str) -> None:
+    found = summarise(pilot(control(), run("dimat", lambda _r, site: (own[site], 0.9)))).who
+    assert found is not None
+    assert found.code == code
+
+
+def test_an_arm_that_ended_early_takes_nothing_from_the_evidence_of_the_others() -> None:
+    cancelled = run("dimat", flat(0.9, 0.9), done=1, state="cancelled")
+    facts = pilot(control(), run("plain_average", flat(0.9, 0.5)), cancelled)
+    assert summarise(facts).evidence.code == "evidence_few_seeds"
+    every = pilot(control(state="cancelled", done=1), cancelled)
+    assert summarise(every).evidence.code == "evidence_no_arm"
 
 
 @pytest.mark.parametrize(
     ("own", "rest", "code"),
     [
         ((0.9, 0.9), 0.9, "all_up_own_up"),
-        ((0.9, 0.78), 0.9, "all_up_own_mixed"),
+        ((0.9, 0.78), 0.9, "all_up_own_up"),
         ((0.7, 0.7), 0.5, "all_down_own_down"),
         ((0.9, 0.9), 0.5, "all_down_own_up"),
         ((0.8, 0.8), 0.6, "all_same_own_same"),
@@ -143,7 +170,8 @@ def test_every_sentence_is_complete_in_both_languages(lang: str) -> None:
         for rest in (0.5, 0.6, 0.7, None):
             base = control() if rest is not None else run("local_only", flat(0.8, None))
             found = summarise(pilot(base, run("dimat", flat(own, rest)), all_site_measured=rest is not None))
-            for text in (found.sentence, found.status, found.evidence):
+            for text in (found.sentence, found.who, found.status, found.evidence):
+                assert text is not None
                 said = say(lang, f"summary.{text.code}", text.params)
                 assert not said.startswith("summary.")
                 assert not re.search(r"[{}]", said)

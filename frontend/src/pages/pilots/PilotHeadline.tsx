@@ -1,4 +1,4 @@
-/* The one sentence on top: who gains, who loses, against doing nothing; and how far to trust it. */
+/* The sentence on top: who gains, who loses, against doing nothing; and how far to trust it. */
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
@@ -17,7 +17,10 @@ export function PilotHeadline({
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
-      <p className="aw-headline-text">{say('summary', summary.sentence)}</p>
+      <p className="aw-headline-text">
+        {say('summary', summary.sentence)}
+        {summary.who ? ` ${say('summary', summary.who)}` : null}
+      </p>
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
           {say('summary', summary.evidence)}

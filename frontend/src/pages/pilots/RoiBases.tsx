@@ -13,7 +13,7 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
   const formats = useFormats();
   const say = useSay();
   if (roi.currency === null || roi.bases.every((base) => base.arms.length === 0)) return null;
-  const money = (amount: string) => formats.money(amount, roi.currency ?? '');
+  const money = (amount: string) => formats.estimate(amount, roi.currency ?? '');
   const columns: Column<ArmRoi>[] = [
     { key: 'arm', label: t('ui.arm'), main: true, cell: (arm) => arm.arm },
     {

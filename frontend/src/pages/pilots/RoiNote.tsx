@@ -11,6 +11,7 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
     <div className={`aw-note ${roi.disagree ? 'aw-warn' : 'aw-calm'}`}>
       <div>
         <strong>{say('roi', roi.sentence)}</strong>
+        {roi.disagree ? <p>{t('roi.disagree_next')}</p> : null}
         <p>{say('roi', roi.evidence)}</p>
         <div className="aw-headline-marks">
           <Tag tone={roi.verdict === 'go' ? 'good' : roi.verdict === 'stop' ? 'bad' : 'warn'} icon="info">
