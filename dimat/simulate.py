@@ -33,6 +33,10 @@ class RoundResult:
     after_train: tuple[Metrics, ...]
 
 
+OnRound = Callable[[ArmSpec, int, RoundResult], None]
+"""Told when all sites have finished a round: (arm, seed, round)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """One arm with one seed.
@@ -69,7 +73,11 @@ class SimulationResult:
 
 
 def simulate(
-    spec: PilotSpec, rows_of: RowsOf, clock: Clock, amendments: Sequence[Amendment] = ()
+    spec: PilotSpec,
+    rows_of: RowsOf,
+    clock: Clock,
+    amendments: Sequence[Amendment] = (),
+    on_round: OnRound | None = None,
 ) -> SimulationResult:
     """Runs every arm with every seed.
 
@@ -80,7 +88,7 @@ def simulate(
     for seed in spec.seeds:
         prepared: dict[int, bytes] = {}
         for arm in spec.arms:
-            run = _Run(spec, arm, seed, rows_of, clock, amendments)
+            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round)
             runs.append(run.go(prepared))
     return SimulationResult(spec, tuple(runs))
 
@@ -96,11 +104,13 @@ class _Run:
         rows_of: RowsOf,
         clock: Clock,
         amendments: Sequence[Amendment],
+        on_round: OnRound | None,
     ) -> None:
         self.spec, self.arm, self.seed, self.clock = spec, arm, seed, clock
         self.schedule = Schedule.of(spec, arm.name, amendments)
         self.sites = range(len(spec.sites))
-        self.rows_of = rows_of
+        self.rows_of, self.on_round = rows_of, on_round
+        self.rounds: list[RoundResult] = []
         self.artifacts: dict[StepKey, bytes] = {}
         self.metrics: dict[StepKey, Metrics] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
@@ -123,6 +133,7 @@ class _Run:
                 for key in ready:
                     self._do(key)
                     done.add(key)
+                    self._close_rounds()
         except DimatError as error:
             failure = (error.code, error.params)
         last = [self.schedule.model_after(self.spec.rounds, site) for site in self.sites]
@@ -131,7 +142,7 @@ class _Run:
             seed=self.seed,
             state="failed" if failure else "completed",
             reason=failure or ("completed", {"rounds": self.spec.rounds}),
-            rounds=self._rounds(),
+            rounds=tuple(self.rounds),
             bytes_exchanged=self.bytes_exchanged,
             bytes_uploaded=self.bytes_uploaded,
             bytes_wasted=self.bytes_wasted,
@@ -196,14 +207,13 @@ class _Run:
             evaluation=self.spec.evaluation,
         )
 
-    def _rounds(self) -> tuple[RoundResult, ...]:
-        found = []
-        for round in range(self.spec.rounds + 1):
-            after_train = self._of_all_sites(round, "train" if round else "evaluate")
-            if after_train is None:
-                break
-            found.append(RoundResult(round, self._of_all_sites(round, "merge"), after_train))
-        return tuple(found)
+    def _close_rounds(self) -> None:
+        """Notes and tells what all sites have finished since."""
+        while after_train := self._of_all_sites(len(self.rounds), "train" if self.rounds else "evaluate"):
+            after_merge = self._of_all_sites(len(self.rounds), "merge")
+            self.rounds.append(RoundResult(len(self.rounds), after_merge, after_train))
+            if self.on_round is not None:
+                self.on_round(self.arm, self.seed, self.rounds[-1])
 
     def _of_all_sites(self, round: int, kind: StepKind) -> tuple[Metrics, ...] | None:
         keys = [StepKey(round, kind, site) for site in self.sites]

@@ -6,23 +6,42 @@ and again after an interruption. Must not start anything of Awase.
 
 import argparse
 import contextlib
+import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import IO
 
 import pages
+import preflight
 import torch_build
-from shell import PYTHON, ROOT, VENV, Problem, answer, keep_open, run, say, stage, stop_running
+from shell import (
+    PYTHON,
+    ROOT,
+    VENV,
+    Problem,
+    Stopped,
+    answer,
+    check_stopped,
+    keep_open,
+    run,
+    say,
+    stage,
+    stop,
+)
 
 STAMP = VENV / "awase-stamp"
 DEV_STAMP = VENV / "dev-stamp"
 UNFINISHED = VENV / "unfinished"
 LOG = VENV / "setup.log"
 NEEDED_BYTES = 3_000_000_000
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -30,10 +49,16 @@ def main() -> int:
     parser.add_argument("--stamp", required=True)
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--dev", action="store_true")
+    parser.add_argument(
+        "--start", nargs=argparse.REMAINDER, help="the server's options: could it start, once installed?"
+    )
     wanted = parser.parse_args([argument for argument in sys.argv[1:] if argument])
     wants_pages = wanted.pages and os.environ.get("AWASE_PAGES") != "no"
+    _end_on_signals()
     try:
         if not _is_done(wanted.stamp, wants_pages, wanted.dev):
+            if wanted.start is not None:
+                preflight.check(wanted.start, os.environ)
             with _one_at_a_time():
                 _install(wanted.stamp, wants_pages, wanted.dev)
     except Problem as problem:
@@ -44,10 +69,18 @@ def main() -> int:
             f"{error.strerror}: {error.filename or VENV}. Correct this (disk full? no permission?) and try again."
         )
         return 1
-    except KeyboardInterrupt:
+    except Stopped:
         say("interrupted. The next call goes on from here.")
         return 130
     return 0
+
+
+def _end_on_signals() -> None:
+    """Ctrl-C, a closed terminal, `kill`, the death of the launcher: end, with every program that was started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop())
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def disk_problem(free_bytes: int) -> str | None:
@@ -79,13 +112,21 @@ def _one_at_a_time() -> Iterator[None]:
             f"cannot write in {ROOT} ({error.strerror}). Make the folder writable for you."
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock_now(lock):
             say("another ./awase is installing here; waiting for it ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while not _lock_now(lock):
+                check_stopped()
+                time.sleep(0.1)
         keep_open.append(lock.fileno())
         yield
+
+
+def _lock_now(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _install(stamp: str, wants_pages: bool, wants_dev: bool) -> None:
@@ -106,7 +147,7 @@ def _install(stamp: str, wants_pages: bool, wants_dev: bool) -> None:
             for part in done:
                 part.result()
         except BaseException:
-            stop_running()
+            stop()
             raise
 
 

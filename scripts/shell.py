@@ -3,14 +3,17 @@
 Standard library only: these files run before anything is installed.
 """
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -21,16 +24,25 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 keep_open: list[int] = []
 """File descriptors that started programs inherit."""
 
+KILL_AFTER_S = 3.0
+
 _running: set[subprocess.Popen[str]] = set()
-_lock = threading.Lock()
+_stopping = threading.Event()
+_lock = threading.RLock()  # a signal may come while its own thread holds it
 
 
 class Problem(Exception):
     """Something the user can do something about: one sentence with the remedy."""
 
 
+class Stopped(Exception):
+    """Someone wants this to end. No Problem: no other way is to be tried."""
+
+
 def say(text: str) -> None:
-    print(f"awase: {text}", file=sys.stderr, flush=True)
+    """A line for whoever watches; a terminal that was closed is no reason to break off in the middle."""
+    with suppress(OSError):
+        print(f"awase: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -48,25 +60,14 @@ def run(
     """Run a program; its output goes to the end of `log`.
 
     Raises:
-        Problem: it failed; with the last lines of its output.
+        Problem: it failed; with the last lines of its output. Stopped.
     """
     with log.open("a+", encoding="utf-8", errors="replace") as output:
         output.write(
             f"$ {' '.join(Path(part).name if i == 0 else str(part) for i, part in enumerate(command))}\n"
         )
         output.flush()
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True,
-            pass_fds=keep_open,
-        )  # fmt: skip
-        with _lock:
-            _running.add(process)
-        try:
-            code = process.wait()
-        finally:
-            with _lock:
-                _running.discard(process)
+        code, _ = _finish(command, env, cwd, output, output)
     if code != 0:
         lines = COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()[-12:]
         raise Problem(
@@ -74,20 +75,58 @@ def run(
         )
 
 
-def stop_running() -> None:
-    """End the programs that other threads still wait for."""
-    with _lock:
-        for process in _running:
-            process.terminate()
-
-
 def answer(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> str | None:
-    """What a program prints, None when it fails or does not exist."""
+    """What a program prints, None when it fails or does not exist. Raises: Stopped."""
     try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        code, said = _finish(command, env, ROOT, subprocess.PIPE, subprocess.DEVNULL)
     except OSError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return said if code == 0 else None
+
+
+def stop() -> None:
+    """End the programs under way and let no other begin: asked first, killed a little later or when asked again."""
+    number = signal.SIGKILL if _stopping.is_set() else signal.SIGTERM
+    _stopping.set()
+    _signal_all(number)
+    killer = threading.Timer(KILL_AFTER_S, _signal_all, [signal.SIGKILL])
+    killer.daemon = True
+    killer.start()
+
+
+def check_stopped() -> None:
+    """Raises: Stopped."""
+    if _stopping.is_set():
+        raise Stopped
+
+
+def _finish(
+    command: Sequence[str | Path], env: Mapping[str, str] | None, cwd: Path, output: IO[str] | int,
+    errors: IO[str] | int,
+) -> tuple[int, str]:  # fmt: skip
+    """Exit code and what it printed into a pipe. Raises: Stopped; OSError, when there is no such program."""
+    check_stopped()
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, text=True,
+        pass_fds=keep_open,
+        process_group=0,  # so that what it starts itself can be ended with it
+    )  # fmt: skip
+    with _lock:
+        _running.add(process)
+    try:
+        if _stopping.is_set():  # between the check above and now
+            _signal_all(signal.SIGTERM)
+        said, _ = process.communicate()
+    finally:
+        with _lock:
+            _running.discard(process)
+    check_stopped()
+    return process.returncode, said or ""
+
+
+def _signal_all(number: signal.Signals) -> None:
+    with _lock:
+        for process in list(_running):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)

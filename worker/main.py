@@ -17,7 +17,8 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from worker import devices, tasks
 from worker.app import IDLE_QUEUE, make_app
-from worker.messages import WorkerBeat, site_queue
+from worker.messages import WorkerBeat, WorkerLost, site_queue
+from worker.predecessor import Place
 from worker.reporting import Every, RedisReportSender
 from worker.settings import WorkerSettings
 
@@ -31,6 +32,11 @@ def main() -> int:
     _log_to_file(settings)
     app = make_app(settings.broker_url)
     tasks.register(app, settings)
+    place = Place(settings.data_dir, settings.site)
+    before = place.take(settings.worker_id)
+    if before is not None:
+        # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
+        RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
     queue = site_queue(settings.site) if settings.site else IDLE_QUEUE
     worker: Any = app.Worker(
         hostname=settings.worker_id, queues=[queue], concurrency=settings.worker_concurrency,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,27 +13,49 @@ import torch
 
 from dimat.errors import DimatError
 from dimat.rows import SiteRows
-from dimat.simulate import as_json, simulate
-from dimat.spec import PilotSpec
-from worker.data.pilot_file import read_pilot
+from dimat.simulate import OnRound, RoundResult, as_json, simulate
+from dimat.spec import ArmSpec, PilotSpec
 from worker.data.samples import load_site_rows
 
 
-def main(pilot_path: Path, json_path: Path | None = None) -> bool:
+def main(spec: PilotSpec, json_path: Path | None = None, quiet: bool = False) -> bool:
     """Simulates the pilot, prints a table, writes the result; whether all runs completed.
 
+    Rounds are told on standard error while it goes on, unless `quiet`.
+
     Raises:
-        PilotFileError: see `read_pilot`. DimatError: the data cannot be used. OSError: writing failed.
+        DimatError: the data cannot be used. OSError: writing failed.
     """
-    spec, _assumptions = read_pilot(pilot_path)
-    result = simulate_spec(spec)
+    result = simulate_spec(spec, _ignore if quiet else _telling(spec))
     print(table(result))
     if json_path is not None:
         write_json(json_path, result)
     return all(run["state"] == "completed" for run in result["runs"])
 
 
-def simulate_spec(spec: PilotSpec) -> dict[str, Any]:
+def _telling(spec: PilotSpec) -> OnRound:
+    """A line for each round of each run, as the demo tells them."""
+    began = time.perf_counter()
+
+    def tell(arm: ArmSpec, seed: int, found: RoundResult) -> None:
+        own = sum(metrics.own_site for metrics in found.after_train) / len(found.after_train)
+        every = [metrics.all_site for metrics in found.after_train if metrics.all_site is not None]
+        which = f"seed {seed}   " if len(spec.seeds) > 1 else ""
+        print(
+            f"{time.perf_counter() - began:6.1f} s  {arm.name:<16}{which}"
+            f"round {found.round} of {spec.rounds}   "
+            f"all-site {f'{100 * sum(every) / len(every):.1f} %' if every else '-'}   own-site {100 * own:.1f} %",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+    return tell
+
+
+def _ignore(_arm: ArmSpec, _seed: int, _found: RoundResult) -> None:
+    pass
+
+
+def simulate_spec(spec: PilotSpec, on_round: OnRound = _ignore) -> dict[str, Any]:
     """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process."""
     torch.set_num_threads(1)  # more threads give other bits, and are slower for models of this size
     torch.use_deterministic_algorithms(True)
@@ -40,7 +63,7 @@ def simulate_spec(spec: PilotSpec) -> dict[str, Any]:
     def rows_of(seed: int, site: int) -> SiteRows:
         return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
 
-    return as_json(simulate(spec, rows_of, time.perf_counter))
+    return as_json(simulate(spec, rows_of, time.perf_counter, on_round=on_round))
 
 
 def table(result: dict[str, Any]) -> str:

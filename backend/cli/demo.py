@@ -6,6 +6,7 @@ A pilot that an earlier call left unfinished is taken up again; a finished one i
 import asyncio
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from backend.auth import service as auth
 from backend.auth.principal import Principal
-from backend.cli.local import fail, say_plainly, say_where, supervise
+from backend.cli.local import check_writable, fail, say_plainly, say_where, supervise
 from backend.db.session import Database
 from backend.errors import ApiError
 from backend.pilots import repository as pilot_rows
@@ -34,18 +35,20 @@ from backend.sites import service as sites
 from backend.sites.schemas import SiteCreate
 from backend.supervisor.local import Local
 from backend.text.catalogue import say
+from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
 PILOT_FILE = Path(__file__).resolve().parents[2] / "data" / "pilots" / "demo.toml"
 LOOK_EVERY_S = 0.5
-ENDED = ("completed", "failed", "cancelled")
+UNDONE = ("failed", "cancelled")
+ENDED = ("completed", *UNDONE)
 
 
 def run(settings: Settings, leaves_at_end: bool, json_path: Path | None) -> int:
     """0 when all runs completed, 1 otherwise. The file is written in either case."""
     if json_path is not None:
-        _check_writable(json_path)
+        check_writable(json_path)
 
     async def work(local: Local, stop: asyncio.Event) -> int:
         database = Database(local.settings.database_url)
@@ -61,12 +64,14 @@ async def _demo(
     local: Local, stop: asyncio.Event, database: Database, leaves_at_end: bool, json_path: Path | None
 ) -> int:
     try:
-        pilot_id, name = await asyncio.to_thread(_launch, database)
+        launched = await asyncio.to_thread(launch_or_continue, database)
     except ApiError as error:
         fail(f"the demo cannot be launched: {say('en', f'errors.{error.code}.title', error.params)}")
+    pilot_id = launched.pilot_id
     say_where(local)
-    say_plainly(f"Pilot '{name}': {local.origin}/pilots/{pilot_id}\n")
-    told = _Told()
+    say_plainly(launched.sentence)
+    say_plainly(f"Pilot '{launched.name}': {local.origin}/pilots/{pilot_id}\n")
+    told = Told()
     while not stop.is_set():
         now = await asyncio.to_thread(_runs_of, database, pilot_id)
         for line in told.news(now):
@@ -81,51 +86,70 @@ async def _demo(
         result = results.of_pilot(session, pilot_id)
     if json_path is not None:
         _write(json_path, result)
-    say_plainly("\n" + _table(result))
+    say_plainly("\n" + table(result))
     if any(item.state not in ENDED for item in result.runs):
         say_plainly("\nStopped. The unfinished runs go on at the next ./awase demo or ./awase up.")
-    if not leaves_at_end and not stop.is_set():
+    elif not leaves_at_end and not stop.is_set():
         say_plainly("\nAll runs have ended. The dashboard stays open until you press Ctrl-C.")
         await stop.wait()
+    where = local.settings.data_dir.absolute()
+    say_plainly(f"\nEverything is kept in {where}")
+    say_plainly(f"Open it again: ./awase up --data-dir {shlex.quote(str(where))}")
     return 0 if all(item.state == "completed" for item in result.runs) else 1
 
 
-def _launch(database: Database) -> tuple[str, str]:
-    """Id and name of a demo pilot that runs now. Raises: ApiError."""
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """The demo pilot that runs now, and what to tell about it and the earlier ones."""
+
+    pilot_id: str
+    name: str
+    sentence: str
+
+
+def launch_or_continue(database: Database) -> Launched:
+    """A demo pilot that runs now. Raises: ApiError."""
     read_pilot = import_module("worker.data.pilot_file").read_pilot  # torch-free, but of the worker's half
     spec, assumptions = read_pilot(PILOT_FILE)
     with database.write() as session:
         who = auth.command_line(session)
-        unfinished = _unfinished(session, spec)
-        if unfinished is not None:
-            return unfinished
+        earlier: list[str] = []
+        for name in _names(spec):
+            row = pilot_rows.by_name(session, name)
+            if row is None:
+                break
+            items = runs.list_of_pilot(session, row.id, ListQuery(cursor=None, limit=200)).items
+            if any(item.state not in ENDED for item in items):
+                return Launched(row.id, name, f"Continuing the demo pilot '{name}', {_interrupted(items)}.")
+            earlier.append(name)
         _add_sites(session, who, spec)
-        named = _with_free_name(session, spec)
-        body = PilotCreate(spec=named, assumptions=Assumptions.model_validate(assumptions))
+        body = PilotCreate(
+            spec=_numbered(spec, name, len(earlier) + 1), assumptions=Assumptions.model_validate(assumptions)
+        )
         pilot = pilots.create(session, who, body)
         launch.launch(session, who, pilot.id, key=f"demo-{pilot.id}")
-        return pilot.id, pilot.name
+        kept = f"; the earlier one, '{earlier[-1]}', is kept" if earlier else ""
+        return Launched(pilot.id, name, f"A new demo pilot '{name}' is launched{kept}.")
 
 
-def _unfinished(session: Session, spec: PilotSpec) -> tuple[str, str] | None:
-    for name in _names(spec):
-        row = pilot_rows.by_name(session, name)
-        if row is None:
-            return None
-        states = pilot_rows.run_states(session, [row.id]).get(row.id, {})
-        if any(number and state not in ENDED for state, number in states.items()):
-            return row.id, row.name
-    return None
-
-
-def _with_free_name(session: Session, spec: PilotSpec) -> PilotSpec:
-    name = next(name for name in _names(spec) if pilot_rows.by_name(session, name) is None)
-    return spec.model_copy(update={"name": name})
+def _interrupted(items: list[Run]) -> str:
+    round = max(item.rounds_done for item in items)
+    return (
+        f"which was interrupted at round {round} of {items[0].rounds}"
+        if round >= 0
+        else "which was interrupted before round 0"
+    )
 
 
 def _names(spec: PilotSpec) -> Iterator[str]:
     yield spec.name
     yield from (f"{spec.name}-{number}" for number in count(2))
+
+
+def _numbered(spec: PilotSpec, name: str, number: int) -> PilotSpec:
+    """With the number in the title, too, so that lists can be read in any language."""
+    title = spec.title if number == 1 else f"{spec.title} ({number})"
+    return spec.model_copy(update={"name": name, "title": title})
 
 
 def _add_sites(session: Session, who: Principal, spec: PilotSpec) -> None:
@@ -143,7 +167,7 @@ def _runs_of(database: Database, pilot_id: str) -> list[Run]:
 
 
 @dataclass
-class _Told:
+class Told:
     """What has been said, so that every round and every end is said once."""
 
     rounds: dict[str, int] = field(default_factory=dict)
@@ -161,12 +185,12 @@ class _Told:
                 )
             if item.state in ENDED and item.id not in self.ended:
                 self.ended.add(item.id)
-                if item.reason is not None and item.state != "completed":
-                    reason = say("en", f"reasons.{item.reason.code}", item.reason.params)
-                    yield f"{time.monotonic() - self.began:6.1f} s  {item.arm:<16}{item.state}: {reason}"
+                if item.state in UNDONE:
+                    why = _why(f"{item.arm:<15}", item.state, item.reason)
+                    yield f"{time.monotonic() - self.began:6.1f} s  {why}"
 
 
-def _table(result: Result) -> str:
+def table(result: Result) -> str:
     lines = [
         f"{'arm':<20}{'seed':>5}  {'state':<10}{'all-site':>9}{'own-site':>9}{'exchanged':>12}{'time':>9}"
     ]
@@ -178,23 +202,18 @@ def _table(result: Result) -> str:
             f"{item.arm:<20}{item.seed:>5}  {item.state:<10}{_percent(all_site):>9}{_percent(own_site):>9}"
             f"{item.bytes_exchanged / 1e6:>9.1f} MB{item.seconds or 0:>7.1f} s"
         )
+    lines += [_why(item.arm, item.state, item.reason) for item in result.runs if item.state in UNDONE]
     return "\n".join(lines)
+
+
+def _why(arm: str, state: str, reason: Text | None) -> str:
+    """How a run that gave no result ended, in words."""
+    said = "" if reason is None else f": {say('en', f'reasons.{reason.code}', reason.params)}"
+    return f"{arm} {state}{said}"
 
 
 def _percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.1f} %"
-
-
-def _check_writable(path: Path) -> None:
-    """A result of minutes must not be lost because its folder is missing."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        path.open("a").close()
-        if is_new:
-            path.unlink()
-    except OSError as error:
-        fail(f"cannot write {path}: {error.strerror}. Choose another file with --json.")
 
 
 def _write(path: Path, result: Result) -> None:

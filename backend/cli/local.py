@@ -84,6 +84,18 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
+def check_writable(path: Path) -> None:
+    """A result of minutes must not be lost because its folder is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror}. Choose another file with --json.")
+
+
 def say_plainly(line: str) -> None:
     """One line to whoever watches; nobody watching is no reason to stop."""
     try:
@@ -97,9 +109,10 @@ async def _supervise(settings: Settings, work: Work) -> int:
     me = asyncio.current_task()
 
     def on_signal() -> None:
+        is_first = not stop.is_set()
         stop.set()
-        if me and not started.is_set():
-            me.cancel()  # nothing to finish yet, only to tidy up
+        if me and is_first and not started.is_set():
+            me.cancel()  # nothing to finish yet, only to tidy up; a second time would break that off
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)

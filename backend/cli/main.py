@@ -5,6 +5,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from backend import __version__
+
 Role = Literal["viewer", "manager", "admin"]
 DataDir = Annotated[
     Path | None,
@@ -18,7 +20,6 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the results int
 
 app = typer.Typer(
     name="awase",
-    help="Should your sites train their models together, and what is that worth?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,6 +27,21 @@ app = typer.Typer(
 )
 token = typer.Typer(help="API tokens for scripts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(token, name="token")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"awase {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Should your sites train their models together, and what is that worth?"""
 
 
 @app.command()
@@ -54,11 +70,12 @@ def demo(
 def simulate(
     pilot: Annotated[Path, typer.Argument(help="A pilot's TOML file, such as data/pilots/demo.toml.")],
     json: Json = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results only, no progress.")] = False,
 ) -> None:
     """Run a pilot in this process, without server or workers."""
     from backend.cli import workers
 
-    _exit(workers.simulate(pilot, json))
+    _exit(workers.simulate(pilot, json, quiet))
 
 
 @app.command()

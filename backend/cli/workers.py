@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from backend.cli.local import fail
+from backend.cli.local import check_writable, fail
 
 
 def worker(site: str | None, data_dir: Path | None) -> NoReturn:
@@ -27,13 +27,18 @@ def worker(site: str | None, data_dir: Path | None) -> NoReturn:
     os.execve(sys.executable, [sys.executable, "-m", "worker.main"], environment)  # noqa: S606
 
 
-def simulate(pilot: Path, json_path: Path | None) -> int:
-    """0 when all runs completed, 1 otherwise; a file that is no pilot is one line."""
-    errors = import_module("worker.data.pilot_file").PilotFileError, import_module("dimat.errors").DimatError
+def simulate(pilot: Path, json_path: Path | None, quiet: bool) -> int:
+    """0 when all runs completed, 1 otherwise; a file that is no pilot is one line, before torch is loaded."""
+    pilot_file, errors = import_module("worker.data.pilot_file"), import_module("dimat.errors")
     try:
-        completed = import_module("worker.simulate").main(pilot, json_path)
-    except errors as error:
+        spec, _assumptions = pilot_file.read_pilot(pilot)
+        if json_path is not None:
+            check_writable(json_path)
+        completed = import_module("worker.simulate").main(spec, json_path, quiet)
+    except (pilot_file.PilotFileError, errors.DimatError) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"cannot write {error.filename}: {error.strerror}. Choose another file with --json.")
+        fail(
+            f"cannot write {error.filename or json_path}: {error.strerror}. Choose another file with --json."
+        )
     return 0 if completed else 1

@@ -45,10 +45,16 @@ def hold(data_dir: Path) -> Iterator[None]:
                 f"the disk of the data directory {data_dir} has {free / 1e6:.0f} MB left, "
                 f"{NEEDED_BYTES / 1e6:.0f} MB are needed. Free some space or use --data-dir."
             )
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.seek(0)
+            lock.truncate()
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:  # a quota, or a disk that counts free space otherwise
+            raise StartError(
+                f"cannot write in the data directory {data_dir}: {error.strerror}. "
+                "Free some space or choose another directory with --data-dir."
+            ) from None
         yield
 
 

@@ -3,15 +3,23 @@ of it; the last test installs for real."""
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
+import typer
+
+from backend import __version__
+from backend.cli.main import app
+from backend.supervisor.place import hold
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("awase", "requirements.lock", "pyproject.toml", "scripts")
+CHECKED_EARLY = ("backend/__init__.py", "backend/supervisor/__init__.py", "backend/supervisor/place.py")
 TOOLS = ("sh", "cat", "cksum", "tr", "readlink", "dirname", "mkdir", "chmod")
 
 # Answers the question for its version; as installer it notes its arguments and makes a minimal .venv.
@@ -74,6 +82,36 @@ def test_without_arguments_it_prints_help_and_installs_nothing(machine: Machine)
     assert done.returncode == 0
     assert "./awase demo" in done.stdout
     assert not (machine.root / ".venv").exists()
+
+
+def test_the_list_of_commands_names_every_command_of_the_program(machine: Machine) -> None:
+    shown = [machine.run(*how).stdout for how in ((), ("help",), ("--help",), ("-h",))]
+    assert len(set(shown)) == 1
+    named = {line.split()[1] for line in shown[0].splitlines() if line.strip().startswith("./awase ")}
+    program = typer.main.get_command(app)
+    assert isinstance(program, click.Group)
+    assert named == {*program.commands, "setup", "check", "test", "COMMAND", "--version", "help"}
+
+
+def test_every_command_of_the_program_is_handed_over_and_any_other_word_installs_nothing(
+    machine: Machine,
+) -> None:
+    machine.has_python("python3", "3.12.1")
+    mistyped = machine.run("dmeo")
+    assert (mistyped.returncode, machine.installer_calls) == (1, [])
+    assert mistyped.stderr == "awase: there is no command 'dmeo'. ./awase help lists them.\n"
+    program = typer.main.get_command(app)
+    assert isinstance(program, click.Group)
+    for name in program.commands:
+        assert f"program: {name}" in machine.run(name).stdout
+
+
+def test_the_version_is_told_before_and_after_the_installation(machine: Machine) -> None:
+    assert machine.run("--version").stdout == f"awase {__version__}\n"
+    program = subprocess.run(
+        [sys.executable, "-m", "backend.cli.main", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert program.stdout == f"awase {__version__}\n"
 
 
 def test_a_machine_without_python_is_told_what_to_install(machine: Machine) -> None:
@@ -151,6 +189,51 @@ def test_pages_are_built_for_what_shows_them(machine: Machine, command: str) -> 
     assert "--pages" in machine.installer_calls[0]
 
 
+@pytest.fixture
+def real_machine(machine: Machine) -> Machine:
+    """With a real Python: its installer runs, and would begin if it were not stopped by what it checks first."""
+    for part in CHECKED_EARLY:
+        (machine.root / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / part, machine.root / part)
+    (machine.bin / "python3").symlink_to(sys._base_executable)  # type: ignore[attr-defined]  # not of a .venv
+    return machine
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_taken_port_is_told_before_anything_is_installed(real_machine: Machine, command: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = real_machine.run(command, "--port", str(port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"awase: port {port} of 127.0.0.1 cannot be used")
+    assert "--port 8770" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (real_machine.root / ".venv").exists()
+
+
+def test_a_data_directory_in_use_is_told_before_anything_is_installed(
+    real_machine: Machine, tmp_path: Path
+) -> None:
+    with hold(tmp_path / "data"):
+        done = real_machine.run("up", "--port=0", f"--data-dir={tmp_path / 'data'}")
+    assert done.returncode == 1
+    assert f"the data directory {tmp_path / 'data'} is in use by process {os.getpid()}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (real_machine.root / ".venv").exists()
+
+
+def test_a_data_directory_that_cannot_be_made_is_told_before_anything_is_installed(
+    real_machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").touch()
+    done = real_machine.run("up", "--port", "0", "--data-dir", str(tmp_path / "a file" / "data"))
+    assert done.returncode == 1
+    assert "cannot write in the data directory" in done.stderr
+    assert not (real_machine.root / ".venv").exists()
+
+
 def test_it_works_from_anywhere_through_a_link_and_keeps_its_data_beside_it(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -216,7 +299,7 @@ def test_two_first_calls_at_once_install_once_and_an_interrupted_installation_is
     said_again = repaired.communicate()[0]
     assert repaired.returncode == 0, said_again
     shown = subprocess.run(
-        [str(root / "awase"), "--help"],
+        [str(root / "awase"), "simulate", "--help"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
@@ -224,7 +307,7 @@ def test_two_first_calls_at_once_install_once_and_an_interrupted_installation_is
         check=False,
     )
     assert shown.returncode == 0, shown.stderr
-    assert "simulate" in shown.stdout
+    assert "--quiet" in shown.stdout
     shutil.rmtree(root)
 
 

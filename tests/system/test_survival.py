@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,5 +128,41 @@ def test_ctrl_c_in_the_middle_leaves_no_process_and_the_run_goes_on_at_the_next_
         up.process.wait(10)
         _gone, alive = psutil.wait_procs(processes, timeout=1)
         assert [process for process in alive if is_at_work(process)] == []
-    with house.running(tmp_path, AWASE_LEASE_S="8") as up:
+    with house.running(tmp_path, AWASE_LEASE_S="3600") as up:
         assert artifacts(up.wait_for_end(pilot_id)) == expected
+
+
+def test_after_a_sudden_end_of_everything_the_next_start_goes_on_before_any_lease_ends(
+    tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    with house.running(tmp_path) as up:
+        pilot_id = up.launch(long_pilot())
+        up.wait_for_round(pilot_id, 1)
+        processes = up.processes()
+        up.process.kill()
+        up.process.wait(10)
+        _gone, alive = psutil.wait_procs(processes, timeout=5)
+        assert [process for process in alive if is_at_work(process)] == []
+    with house.running(tmp_path, AWASE_LEASE_S="3600") as up:
+        assert artifacts(up.wait_for_end(pilot_id)) == expected
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_and_another_while_it_stops_leave_no_process(
+    sent: signal.Signals, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        house.command("up", "--port", "0", "--data-dir", str(tmp_path)),
+        cwd=house.ROOT, env=house.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        start = psutil.Process(process.pid)
+        house.until(lambda: len(start.children()) >= 2, "broker and worker run")
+        children = start.children(recursive=True)
+        process.send_signal(sent)
+        time.sleep(0.2)
+        process.send_signal(sent)
+        said, _ = process.communicate(timeout=15)
+        assert process.returncode != 0
+        assert "Traceback" not in said
+        _gone, alive = psutil.wait_procs(children, timeout=5)
+        assert [child for child in alive if is_at_work(child)] == []

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli import workers
+from dimat.spec import PilotSpec
+from worker.data.pilot_file import read_pilot
 from worker.data.samples import DATA_DIR
 from worker.simulate import main, write_json
 
@@ -21,9 +24,63 @@ def small_pilot(tmp_path: Path) -> Path:
     return path
 
 
+def spec_of(path: Path) -> PilotSpec:
+    return read_pilot(path)[0]
+
+
+def test_every_round_of_every_arm_is_told_while_it_goes_on_unless_quiet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_of(small_pilot(tmp_path))
+    assert main(spec)
+    told = capsys.readouterr()
+    lines = told.err.splitlines()
+    assert [(line.split()[2], line.split("round ")[1][:6]) for line in lines] == [
+        (arm.name, f"{round} of 1") for arm in spec.arms for round in (0, 1)
+    ]
+    assert all("all-site" in line and "own-site" in line for line in lines)
+    assert main(spec, quiet=True)
+    quiet = capsys.readouterr()
+    assert quiet.err == ""
+    assert len(quiet.out.splitlines()) == len(told.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file"), ("folder", "Is a directory"), ("name = ", "is not a TOML file: "), ("\udcff", "not a TOML")],
+)  # fmt: skip
+def test_a_file_that_is_no_pilot_is_one_line_with_what_to_do(
+    content: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pilot.toml"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(SystemExit) as ended:
+        workers.simulate(path, None, quiet=False)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("awase: ")
+    assert str(path) in line
+    assert said in line
+    assert "data/pilots/demo.toml" in line
+
+
+def test_a_result_that_cannot_be_written_is_told_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(SystemExit):
+        workers.simulate(small_pilot(tmp_path), tmp_path / "a file" / "result.json", quiet=False)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot write" in line
+    assert "--json" in line
+
+
 def test_result_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "deep" / "result.json"
-    assert main(small_pilot(tmp_path), target)
+    assert main(spec_of(small_pilot(tmp_path)), target)
     result = json.loads(target.read_text())
     assert {run["state"] for run in result["runs"]} == {"completed"}
     assert [path.name for path in target.parent.iterdir()] == ["result.json"]
@@ -35,7 +92,7 @@ def test_a_run_that_failed_says_why(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = small_pilot(tmp_path)
     text = path.read_text().replace("warmup_lr = 0.03", "warmup_lr = 10.0")
     path.write_text(text.replace("weight_decay = 5e-4", "weight_decay = 1.0"))
-    assert not main(path)
+    assert not main(spec_of(path))
     printed = capsys.readouterr().out
     assert "local_only failed: The model of site 'site-" in printed
     assert "Lower the learning rate." in printed

@@ -25,9 +25,14 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PilotFileError(f"Cannot read the pilot file '{path}': {error.strerror}.") from error
+        raise PilotFileError(
+            f"Cannot read the pilot file '{path}': {error.strerror}. "
+            "Name a TOML file that you can read, such as data/pilots/demo.toml."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PilotFileError(f"'{path}' is not a TOML file: {error}.") from error
+        raise PilotFileError(
+            f"'{path}' is not a TOML file: {error}. Correct that place; data/pilots/demo.toml is an example."
+        ) from error
     assumptions = content.pop("assumptions", {})
     if not isinstance(assumptions, dict):
         raise PilotFileError(f"'{path}': 'assumptions' must be a table, not {assumptions!r}.")

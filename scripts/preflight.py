@@ -1,0 +1,37 @@
+"""Whether `up` or `demo` could start, asked before an installation of minutes: the supervisor's own checks, early.
+
+Called with the machine's Python: of the product only what needs the standard library alone.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shell import ROOT, Problem
+
+
+def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Port, data directory and its disk, as the options of `up` and `demo` and the environment name them.
+
+    Options that cannot be read are passed over: the program itself will say what is wrong with them.
+
+    Raises:
+        Problem: the start would be refused; in the words in which it would be.
+    """
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    from backend.supervisor.place import StartError, free_port, hold
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--data-dir", default=environment.get("AWASE_DATA_DIR") or str(ROOT / "var"))
+    parser.add_argument("--host", default=environment.get("AWASE_HOST") or "127.0.0.1")
+    parser.add_argument("--port", type=int, default=environment.get("AWASE_PORT") or 8765)
+    try:
+        wanted, _ = parser.parse_known_args(options)
+        with hold(Path(wanted.data_dir)):
+            free_port(wanted.host, wanted.port)
+    except StartError as error:
+        raise Problem(str(error)) from None
+    except (argparse.ArgumentError, OverflowError):
+        return
