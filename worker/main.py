@@ -18,7 +18,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from worker import devices, tasks
 from worker.app import IDLE_QUEUE, make_app
 from worker.messages import WorkerBeat, WorkerLost, site_queue
-from worker.predecessor import Place
+from worker.predecessor import place
 from worker.reporting import Every, RedisReportSender
 from worker.settings import WorkerSettings
 
@@ -30,13 +30,16 @@ def main() -> int:
     """Runs until a signal. Settings come from the environment."""
     settings = WorkerSettings()
     _log_to_file(settings)
+    with place(settings.data_dir, settings.site, settings.worker_id) as before:
+        if before is not None:
+            # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
+            RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
+        return _work(settings)
+
+
+def _work(settings: WorkerSettings) -> int:
     app = make_app(settings.broker_url)
     tasks.register(app, settings)
-    place = Place(settings.data_dir, settings.site)
-    before = place.take(settings.worker_id)
-    if before is not None:
-        # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
-        RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
     queue = site_queue(settings.site) if settings.site else IDLE_QUEUE
     worker: Any = app.Worker(
         hostname=settings.worker_id, queues=[queue], concurrency=settings.worker_concurrency,

@@ -3,19 +3,22 @@ of it; the last test installs for real."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
+import psutil
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from backend import __version__
 from backend.cli.main import app
 from backend.supervisor.place import hold
+from tests.system.house import until
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("awase", "requirements.lock", "pyproject.toml", "scripts")
@@ -89,7 +92,7 @@ def test_the_list_of_commands_names_every_command_of_the_program(machine: Machin
     assert len(set(shown)) == 1
     named = {line.split()[1] for line in shown[0].splitlines() if line.strip().startswith("./awase ")}
     program = typer.main.get_command(app)
-    assert isinstance(program, click.Group)
+    assert isinstance(program, TyperGroup)
     assert named == {*program.commands, "setup", "check", "test", "COMMAND", "--version", "help"}
 
 
@@ -101,7 +104,7 @@ def test_every_command_of_the_program_is_handed_over_and_any_other_word_installs
     assert (mistyped.returncode, machine.installer_calls) == (1, [])
     assert mistyped.stderr == "awase: there is no command 'dmeo'. ./awase help lists them.\n"
     program = typer.main.get_command(app)
-    assert isinstance(program, click.Group)
+    assert isinstance(program, TyperGroup)
     for name in program.commands:
         assert f"program: {name}" in machine.run(name).stdout
 
@@ -287,6 +290,21 @@ def test_two_first_calls_at_once_install_once_and_an_interrupted_installation_is
         key: value for key, value in os.environ.items() if not key.startswith(("AWASE_", "VIRTUAL_ENV"))
     }
 
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        interrupted = _setup(root, environment)
+        started = psutil.Process(interrupted.pid)
+        until(lambda: len(started.children(recursive=True)) >= 2, "a program of the installer runs")  # noqa: B023
+        begun = started.children(recursive=True)
+        if number == signal.SIGTERM:
+            interrupted.send_signal(number)  # as `kill` does: to the launcher alone
+        else:
+            os.killpg(interrupted.pid, number)  # as a terminal does
+        said = interrupted.communicate(timeout=30)[0]
+        _gone, alive = psutil.wait_procs(begun, timeout=10)
+        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+        assert "interrupted. The next call goes on from here." in said
+        assert "Traceback" not in said
+
     both = [_setup(root, environment) for _ in range(2)]
     said = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
@@ -314,5 +332,5 @@ def test_two_first_calls_at_once_install_once_and_an_interrupted_installation_is
 def _setup(root: Path, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [str(root / "awase"), "setup", "--no-pages"],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip

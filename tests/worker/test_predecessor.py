@@ -4,24 +4,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worker.predecessor import Place
+from worker.predecessor import place
 
 TAKE_AND_WAIT = """
 import sys
 from pathlib import Path
-from worker.predecessor import Place
-place = Place(Path(sys.argv[1]), None)
-place.take("first@host")
-print("taken", flush=True)
-sys.stdin.read()
+from worker.predecessor import place
+with place(Path(sys.argv[1]), None, "first@host"):
+    print("taken", flush=True)
+    sys.stdin.read()
 """
 
 
 def test_the_first_worker_of_a_place_has_no_predecessor(tmp_path: Path) -> None:
-    assert Place(tmp_path / "new", "site-01").take("first@host") is None
+    with place(tmp_path / "new", "site-01", "first@host") as before:
+        assert before is None
 
 
-def test_only_a_dead_predecessor_is_named_and_only_once(tmp_path: Path) -> None:
+def test_only_a_dead_predecessor_is_named(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", TAKE_AND_WAIT, str(tmp_path)], cwd=root, stdin=subprocess.PIPE,
@@ -29,9 +29,11 @@ def test_only_a_dead_predecessor_is_named_and_only_once(tmp_path: Path) -> None:
     ) as first:  # fmt: skip
         assert first.stdout is not None
         assert first.stdout.readline() == "taken\n"
-        assert Place(tmp_path, None).take("second@host") is None
-        assert Place(tmp_path, "site-01").take("other@host") is None
+        with place(tmp_path, None, "second@host") as before:
+            assert before is None
+        with place(tmp_path, "site-01", "other@host") as before:
+            assert before is None
         first.kill()
-    place = Place(tmp_path, None)
-    assert place.take("third@host") == "first@host"
+    with place(tmp_path, None, "third@host") as before:
+        assert before == "first@host"
     assert (tmp_path / "worker.lock").read_text() == "third@host"
