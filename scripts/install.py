@@ -47,6 +47,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stamp", required=True)
+    parser.add_argument("--launcher", type=int, required=True, help="process id of who called")
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--dev", action="store_true")
     parser.add_argument(
@@ -54,7 +55,7 @@ def main() -> int:
     )
     wanted = parser.parse_args([argument for argument in sys.argv[1:] if argument])
     wants_pages = wanted.pages and os.environ.get("AWASE_PAGES") != "no"
-    _end_on_signals()
+    end_on_signals(wanted.launcher)
     try:
         if not _is_done(wanted.stamp, wants_pages, wanted.dev):
             if wanted.start is not None:
@@ -75,12 +76,14 @@ def main() -> int:
     return 0
 
 
-def _end_on_signals() -> None:
+def end_on_signals(launcher: int) -> None:
     """Ctrl-C, a closed terminal, `kill`, the death of the launcher: end, with every program that was started."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop())
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != launcher:  # it ended before this was said
+        stop()
 
 
 def disk_problem(free_bytes: int) -> str | None:

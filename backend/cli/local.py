@@ -47,6 +47,11 @@ def supervise(settings: Settings, work: Work) -> int:
         return asyncio.run(_supervise(settings, work))
     except StartError as error:
         fail(str(error))
+    except OSError as error:
+        fail(
+            f"{error.filename or settings.data_dir}: {error.strerror}. "
+            "Correct this (disk full? no permission?) and start again."
+        )
 
 
 def say_where(local: Local) -> None:

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import redis
+from sqlalchemy.exc import OperationalError
 
 from backend.db.migrate import migrate
 from backend.settings import Settings
@@ -79,7 +80,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         local.children["worker"].on_death = worker.say_lost
         # The worker takes longest to start and needs no database: it begins while that is migrated.
         local.children["worker"].start()
-        await asyncio.to_thread(migrate, settings.database_url)
+        await asyncio.to_thread(_migrate, settings)
         for name in ("coordinator", "api"):
             local.children[name].start()
         await _until_ready(settings, deaths)
@@ -133,6 +134,18 @@ class _Worker:
                 connection.lpush(REPORTS_LIST, WorkerLost(worker_id=self._id).model_dump_json())
         except redis.RedisError:
             pass  # then the lease ends it, a little later
+
+
+def _migrate(settings: Settings) -> None:
+    """Raises: StartError."""
+    try:
+        migrate(settings.database_url)
+    except OperationalError as error:
+        said = str(error.orig).strip().partition("\n")[0]
+        raise StartError(
+            f"the database cannot be used: {said}. Look whether the disk of {settings.data_dir} is full, "
+            "or check DATABASE_URL if you have set it."
+        ) from None
 
 
 async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:

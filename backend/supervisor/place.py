@@ -46,11 +46,11 @@ def hold(data_dir: Path) -> Iterator[None]:
                 f"{NEEDED_BYTES / 1e6:.0f} MB are needed. Free some space or use --data-dir."
             )
         try:
-            lock.seek(0)
-            lock.truncate()
-            lock.write(str(os.getpid()))
-            lock.flush()
-        except OSError as error:  # a quota, or a disk that counts free space otherwise
+            # A quota, or a disk that counts its free space otherwise, is met here. Unbuffered: nothing is left
+            # over to be tried again when the file is closed.
+            os.ftruncate(lock.fileno(), 0)
+            os.pwrite(lock.fileno(), str(os.getpid()).encode(), 0)
+        except OSError as error:
             raise StartError(
                 f"cannot write in the data directory {data_dir}: {error.strerror}. "
                 "Free some space or choose another directory with --data-dir."

@@ -12,6 +12,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 # Works as the installer does: in a thread, with a second way where the first one fails.
 INSTALLER = """
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +25,7 @@ def work():
     except Problem:
         run(["sh", "-c", "echo the second way"], Path(sys.argv[1]))
 
-install._end_on_signals()
+install.end_on_signals(os.getppid())
 with ThreadPoolExecutor(1) as pool:
     try:
         pool.submit(work).result()

@@ -293,13 +293,15 @@ def test_two_first_calls_at_once_install_once_and_an_interrupted_installation_is
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         interrupted = _setup(root, environment)
         started = psutil.Process(interrupted.pid)
-        until(lambda: len(started.children(recursive=True)) >= 2, "a program of the installer runs")  # noqa: B023
+        until((root / ".venv" / "unfinished").exists, "the installation has begun")
         begun = started.children(recursive=True)
         if number == signal.SIGTERM:
             interrupted.send_signal(number)  # as `kill` does: to the launcher alone
         else:
             os.killpg(interrupted.pid, number)  # as a terminal does
         said = interrupted.communicate(timeout=30)[0]
+        (root / ".venv" / "unfinished").unlink()  # a sign of the next one; what is left is no less half done
+        assert not (root / ".venv" / "awase-stamp").exists()
         _gone, alive = psutil.wait_procs(begun, timeout=10)
         assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
         assert "interrupted. The next call goes on from here." in said
