@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from backend.auth import service as auth
 from backend.auth.principal import Principal
-from backend.cli.local import check_writable, fail, say_plainly, say_where, supervise
+from backend.cli.local import fail, say_plainly, say_where, supervise, writable
 from backend.db.session import Database
 from backend.errors import ApiError
 from backend.pilots import repository as pilot_rows
@@ -48,7 +48,7 @@ ENDED = ("completed", *UNDONE)
 def run(settings: Settings, leaves_at_end: bool, json_path: Path | None) -> int:
     """0 when all runs completed, 1 otherwise. The file is written in either case."""
     if json_path is not None:
-        check_writable(json_path)
+        json_path = writable(json_path)
 
     async def work(local: Local, stop: asyncio.Event) -> int:
         database = Database(local.settings.database_url)

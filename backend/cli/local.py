@@ -89,16 +89,22 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def check_writable(path: Path) -> None:
-    """A result of minutes must not be lost because its folder is missing."""
+def writable(path: Path) -> Path:
+    """The file behind `path`, which can be replaced: a result of minutes must not be lost because its folder
+    is missing, and a device is no file to replace. Ends the program with one line otherwise."""
     try:
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        path.open("a").close()
-        if is_new:
+        if not path.exists():
+            path.open("a").close()
             path.unlink()
+        elif not path.is_file():
+            fail(f"cannot write {path}: it is not a file. Choose another one with --json.")
+        else:
+            path.open("a").close()
     except OSError as error:
         fail(f"cannot write {path}: {error.strerror}. Choose another file with --json.")
+    return path
 
 
 def say_plainly(line: str) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from backend.cli.local import check_writable, fail
+from backend.cli.local import fail, writable
 
 
 def worker(site: str | None, data_dir: Path | None) -> NoReturn:
@@ -33,7 +33,7 @@ def simulate(pilot: Path, json_path: Path | None, quiet: bool) -> int:
     try:
         spec, _assumptions = pilot_file.read_pilot(pilot)
         if json_path is not None:
-            check_writable(json_path)
+            json_path = writable(json_path)
         completed = import_module("worker.simulate").main(spec, json_path, quiet)
     except (pilot_file.PilotFileError, errors.DimatError) as error:
         fail(str(error))

@@ -116,6 +116,25 @@ def test_a_taken_port_is_refused_by_its_number(up: House, tmp_path: Path) -> Non
     assert "--port" in refused.stderr
 
 
+@pytest.mark.parametrize("most_bytes", [0, 100_000])
+def test_a_disk_that_takes_no_more_is_told_in_one_line(most_bytes: int, tmp_path: Path) -> None:
+    """Of the lock, the first file, or only of the database: a limit of the system refuses what is longer."""
+    data_dir = tmp_path / "data"
+    limited = [
+        "prlimit",
+        f"--fsize={most_bytes}",
+        *house.command("up", "--port", "0", "--data-dir", str(data_dir)),
+    ]
+    refused = subprocess.run(
+        limited, cwd=house.ROOT, env=house.environment(), capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("awase: ")
+    assert str(data_dir) in line
+    assert "disk" in line or "space" in line
+
+
 def test_ctrl_c_in_the_middle_leaves_no_process_and_the_run_goes_on_at_the_next_start(
     tmp_path: Path, expected: dict[str, Any]
 ) -> None:

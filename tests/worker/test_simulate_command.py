@@ -1,6 +1,7 @@
 """`awase simulate`: from a pilot file to a table and a file of results."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,12 +68,16 @@ def test_a_file_that_is_no_pilot_is_one_line_with_what_to_do(
     assert "data/pilots/demo.toml" in line
 
 
+@pytest.mark.parametrize("target", ["a file/result.json", "a folder", "a pipe", "a link to the pipe"])
 def test_a_result_that_cannot_be_written_is_told_before_anything_is_computed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a file").touch()
+    (tmp_path / "a folder").mkdir()
+    os.mkfifo(tmp_path / "a pipe")
+    (tmp_path / "a link to the pipe").symlink_to("a pipe")
     with pytest.raises(SystemExit):
-        workers.simulate(small_pilot(tmp_path), tmp_path / "a file" / "result.json", quiet=False)
+        workers.simulate(small_pilot(tmp_path), tmp_path / target, quiet=False)
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot write" in line
     assert "--json" in line
