@@ -44,7 +44,7 @@ def _telling(spec: PilotSpec) -> OnRound:
         print(
             f"{time.perf_counter() - began:6.1f} s  {arm.name:<16}{which}"
             f"round {found.round} of {spec.rounds}   "
-            f"all-site {f'{100 * sum(every) / len(every):.1f} %' if every else '-'}   own-site {100 * own:.1f} %",
+            f"all-site {f'{100 * sum(every) / len(every):.1f}%' if every else '-'}   own-site {100 * own:.1f}%",
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
@@ -113,4 +113,4 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def _percent(accuracy: dict[str, Any] | None) -> str:
-    return "-" if accuracy is None else f"{100 * accuracy['mean']:.1f} %"
+    return "-" if accuracy is None else f"{100 * accuracy['mean']:.1f}%"

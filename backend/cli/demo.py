@@ -213,7 +213,7 @@ def _why(arm: str, state: str, reason: Text | None) -> str:
 
 
 def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.1f} %"
+    return "-" if fraction is None else f"{100 * fraction:.1f}%"
 
 
 def _write(path: Path, result: Result) -> None:
