@@ -119,9 +119,10 @@ def create_user(session: Session, who: Principal, body: UserCreate, settings: Se
 
 def fresh_link(session: Session, who: Principal, user_id: str, settings: Settings) -> SignInLink:
     """A new sign-in link; older unused ones of the user no longer work. Raises: NotFound."""
-    if repository.user_by_id(session, user_id) is None:
+    user = repository.user_by_id(session, user_id)
+    if user is None:
         raise NotFound("user", user_id)
-    audit.record(session, who, "sign_in_link_created", "user", user_id)
+    audit.record(session, who, "sign_in_link_created", "user", user_id, name=user.name)
     return _new_link(session, user_id, settings)
 
 
@@ -184,7 +185,7 @@ def first_admin_link(session: Session, settings: Settings) -> str:
     user = repository.first_user_with_role(session, "admin")
     if user is None:
         user = _add_user(session, FIRST_ADMIN, "admin")
-    audit.record(session, system(user), "sign_in_link_created", "user", user.id)
+    audit.record(session, system(user), "sign_in_link_created", "user", user.id, name=user.name)
     return _new_link(session, user.id, settings).sign_in_link
 
 

@@ -147,7 +147,7 @@ def _arm_line(look: Look, panel: int, index: int, name: str, found: Accuracies, 
 def _axes(look: Look, panels: Panels, rounds: int) -> dict[str, object]:
     axes: dict[str, object] = {}
     for number, (measure, _) in enumerate(panels, 1):
-        axes[layout_axis("x", number)] = round_axis(look, rounds, number)
+        axes[layout_axis("x", number)] = round_axis(look, rounds, number, title="axis_round_merge")
         axes[layout_axis("y", number)] = accuracy_axis(look, look.t(f"axis_{measure}"), number, len(panels))
     return axes
 

@@ -1,9 +1,10 @@
 """Bytes over links: by round and by link for a run, by arm for a pilot."""
 
 from typing import Any
+from unicodedata import east_asian_width
 
 from backend.figures import palette
-from backend.figures.frame import Look, Trace, axis, domain, empty, layout, plain, round_axis
+from backend.figures.frame import Look, Trace, axis, domain, empty, heading, layout, plain, round_axis
 from backend.figures.schemas import Figure, Table
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.numbers import byte_unit, num_bytes
@@ -12,6 +13,9 @@ from backend.roi.numbers import byte_unit, num_bytes
 KINDS = ("align", "merge", "wasted")
 _PATTERNS = {"align": "/", "merge": "", "wasted": "x"}
 Totals = dict[str, int]
+# The names of the sites beside and under the map take the rest.
+MAP_WIDTH, MAP_HEIGHT = [0.34, 1.0], [0.0, 0.36]
+NAMES_UP_TO, NUMBERS_UP_TO = 16, 12
 
 
 def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
@@ -30,8 +34,15 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         if any(by_round[round].get(kind) for round in rounds)
     ]
     data.append(_sum_line(look, rounds, so_far, total_divisor))
-    data.append(_link_map(facts, run, look))
+    links, links_heading = _link_map(facts, run, look)
+    data.append(links)
+    names = {
+        "tickvals": list(range(len(facts.sites))),
+        "ticktext": [plain(_short(site.label)) for site in facts.sites],
+        "showgrid": False,
+    }
     axes = {
+        "annotations": [links_heading],
         "barmode": "stack",
         "bargap": 0.35,
         "xaxis": round_axis(look, facts.rounds, 1, first=-0.6),
@@ -40,11 +51,12 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
             look, look.t("axis_bytes_sum", unit=total_unit),
             overlaying="y", side="right", anchor="x", rangemode="tozero", showgrid=False, tickmode="auto", nticks=6,
         ),
-        "xaxis3": axis(look, look.t("axis_to"), anchor="y3", type="category", tickangle=-45, showgrid=False),
-        "yaxis3": axis(
-            look, look.t("axis_from"), anchor="x3", domain=_map_domain(), type="category",
-            autorange="reversed", showgrid=False,
-        ),
+        "xaxis3": axis(look, "", anchor="y3", domain=MAP_WIDTH, tickangle=-45, **names),
+        # Its names stand beside the map only: with a margin for them the bars above would be as narrow.
+        "yaxis3": {
+            **axis(look, "", anchor="x3", domain=MAP_HEIGHT, autorange="reversed", **names),
+            "automargin": False,
+        },
     }  # fmt: skip
     shape = layout(look, axes, height=720)
     # The bars' legend stands on top, since the map below needs the room of its names.
@@ -169,41 +181,58 @@ def _sum_line(look: Look, rounds: list[int], so_far: list[int], divisor: int) ->
     }
 
 
-def _map_domain() -> list[float]:
-    # The names of the sites under the map take the rest.
-    return [0.0, 0.38]
-
-
-def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> Trace:
-    names = [plain(site.label) for site in facts.sites]
-    size = range(len(names))
+def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> tuple[Trace, dict[str, Any]]:
+    """The map and its heading. The numbers stand in the cells: on a full topology all colours are alike."""
+    size = range(len(facts.sites))
     counts = [[_both(run, a, b) if (a, b) in run.by_link else None for b in size] for a in size]
     largest = max(count for row in counts for count in row if count is not None)
     divisor, unit = byte_unit(largest)
-    # Never zero: a scale without length is drawn with made-up ends.
-    most = max(largest / divisor, 1)
     low, middle, high = look.colours.scale
-    return {
+    trace = {
         "type": "heatmap",
-        "x": names,
-        "y": names,
+        "x": list(size),
+        "y": list(size),
         "z": [[None if count is None else round(count / divisor, 4) for count in row] for row in counts],
-        "customdata": [["" if count is None else num_bytes(count) for count in row] for row in counts],
+        "customdata": [
+            [
+                ["", ""]
+                if count is None
+                else [f"{facts.sites[a].label} → {facts.sites[b].label}", num_bytes(count)]
+                for b, count in enumerate(row)
+            ]
+            for a, row in enumerate(counts)
+        ],
         "xaxis": "x3",
         "yaxis": "y3",
         "zmin": 0,
-        "zmax": most,
+        # Never zero: a scale without length is drawn with made-up ends.
+        "zmax": max(largest / divisor, 1),
         "xgap": 1,
         "ygap": 1,
         "colorscale": [[0, low], [0.5, middle], [1, high]],
-        "colorbar": {
-            "ticksuffix": f" {unit}", "orientation": "h", "thickness": 8, "outlinewidth": 0,
-            "len": 1.0, "x": 0.5, "y": _map_domain()[1], "yanchor": "bottom", "nticks": 5,
-        },
+        "showscale": False,
+        "texttemplate": "%{z:.3~g}" if len(size) <= NUMBERS_UP_TO else "",
+        "textfont": {"size": 9},
         "showlegend": False,
         "hoverongaps": False,
-        "hovertemplate": look.t("hover_link") + "<br>%{customdata}<extra></extra>",
-    }  # fmt: skip
+        "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
+    }
+    return trace, heading(look, look.t("links_heading", unit=unit), 1, 1) | {"y": MAP_HEIGHT[1]}
+
+
+def _short(name: str) -> str:
+    """Beginning and end of a long name: sites are often told apart by their last word or number."""
+    if _width(name) <= NAMES_UP_TO:
+        return name
+    begin, end = name[: len(name) // 2], name[len(name) // 2 :]
+    while _width(begin) + _width(end) >= NAMES_UP_TO:
+        begin, end = (begin[:-1], end) if _width(begin) > _width(end) else (begin, end[1:])
+    return f"{begin}…{end}"
+
+
+def _width(text: str) -> int:
+    """In Latin letters; a Japanese one takes the room of two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _both(run: RunFacts, a: int, b: int) -> int:

@@ -120,11 +120,13 @@ def axis(look: Look, title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def round_axis(look: Look, rounds: int, panel: int, first: float = -0.3, **more: Any) -> dict[str, Any]:
+def round_axis(
+    look: Look, rounds: int, panel: int, first: float = -0.3, title: str = "axis_round", **more: Any
+) -> dict[str, Any]:
     """The x axis of rounds: all rounds of the run from the start, so that lines grow into it."""
     return axis(
         look,
-        look.t("axis_round"),
+        look.t(title),
         anchor=axis_name("y", panel),
         range=[first, rounds + 0.5],
         tick0=0,

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 MINUS = "\u2212"
-_JOINER = "\u2060"  # without it browsers break the line between a minus and its amount
+_JOINER = "\u2060"  # without it browsers break the line between a sign and its amount
 _SYMBOLS = {"JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 _WHOLE_ONLY = frozenset({"JPY", "KRW"})
 _BYTE_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -25,7 +25,7 @@ def money(amount: Decimal, currency: str, signed: bool = True) -> str:
     smallest = 0 if currency in _WHOLE_ONLY else -2
     exponent = max(smallest, amount.adjusted() - 2) if amount else smallest
     rounded = amount.quantize(Decimal(1).scaleb(exponent), ROUND_HALF_UP)
-    sign = MINUS + _JOINER if rounded < 0 else "+" if signed and rounded > 0 else ""
+    sign = MINUS + _JOINER if rounded < 0 else "+" + _JOINER if signed and rounded > 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(rounded):,.{max(0, -exponent)}f}"
 
 

@@ -40,7 +40,7 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
     create_sites(api.manager, 1)
     body = {"name": "site-01", "data": {"kind": "sample", "dataset": "pendigits"}}
     japanese = api.manager.post("/api/v1/sites", json=body, headers={"Accept-Language": "ja"}).json()
-    assert japanese["title"] == "拠点 の名前「site-01」はすでに使われています。"
+    assert japanese["title"] == "拠点の名前「site-01」はすでに使われています。"
     assert japanese["params"] == {"thing": "site", "name": "site-01"}
     english = api.manager.post("/api/v1/sites?lang=en", json=body, headers={"Accept-Language": "ja"}).json()
     assert english["title"] == "There is already a site named 'site-01'."

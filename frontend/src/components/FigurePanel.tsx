@@ -23,7 +23,7 @@ export function FigurePanel({ of, name, note }: Props) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const title = t(`ui.figure.${name}`);
-  const toggle = (
+  const toggle = query.data && query.data.table.rows.length > 0 && (
     <Button
       size="xs"
       variant="default"
@@ -43,7 +43,7 @@ export function FigurePanel({ of, name, note }: Props) {
         {(figure) => (
           <>
             {note ? null : <p className="aw-figure-summary">{figure.summary}</p>}
-            <Chart figure={figure} label={`${title}. ${figure.summary}`} />
+            {figure.data.length > 0 ? <Chart figure={figure} label={`${title}. ${figure.summary}`} /> : null}
             <div id={id} hidden={!open}>
               {open ? <NumbersTable caption={title} table={figure.table} /> : null}
             </div>

@@ -52,6 +52,18 @@ export function Panel({
   );
 }
 
+/** A panel that stays closed until somebody wants it: what is finished, or of use to few. */
+export function FoldedPanel({ title, children }: { title: ReactNode; children: ReactNode }) {
+  return (
+    <details className="aw-panel aw-fold">
+      <summary>
+        <h2>{title}</h2>
+      </summary>
+      {children}
+    </details>
+  );
+}
+
 export function Kpis({ items }: { items: readonly { label: string; value: ReactNode; note?: ReactNode }[] }) {
   return (
     <dl className="aw-kpis">

@@ -10,6 +10,7 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   revoked: ['calm', 'stop'],
   draft: ['calm', 'draft'],
   launched: ['busy', 'run'],
+  finished: ['good', 'check'],
   decided: ['good', 'check'],
   archived: ['calm', 'stop'],
   queued: ['calm', 'clock'],

@@ -2,7 +2,7 @@
 import { useTranslation } from 'react-i18next';
 import type { Text } from '../api/client';
 
-export type Section = 'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors';
+export type Section = 'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors' | 'audit';
 type Param = string | number | boolean | null | undefined;
 
 export function useSay() {

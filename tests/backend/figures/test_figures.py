@@ -175,7 +175,7 @@ def test_roi_without_a_control_result_says_why() -> None:
 def test_japanese_money_is_counted_in_ten_thousands() -> None:
     facts = dataclasses.replace(two_arms(), assumptions=assumptions(one_off_cost=Decimal(2_000_000)))
     figure = build.pilot_figure(facts, "roi", Look("ja", "light"))
-    assert figure.layout["yaxis"]["title"]["text"] == "差引額(万円)"
+    assert figure.layout["yaxis"]["title"]["text"] == "差引額（万円）"
 
 
 def test_markup_in_a_site_name_is_shown_not_obeyed() -> None:

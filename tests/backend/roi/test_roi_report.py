@@ -39,7 +39,7 @@ def test_they_disagree_too_when_only_the_last_round_shows_a_gain() -> None:
     assert found.sentence.code == "disagree_all_rises"
     # In round 4: 0.05 up and 0.1 down, x 1,000 x 20 x 2 sites.
     assert (found.sentence.params["all_latest"], found.sentence.params["own_latest"]) == (
-        "+¥2,000",
+        "+\u2060¥2,000",
         "−\u2060¥4,000",
     )
 
@@ -165,11 +165,11 @@ def test_few_and_many_sites_are_counted_alike(num_sites: int) -> None:
 @pytest.mark.parametrize(
     ("amount", "currency", "shown"),
     [
-        ("1234567.8", "JPY", "+¥1,230,000"),
+        ("1234567.8", "JPY", "+\u2060¥1,230,000"),
         ("-68312", "JPY", "\u2212\u2060¥68,300"),
         ("0.4", "JPY", "¥0"),
-        ("9.996", "USD", "+$10.00"),
-        ("0.123", "EUR", "+€0.12"),
+        ("9.996", "USD", "+\u2060$10.00"),
+        ("0.123", "EUR", "+\u2060€0.12"),
         ("0", "USD", "$0.00"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -83,3 +84,15 @@ def _all_errors(base: type[dimat.errors.DimatError]) -> Iterator[type[dimat.erro
     for cls in base.__subclasses__():
         yield cls
         yield from _all_errors(cls)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_everything_that_is_audited_can_be_said(lang: str) -> None:
+    source = "".join(
+        path.read_text() for path in Path(dimat.errors.__file__).parents[1].glob("backend/*/*.py")
+    )
+    calls = re.findall(r"audit\.record\((.*?)\)\n", source, re.DOTALL)
+    # Every text of a call up to the kind of thing is an action, or (in a choice) one of two.
+    actions = {text for call in calls for text in re.findall(r'"(\w+_\w+|signed_in)"', call)}
+    assert {"pilot_launched", "site_revoked", "site_updated"} <= actions
+    assert [action for action in actions if find(lang, f"audit.{action}") is None] == []

@@ -13,6 +13,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
+import { pilotState } from '../pilots/pilotState';
 
 const FOLLOWED = ['/api/v1/runs', '/api/v1/pilots', '/api/v1/sites'];
 
@@ -105,7 +106,7 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
     <Link to={`/pilots/${pilot.id}`} className="aw-card">
       <span className="aw-card-head">
         <span className="aw-card-title">{pilot.title || pilot.name}</span>
-        <StateBadge of="pilot" state={pilot.state} />
+        <StateBadge of="pilot" state={pilotState(pilot)} />
       </span>
       <span className="aw-sub">
         {t('ui.pilots.counts', {

@@ -19,19 +19,22 @@ const AMOUNTS: readonly (readonly [keyof MoneyDraft, string, string])[] = [
   ['roundDays', 'round_days', 'round_days'],
 ];
 
-export function MoneyFields({ draft, change, errors }: FieldsProps) {
+/** `always`: without the choice to leave the assumptions out. */
+export function MoneyFields({ draft, change, errors, always = false }: FieldsProps & { always?: boolean }) {
   const { t } = useTranslation();
   const { money } = draft;
   const set = (part: Partial<MoneyDraft>) => change({ money: { ...money, ...part } });
   return (
     <Panel title={t('ui.pilot.assumptions')}>
       <div className="aw-stack">
-        <Checkbox
-          label={t('ui.new.with_money')}
-          description={t('ui.new.with_money_help')}
-          checked={draft.withMoney}
-          onChange={(event) => change({ withMoney: event.currentTarget.checked })}
-        />
+        {always ? null : (
+          <Checkbox
+            label={t('ui.new.with_money')}
+            description={t('ui.new.with_money_help')}
+            checked={draft.withMoney}
+            onChange={(event) => change({ withMoney: event.currentTarget.checked })}
+          />
+        )}
         {draft.withMoney ? (
           <>
             {isExample(money) ? (

@@ -182,12 +182,15 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
           void saveDraft();
         }}
       >
-        <BasicFields {...fields} sites={usable} setSites={setSites} />
-        <DataFields {...fields} />
-        <ModelFields {...fields} />
-        <TopologyFields topology={topology} errors={errors} />
-        <ArmFields {...fields} />
-        <MoneyFields {...fields} />
+        {mayWrite ? null : <Note>{t('ui.may_not')}</Note>}
+        <fieldset className="aw-whole" disabled={!mayWrite}>
+          <BasicFields {...fields} sites={usable} setSites={setSites} />
+          <DataFields {...fields} />
+          <ModelFields {...fields} />
+          <TopologyFields topology={topology} errors={errors} />
+          <ArmFields {...fields} />
+          <MoneyFields {...fields} />
+        </fieldset>
         {mayWrite ? (
           <div className="aw-actions">
             <Button type="submit" variant="default" loading={busy}>
@@ -199,9 +202,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
               </Button>
             ) : null}
           </div>
-        ) : (
-          <Note>{t('ui.may_not')}</Note>
-        )}
+        ) : null}
       </form>
     </Page>
   );

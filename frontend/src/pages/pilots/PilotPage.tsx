@@ -11,7 +11,7 @@ import { DataTable } from '../../components/DataTable';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { LiveMark } from '../../components/LiveMark';
-import { Page, Panel } from '../../components/Page';
+import { FoldedPanel, Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useLive } from '../../live/useLive';
@@ -22,6 +22,7 @@ import { PilotHeadline } from './PilotHeadline';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
+import { pilotState } from './pilotState';
 
 type Pilot = Schemas['Pilot'];
 const FOLLOWED = ['/api/v1/pilots/', '/api/v1/runs'];
@@ -49,7 +50,7 @@ function LivePilot({ id }: { id: string }) {
           lead={found.title ? found.name : undefined}
           actions={
             <>
-              <StateBadge of="pilot" state={found.state} />
+              <StateBadge of="pilot" state={pilotState(found)} />
               {busy(found) ? <LiveMark connection={connection} /> : null}
               <PilotActions pilot={found} />
             </>
@@ -58,9 +59,9 @@ function LivePilot({ id }: { id: string }) {
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
-            <Panel title={t('ui.events')}>
+            <FoldedPanel title={t('ui.events')}>
               <EventLog events={events} />
-            </Panel>
+            </FoldedPanel>
           )}
           <OwnData />
         </Page>

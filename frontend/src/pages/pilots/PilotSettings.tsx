@@ -1,8 +1,12 @@
-/* What the pilot is made of, read-only: a launched pilot never changes under its results. */
+/* What the pilot is made of: a launched pilot never changes under its results; what they are worth may. */
+import { Button } from '@mantine/core';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Panel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
+import { useMay } from '../../api/session';
+import { ChangeMoney } from './ChangeMoney';
 import { useFormats } from '../../i18n/useFormats';
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
@@ -43,10 +47,18 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
 function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const may = useMay('pilots.write');
+  const [changing, setChanging] = useState(false);
+  if (changing) return <ChangeMoney pilot={pilot} done={() => setChanging(false)} />;
+  const change = may ? (
+    <Button size="xs" variant="default" onClick={() => setChanging(true)}>
+      {t('ui.pilot.change_assumptions')}
+    </Button>
+  ) : null;
   const given = pilot.assumptions;
   if (!given) {
     return (
-      <Panel title={t('ui.pilot.assumptions')}>
+      <Panel title={t('ui.pilot.assumptions')} aside={change}>
         <p className="aw-soft">{t('roi.no_assumptions')}</p>
       </Panel>
     );
@@ -73,11 +85,14 @@ function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
     <Panel
       title={t('ui.pilot.assumptions')}
       aside={
-        given.example ? (
-          <Tag tone="warn" icon="warn">
-            {t('ui.roi.example')}
-          </Tag>
-        ) : null
+        <>
+          {given.example ? (
+            <Tag tone="warn" icon="warn">
+              {t('ui.roi.example')}
+            </Tag>
+          ) : null}
+          {change}
+        </>
       }
     >
       <Pairs facts={facts} />

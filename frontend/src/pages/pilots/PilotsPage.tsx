@@ -11,6 +11,7 @@ import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
+import { pilotState } from './pilotState';
 
 type Pilot = Schemas['Pilot'];
 const FOLLOWED = ['/api/v1/pilots'];
@@ -46,7 +47,7 @@ export function PilotsPage() {
     {
       key: 'state',
       label: t('ui.state_label'),
-      cell: (pilot) => <StateBadge of="pilot" state={pilot.state} />,
+      cell: (pilot) => <StateBadge of="pilot" state={pilotState(pilot)} />,
     },
     {
       key: 'sites',

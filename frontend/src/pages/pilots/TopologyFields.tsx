@@ -8,7 +8,7 @@ import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import { useSiteNames } from '../sites/useSiteNames';
 import { TopologyEditor } from '../topologies/Editor';
-import { restrictedTo } from '../topologies/links';
+import { takenOver } from '../topologies/links';
 import type { Topology } from '../topologies/useTopology';
 
 export function TopologyFields({ topology, errors }: { topology: Topology; errors: Map<string, string> }) {
@@ -22,7 +22,7 @@ export function TopologyFields({ topology, errors }: { topology: Topology; error
     const found = saved.data?.items.find((one) => one.id === id);
     if (!found) return;
     setTaken(id);
-    topology.setSpec({ ...restrictedTo(found.spec, names), weights: null });
+    topology.setSpec(takenOver(found.spec, found.site_names, names));
   };
   return (
     <Panel title={t('ui.new.topology')}>

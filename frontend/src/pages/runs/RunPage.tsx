@@ -74,6 +74,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     params: { path: { pilot_id: run.pilot_id } },
   });
   const simulated = pilot.data?.spec.evaluation?.all_site !== 'none';
+  const after = { round: formats.number(Math.max(0, run.rounds_done)) };
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -124,12 +125,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {
             label: t('ui.run.own_site'),
             value: formats.percent(run.own_site_mean),
-            note: t('ui.run.mean_note'),
+            note: t('ui.run.mean_note', after),
           },
           {
             label: t('ui.run.all_site'),
             value: formats.percent(run.all_site_mean),
-            note: simulated ? t('ui.run.simulated_note') : t('ui.run.mean_note'),
+            note: simulated ? t('ui.run.simulated_note', after) : t('ui.run.mean_note', after),
           },
           {
             label: t('ui.run.exchanged'),

@@ -92,8 +92,10 @@ function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
   ];
   const failed = steps.filter((step) => step.state === 'failed');
   return (
-    <>
-      <h3>{title}</h3>
+    <details className="aw-fold" open={done < steps.length}>
+      <summary>
+        <h3>{title}</h3>
+      </summary>
       {failed.length > 0 ? (
         <Note tone="bad" icon="warn">
           {t('ui.steps.failed', { names: formats.list(failed.map((step) => step.display_name)) })}
@@ -105,6 +107,6 @@ function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
         rows={steps}
         rowKey={(step) => `${step.kind} ${step.site_index}`}
       />
-    </>
+    </details>
   );
 }

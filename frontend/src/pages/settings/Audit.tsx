@@ -5,11 +5,13 @@ import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
 import { Panel } from '../../components/Page';
+import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 
 export function Audit() {
   const { t } = useTranslation();
   const formats = useFormats();
+  const say = useSay();
   const audit = api.useInfiniteQuery(
     'get',
     '/api/v1/audit',
@@ -26,12 +28,15 @@ export function Audit() {
     {
       key: 'what',
       label: t('ui.settings.audit_what'),
-      cell: (entry) => <code className="aw-code">{entry.action}</code>,
-    },
-    {
-      key: 'thing',
-      label: t('ui.settings.audit_thing'),
-      cell: (entry) => String(entry.params.name ?? entry.thing_id),
+      cell: (entry) => (
+        <>
+          {say('audit', {
+            code: entry.action,
+            params: { name: entry.thing_id, ...entry.params },
+          })}
+          <span className="aw-sub">{entry.thing_id}</span>
+        </>
+      ),
     },
   ];
   return (

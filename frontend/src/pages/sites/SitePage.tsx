@@ -12,6 +12,7 @@ import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
+import { ConnectSite } from './ConnectSite';
 import { OwnData } from './OwnData';
 
 type Site = Schemas['Site'];
@@ -63,7 +64,8 @@ function SiteForm({ site }: { site?: Site }) {
       message: t('ui.sites.saved', { name: answer.data.display_name || answer.data.name }),
     });
     await refresh('/api/v1/sites');
-    void go('/sites');
+    // A site on a machine of its own is not connected yet: its page says how.
+    void go(site === undefined && placement === 'remote' ? `/sites/${answer.data.id}` : '/sites');
   };
   const revoke = async (target: Site) => {
     const { error: problem } = await http.PATCH('/api/v1/sites/{site_id}', {
@@ -81,8 +83,10 @@ function SiteForm({ site }: { site?: Site }) {
       actions={site ? <StateBadge of="site" state={site.state} /> : null}
     >
       {dialog}
+      {site?.placement === 'remote' && site.state !== 'revoked' ? <ConnectSite site={site} /> : null}
       <div className="aw-grid2">
         <Panel title={site ? t('ui.sites.change') : t('ui.sites.describe')}>
+          {may ? null : <Note>{t('ui.may_not')}</Note>}
           <form className="aw-form" onSubmit={(event) => void submit(event)} noValidate>
             {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
             <TextInput
@@ -92,7 +96,7 @@ function SiteForm({ site }: { site?: Site }) {
               onChange={(event) => setName(event.currentTarget.value)}
               error={errorAt(errors, 'name')}
               required
-              disabled={site !== undefined}
+              disabled={site !== undefined || !may}
               autoComplete="off"
             />
             <TextInput
@@ -114,7 +118,7 @@ function SiteForm({ site }: { site?: Site }) {
               value={placement}
               onChange={(value) => setPlacement(value === 'remote' ? 'remote' : 'local')}
               error={errorAt(errors, 'placement')}
-              disabled={site !== undefined}
+              disabled={site !== undefined || !may}
             />
             <Select
               label={t('ui.sites.dataset')}
@@ -159,9 +163,7 @@ function SiteForm({ site }: { site?: Site }) {
                   </Button>
                 ) : null}
               </div>
-            ) : (
-              <Note>{t('ui.may_not')}</Note>
-            )}
+            ) : null}
           </form>
         </Panel>
         {site ? <SiteFacts site={site} /> : <OwnData />}

@@ -31,7 +31,14 @@ function Existing({ id }: { id: string }) {
 
 function Fresh() {
   const sites = useSiteNames();
-  return <Answer query={sites}>{(page) => <Form names={page.items.map((site) => site.name)} />}</Answer>;
+  return <Answer query={sites}>{(page) => <Form names={suggested(page.items)} />}</Answer>;
+}
+
+/** The sites that can take part today; all that may ever, where those are too few to link. */
+function suggested(sites: readonly Schemas['Site'][]): string[] {
+  const usable = sites.filter((site) => site.state !== 'revoked');
+  const connected = usable.filter((site) => site.state === 'online' || site.placement === 'local');
+  return (connected.length >= 2 ? connected : usable).map((site) => site.name);
 }
 
 function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }) {
@@ -76,49 +83,52 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
     >
       <form className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
         {error ? <ProblemNote error={error} /> : null}
-        <Panel title={t('ui.topology.basics')}>
-          <div className="aw-fields">
-            <TextInput
-              label={t('ui.topology.name')}
-              description={t('ui.sites.name_help')}
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-              error={errorAt(errors, 'name')}
-              required
-              autoComplete="off"
-            />
-            <MultiSelect
-              label={t('ui.topology.sites')}
-              description={t('ui.topology.sites_help')}
-              data={[...new Set([...(sites.data?.items ?? []).map((site) => site.name), ...chosen])].map(
-                (value) => ({
-                  value,
-                  label: sites.shown(value),
-                }),
-              )}
-              value={[...chosen]}
-              onChange={topology.setSites}
-              error={errorAt(errors, 'site_names')}
-              searchable
-              required
-            />
-          </div>
-        </Panel>
-        <Panel title={t('ui.topology.links')}>
-          {chosen.length < 2 ? (
-            <Empty
-              icon="site"
-              title={t('ui.topology.too_few')}
-              action={
-                <Button component={Link} to="/sites/new" variant="default">
-                  {t('ui.sites.new')}
-                </Button>
-              }
-            />
-          ) : (
-            <TopologyEditor topology={topology} shown={sites.shown} />
-          )}
-        </Panel>
+        {may ? null : <Note>{t('ui.may_not')}</Note>}
+        <fieldset className="aw-whole" disabled={!may}>
+          <Panel title={t('ui.topology.basics')}>
+            <div className="aw-fields">
+              <TextInput
+                label={t('ui.topology.name')}
+                description={t('ui.sites.name_help')}
+                value={name}
+                onChange={(event) => setName(event.currentTarget.value)}
+                error={errorAt(errors, 'name')}
+                required
+                autoComplete="off"
+              />
+              <MultiSelect
+                label={t('ui.topology.sites')}
+                description={t('ui.topology.sites_help')}
+                data={[...new Set([...(sites.data?.items ?? []).map((site) => site.name), ...chosen])].map(
+                  (value) => ({
+                    value,
+                    label: sites.shown(value),
+                  }),
+                )}
+                value={[...chosen]}
+                onChange={topology.setSites}
+                error={errorAt(errors, 'site_names')}
+                searchable
+                required
+              />
+            </div>
+          </Panel>
+          <Panel title={t('ui.topology.links')}>
+            {chosen.length < 2 ? (
+              <Empty
+                icon="site"
+                title={t('ui.topology.too_few')}
+                action={
+                  <Button component={Link} to="/sites/new" variant="default">
+                    {t('ui.sites.new')}
+                  </Button>
+                }
+              />
+            ) : (
+              <TopologyEditor topology={topology} shown={sites.shown} />
+            )}
+          </Panel>
+        </fieldset>
         {may ? (
           <div className="aw-actions">
             <Button type="submit" loading={busy}>
@@ -128,9 +138,7 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
               {t('ui.back')}
             </Button>
           </div>
-        ) : (
-          <Note>{t('ui.may_not')}</Note>
-        )}
+        ) : null}
       </form>
     </Page>
   );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasLink, neighbours, restrictedTo, toggled } from './links';
+import { hasLink, neighbours, restrictedTo, takenOver, toggled } from './links';
 
 describe('links', () => {
   it('a link is the same in both directions', () => {
@@ -22,5 +22,13 @@ describe('links', () => {
       hub: null,
       links: [{ a: 'x', b: 'y' }],
     });
+  });
+  it('own weights follow their sites into the order of a pilot', () => {
+    const spec = { kind: 'full' as const, mixing: 'custom' as const, weights: [[0.9, 0.1], [0.4, 0.6]] }; // prettier-ignore
+    expect(takenOver(spec, ['x', 'y'], ['y', 'x']).weights).toEqual([[0.6, 0.4], [0.1, 0.9]]); // prettier-ignore
+  });
+  it('own weights of other sites give way to the usual mixing', () => {
+    const spec = { kind: 'full' as const, mixing: 'custom' as const, weights: [[0.9, 0.1], [0.4, 0.6]] }; // prettier-ignore
+    expect(takenOver(spec, ['x', 'y'], ['x', 'z'])).toMatchObject({ mixing: 'metropolis', weights: null });
   });
 });

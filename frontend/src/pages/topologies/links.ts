@@ -28,6 +28,20 @@ export function restrictedTo(spec: Spec, names: readonly string[]): Spec {
   };
 }
 
+/** A saved topology's spec for the sites of a pilot. Own weights are kept where the sites are the same ones, in
+    the pilot's order; for other sites they mean nothing, and the usual mixing takes their place. */
+export function takenOver(spec: Spec, from: readonly string[], names: readonly string[]): Spec {
+  const places = names.map((name) => from.indexOf(name));
+  const kept = restrictedTo(spec, names);
+  if (!spec.weights) return kept;
+  if (from.length !== names.length || places.includes(-1))
+    return { ...kept, mixing: 'metropolis', weights: null };
+  return {
+    ...kept,
+    weights: places.map((row) => places.map((column) => spec.weights?.[row]?.[column] ?? 0)),
+  };
+}
+
 function same(link: Link, a: string, b: string): boolean {
   return (link.a === a && link.b === b) || (link.a === b && link.b === a);
 }

@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { http, type Schemas } from '../../api/client';
-import { restrictedTo, toggled, type Link, type Spec } from './links';
+import { takenOver, toggled, type Link, type Spec } from './links';
 
 export interface TopologyDraft {
   names: readonly string[];
@@ -37,7 +37,8 @@ export function useTopology(start: TopologyDraft) {
       setPast([]);
       setDraft(next);
     },
-    setSites: (names: readonly string[]) => change({ names, spec: restrictedTo(draft.spec, names) }),
+    setSites: (names: readonly string[]) =>
+      change({ names, spec: takenOver(draft.spec, draft.names, names) }),
     setSpec: (spec: Spec) => change({ ...draft, spec }),
     toggle: (a: string, b: string) =>
       change({

@@ -1,0 +1,57 @@
+/* New assumptions for a pilot, launched or not: a new version, by which everything measured is valued anew. */
+import { Button } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { http, type Schemas } from '../../api/client';
+import { fieldErrors } from '../../api/problems';
+import { useRefresh } from '../../api/session';
+import { ProblemNote } from '../../components/Answer';
+import { MoneyFields } from './MoneyFields';
+import { assumptionsOf, draftOf, type PilotDraft } from './pilotDraft';
+
+export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
+  const { t } = useTranslation();
+  const refresh = useRefresh();
+  const [draft, setDraft] = useState<PilotDraft>(() => ({ ...draftOf(pilot), withMoney: true }));
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const errors = fieldErrors(error);
+
+  const save = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    const answer = await http.PATCH('/api/v1/pilots/{pilot_id}', {
+      params: { path: { pilot_id: pilot.id }, header: { 'If-Match': `W/"${pilot.revision}"` } },
+      body: { assumptions: assumptionsOf(draft) },
+    });
+    setBusy(false);
+    if (!answer.data) {
+      setError(answer.error);
+      return;
+    }
+    notifications.show({ message: t('ui.pilot.assumptions_saved') });
+    await refresh('/api/v1/pilots', '/api/v1/runs');
+    done();
+  };
+  return (
+    <form className="aw-stack" noValidate onSubmit={(event) => void save(event)}>
+      {error ? <ProblemNote error={error} /> : null}
+      <MoneyFields
+        draft={draft}
+        change={(part) => setDraft((known) => ({ ...known, ...part }))}
+        errors={errors}
+        always
+      />
+      <div className="aw-actions">
+        <Button type="submit" loading={busy}>
+          {t('ui.save')}
+        </Button>
+        <Button variant="default" onClick={done}>
+          {t('ui.back')}
+        </Button>
+      </div>
+    </form>
+  );
+}
