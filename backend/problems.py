@@ -78,7 +78,8 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
 def of_validation(lang: str, errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
     """Pydantic's findings: type -> code, ctx -> params, loc -> dotted field."""
     return [
-        field_problem(lang, error["type"], _params(error), _field(error.get("loc", ()))) for error in errors
+        field_problem(lang, error["type"], _params(error), _field(error.get("loc", ()), error.get("ctx")))
+        for error in errors
     ]
 
 
@@ -144,16 +145,21 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _field(loc: Sequence[int | str]) -> str | None:
+def _field(loc: Sequence[int | str], context: Mapping[str, Any] | None) -> str | None:
     parts = [str(part) for part in loc]
     if parts and parts[0] in _PLACES:
         parts = parts[1:]
+    # Of values that were looked at together, the one to blame (`dimat.spec.as_pydantic`).
+    if context and "place" in context:
+        parts.append(str(context["place"]))
     return ".".join(parts) or None
 
 
 def _params(error: Mapping[str, Any]) -> Params:
     params: Params = {"message": str(error.get("msg", ""))}
     for name, value in (error.get("ctx") or {}).items():
+        if name == "place":
+            continue
         if isinstance(value, float) and not math.isfinite(value):
             params[name] = str(value)
         elif value is None or isinstance(value, str | int | float | bool):

@@ -7,7 +7,8 @@ change after launch without changing what runs.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -84,7 +85,7 @@ Partition = Annotated[IidPartition | DirichletPartition | ShardsPartition, Field
 class SplitSpec(Frozen):
     """A row's side (train, validation, test) follows from a keyed hash of the row, so it never changes."""
 
-    key: str = Field("awase", min_length=1, max_length=100)
+    key: str = Field("awase", min_length=1, max_length=100, pattern=PLAIN)
     test_fraction: float = Field(0.25, gt=0.0, lt=0.9)
     validation_fraction: float = Field(0.1, gt=0.0, lt=0.9)
 
@@ -324,17 +325,22 @@ class PilotSpec(Frozen):
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:
-        try:
+        with _at("sites"):
             _no_duplicates("site", self.site_names)
+        with _at("arms"):
             _no_duplicates("arm", [arm.name for arm in self.arms])
+        with _at("seeds"):
             _no_duplicates("seed", [str(seed) for seed in self.seeds])
-            plans = [effective_spec(self, arm.name, (), 1) for arm in self.arms]
-            for topology in dict.fromkeys([self.topology, *(plan.topology for plan in plans)]):
+        places = {self.topology: "topology"}
+        for position, arm in enumerate(self.arms):
+            places.setdefault(effective_spec(self, arm.name, (), 1).topology, f"arms.{position}.topology")
+        for topology, place in places.items():
+            with _at(place):
                 topology.mixing_matrix(self.site_names)
+        with _at("model"):
             self._model_fits_data()
+        with _at("data.rows_per_site"):
             self._rows_suffice()
-        except DimatError as error:
-            raise as_pydantic(error) from None
         return self
 
     def _rows_suffice(self) -> None:
@@ -384,10 +390,24 @@ def spec_sha256(spec: PilotSpec) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def as_pydantic(error: DimatError) -> PydanticCustomError:
-    """The error in the form in which pydantic collects it with its place: type = code, ctx = params."""
+def as_pydantic(error: DimatError, place: str = "") -> PydanticCustomError:
+    """The error in the form in which pydantic collects it with its place: type = code, ctx = params.
+
+    Args:
+        place: the field below the one being validated that is to blame, where several were looked at together;
+            it travels as `place` in ctx.
+    """
     # The sentence goes in as a value: pydantic's own templates know no format specs such as {x:.6g}.
-    return PydanticCustomError(error.code, "{message}", {**error.params, "message": str(error)})
+    context = {**error.params, "message": str(error), **({"place": place} if place else {})}
+    return PydanticCustomError(error.code, "{message}", context)
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except DimatError as error:
+        raise as_pydantic(error, place) from None
 
 
 def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:

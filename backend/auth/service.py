@@ -108,7 +108,8 @@ def sign_out(session: Session, secret: str) -> None:
 
 
 def create_user(session: Session, who: Principal, body: UserCreate, settings: Settings) -> UserCreated:
-    """Raises: NameTaken."""
+    """Raises: NameTaken; Forbidden, as `fresh_link`."""
+    _may_make_links(session, who)
     if repository.user_by_name(session, body.name) is not None:
         raise NameTaken("user", body.name)
     user = _add_user(session, body.name, body.role)
@@ -118,7 +119,11 @@ def create_user(session: Session, who: Principal, body: UserCreate, settings: Se
 
 
 def fresh_link(session: Session, who: Principal, user_id: str, settings: Settings) -> SignInLink:
-    """A new sign-in link; older unused ones of the user no longer work. Raises: NotFound."""
+    """A new sign-in link; older unused ones of the user no longer work.
+
+    Raises: NotFound; Forbidden, when a token that ends asks: who signs in by the link would outlive it.
+    """
+    _may_make_links(session, who)
     user = repository.user_by_id(session, user_id)
     if user is None:
         raise NotFound("user", user_id)
@@ -253,6 +258,11 @@ def _may_see(who: Principal, row: TokenRow) -> bool:
         return True
     # A token may belong to a user with more rights than it has: the user's others are none of its business.
     return row.id == who.token_id if who.kind == "token" else row.user_id == who.user_id
+
+
+def _may_make_links(session: Session, who: Principal) -> None:
+    if _end_of(session, who) is not None:
+        raise Forbidden("token_with_end_makes_no_links")
 
 
 def _end_of(session: Session, who: Principal) -> datetime | None:

@@ -132,8 +132,7 @@ class Advance:
         changes.touch(run.id)
         if num_running:
             return
-        reason = {"code": "cancelled", "params": {}}
-        if repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
+        if repository.move_run(session, run.id, "cancelled", finished_at=now):
             record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
             self._plans.forget(run.id)
         if not repository.runs_sharing(session, run.pilot_id, run.seed):

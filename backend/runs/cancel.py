@@ -12,7 +12,9 @@ from backend.runs.schemas import Run
 def cancel(session: Session, who: Principal, run_id: str) -> Run:
     """Raises: NotFound; Conflict, when the run has ended. Asking twice changes nothing."""
     row = service.row_of(session, run_id)
-    if repository.ask_to_cancel(session, run_id, states.sources("run", "cancelling")):
+    # The coordinator ends the run with this reason: it says who asked, the run's events when.
+    reason = {"code": "cancelled", "params": {"who": who.user_name}}
+    if repository.ask_to_cancel(session, run_id, states.sources("run", "cancelling"), reason):
         audit.record(session, who, "run_cancelled", "run", run_id, arm=row.arm, seed=row.seed)
         session.flush()
         return service.get(session, run_id)

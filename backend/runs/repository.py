@@ -124,9 +124,9 @@ def metrics(session: Session, run_ids: Collection[str]) -> dict[str, list[Metric
     return found
 
 
-def ask_to_cancel(session: Session, id: str, sources: Collection[str]) -> bool:
+def ask_to_cancel(session: Session, id: str, sources: Collection[str], reason: dict[str, Any]) -> bool:
     """Compare-and-set to `cancelling`; False when the run was in none of the states `sources`."""
-    values: dict[str, Any] = {"state": "cancelling", "revision": RunRow.revision + 1}
+    values: dict[str, Any] = {"state": "cancelling", "reason": reason, "revision": RunRow.revision + 1}
     changed = session.scalar(
         update(RunRow)
         .where(RunRow.id == id, RunRow.state.in_(sources))

@@ -16,9 +16,15 @@ def by_name(session: Session, name: str) -> SiteRow | None:
     return session.scalar(select(SiteRow).where(SiteRow.name == name))
 
 
-def by_names(session: Session, names: Sequence[str]) -> dict[str, SiteRow]:
-    rows = session.scalars(select(SiteRow).where(SiteRow.name.in_(names)))
-    return {row.name: row for row in rows}
+def by_names(session: Session, names: Sequence[str], keep: bool = False) -> dict[str, SiteRow]:
+    """Name -> row. `keep`: as they are now, and unchanged by others before the transaction ends."""
+    query = select(SiteRow).where(SiteRow.name.in_(names))
+    if keep:
+        # In one order, so that two who keep the same sites never wait for each other.
+        query = (
+            query.order_by(SiteRow.id).with_for_update(read=True).execution_options(populate_existing=True)
+        )
+    return {row.name: row for row in session.scalars(query)}
 
 
 def first_names(session: Session, limit: int) -> list[str]:

@@ -70,11 +70,11 @@ def update(session: Session, who: Principal, id: str, body: SitePatch, if_match:
 
 
 def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> None:
-    """That these sites of a spec exist, are not revoked and hold the same data.
+    """That these sites of a spec exist, are not revoked and hold the same data, until the transaction ends.
 
     Raises: Invalid, with the place of the first that is not so.
     """
-    rows = repository.by_names(session, [site.name for site in sites])
+    rows = repository.by_names(session, [site.name for site in sites], keep=True)
     for position, site in enumerate(sites):
         check_exists(session, rows, site.name, f"{field}.{position}.name")
         own = _data.validate_python(rows[site.name].data)

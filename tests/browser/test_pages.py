@@ -150,7 +150,7 @@ def test_language_and_theme_change_without_a_reload_and_survive_one(watched: Wat
 
 def test_filter_of_the_history_is_in_the_address(watched: Watched) -> None:
     page = watched.open("/runs?state=completed&method=common_basis")
-    expect(page.get_by_role("status").filter(has_text="1 runs")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Runs: 1")).to_be_visible()
     page.get_by_role("button", name="Created").click()
     expect(page).to_have_url(re.compile("sort=created_at"))
     page.reload()

@@ -44,11 +44,12 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
 
 def _lines(error: ValidationError) -> str:
     """One line per problem: place, message, value."""
-    return "\n".join(f"  {_place(item['loc'])}: {item['msg']}{_value(item)}" for item in error.errors())
+    return "\n".join(f"  {_place(item)}: {item['msg']}{_value(item)}" for item in error.errors())
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "pilot"
+def _place(item: Any) -> str:
+    blamed = item.get("ctx", {}).get("place")
+    return ".".join(str(part) for part in (*item["loc"], *([blamed] if blamed else []))) or "pilot"
 
 
 def _value(item: Any) -> str:

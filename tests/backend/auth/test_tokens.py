@@ -86,6 +86,17 @@ def test_token_that_expires_starts_no_session_that_would_outlive_it(api: Api) ->
     assert (refused.status_code, refused.json()["code"]) == (403, "token_with_end_not_for_sign_in")
 
 
+def test_token_that_expires_makes_no_sign_in_link_that_would_outlive_it(api: Api) -> None:
+    caller = api.caller(Authorization=f"Bearer {_lasting(api)['secret']}")
+    user = api.admin.get("/api/v1/users").json()["items"][0]
+    for answer in (
+        caller.post("/api/v1/users", json={"name": "somebody", "role": "viewer"}),
+        caller.post(f"/api/v1/users/{user['id']}/sign-in-link"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "token_with_end_makes_no_links")
+    assert api.admin.get("/api/v1/users").json()["total"] == 1
+
+
 def test_token_makes_none_with_more_rights_than_itself_although_its_user_has_them(api: Api) -> None:
     refused = api.viewer.post("/api/v1/tokens", json={"name": "more", "role": "manager"})
     assert (refused.status_code, refused.json()["code"]) == (403, "role_too_high")

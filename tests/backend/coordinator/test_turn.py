@@ -206,6 +206,9 @@ def test_the_steps_of_a_lost_worker_are_lost_at_once(stage: Stage) -> None:
     assert (stage.step(others).state, stage.step(others).attempt) == ("running", 1)
 
 
+ASKED = {"code": "cancelled", "params": {"who": "a manager"}}
+
+
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
     stage.launch(spec(arms=("local_only", "dimat")))
     stage.turn()
@@ -217,13 +220,13 @@ def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -
     for message in mute:
         stage.begin(message)
     with stage.database.write() as session:
-        session.execute(update(RunRow).where(RunRow.id == "p/dimat").values(state="cancelling"))
+        session.execute(update(RunRow).where(RunRow.id == "p/dimat").values(state="cancelling", reason=ASKED))
     stage.pass_time(5)
     assert stage.run("p/dimat").state == "cancelling"
     assert {stage.step(message).state for message in mute} == {"running"}
     assert stage.post.flags
     stage.pass_time(18)
-    assert stage.run("p/dimat").state == "cancelled"
+    assert (stage.run("p/dimat").state, stage.run("p/dimat").reason) == ("cancelled", ASKED)
     assert "running" not in {step.state for step in stage.steps("p/dimat")}
     stage.work_until_quiet()
     assert stage.run("p/local_only").state == "completed"

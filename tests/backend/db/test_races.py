@@ -77,6 +77,17 @@ def _create_topology(api: Api, names: list[str], name: str) -> str:
     return str(answer.json()["id"])
 
 
+def test_pilot_is_not_launched_with_a_site_that_is_revoked_at_that_moment(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    site = api.manager.get("/api/v1/sites").json()["items"][0]
+    answer = _meanwhile(
+        api,
+        lambda session, who: sites.update(session, who, site["id"], SitePatch(state="revoked"), None),
+        lambda: api.manager.post(f"/api/v1/pilots/{pilot['id']}/launch", headers={"Idempotency-Key": "k"}),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "site_revoked")
+
+
 def test_spec_cannot_change_while_its_pilot_is_launched(api: Api) -> None:
     pilot = create_pilot(api.manager)
     answer = _meanwhile(

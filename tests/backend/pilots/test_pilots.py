@@ -33,14 +33,14 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
     [
         ({"rounds": 0}, "greater_than_equal", "spec.rounds"),
         ({"rounds": "many"}, "int_parsing", "spec.rounds"),
-        ({"seeds": [1, 1]}, "duplicate_name", "spec"),
+        ({"seeds": [1, 1]}, "duplicate_name", "spec.seeds"),
         ({"arms": []}, "too_short", "spec.arms"),
         ({"sites": [{"name": "site-01", "data": PENDIGITS}]}, "too_short", "spec.sites"),
         ({"sites": [{"name": n, "data": PENDIGITS} for n in ("site-01", "nowhere")]}, "unknown_site", "spec.sites.1.name"),
         ({"sites": [{"name": n, "data": {"kind": "sample", "dataset": "letter"}} for n in ("site-01", "site-02")]}, "site_data_differs", "spec.sites.0.data"),
-        ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec"),
-        ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec"),
-        ({"model": {"kind": "cnn"}}, "model_mismatch", "spec"),
+        ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec.topology"),
+        ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec.topology"),
+        ({"model": {"kind": "cnn"}}, "model_mismatch", "spec.model"),
         ({"unheard": 1}, "extra_forbidden", "spec.unheard"),
     ],
 )  # fmt: skip

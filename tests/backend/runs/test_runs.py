@@ -132,6 +132,7 @@ def test_history_is_sorted_and_pages_meet_without_gap(api: Api, run: dict[str, A
 def test_cancel_asks_once_and_leaves_the_end_to_the_coordinator(api: Api, run: dict[str, Any]) -> None:
     first = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert (first.status_code, first.json()["state"]) == (202, "cancelling")
+    assert first.json()["reason"] == {"code": "cancelled", "params": {"who": "admin"}}
     again = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert again.json()["revision"] == first.json()["revision"] == run["revision"] + 1
     assert [entry["action"] for entry in api.admin.get("/api/v1/audit?limit=1").json()["items"]] == [
