@@ -1,15 +1,29 @@
-"""There is one coordinator: two would both decide, and events would appear out of order."""
+"""There is one coordinator: two would both decide, and events would appear out of order.
+
+On SQLite it is a lock of the file system, which ends with the process and with nothing else. On PostgreSQL it is
+a lock of one connection: when that ends (the server restarts, somebody ends it), the lock is free, and another
+coordinator may hold it. So the holder asks before it acts.
+"""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from backend.db.session import Database
 
 _PG_LOCK = 0x41776178  # any number that nothing else of ours uses
+# The key is one bigint: its upper half is `classid`, `objsubid` 1 says so.
+_IS_HELD = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = 0 AND objid = :key AND objsubid = 1)"
+)
+StillAlone = Callable[[], None]
+"""Raises: LockLost, unless the lock is still held."""
 
 
 class AlreadyCoordinated(Exception):
@@ -21,11 +35,31 @@ class AlreadyCoordinated(Exception):
         )
 
 
-@contextmanager
-def only_coordinator(database: Database, data_dir: Path) -> Iterator[None]:
-    """Holds the lock while the block runs; it ends with the process, however that ends.
+class DatabaseAway(Exception):
+    """The lock cannot be asked for."""
 
-    Raises: AlreadyCoordinated.
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__(
+            f"The database does not answer ({type(error.orig).__name__}). Check DATABASE_URL and the "
+            "database's log; then start the coordinator again."
+        )
+
+
+class LockLost(Exception):
+    """This process can no longer be sure that it is the only coordinator, so it must not act."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The connection that held the coordinator's lock is gone (was the database restarted?), so another "
+            "coordinator may be at work. This one stops; started again, it goes on where the rows are."
+        )
+
+
+@contextmanager
+def only_coordinator(database: Database, data_dir: Path) -> Iterator[StillAlone]:
+    """Holds the lock while the block runs, which asks what it is given before it acts.
+
+    Raises: AlreadyCoordinated, DatabaseAway.
     """
     if database.is_sqlite:
         path = data_dir / "coordinator.lock"
@@ -35,9 +69,26 @@ def only_coordinator(database: Database, data_dir: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise AlreadyCoordinated(f"the data directory '{data_dir}'") from error
-            yield
+            yield lambda: None
         return
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    try:
+        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    except DBAPIError as error:
+        raise DatabaseAway(error) from error
+    with connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _PG_LOCK}):
             raise AlreadyCoordinated("this database")
-        yield
+        try:
+            yield lambda: _ask(connection)
+        finally:
+            connection.invalidate()  # back in the pool, it would hold the lock on
+
+
+def _ask(connection: Connection) -> None:
+    try:
+        # Asked by name, not only whether the connection lives: a lost one may be made anew in silence.
+        if connection.scalar(_IS_HELD, {"key": _PG_LOCK}):
+            return
+    except SQLAlchemyError as error:  # also that the connection cannot be used any more
+        raise LockLost from error
+    raise LockLost

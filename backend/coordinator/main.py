@@ -8,7 +8,13 @@ import threading
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
-from backend.coordinator.lock import AlreadyCoordinated, only_coordinator
+from backend.coordinator.lock import (
+    AlreadyCoordinated,
+    DatabaseAway,
+    LockLost,
+    StillAlone,
+    only_coordinator,
+)
 from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
@@ -24,7 +30,7 @@ def main() -> int:
 
 
 def run(settings: Settings) -> int:
-    """Runs until SIGTERM or SIGINT. 1: cannot start."""
+    """Runs until SIGTERM or SIGINT. 1: cannot start, or may not go on; whoever watches over it starts it again."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if settings.broker_url is None:
         print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
@@ -34,9 +40,9 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database, settings.data_dir):
-            _loop(database, settings, settings.broker_url, stop)
-    except AlreadyCoordinated as error:
+        with only_coordinator(database, settings.data_dir) as still_alone:
+            _loop(database, settings, settings.broker_url, stop, still_alone)
+    except (AlreadyCoordinated, DatabaseAway, LockLost) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
@@ -44,12 +50,17 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _loop(database: Database, settings: Settings, broker_url: str, stop: threading.Event) -> None:
-    """Turns; after trouble with broker or database everything is read anew, a little later."""
+def _loop(
+    database: Database, settings: Settings, broker_url: str, stop: threading.Event, still_alone: StillAlone
+) -> None:
+    """Turns; after trouble with broker or database everything is read anew, a little later.
+
+    Raises: LockLost.
+    """
     pause_s = 0.1
     while not stop.is_set():
         coordinator = Coordinator(
-            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, utc_now
+            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, utc_now, still_alone
         )
         try:
             while not stop.is_set():

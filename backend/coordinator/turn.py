@@ -16,6 +16,7 @@ from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
 from backend.coordinator.ingest import Ingest
+from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
 from backend.coordinator.reaper import Reaper
@@ -40,8 +41,10 @@ class Coordinator:
         reports: Reports,
         settings: Settings,
         now: Callable[[], datetime],
+        still_alone: StillAlone,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._still_alone = still_alone
         self._database, self._inbox, self._reports, self._now = database, inbox, reports, now
         self._monotonic = monotonic
         self._settings = settings
@@ -58,9 +61,12 @@ class Coordinator:
     def turn(self, wait_s: float = POLL_S) -> int:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
 
-        Raises: PortUnavailable (what was taken comes again), SQLAlchemyError.
+        Raises: PortUnavailable (what was taken comes again), SQLAlchemyError; LockLost, before it changes
+            anything.
         """
+        self._still_alone()
         batch = self._reports.take(BATCH, wait_s)
+        self._still_alone()  # it may have waited
         now = self._now()
         is_poll = self._monotonic() - self._polled_at >= POLL_S
         changes = Changes()

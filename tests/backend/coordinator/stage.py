@@ -111,8 +111,9 @@ class Stage:
 
     def _new(self) -> Coordinator:
         return Coordinator(
-            self.database, self.post, self.post, self._settings, self.now, lambda: self._passed_s + 1000
-        )
+            self.database, self.post, self.post, self._settings, self.now, lambda: None,
+            lambda: self._passed_s + 1000,
+        )  # fmt: skip
 
     def restart(self) -> None:
         """The coordinator died; the next one knows only rows and queues."""
