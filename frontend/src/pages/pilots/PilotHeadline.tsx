@@ -12,15 +12,13 @@ export function PilotHeadline({
   summary: Schemas['PilotSummary'];
   children?: ReactNode;
 }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const say = useSay();
+  const said = [summary.sentence, ...(summary.who ? [summary.who] : [])].map((text) => say('summary', text));
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
-      <p className="aw-headline-text">
-        {say('summary', summary.sentence)}
-        {summary.who ? ` ${say('summary', summary.who)}` : null}
-      </p>
+      <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
           {say('summary', summary.evidence)}

@@ -98,10 +98,7 @@ function Launched({ pilot }: { pilot: Pilot }) {
         )}
       </Answer>
       <div className="aw-grid2">
-        <div className="aw-column">
-          <FigurePanel of={{ pilot: pilot.id }} name="accuracy" />
-          <FigurePanel of={{ pilot: pilot.id }} name="communication" />
-        </div>
+        <FigurePanel of={{ pilot: pilot.id }} name="accuracy" />
         <FigurePanel
           of={{ pilot: pilot.id }}
           name="roi"
@@ -109,7 +106,10 @@ function Launched({ pilot }: { pilot: Pilot }) {
         />
       </div>
       {roi.data ? <RoiBases roi={roi.data} /> : null}
-      <Answer query={summary}>{(said) => <SitesTable arms={said.arms} />}</Answer>
+      <div className="aw-grid2">
+        <Answer query={summary}>{(said) => <SitesTable arms={said.arms} />}</Answer>
+        <FigurePanel of={{ pilot: pilot.id }} name="communication" />
+      </div>
       <Runs pilot={pilot} />
     </>
   );
