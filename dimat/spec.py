@@ -290,8 +290,8 @@ class Amendment(Frozen):
     arm: Name | None = None
     from_round: int = Field(ge=1)
     patch: Patch
-    by: str = Field(min_length=1, max_length=200)
-    why: str = Field(min_length=1, max_length=2000)
+    by: str = Field(min_length=1, max_length=200, pattern=PLAIN)
+    why: str = Field(min_length=1, max_length=2000, pattern=PLAIN)
 
 
 class PilotSpec(Frozen):

@@ -137,15 +137,14 @@ class Ingest:
     def _account(self, session: Session, step: StepRow, report: StepFinished, changes: Changes) -> None:
         """Models that were used count as exchanged, those that were refused as wasted."""
         _book(session, step, report, report.exchanges, wasted=False)
-        on_gpu = report.device.startswith("cuda")
         changes.touch(
             step.run_id,
             bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not e.rejected),
             bytes_wasted=sum(e.num_bytes for e in report.exchanges if e.rejected),
             bytes_uploaded=report.uploaded_bytes,
             busy_s=report.seconds,
-            cpu_s=0.0 if on_gpu else report.cpu_s,
-            gpu_s=report.seconds if on_gpu else 0.0,
+            cpu_s=report.cpu_s,
+            gpu_s=step.gpu_s,
         )
 
     def _announce(self, session: Session, step: StepRow, report: StepFinished) -> None:

@@ -1,43 +1,35 @@
 """Parsed specs and schedules of live runs, remembered by id; safe, because a launched spec is frozen."""
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.coordinator.plans import RunPlan
-from backend.db.tables import AmendmentRow, PilotRow, RunRow
-from dimat.spec import Amendment, PilotSpec
+from backend.db.tables import PilotRow, RunRow
+from backend.pilots.amendments import amendments_of
+from dimat.spec import PilotSpec
+
+MOST_SPECS = 256
 
 
 class Plans:
-    """Reads what is not yet known; `forget` what has ended."""
+    """Reads what is not yet known. Of specs the last used `MOST_SPECS` are kept; of runs those that live:
+    `forget` what has ended."""
 
     def __init__(self) -> None:
         self._specs: dict[str, PilotSpec] = {}
         self._runs: dict[str, RunPlan] = {}
 
     def spec(self, session: Session, pilot_id: str) -> PilotSpec:
-        if pilot_id not in self._specs:
-            pilot = session.get_one(PilotRow, pilot_id)
-            self._specs[pilot_id] = PilotSpec.model_validate(pilot.spec)
-        return self._specs[pilot_id]
+        known = self._specs.pop(pilot_id, None)
+        if known is None:
+            known = PilotSpec.model_validate(session.get_one(PilotRow, pilot_id).spec)
+        self._specs[pilot_id] = known  # at the end: the first is the one not used for longest
+        if len(self._specs) > MOST_SPECS:
+            del self._specs[next(iter(self._specs))]
+        return known
 
     def run(self, session: Session, run: RunRow) -> RunPlan:
         if run.id not in self._runs:
-            rows = session.scalars(
-                select(AmendmentRow).where(AmendmentRow.pilot_id == run.pilot_id).order_by(AmendmentRow.id)
-            )
-            amendments = [
-                Amendment.model_validate(
-                    {
-                        "arm": row.arm,
-                        "from_round": row.from_round,
-                        "patch": row.patch,
-                        "by": row.by,
-                        "why": row.why,
-                    }
-                )
-                for row in rows
-            ]
+            amendments = amendments_of(session, run.pilot_id)
             self._runs[run.id] = RunPlan(self.spec(session, run.pilot_id), run.arm, run.seed, amendments)
         return self._runs[run.id]
 

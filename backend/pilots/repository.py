@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AssumptionsRow, PilotRow, RunRow
+from backend.db.tables import AmendmentRow, AssumptionsRow, PilotRow, RunRow
 
 
 def by_id(session: Session, id: str) -> PilotRow | None:
@@ -35,6 +35,11 @@ def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, Assump
         select(AssumptionsRow).where(AssumptionsRow.pilot_id.in_(ids)).order_by(AssumptionsRow.version)
     )
     return {row.pilot_id: row for row in rows}
+
+
+def amendments(session: Session, pilot_id: str) -> Sequence[AmendmentRow]:
+    query = select(AmendmentRow).where(AmendmentRow.pilot_id == pilot_id)
+    return session.scalars(query.order_by(AmendmentRow.id)).all()
 
 
 def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:

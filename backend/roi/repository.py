@@ -143,10 +143,9 @@ def _traffic(run_ids: Sequence[str], *by: Any) -> Select[Any]:
 
 
 def _add_usage(session: Session, run_ids: Sequence[str], found: _Measured) -> None:
-    """A step on a GPU holds the device for all its seconds; its processor seconds count besides."""
-    on_gpu = case((StepRow.device.like("cuda%"), StepRow.seconds), else_=0.0)
+    at_work: list[Any] = [func.sum(StepRow.cpu_s), func.sum(StepRow.gpu_s)]
     steps = (
-        select(StepRow.run_id, StepRow.round, StepRow.site_index, func.sum(StepRow.cpu_s), func.sum(on_gpu))
+        select(StepRow.run_id, StepRow.round, StepRow.site_index, *at_work)
         .where(StepRow.run_id.in_(run_ids), StepRow.state == "completed")
         .group_by(StepRow.run_id, StepRow.round, StepRow.site_index)
     )

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import MetricRow, RunRow, utc_now
 from backend.pilots import service as pilots
+from backend.pilots.amendments import amendments_of
 from backend.pilots.specs import stored_spec
 from backend.runs import repository, service
 from backend.runs.schemas import (
@@ -17,7 +18,8 @@ from backend.runs.schemas import (
     RunResult,
 )
 from backend.text.schemas import Text
-from dimat.spec import PilotSpec, effective_spec
+from dimat.schedule import Schedule
+from dimat.spec import Amendment, PilotSpec
 
 
 def of_pilot(session: Session, pilot_id: str) -> Result:
@@ -26,28 +28,32 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
     spec = stored_spec(pilot)
     runs = repository.of_pilot(session, pilot_id)
     metrics = repository.metrics(session, [run.id for run in runs])
+    amendments = amendments_of(session, pilot_id)
     return Result(
         pilot=ResultPilot(
             name=pilot.name, spec_sha256=pilot.spec_sha256, sites=list(spec.site_names), rounds=spec.rounds
         ),
-        runs=[_result(session, run, spec, metrics[run.id]) for run in runs],
+        runs=[_result(session, run, spec, amendments, metrics[run.id]) for run in runs],
     )
 
 
 def of_run(session: Session, run_id: str) -> RunResult:
     """Raises: NotFound."""
     run = service.row_of(session, run_id)
-    return _result(session, run, service.spec_of(session, run), repository.metrics(session, [run.id])[run.id])
+    spec, amendments = service.spec_of(session, run), amendments_of(session, run.pilot_id)
+    return _result(session, run, spec, amendments, repository.metrics(session, [run.id])[run.id])
 
 
-def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[RoundResult]:
+def rounds(
+    run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment], metrics: Sequence[MetricRow]
+) -> list[RoundResult]:
     """One entry per round that all sites have finished, from the start state on: a mean over the sites that
     happen to be done first would be another number."""
-    plan = effective_spec(spec, run.arm, (), 1)
+    plan_of = Schedule.of(spec, run.arm, amendments).plan_of
     return [
         RoundResult(
             round=round,
-            merged=round > 0 and plan.merges_in(round),
+            merged=round > 0 and plan_of(round).merges_in(round),
             after_merge=_accuracies(
                 spec, [m for m in metrics if (m.round, m.phase) == (round, "after_merge")]
             ),
@@ -59,12 +65,15 @@ def rounds(run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> list[R
     ]
 
 
-def _result(session: Session, run: RunRow, spec: PilotSpec, metrics: Sequence[MetricRow]) -> RunResult:
+def _result(
+    session: Session, run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment],
+    metrics: Sequence[MetricRow],
+) -> RunResult:  # fmt: skip
     return RunResult.model_validate(
         {
             "arm": run.arm, "method": run.method, "seed": run.seed, "state": run.state,
             "reason": None if run.reason is None else Text.model_validate(run.reason),
-            "rounds": rounds(run, spec, metrics),
+            "rounds": rounds(run, spec, amendments, metrics),
             "bytes_exchanged": run.bytes_exchanged, "bytes_uploaded": run.bytes_uploaded,
             "bytes_evaluation": run.bytes_evaluation, "bytes_wasted": run.bytes_wasted,
             "busy_s": run.busy_s, "seconds": service.seconds(run, utc_now()),

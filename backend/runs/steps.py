@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.paging import Order, in_memory_page, page
 from backend.db.tables import RunRow, StepRow, utc_now
+from backend.pilots.amendments import amendments_of
 from backend.runs import repository, service
 from backend.runs.progress import named, step_words
 from backend.runs.schemas import Step, StepPage
@@ -14,7 +15,7 @@ from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.schedule import Schedule, StepKey
-from dimat.spec import PilotSpec, effective_spec
+from dimat.spec import PilotSpec
 
 
 def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | None) -> StepPage:
@@ -33,20 +34,13 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
 
 
-def schedule_of(run: RunRow, spec: PilotSpec) -> Schedule:
-    """The steps of a run and what each waits for."""
-    plan = effective_spec(spec, run.arm, (), 1)
-    topology = plan.topology.build(spec.site_names)
-    return Schedule(run.rounds, len(spec.sites), lambda _: plan, lambda _: topology)
-
-
 def _waiting(
     session: Session, run: RunRow, spec: PilotSpec, round: int, rows: Sequence[StepRow]
 ) -> list[Step]:
     """The steps of a live run's round that have no row yet. They wait for others."""
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
         return []
-    schedule = schedule_of(run, spec)
+    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id))
     before = repository.steps_of_round(session, run, round - 1) if round else []
     done = {_key(row) for row in (*before, *rows) if row.state == "completed"}
     known = {_key(row) for row in rows}

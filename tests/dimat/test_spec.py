@@ -43,6 +43,7 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"title": "a\x00"}, "string_pattern_mismatch", "title"),
         ({"sites": [*SITES, {"name": "s", "display_name": "a\nb", "data": {"dataset": "pendigits"}}]},
          "string_pattern_mismatch", "display_name"),
+        ({"data": {"split": {"key": "a\x00"}}}, "string_pattern_mismatch", "split.key"),
         ({"model": {"kind": "cnn"}}, "model_mismatch", r"needs images .*'pendigits'"),
         ({"model": {"kind": "mlp", "hidden": []}}, "too_short", "at least 1 item"),
         ({"topology": {"kind": "star", "hub": "south"}}, "unknown_site", "'south' is not a site .*east, west, north"),
@@ -106,6 +107,12 @@ def test_amendment_out_of_range_is_refused(make_spec: MakeSpec) -> None:
     bad = Amendment(from_round=1, patch=Patch(train=TrainPatch(epochs=0)), by="m", why="w")
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         effective_spec(make_spec(), "dimat", [bad], 1)
+
+
+@pytest.mark.parametrize("field", ["by", "why"])
+def test_an_amendment_has_no_control_characters(field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        Amendment.model_validate({"from_round": 1, "patch": {}, "by": "m", "why": "w", field: "a\x00b"})
 
 
 @pytest.mark.parametrize(("patch", "whole"), [(TrainPatch, TrainSpec), (MergePatch, MergeSpec)])

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, UniqueConstraint, case
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.tables.base import Base, new_id, utc_now
@@ -85,6 +86,17 @@ class StepRow(Base):
     artifact_bytes: Mapped[int | None]
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
+
+    @hybrid_property
+    def gpu_s(self) -> float:
+        """A step on a GPU holds the device for all its seconds; its processor seconds (`cpu_s`) count besides.
+        Counters of runs and ROI both take it from here."""
+        return (self.seconds or 0.0) if (self.device or "").startswith("cuda") else 0.0
+
+    @gpu_s.inplace.expression
+    @classmethod
+    def _gpu_s(cls) -> ColumnElement[Any]:
+        return case((cls.device.like("cuda%"), cls.seconds), else_=0.0)
 
 
 class MetricRow(Base):

@@ -120,15 +120,17 @@ class Stage:
         self.post.to_a_new_process()
         self.coordinator = self._new()
 
+    @staticmethod
+    def pilot(spec: PilotSpec) -> PilotRow:
+        return PilotRow(
+            id=spec.name, name=spec.name, spec=spec.model_dump(mode="json"), state="launched",
+            spec_sha256=spec_sha256(spec), created_by="t",
+        )  # fmt: skip
+
     def launch(self, spec: PilotSpec) -> None:
         """Pilot and runs are named as in the spec: run "p/dimat" is arm "dimat" of pilot "p"."""
         with self.database.write() as session:
-            session.add(
-                PilotRow(
-                    id=spec.name, name=spec.name, spec=spec.model_dump(mode="json"), state="launched",
-                    spec_sha256=spec_sha256(spec), created_by="t",
-                )
-            )  # fmt: skip
+            session.add(self.pilot(spec))
             session.flush()
             for position, arm in enumerate(spec.arms):
                 id = f"{spec.name}/{arm.name}"

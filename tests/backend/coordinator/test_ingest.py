@@ -15,6 +15,7 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.repository import add_to_run
 from backend.db.session import Database
 from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
+from backend.roi import repository as roi
 from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (
     Accuracies,
@@ -111,12 +112,12 @@ def started(**who: Any) -> StepStarted:
     return StepStarted(device="cpu", pid=1, **about(**who))
 
 
-def finished(**who: Any) -> StepFinished:
+def finished(device: str = "cpu", **who: Any) -> StepFinished:
     exchange = ExchangeReport(from_index=1, to_index=0, purpose="merge", num_bytes=100, seconds=0.1)
     return StepFinished(
         artifact=ArtifactRef(sha256="a" * 64, num_bytes=90),
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7),
-        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device="cpu", **about(**who),
+        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device=device, **about(**who),
     )  # fmt: skip
 
 
@@ -151,6 +152,16 @@ def test_a_second_execution_of_an_attempt_does_not_count_and_its_bytes_are_waste
     assert rows.state()["run"][:3] == (0, 0, 100)
     rows.take(finished())
     assert rows.state()["run"][:3] == (100, 90, 100)
+
+
+@pytest.mark.parametrize(("device", "gpu_s"), [("cpu", 0.0), ("cuda:0", 2.0)])
+def test_a_run_counts_processor_and_gpu_time_as_its_roi_does(rows: Rows, device: str, gpu_s: float) -> None:
+    rows.take(started(), finished(device=device))
+    with rows.database.read() as session:
+        run, facts = session.get_one(RunRow, "run"), roi.load(session, "pilot")
+    assert facts is not None
+    (usage,) = facts.run("run").usage.values()
+    assert (run.cpu_s, run.gpu_s) == (usage.cpu_s, usage.gpu_s) == (1.5, gpu_s)
 
 
 def test_a_lost_worker_leads_to_the_next_attempt_and_the_old_one_no_longer_counts(rows: Rows) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backend.db.tables import RunRow
+from backend.db.tables import AmendmentRow, RunRow
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
 
@@ -105,6 +105,23 @@ def test_result_has_the_shape_that_others_rely_on(api: Api, run: dict[str, Any])
     }  # fmt: skip
     entry = api.viewer.get(f"/api/v1/runs/{run['id']}/result").json()
     assert entry["rounds"] == matched["rounds"]
+
+
+def test_steps_and_result_follow_an_amendment_from_its_round_on(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        amendment = AmendmentRow(
+            pilot_id=run["pilot_id"], arm="matched", from_round=1, patch={"merge": {"merge_every": 2}}, by="m", why="w"
+        )  # fmt: skip
+        session.add(amendment)
+    rounds = api.viewer.get(f"/api/v1/runs/{run['id']}/result").json()["rounds"]
+    assert [(r["round"], r["merged"]) for r in rounds] == [(0, False), (1, False)]
+    with api.database.write() as session:
+        session.get_one(AmendmentRow, amendment.id).patch = {"method": "local_only"}
+        session.get_one(AmendmentRow, amendment.id).from_round = 2
+    rounds = api.viewer.get(f"/api/v1/runs/{run['id']}/result").json()["rounds"]
+    assert [(r["round"], r["merged"]) for r in rounds] == [(0, False), (1, True)]
+    steps = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=2").json()["items"]
+    assert [step["kind"] for step in steps] == ["train"] * 3
 
 
 @pytest.mark.parametrize(
