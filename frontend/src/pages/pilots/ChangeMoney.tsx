@@ -13,7 +13,9 @@ import { assumptionsOf, draftOf, type PilotDraft } from './pilotDraft';
 export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
   const { t } = useTranslation();
   const refresh = useRefresh();
-  const [draft, setDraft] = useState<PilotDraft>(() => ({ ...draftOf(pilot), withMoney: true }));
+  // As it was read: a change that somebody else makes meanwhile must not be overwritten unseen.
+  const [opened] = useState(pilot);
+  const [draft, setDraft] = useState<PilotDraft>(() => ({ ...draftOf(opened), withMoney: true }));
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const errors = fieldErrors(error);
@@ -23,7 +25,7 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
     setBusy(true);
     setError(null);
     const answer = await http.PATCH('/api/v1/pilots/{pilot_id}', {
-      params: { path: { pilot_id: pilot.id }, header: { 'If-Match': `W/"${pilot.revision}"` } },
+      params: { path: { pilot_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
       body: { assumptions: assumptionsOf(draft) },
     });
     setBusy(false);

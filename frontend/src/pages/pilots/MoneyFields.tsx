@@ -7,7 +7,7 @@ import { Panel } from '../../components/Page';
 import type { FieldsProps } from './FormFields';
 import { isExample, type MoneyDraft } from './pilotDraft';
 
-const AMOUNTS: readonly (readonly [keyof MoneyDraft, string, string])[] = [
+const AMOUNTS: readonly (readonly [Exclude<keyof MoneyDraft, 'blend'>, string, string])[] = [
   ['low', 'value_low', 'value_per_correct_decision.low'],
   ['likely', 'value_likely', 'value_per_correct_decision.likely'],
   ['high', 'value_high', 'value_per_correct_decision.high'],
@@ -46,12 +46,11 @@ export function MoneyFields({ draft, change, errors, always = false }: FieldsPro
               <Select
                 label={t('ui.new.basis')}
                 description={t('ui.new.basis_help')}
-                data={(['own_site', 'all_site'] as const).map((value) => ({
-                  value,
-                  label: t(`figures.basis_${value}`),
-                }))}
+                data={(['own_site', 'all_site', ...(money.blend === null ? [] : ['blend'])] as const).map(
+                  (value) => ({ value, label: t(`figures.basis_${value}`) }),
+                )}
                 value={money.basis}
-                onChange={(value) => value && set({ basis: value })}
+                onChange={(value) => value && set({ basis: value as MoneyDraft['basis'] })}
                 error={errorAt(errors, 'assumptions.value_basis')}
               />
               <TextInput

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assumptionsOf, freshDraft, specOf, wholeNumbers } from './pilotDraft';
+import { assumptionsOf, draftOf, freshDraft, specOf, wholeNumbers } from './pilotDraft';
 
 const SITE = {
   id: '1', name: 'site-01', display_name: 'Osaka', placement: 'local' as const,
@@ -27,6 +27,21 @@ describe('the form of a pilot', () => {
     const draft = freshDraft();
     expect(assumptionsOf(draft)?.example).toBe(true);
     expect(assumptionsOf({ ...draft, money: { ...draft.money, likely: '4' } })?.example).toBe(false);
+  });
+  it('gives stored assumptions back as they were, whatever their notation and basis', () => {
+    const given = {
+      ...assumptionsOf(freshDraft()),
+      one_off_cost: '1.0E+10',
+      cost_per_gb: '0.50',
+      value_basis: { blend: '0.3' },
+    };
+    const stored = { spec: { ...specOf(freshDraft(), [], { kind: 'ring' }) }, assumptions: given };
+    const again = assumptionsOf(draftOf(stored as unknown as Parameters<typeof draftOf>[0]));
+    expect(again).toMatchObject({
+      one_off_cost: '10000000000',
+      cost_per_gb: '0.5',
+      value_basis: { blend: '0.3' },
+    });
   });
   it('reads numbers written with commas of either language', () => {
     expect(wholeNumbers('1, 2、3 4')).toEqual([1, 2, 3, 4]);

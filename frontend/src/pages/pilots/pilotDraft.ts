@@ -25,7 +25,9 @@ export interface MoneyDraft {
   gpuHour: string;
   gb: string;
   roundDays: string;
-  basis: '' | 'own_site' | 'all_site';
+  basis: '' | 'own_site' | 'all_site' | 'blend';
+  /** The stored share of own-site value, where the pilot has one; the form can keep it, not change it. */
+  blend: string | null;
 }
 export interface PilotDraft {
   name: string;
@@ -60,6 +62,7 @@ export const EXAMPLE_MONEY: MoneyDraft = {
   gb: '15',
   roundDays: '7',
   basis: 'own_site',
+  blend: null,
 };
 
 export function freshDraft(): PilotDraft {
@@ -181,14 +184,20 @@ export function assumptionsOf(draft: PilotDraft): Assumptions | null {
     cost_per_gpu_hour: money.gpuHour,
     cost_per_gb: money.gb,
     round_days: money.roundDays,
-    value_basis: money.basis === '' ? ('' as 'own_site') : money.basis,
+    value_basis: basisOf(money),
     example: isExample(money),
   };
 }
 
 export function isExample(money: MoneyDraft): boolean {
   // Which accuracy counts is a question of the business, not a figure.
-  return JSON.stringify({ ...money, basis: '' }) === JSON.stringify({ ...EXAMPLE_MONEY, basis: '' });
+  const figures = (given: MoneyDraft) => JSON.stringify({ ...given, basis: '', blend: null });
+  return figures(money) === figures(EXAMPLE_MONEY);
+}
+
+function basisOf(money: MoneyDraft): Assumptions['value_basis'] {
+  if (money.basis === 'blend') return { blend: money.blend ?? '' };
+  return money.basis === '' ? ('' as 'own_site') : money.basis;
 }
 
 /** "1, 2 3" -> [1, 2, 3]; what is no number becomes NaN, which JSON sends as null and the server names. */
@@ -218,11 +227,16 @@ function moneyDraftOf(given: Schemas['Assumptions-Output']): MoneyDraft {
     gpuHour: plain(given.cost_per_gpu_hour),
     gb: plain(given.cost_per_gb),
     roundDays: plain(given.round_days),
-    basis: typeof given.value_basis === 'string' ? given.value_basis : 'own_site',
+    ...(typeof given.value_basis === 'string'
+      ? { basis: given.value_basis, blend: null }
+      : { basis: 'blend', blend: String(given.value_basis.blend) }),
   };
 }
 
-/** '1.0' -> '1': the same amount, written as people type it. */
+/** '1.0' -> '1': the same amount, written as people type it; '1.0E+10' -> '10000000000'. */
 function plain(amount: string): string {
+  if (/e/i.test(amount)) {
+    return Number(amount).toLocaleString('en', { useGrouping: false, maximumFractionDigits: 4 });
+  }
   return amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount;
 }
