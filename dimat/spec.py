@@ -24,6 +24,15 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis"]
+# Ranges of what a pilot sets and an arm or an amendment may set anew.
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
+WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
+GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
+MergeEvery = Annotated[int, Field(ge=1, le=10_000)]
+Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CONTROL_METHOD: Method = "local_only"
 ROUNDING_ROWS = 100
@@ -138,13 +147,13 @@ class TrainSpec(Frozen):
 
     init: Literal["different", "common"] = "different"
     warmup_epochs: int = Field(15, ge=0, le=10_000)
-    warmup_lr: float = Field(0.03, gt=0.0, le=10.0)
-    epochs: int = Field(1, ge=1, le=1000)
-    lr: float = Field(0.02, gt=0.0, le=10.0)
-    batch_size: int = Field(32, ge=1, le=65_536)
-    momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    weight_decay: float = Field(5e-4, ge=0.0, le=1.0)
-    grad_clip: float = Field(2.0, gt=0.0, le=1e6)
+    warmup_lr: LearningRate = 0.03
+    epochs: Epochs = 1
+    lr: LearningRate = 0.02
+    batch_size: BatchSize = 32
+    momentum: Momentum = 0.9
+    weight_decay: WeightDecay = 5e-4
+    grad_clip: GradClip = 2.0
 
 
 class ProbeSpec(Frozen):
@@ -157,9 +166,9 @@ class ProbeSpec(Frozen):
 class MergeSpec(Frozen):
     """When and how models are merged. A round merges when it is a multiple of `merge_every`."""
 
-    merge_every: int = Field(1, ge=1, le=10_000)
+    merge_every: MergeEvery = 1
     probe: ProbeSpec = ProbeSpec()
-    guard: float = Field(0.2, ge=0.0, le=2.0)
+    guard: Guard = 0.2
 
 
 class LinkSpec(Frozen):
@@ -236,20 +245,20 @@ class EvaluationSpec(Frozen):
 class TrainPatch(Frozen):
     """Fields of `TrainSpec` that may change within a pilot; None = unchanged."""
 
-    epochs: int | None = None
-    lr: float | None = None
-    batch_size: int | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    grad_clip: float | None = None
+    epochs: Epochs | None = None
+    lr: LearningRate | None = None
+    batch_size: BatchSize | None = None
+    momentum: Momentum | None = None
+    weight_decay: WeightDecay | None = None
+    grad_clip: GradClip | None = None
 
 
 class MergePatch(Frozen):
     """Fields of `MergeSpec`; None = unchanged."""
 
-    merge_every: int | None = None
+    merge_every: MergeEvery | None = None
     probe: ProbeSpec | None = None
-    guard: float | None = None
+    guard: Guard | None = None
 
 
 class Patch(Frozen):
@@ -373,7 +382,7 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
     with `from_round` <= `round`, in the order given.
 
     Raises:
-        pydantic.ValidationError: an override is out of its range. KeyError: no such arm.
+        KeyError: no such arm.
     """
     own = spec.arm(arm)
     plan = ArmPlan(method=own.method, topology=spec.topology, train=spec.train, merge=spec.merge)

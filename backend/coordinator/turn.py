@@ -62,7 +62,7 @@ class Coordinator:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
 
         Raises: PortUnavailable (what was taken comes again), SQLAlchemyError; LockLost, before it changes
-            anything.
+            or sends anything.
         """
         self._still_alone()
         batch = self._reports.take(BATCH, wait_s)
@@ -82,6 +82,7 @@ class Coordinator:
             _count(session, changes)
         if batch:
             self._reports.acknowledge()
+        self._still_alone()  # what was decided is in the rows; whoever is alone now sends it
         self._raise_flags(changes)
         if is_poll:
             self._polled_at = self._monotonic()

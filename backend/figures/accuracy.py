@@ -52,7 +52,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
 
 def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     """The mean over sites of every arm."""
-    arms = [(label.name, facts.runs_of(label.name)) for label in facts.arms]
+    arms = [(label.name, facts.counted_of(label.name)) for label in facts.arms]
     by_measure = {
         measure: [(name, series.of_arm(runs, measure)) for name, runs in arms] for measure in MEASURES
     }
@@ -63,7 +63,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     for number, measure in enumerate(shown, 1):
         for name, found in by_measure[measure]:
             index = facts.arm_index(name)
-            if any(len(facts.runs_of(arm)) > 1 for arm, _ in by_measure[measure]):
+            if any(len(runs) > 1 for _, runs in arms):
                 data += band(
                     look, number, found, look.t("band_seeds"), palette.series(index, look.theme), False
                 )

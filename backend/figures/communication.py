@@ -217,7 +217,7 @@ def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> tuple[Trace, dict
         "hoverongaps": False,
         "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
     }
-    return trace, heading(look, look.t("links_heading", unit=unit), 1, 1) | {"y": MAP_HEIGHT[1]}
+    return trace, heading(look, look.t("links_heading", unit=unit), MAP_HEIGHT[1])
 
 
 def _short(name: str) -> str:

@@ -98,11 +98,11 @@ def domain(panel: int, panels: int) -> list[float]:
     return [round(max(0.0, top - height), 4), round(top, 4)]
 
 
-def heading(look: Look, text: str, panel: int, panels: int) -> dict[str, Any]:
-    """A panel's name, above its left corner: an axis title of that length would not fit on a phone."""
+def heading(look: Look, text: str, y: float) -> dict[str, Any]:
+    """A panel's name, above its upper edge `y` (share of the height): an axis title of that length would not fit on a phone."""
     return {
         "text": text, "x": 0, "xref": "paper", "xanchor": "left", "align": "left", "showarrow": False,
-        "y": domain(panel, panels)[1], "yref": "paper", "yanchor": "bottom",
+        "y": y, "yref": "paper", "yanchor": "bottom",
         "font": {"size": 13, "color": look.colours.text},
     }  # fmt: skip
 

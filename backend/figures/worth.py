@@ -66,7 +66,8 @@ def _figure(facts: PilotFacts, roi: RoiReport, look: Look) -> Figure:
             **({"matches": "y"} if number > 1 else {}),
         )
     axes["annotations"] = [
-        heading(look, look.basis(base.basis), number, len(bases)) for number, base in enumerate(bases, 1)
+        heading(look, look.basis(base.basis), domain(number, len(bases))[1])
+        for number, base in enumerate(bases, 1)
     ]
     return Figure(
         data=data,

@@ -61,7 +61,8 @@ def compared_bases(
     for name, basis in values.items():
         arms = []
         for label in facts.arms:
-            runs = [run] if run and run.arm == label.name else [] if run else facts.runs_of(label.name)
+            alone = (run,) if run and run.arm == label.name else ()
+            runs = facts.counted_of(label.name) if run is None else alone
             arm = _compare_arm(facts, label.name, runs, basis)
             if arm is not None and label.name != facts.control_arm:
                 arms.append(arm)
@@ -71,9 +72,8 @@ def compared_bases(
 
 def _compare_arm(facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: ValueBasis) -> Compared | None:
     assert facts.assumptions is not None
-    standing = [run for run in runs if not run.ended_early]
     pairs = []
-    for run in standing or runs:
+    for run in runs:
         control = facts.control_of(run)
         if control is None or control.ended_early:
             continue
@@ -86,4 +86,4 @@ def _compare_arm(facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: V
     found = [calculator.compare(run, control, basis, facts.assumptions, last) for run, control, _ in pairs]
     results = tuple(result for result in found if result is not None)
     completed = sum(run.state == control.state == "completed" for run, control, _ in pairs)
-    return Compared(arm, results, calculator.mean(results), completed, bool(standing))
+    return Compared(arm, results, calculator.mean(results), completed, not runs[0].ended_early)

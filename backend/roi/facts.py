@@ -130,6 +130,15 @@ class PilotFacts:
                 best[run.seed] = run
         return tuple(best[seed] for seed in sorted(best))
 
+    def standing_of(self, arm: str | None) -> tuple[RunFacts, ...]:
+        """The runs of an arm that did not end early."""
+        return tuple(run for run in self.runs_of(arm) if not run.ended_early)
+
+    def counted_of(self, arm: str | None) -> tuple[RunFacts, ...]:
+        """The runs by which an arm is judged: those that stand; all of them where none does, to show how far
+        it came."""
+        return self.standing_of(arm) or self.runs_of(arm)
+
     def control_of(self, run: RunFacts) -> RunFacts | None:
         """The control arm's run with the same seed."""
         return next((other for other in self.runs_of(self.control_arm) if other.seed == run.seed), None)

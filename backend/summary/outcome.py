@@ -29,7 +29,7 @@ def summarise(facts: PilotFacts) -> PilotSummary:
 
 def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
     """One arm, averaged over the seeds that can be compared."""
-    runs = facts.runs_of(arm)
+    every, runs = facts.runs_of(arm), facts.counted_of(arm)
     is_control = arm == facts.control_arm
     pairs = [(run, _control(facts, run, is_control)) for run in runs]
     compared = [
@@ -46,15 +46,15 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
         arm=arm,
         method=method,
         is_control=is_control,
-        state=state_of([run.state for run in runs]),
+        state=state_of([run.state for run in every]),
         round=last,
         num_seeds=len(used),
         own_site_mean=_over_sites(own),
         all_site_mean=_over_sites(rest),
         own_site_vs_control=_over_sites(own_vs),
         all_site_vs_control=_over_sites(rest_vs),
-        bytes_exchanged=sum(run.bytes_exchanged for run in runs),
-        busy_s=sum(run.busy_s for run in runs),
+        bytes_exchanged=sum(run.bytes_exchanged for run in every),
+        busy_s=sum(run.busy_s for run in every),
         sites_gaining=None if own_vs is None else sum(value >= wording.SAME for value in own_vs),
         sites_losing=None if own_vs is None else sum(value <= -wording.SAME for value in own_vs),
         by_site=[

@@ -7,7 +7,7 @@ named together, and `who` says how many sites gain and lose.
 
 from collections.abc import Sequence
 
-from backend.roi.facts import ENDED_EARLY, PilotFacts
+from backend.roi.facts import PilotFacts
 from backend.roi.numbers import percent, points
 from backend.roi.verdict import SEEDS_NEEDED
 from backend.summary.schemas import ArmOutcome
@@ -50,7 +50,7 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     others = [arm for arm in arms if not arm.is_control]
     if not others:
         return Text(code="only_control", params={"control": facts.control_arm})
-    best = _best(arms)
+    best = _best(facts, arms)
     if best is not None:
         return _result(facts, best)
     if states & _LIVE or "queued" in states:
@@ -61,7 +61,7 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
 def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
     """How many sites gain and lose on their own data in the arm that `sentence` names; None where it names
     none."""
-    best = _best(arms) if facts.control_arm is not None else None
+    best = _best(facts, arms) if facts.control_arm is not None else None
     if best is None:
         return None
     gaining, losing, num_sites = best.sites_gaining or 0, best.sites_losing or 0, len(facts.sites)
@@ -75,19 +75,16 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
 
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
-    """How far the numbers bear: below three seeds a difference may be chance. Arms that ended early do not
-    count."""
-    completed = min((_completed(facts, arm.arm) for arm in arms if arm.state not in ENDED_EARLY), default=0)
+    """How far the numbers bear: below three seeds a difference may be chance. Arms of which every run
+    ended early do not count."""
+    counted = [runs for arm in arms if (runs := facts.standing_of(arm.arm))]
+    completed = min((sum(run.state == "completed" for run in runs) for runs in counted), default=0)
     if completed == 0:
         lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
         return Text(code="evidence_none" if lives or not facts.runs else "evidence_no_arm", params={})
     if completed < SEEDS_NEEDED:
         return Text(code="evidence_few_seeds", params={"num_seeds": completed, "needed": SEEDS_NEEDED})
     return Text(code="evidence_seeds", params={"num_seeds": completed})
-
-
-def _completed(facts: PilotFacts, arm: str) -> int:
-    return sum(run.state == "completed" for run in facts.runs_of(arm))
 
 
 def _waiting(facts: PilotFacts, states: set[str]) -> Text:
@@ -103,10 +100,10 @@ def _progress(facts: PilotFacts) -> Params:
     return {"round": min(max(done, default=-1) + 1, facts.rounds), "rounds": facts.rounds}
 
 
-def _best(arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
-    """The arm with the largest gain of those that can be compared and did not end early."""
-    standing = [arm for arm in arms if arm.own_site_vs_control is not None and arm.state not in ENDED_EARLY]
-    return max(standing, key=_gain, default=None)
+def _best(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
+    """The arm with the largest gain of those that can be compared and have a run that did not end early."""
+    comparable = [arm for arm in arms if arm.own_site_vs_control is not None and facts.standing_of(arm.arm)]
+    return max(comparable, key=_gain, default=None)
 
 
 def _gain(arm: ArmOutcome) -> float:

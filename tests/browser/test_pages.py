@@ -234,3 +234,25 @@ def tab_to(page: Page, name: "str | re.Pattern[str]", back: bool = False) -> Non
         if wanted.search(str(said)):
             return
     raise AssertionError(f"the keyboard does not reach {name!r}")
+
+
+def test_a_form_that_a_viewer_may_not_send_is_locked_with_all_that_is_in_it(
+    house: House, browser: Browser, pilot_id: str
+) -> None:
+    profile = context(browser)
+    page = profile.new_page()
+    page.goto(house.post("/users", {"name": "Looks on", "role": "viewer"})["sign_in_link"])
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    page.goto(f"{house.origin}/topologies/new")
+    expect(page.get_by_text("Your role lets you look at this, but not change it.")).to_be_visible()
+    links = page.locator(".react-flow__edge")
+    expect(links.first).to_be_visible()
+    num_links = links.count()
+    place = links.first.locator("path").first.bounding_box()
+    assert place is not None
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.wait_for_timeout(600)  # the links of a preset come from the server
+    expect(links).to_have_count(num_links)
+    assert all(box.is_disabled() for box in page.get_by_role("main").get_by_role("textbox").all())
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    profile.close()

@@ -204,3 +204,12 @@ def _contrast(one: str, other: str) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_cancelled_seed_does_not_cut_the_line_of_the_others() -> None:
+    others = [run(arm, flat(0.8, 0.7), seed=seed) for arm in ("local_only", "dimat") for seed in (1, 2)]
+    cancelled = run("dimat", flat(0.1, 0.1), seed=3, done=1, state="cancelled")
+    figure = build.pilot_figure(pilot(*others, cancelled), "accuracy", EN)
+    line = next(trace for trace in figure.data if trace["name"] == "dimat" and trace["mode"] != "lines")
+    assert line["x"][-1] == 4
+    assert line["y"][-1] == 0.7

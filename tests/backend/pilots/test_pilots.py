@@ -41,6 +41,7 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
         ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec.topology"),
         ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec.topology"),
         ({"model": {"kind": "cnn"}}, "model_mismatch", "spec.model"),
+        ({"arms": [{"name": "a", "method": "dimat", "train": {"epochs": -1}}]}, "greater_than_equal", "spec.arms.0.train.epochs"),
         ({"unheard": 1}, "extra_forbidden", "spec.unheard"),
     ],
 )  # fmt: skip

@@ -145,6 +145,20 @@ def test_seeds_are_averaged_and_three_are_evidence() -> None:
     assert found.evidence.code == "evidence_seeds"
 
 
+def test_an_arm_of_which_one_seed_was_cancelled_is_judged_by_the_others() -> None:
+    runs = [control(seed=s) for s in (1, 2, 3)] + [
+        run("plain_average", flat(0.7, 0.5), seed=s) for s in (1, 2, 3)
+    ]
+    runs += [run("dimat", flat(0.9, 0.9), seed=s) for s in (1, 2)]
+    cancelled = run("dimat", flat(0.1, 0.1), seed=3, done=2, state="cancelled")
+    found = summarise(pilot(*runs, cancelled))
+    dimat = found.arms[-1]
+    assert found.sentence.params["arm"] == "dimat"
+    assert (dimat.state, dimat.num_seeds) == ("cancelled", 2)
+    assert dimat.all_site_mean == pytest.approx(0.9)
+    assert (found.evidence.code, found.evidence.params["num_seeds"]) == ("evidence_few_seeds", 2)
+
+
 def test_fifty_sites_are_summed_up_like_two() -> None:
     facts = pilot(control(num_sites=50), run("dimat", flat(0.9, 0.9), 50), num_sites=50)
     assert summarise(facts).arms[1].sites_gaining == 50

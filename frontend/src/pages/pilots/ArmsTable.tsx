@@ -15,6 +15,7 @@ type SiteOutcome = Schemas['SiteOutcome'];
 export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const mostSeeds = Math.max(...arms.map((arm) => arm.num_seeds));
   const columns: Column<Arm>[] = [
     {
       key: 'arm',
@@ -32,7 +33,20 @@ export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
         </>
       ),
     },
-    { key: 'state', label: t('ui.state_label'), cell: (arm) => <StateBadge of="run" state={arm.state} /> },
+    {
+      key: 'state',
+      label: t('ui.state_label'),
+      cell: (arm) => (
+        <>
+          <StateBadge of="run" state={arm.state} />
+          {arm.num_seeds > 0 && arm.num_seeds < mostSeeds ? (
+            <span className="aw-sub">
+              {t('ui.pilot.over_seeds', { number: formats.number(arm.num_seeds) })}
+            </span>
+          ) : null}
+        </>
+      ),
+    },
     {
       key: 'own',
       label: t('ui.run.own_site'),

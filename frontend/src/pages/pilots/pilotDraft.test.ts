@@ -27,6 +27,7 @@ describe('the form of a pilot', () => {
     const draft = freshDraft();
     expect(assumptionsOf(draft)?.example).toBe(true);
     expect(assumptionsOf({ ...draft, money: { ...draft.money, likely: '4' } })?.example).toBe(false);
+    expect(assumptionsOf({ ...draft, money: { ...draft.money, currency: 'EUR' } })?.example).toBe(true);
   });
   it('gives stored assumptions back as they were, whatever their notation and basis', () => {
     const given = {

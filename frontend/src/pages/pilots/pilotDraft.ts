@@ -190,8 +190,8 @@ export function assumptionsOf(draft: PilotDraft): Assumptions | null {
 }
 
 export function isExample(money: MoneyDraft): boolean {
-  // Which accuracy counts is a question of the business, not a figure.
-  const figures = (given: MoneyDraft) => JSON.stringify({ ...given, basis: '', blend: null });
+  // Which accuracy counts is a question of the business, not a figure; another currency converts no amount.
+  const figures = (given: MoneyDraft) => JSON.stringify({ ...given, basis: '', blend: null, currency: '' });
   return figures(money) === figures(EXAMPLE_MONEY);
 }
 
