@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator import apart, endings, repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
+from backend.coordinator.ports import Execution
 from backend.db.tables import RunRow, StepRow
 from backend.events.service import record
 from backend.text.schemas import Params
@@ -123,14 +124,24 @@ class Advance:
             self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
 
     def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
-        """Stops the run's steps; it has ended when none runs any more, or none answers in time."""
+        """Stops the run's steps; it has ended when none runs any more, or none answers in time.
+
+        A step looks at its flag between batches, and reports its end. One that does not heed it in time (it
+        waits for a disk, say) holds a process of its worker: it is killed. A worker that does not hear that
+        either is away, and with it the process.
+        """
         self._apart(session, [run], partial(self._cancel, session, run, now, is_late), now, changes)
 
     def _cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
-        num_running = endings.stop_steps(session, run.id, now, running_too=is_late)
+        stopped, running = endings.stop_steps(session, run.id, now, running_too=is_late)
+        changes.stuck |= {
+            Execution(step.worker_id, step.execution_id)
+            for step in stopped
+            if step.worker_id is not None and step.execution_id is not None
+        }
         changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
         changes.touch(run.id)
-        if num_running:
+        if running:
             return
         if repository.move_run(session, run.id, "cancelled", finished_at=now):
             record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})

@@ -7,7 +7,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.ports import Execution, PortUnavailable
 from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages import REPORTS_LIST, StepMessage, site_queue
 
@@ -50,6 +50,13 @@ class CeleryInbox:
         with _translated():
             for flag in flags:
                 self._redis.set(flag, "1", ex=CANCEL_FLAG_S)
+
+    def kill(self, executions: Collection[Execution]) -> None:
+        with _translated():
+            for worker_id, id in executions:  # an execution's id is its Celery task's
+                self._app.control.revoke(
+                    id, terminate=True, signal="KILL", destination=[worker_id], reply=False
+                )
 
 
 class RedisReports:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from backend.coordinator.ports import Execution
 from backend.db.tables import StepRow
 
 
@@ -16,6 +17,7 @@ class Changes:
         runs: ids of runs that changed, with amounts to add to their counters.
         look: a command may have been committed.
         flags: cancel flags to raise after the commit.
+        stuck: executions that did not heed their flag, to be killed after the commit.
     """
 
     finished: list[StepRow] = field(default_factory=list)
@@ -24,6 +26,7 @@ class Changes:
     runs: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     look: bool = False
     flags: set[str] = field(default_factory=set)
+    stuck: set[Execution] = field(default_factory=set)
 
     def touch(self, run_id: str | None, **amounts: float) -> None:
         if run_id is None:
@@ -40,3 +43,4 @@ class Changes:
             self.touch(run_id, **amounts)
         self.look |= other.look
         self.flags |= other.flags
+        self.stuck |= other.stuck

@@ -88,13 +88,19 @@ def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: C
     changes.touch(run.id)
 
 
-def stop_steps(session: Session, run_id: str, now: datetime, running_too: bool = True) -> int:
-    """Cancels the run's steps that have not ended; how many still run."""
-    num_running = 0
+def stop_steps(
+    session: Session, run_id: str, now: datetime, running_too: bool = True
+) -> tuple[list[StepRow], list[StepRow]]:
+    """Cancels the run's steps that have not ended: those that ran and were cancelled, and those that still
+    run. What a cancelled one may yet report is no longer taken (`ingest`)."""
+    stopped: list[StepRow] = []
+    running: list[StepRow] = []
     for step in repository.live_steps(session, run_id):
         if step.state == "running" and not running_too:
-            num_running += 1
+            running.append(step)
             continue
+        if step.state == "running":
+            stopped.append(step)
         move_step(step, "cancelled")
         step.finished_at = now
-    return num_running
+    return stopped, running

@@ -4,13 +4,20 @@ Every implementation passes the conformance suite `tests/backend/coordinator/tes
 """
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.messages import StepMessage
 
 
 class PortUnavailable(Exception):
     """The other side cannot be reached now; try again later."""
+
+
+class Execution(NamedTuple):
+    """A step under way at a worker."""
+
+    worker_id: str
+    id: str
 
 
 class Inbox(Protocol):
@@ -30,6 +37,11 @@ class Inbox(Protocol):
 
     def cancel(self, flags: Sequence[str]) -> None:
         """Asks steps to stop that are under way; `flags`: see `worker.app.cancel_flag`."""
+        ...
+
+    def kill(self, executions: Collection[Execution]) -> None:
+        """Asks workers to kill the processes of these executions, if they still run. Nobody answers; a
+        worker that is not there does not hear it later either."""
         ...
 
 

@@ -140,6 +140,9 @@ class Coordinator:
     def _raise_flags(self, changes: Changes) -> None:
         if changes.flags:
             self._inbox.cancel(sorted(changes.flags))
+        if changes.stuck:
+            log.warning("%d steps did not stop when asked to and are killed", len(changes.stuck))
+            self._inbox.kill(sorted(changes.stuck))
 
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""

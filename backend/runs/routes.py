@@ -65,7 +65,8 @@ def get_run_result(run_id: Id, _: Reads, session: ReadSession) -> RunResult:
 def cancel_run(
     run_id: Id, who: Cancels, session: WriteSession, broker: AppBroker, after: BackgroundTasks
 ) -> Run:
-    """Asks for the end of a run. Its steps stop within seconds; asking twice changes nothing."""
+    """Asks for the end of a run. Its steps stop within seconds, one that does not is killed; asking twice changes
+    nothing. The run's `reason` says who asked first, and when."""
     run = cancel.cancel(session, who, run_id)
     after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
     return run

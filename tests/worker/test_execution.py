@@ -21,15 +21,15 @@ class Heard:
         return False
 
 
-def _prepare() -> PrepareMessage:
+def prepare(step_id: str = "s", warmup_epochs: int = 0) -> PrepareMessage:
     site = SiteSpec.model_validate({"name": "site-01", "data": {"dataset": "pendigits"}})
     context = SiteContext(
         site=site, index=0, num_sites=2, site_names=("site-01", "site-02"), seed=1,
         data=DataSpec(rows_per_site=20), evaluation=EvaluationSpec(),
     )  # fmt: skip
     return PrepareMessage(
-        step_id="s", attempt=1, pilot_id="p", run_id=None, context=context, model=MlpSpec(hidden=(4,)),
-        train=TrainSpec(warmup_epochs=0),
+        step_id=step_id, attempt=1, pilot_id="p", run_id=None, context=context, model=MlpSpec(hidden=(4,)),
+        train=TrainSpec(warmup_epochs=warmup_epochs),
     )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_a_store_of_an_unknown_kind_cannot_be_opened() -> None:
 
 def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     heard = Heard()
-    Execution(_prepare(), "w", heard, 4.0).run(lambda: open_store("nowhere://bucket/x"), "cpu")
+    Execution(prepare(), "w", heard, 4.0).run(lambda: open_store("nowhere://bucket/x"), "cpu")
     started, failed = heard.reports
     assert isinstance(started, StepStarted)
     assert isinstance(failed, StepFailed)

@@ -479,7 +479,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel Run
-         * @description Asks for the end of a run. Its steps stop within seconds; asking twice changes nothing.
+         * @description Asks for the end of a run. Its steps stop within seconds, one that does not is killed; asking twice changes
+         *     nothing. The run's `reason` says who asked first, and when.
          */
         post: operations["cancel_run"];
         delete?: never;

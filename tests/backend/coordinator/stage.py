@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from backend.coordinator.ports import Execution
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.db.tables import ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
@@ -53,6 +54,7 @@ class Post:
         self.queues: dict[str, list[StepMessage]] = {}
         self.served: list[tuple[str, str]] = []
         self.flags: set[str] = set()
+        self.killed: set[Execution] = set()
         self._sent_up: list[bytes] = []
         self._taken: list[bytes] = []
         self._is_new = True
@@ -68,6 +70,9 @@ class Post:
 
     def cancel(self, flags: Sequence[str]) -> None:
         self.flags |= set(flags)
+
+    def kill(self, executions: Collection[Execution]) -> None:
+        self.killed |= set(executions)
 
     def take(self, limit: int, wait_s: float) -> list[bytes]:
         if self._is_new and self._taken:

@@ -206,7 +206,7 @@ def test_the_steps_of_a_lost_worker_are_lost_at_once(stage: Stage) -> None:
     assert (stage.step(others).state, stage.step(others).attempt) == ("running", 1)
 
 
-ASKED = {"code": "cancelled", "params": {"who": "a manager"}}
+ASKED = {"code": "cancelled", "params": {"who": "a manager", "at": "2026-01-01 00:00 UTC"}}
 
 
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
@@ -217,16 +217,26 @@ def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -
     stage.turn()
     mute = [stage.take(m) for m in stage.waiting() if m.run_id == "p/dimat" and m.kind == "merge"]
     assert mute
-    for message in mute:
-        stage.begin(message)
+    begun = [(message, stage.begin(message)) for message in mute]
     with stage.database.write() as session:
         session.execute(update(RunRow).where(RunRow.id == "p/dimat").values(state="cancelling", reason=ASKED))
     stage.pass_time(5)
     assert stage.run("p/dimat").state == "cancelling"
     assert {stage.step(message).state for message in mute} == {"running"}
     assert stage.post.flags
+    assert not stage.post.killed
     stage.pass_time(18)
     assert (stage.run("p/dimat").state, stage.run("p/dimat").reason) == ("cancelled", ASKED)
+    assert stage.post.killed == {("w", about["execution_id"]) for _, about in begun}
+    before = stage.run("p/dimat")
+    for message, about in begun:  # they worked on, and their worker says that it killed them
+        stage.finish(message, about)
+        stage.fail(about, "worker_lost", retryable=True)
+    stage.turn()
+    after = stage.run("p/dimat")
+    assert (after.state, after.bytes_exchanged) == ("cancelled", before.bytes_exchanged)
+    assert after.bytes_wasted > before.bytes_wasted
+    assert {(step.state, step.artifact_sha256) for step in map(stage.step, mute)} == {("cancelled", None)}
     assert "running" not in {step.state for step in stage.steps("p/dimat")}
     stage.work_until_quiet()
     assert stage.run("p/local_only").state == "completed"

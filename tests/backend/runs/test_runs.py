@@ -1,5 +1,6 @@
 """Runs over HTTP: found, read in words, their measurements, their result, their end."""
 
+import re
 from typing import Any
 
 import pytest
@@ -149,8 +150,11 @@ def test_history_is_sorted_and_pages_meet_without_gap(api: Api, run: dict[str, A
 def test_cancel_asks_once_and_leaves_the_end_to_the_coordinator(api: Api, run: dict[str, Any]) -> None:
     first = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert (first.status_code, first.json()["state"]) == (202, "cancelling")
-    assert first.json()["reason"] == {"code": "cancelled", "params": {"who": "admin"}}
+    reason = first.json()["reason"]
+    assert (reason["code"], reason["params"]["who"]) == ("cancelled", "admin")  # the token's user
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", reason["params"]["at"])
     again = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
+    assert again.json()["reason"] == reason
     assert again.json()["revision"] == first.json()["revision"] == run["revision"] + 1
     assert [entry["action"] for entry in api.admin.get("/api/v1/audit?limit=1").json()["items"]] == [
         "run_cancelled"

@@ -1,0 +1,62 @@
+"""A process of a real worker that is stuck in a step is killed when the coordinator asks for it, and the worker
+goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.coordinator.broker import CeleryInbox, RedisReports
+from backend.coordinator.ports import Execution
+from tests.worker.test_execution import prepare
+from worker.messages import Report, StepFinished, StepStarted, WorkerBeat, report
+
+PATIENCE_S = 120
+
+
+class Worker:
+    """One real worker of the site `site-01`, with one process, and what it reported so far."""
+
+    def __init__(self, broker_url: str, folder: Path) -> None:
+        environment = {
+            **os.environ, "BROKER_URL": broker_url, "AWASE_DATA_DIR": str(folder), "AWASE_SITE": "site-01",
+            "AWASE_WORKER_CONCURRENCY": "1", "AWASE_WORKER_ID": "w@here", "AWASE_DEVICE": "cpu",
+        }  # fmt: skip
+        self.process = subprocess.Popen([sys.executable, "-m", "worker.main"], env=environment)
+        self.inbox, self._reports = CeleryInbox(broker_url), RedisReports(broker_url)
+
+    def hear(self, wanted: type[Report], step_id: str | None = None) -> Report:
+        """The next report of that kind (of that step); others are passed over."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            for body in self._reports.take(1, 1.0):
+                self._reports.acknowledge()
+                heard = report.validate_json(body)
+                if isinstance(heard, wanted) and getattr(heard, "step_id", step_id) == step_id:
+                    return heard
+        raise AssertionError(f"no {wanted.__name__} of {step_id}")
+
+
+@pytest.fixture
+def worker(broker_url: str, tmp_path: Path) -> Iterator[Worker]:
+    made = Worker(broker_url, tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait(30)
+
+
+def test_a_stuck_step_is_killed_and_the_next_one_is_done(worker: Worker) -> None:
+    worker.hear(WorkerBeat)
+    worker.inbox.send("site-01", prepare("stuck", warmup_epochs=10_000))
+    stuck = worker.hear(StepStarted, "stuck")
+    assert isinstance(stuck, StepStarted)
+    os.kill(stuck.pid, signal.SIGSTOP)  # it heeds nothing, and no flag
+    worker.inbox.send("site-01", prepare("next", warmup_epochs=0))
+    worker.inbox.kill([Execution(stuck.worker_id, stuck.execution_id)])
+    assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
+    assert worker.process.poll() is None
