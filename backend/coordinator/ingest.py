@@ -92,7 +92,8 @@ class Ingest:
                 self._finished(session, step, report, now, changes)
             case StepFailed():
                 _book_wasted(session, step, report, changes)
-                reason: dict[str, Any] = {"code": report.code, "params": dict(report.params)}
+                params = self._plans.shown_in(session, step.pilot_id, report.params)
+                reason: dict[str, Any] = {"code": report.code, "params": params}
                 if report.retryable:
                     self.lose(session, step, reason, now, changes)
                 else:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator.plans import RunPlan
 from backend.db.tables import PilotRow, RunRow
 from backend.pilots.amendments import amendments_of
+from backend.text.schemas import Params
 from dimat.spec import PilotSpec
 
 MOST_SPECS = 256
@@ -37,6 +38,14 @@ class Plans:
         """The site's name as people read it."""
         spec = self.spec(session, pilot_id).sites[site]
         return spec.display_name or spec.name
+
+    def shown_in(self, session: Session, pilot_id: str, params: Params) -> Params:
+        """Params of a sentence in which a worker named a site: it knows the name, people read another."""
+        shown = {site.name: site.display_name or site.name for site in self.spec(session, pilot_id).sites}
+        return {
+            key: shown.get(value, value) if key == "site" and isinstance(value, str) else value
+            for key, value in params.items()
+        }
 
     def forget(self, run_id: str) -> None:
         self._runs.pop(run_id, None)

@@ -45,6 +45,14 @@ def test_changed_bytes_are_refused(tmp_path: Path) -> None:
         store.get(ref)
 
 
+def test_bytes_that_a_disk_changed_are_mended_when_they_are_put_again(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    ref = store.put(CONTENT)
+    next(tmp_path.rglob(ref.sha256)).write_bytes(b"x" + CONTENT[1:])  # as long as before
+    assert store.put(CONTENT) == ref
+    assert store.get(ref) == CONTENT
+
+
 def test_changed_bytes_are_refused_on_other_file_systems() -> None:
     name = uuid.uuid4().hex
     store = open_store(f"memory://{name}")

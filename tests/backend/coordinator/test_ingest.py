@@ -34,7 +34,8 @@ STEP = "step"
 
 
 def spec() -> PilotSpec:
-    sites = [{"name": name, "data": {"kind": "sample", "dataset": "pendigits"}} for name in ("a", "b")]
+    data = {"kind": "sample", "dataset": "pendigits"}
+    sites = [{"name": "a", "display_name": "Plant A", "data": data}, {"name": "b", "data": data}]
     return PilotSpec.model_validate(
         {"name": "p", "rounds": 1, "sites": sites, "arms": [{"name": "merged", "method": "dimat"}]}
     )
@@ -179,7 +180,7 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
     assert step.state == "failed"
     assert step.reason == {
         "code": "attempts_used_up",
-        "params": {"kind": "merge", "site": "a", "round": 1, "attempts": 3, "cause": "worker_lost"},
+        "params": {"kind": "merge", "site": "Plant A", "round": 1, "attempts": 3, "cause": "worker_lost"},
     }
 
 
@@ -193,3 +194,6 @@ def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_not(rows
     )  # fmt: skip
     rows.take(started(execution="e2", attempt=2), final)
     assert rows.step().state == "failed"
+    assert rows.step().reason == {
+        "code": "non_finite_params", "params": {"site": "Plant A", "tensor": "x"},
+    }  # fmt: skip

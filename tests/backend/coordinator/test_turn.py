@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import create_engine, event, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow
 from dimat.schedule import Schedule, StepKey
@@ -293,6 +295,49 @@ def test_a_queued_run_whose_spec_cannot_be_read_fails_before_its_first_step(stag
     reason = stage.run("bad/dimat").reason
     assert (stage.run("bad/dimat").state, reason and reason["code"]) == ("failed", "unexpected_error")
     assert stage.steps() == []
+
+
+@contextmanager
+def refusing_writes(stage: Stage) -> Iterator[None]:
+    """The database can be read and not written: full, or read-only."""
+    engine = stage.database.engine
+    if stage.database.is_sqlite:
+
+        def refuse(connection: Any, _record: Any, _proxy: Any) -> None:
+            connection.execute("PRAGMA query_only = ON")
+
+        event.listen(engine, "checkout", refuse)
+        yield
+        event.remove(engine, "checkout", refuse)
+        engine.dispose()
+        return
+    other = create_engine(engine.url, isolation_level="AUTOCOMMIT")
+    with other.connect() as connection:
+        change = f'ALTER DATABASE "{engine.url.database}" SET default_transaction_read_only ='
+        connection.execute(text(f"{change} on"))
+        engine.dispose()  # those to come obey it
+        yield
+        connection.execute(text(f"{change} off"))
+    other.dispose()
+    engine.dispose()
+
+
+def test_reports_are_kept_while_the_database_refuses_to_be_written(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    messages = stage.waiting()
+    with refusing_writes(stage):
+        for message in messages:
+            stage.finish(message, stage.begin(stage.take(message)))
+        with pytest.raises(DBAPIError):
+            stage.turn(after_s=0.3)  # between two polls, when it has nothing else to write
+        for _ in range(3):
+            stage.restart()
+            with pytest.raises(DBAPIError):
+                stage.turn()
+    stage.restart()
+    stage.turn()
+    assert {(stage.step(m).state, stage.step(m).attempt) for m in messages} == {("completed", 1)}
 
 
 def test_a_report_that_cannot_be_read_stops_no_other(stage: Stage) -> None:
