@@ -1,5 +1,7 @@
 /* The frame of a page: one h1, its actions beside it, the title of the window. */
 import { useEffect, type ReactNode } from 'react';
+import { useFormats } from '../i18n/useFormats';
+import { useNarrow } from '../layout/useNarrow';
 
 interface Props {
   title: string;
@@ -32,15 +34,13 @@ export function Panel({
   title,
   aside,
   children,
-  id,
 }: {
   title?: ReactNode;
   aside?: ReactNode;
   children: ReactNode;
-  id?: string;
 }) {
   return (
-    <section className="aw-panel" id={id}>
+    <section className="aw-panel">
       {title !== undefined ? (
         <div className="aw-panel-head">
           <h2>{title}</h2>
@@ -52,15 +52,58 @@ export function Panel({
   );
 }
 
-/** A panel that stays closed until somebody wants it: what is finished, or of use to few. */
-export function FoldedPanel({ title, children }: { title: ReactNode; children: ReactNode }) {
+/** A panel that stays closed until somebody wants it: what is finished, or of use to few. `count`: how many there
+    are of what it holds. */
+export function FoldedPanel({
+  title,
+  count,
+  children,
+}: {
+  title: ReactNode;
+  count?: number | undefined;
+  children: ReactNode;
+}) {
+  const formats = useFormats();
   return (
     <details className="aw-panel aw-fold">
       <summary>
-        <h2>{title}</h2>
+        <h2>
+          {title}
+          {count === undefined ? null : ` (${formats.number(count)})`}
+        </h2>
       </summary>
       {children}
     </details>
+  );
+}
+
+/** Open where there is room; folded on a phone, where it would push everything below it out of sight. `live`: what
+    is watched now stays open there, too. */
+export function RoomyPanel({
+  title,
+  aside,
+  count,
+  live = false,
+  children,
+}: {
+  title: ReactNode;
+  aside?: ReactNode;
+  count?: number | undefined;
+  live?: boolean;
+  children: ReactNode;
+}) {
+  const narrow = useNarrow();
+  if (live || !narrow)
+    return (
+      <Panel title={title} aside={aside}>
+        {children}
+      </Panel>
+    );
+  return (
+    <FoldedPanel title={title} count={count}>
+      {aside ? <div className="aw-actions aw-fold-aside">{aside}</div> : null}
+      {children}
+    </FoldedPanel>
   );
 }
 

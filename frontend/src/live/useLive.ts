@@ -4,7 +4,7 @@ import { useRefresh } from '../api/session';
 import { coalesced, openStream, type Connection, type PilotEvent } from './stream';
 
 const GAP_MS = 1000;
-const KEPT_EVENTS = 400;
+const KEPT_EVENTS = 5000;
 
 export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, paths: readonly string[]) {
   const refresh = useRefresh();

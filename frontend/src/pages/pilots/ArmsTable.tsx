@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Delta } from '../../components/Delta';
-import { Panel } from '../../components/Page';
+import { RoomyPanel } from '../../components/Page';
 import { StateBadge, Tag } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 
@@ -107,8 +107,9 @@ export function SitesTable({ arms }: { arms: readonly Arm[] }) {
     },
   ];
   return (
-    <Panel
+    <RoomyPanel
       title={t('ui.pilot.by_site')}
+      count={arm.by_site.length}
       aside={
         <Select
           size="xs"
@@ -126,7 +127,7 @@ export function SitesTable({ arms }: { arms: readonly Arm[] }) {
         rows={arm.by_site}
         rowKey={(site) => site.site}
       />
-    </Panel>
+    </RoomyPanel>
   );
 }
 

@@ -11,7 +11,7 @@ import { DataTable } from '../../components/DataTable';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { LiveMark } from '../../components/LiveMark';
-import { FoldedPanel, Page, Panel } from '../../components/Page';
+import { FoldedPanel, Page, Panel, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useLive } from '../../live/useLive';
@@ -59,7 +59,7 @@ function LivePilot({ id }: { id: string }) {
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
-            <FoldedPanel title={t('ui.events')}>
+            <FoldedPanel title={t('ui.events')} count={events.length}>
               <EventLog events={events} />
             </FoldedPanel>
           )}
@@ -122,7 +122,7 @@ function Runs({ pilot }: { pilot: Pilot }) {
   });
   const columns = useRunColumns({});
   return (
-    <Panel title={t('ui.nav.runs')}>
+    <RoomyPanel title={t('ui.nav.runs')} count={runs.data?.items.length} live={busy(pilot)}>
       <Answer query={runs}>
         {(page) => (
           <DataTable
@@ -133,7 +133,7 @@ function Runs({ pilot }: { pilot: Pilot }) {
           />
         )}
       </Answer>
-    </Panel>
+    </RoomyPanel>
   );
 }
 

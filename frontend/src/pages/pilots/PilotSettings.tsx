@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
-import { Panel } from '../../components/Page';
+import { RoomyPanel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { ChangeMoney } from './ChangeMoney';
@@ -36,9 +36,9 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   ];
   return (
     <div className="aw-grid2">
-      <Panel title={t('ui.pilot.settings')}>
+      <RoomyPanel title={t('ui.pilot.settings')}>
         <Pairs facts={facts} />
-      </Panel>
+      </RoomyPanel>
       <Money pilot={pilot} />
     </div>
   );
@@ -58,9 +58,9 @@ function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
   const given = pilot.assumptions;
   if (!given) {
     return (
-      <Panel title={t('ui.pilot.assumptions')} aside={change}>
+      <RoomyPanel title={t('ui.pilot.assumptions')} aside={change}>
         <p className="aw-soft">{t('roi.no_assumptions')}</p>
-      </Panel>
+      </RoomyPanel>
     );
   }
   const money = (amount: string) => formats.money(amount, given.currency);
@@ -82,7 +82,7 @@ function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
     ],
   ];
   return (
-    <Panel
+    <RoomyPanel
       title={t('ui.pilot.assumptions')}
       aside={
         <>
@@ -96,7 +96,7 @@ function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
       }
     >
       <Pairs facts={facts} />
-    </Panel>
+    </RoomyPanel>
   );
 }
 

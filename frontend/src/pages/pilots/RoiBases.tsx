@@ -2,7 +2,7 @@
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { DataTable, type Column } from '../../components/DataTable';
-import { Panel } from '../../components/Page';
+import { RoomyPanel } from '../../components/Page';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 
@@ -46,7 +46,7 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
     },
   ];
   return (
-    <Panel title={t('ui.roi.title')}>
+    <RoomyPanel title={t('ui.roi.title')} count={roi.bases[0]?.arms.length}>
       <p className="aw-soft aw-small">{t('ui.roi.help')}</p>
       {roi.example ? <p className="aw-small">{t('roi.example_note')}</p> : null}
       <div className="aw-grid2">
@@ -66,6 +66,6 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
           </div>
         ))}
       </div>
-    </Panel>
+    </RoomyPanel>
   );
 }

@@ -10,7 +10,7 @@ import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { Icon } from '../../components/Icon';
 import { LiveMark } from '../../components/LiveMark';
-import { Kpis, Page, Panel } from '../../components/Page';
+import { Kpis, Page, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
@@ -56,9 +56,9 @@ function LiveRun({ id }: { id: string }) {
             </>
           }
           log={
-            <Panel title={t('ui.events')}>
+            <RoomyPanel title={t('ui.events')} count={events.length} live={!ENDED.has(found.state)}>
               <EventLog events={events} />
-            </Panel>
+            </RoomyPanel>
           }
         />
       )}
@@ -74,7 +74,10 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     params: { path: { pilot_id: run.pilot_id } },
   });
   const simulated = pilot.data?.spec.evaluation?.all_site !== 'none';
-  const after = { round: formats.number(Math.max(0, run.rounds_done)) };
+  const after = {
+    round: formats.number(Math.max(0, run.rounds_done)),
+    rounds: formats.number(run.rounds),
+  };
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -182,7 +185,7 @@ function RunFacts({ run }: { run: Run }) {
     [t('ui.run.gpu'), formats.duration(run.gpu_s)],
   ];
   return (
-    <Panel title={t('ui.run.facts')}>
+    <RoomyPanel title={t('ui.run.facts')}>
       <dl className="aw-pairs">
         {facts.map(([name, value]) => (
           <div key={name} style={{ display: 'contents' }}>
@@ -191,7 +194,7 @@ function RunFacts({ run }: { run: Run }) {
           </div>
         ))}
       </dl>
-    </Panel>
+    </RoomyPanel>
   );
 }
 

@@ -1,6 +1,6 @@
 /* What is possible with own data today and what is not yet: said exactly, promised nothing. */
 import { useTranslation } from 'react-i18next';
-import { Panel } from '../../components/Page';
+import { RoomyPanel } from '../../components/Page';
 import { usePoints } from '../../i18n/usePoints';
 
 export function OwnData() {
@@ -8,7 +8,7 @@ export function OwnData() {
   const possible = usePoints('ui.own_data.possible');
   const prepare = usePoints('ui.own_data.prepare');
   return (
-    <Panel title={t('ui.own_data.title')} id="own-data">
+    <RoomyPanel title={t('ui.own_data.title')}>
       <div className="aw-prose">
         <p>{t('ui.own_data.now')}</p>
         <h3>{t('ui.own_data.possible_title')}</h3>
@@ -26,6 +26,6 @@ export function OwnData() {
           ))}
         </ul>
       </div>
-    </Panel>
+    </RoomyPanel>
   );
 }

@@ -15,6 +15,7 @@ import {
 import { createContext, useContext, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../../i18n/useFormats';
+import { NARROW } from '../../layout/useNarrow';
 import { neighbours, type Link } from './links';
 
 interface Props {
@@ -130,7 +131,7 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
 /** Sites on an ellipse, in the order of the spec; upright on a phone, where names would otherwise be tiny. */
 function arranged(names: readonly string[]): SiteNode[] {
   const radius = Math.max(150, (names.length * SPACE * 1.5) / Math.PI);
-  const [wide, high] = window.matchMedia('(max-width: 48em)').matches ? [0.74, 1.3] : [1.25, 1];
+  const [wide, high] = window.matchMedia(NARROW).matches ? [0.74, 1.3] : [1.25, 1];
   return names.map((name, at) => {
     const angle = (2 * Math.PI * at) / names.length - Math.PI / 2;
     const position = { x: Math.cos(angle) * radius * wide, y: Math.sin(angle) * radius * high };
