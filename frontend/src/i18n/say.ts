@@ -9,11 +9,13 @@ export function useSay() {
   const { t, i18n } = useTranslation();
   return (section: Section, text: Text): string => {
     const named = { ...text.params };
-    // A step's kind travels as its code; people read its name.
+    // A step's kind, a cause and a role travel as their codes; people read their names.
     const kind = `ui.step_kind.${String(named.kind)}`;
     if (i18n.exists(kind)) named.kind = t(kind);
     const cause = `ui.cause.${String(named.cause)}`;
     if (i18n.exists(cause)) named.cause = t(cause);
+    const role = `ui.role.${String(named.role)}`;
+    if (i18n.exists(role)) named.role = t(role);
     const params = shown(named, i18n.language);
     const titled = `${section}.${text.code}.title`;
     const key = i18n.exists(titled) ? titled : `${section}.${text.code}`;

@@ -4,7 +4,7 @@ import { api, type Schemas } from '../../api/client';
 import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
-import { Panel } from '../../components/Page';
+import { RoomyPanel } from '../../components/Page';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 
@@ -20,14 +20,9 @@ export function Audit() {
   );
   const columns: Column<Schemas['AuditEntry']>[] = [
     {
-      key: 'at',
-      label: t('ui.settings.audit_at'),
-      cell: (entry) => <span className="aw-nums">{formats.moment(entry.at)}</span>,
-    },
-    { key: 'who', label: t('ui.settings.audit_who'), main: true, cell: (entry) => entry.actor_name },
-    {
       key: 'what',
       label: t('ui.settings.audit_what'),
+      main: true,
       cell: (entry) => (
         <>
           {say('audit', {
@@ -38,9 +33,15 @@ export function Audit() {
         </>
       ),
     },
+    { key: 'who', label: t('ui.settings.audit_who'), cell: (entry) => entry.actor_name },
+    {
+      key: 'at',
+      label: t('ui.settings.audit_at'),
+      cell: (entry) => <span className="aw-nums">{formats.moment(entry.at)}</span>,
+    },
   ];
   return (
-    <Panel title={t('ui.settings.audit')}>
+    <RoomyPanel title={t('ui.settings.audit')} count={audit.data?.pages[0]?.total}>
       <p className="aw-soft aw-small">{t('ui.settings.audit_help')}</p>
       <Answer query={audit}>
         {({ pages }) => (
@@ -55,6 +56,6 @@ export function Audit() {
           </>
         )}
       </Answer>
-    </Panel>
+    </RoomyPanel>
   );
 }

@@ -1,15 +1,15 @@
 /* Who may sign in, with which role; a new person gets a link that works once. */
-import { Button, TextInput } from '@mantine/core';
-import { useState, type FormEvent } from 'react';
+import { Button } from '@mantine/core';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, http, type Schemas } from '../../api/client';
-import { errorAt, fieldErrors } from '../../api/problems';
 import { useRefresh } from '../../api/session';
 import { Answer, ProblemNote } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
 import { useFormats } from '../../i18n/useFormats';
-import { RoleSelect, type Role } from './RoleSelect';
+import { NameAndRole } from './NameAndRole';
+import type { Role } from './RoleSelect';
 import { Secret } from './Secret';
 
 export function People() {
@@ -17,22 +17,13 @@ export function People() {
   const formats = useFormats();
   const refresh = useRefresh();
   const people = api.useQuery('get', '/api/v1/users', { params: { query: { limit: 200 } } });
-  const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('viewer');
   const [link, setLink] = useState<{ name: string; link: string } | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const errors = fieldErrors(error);
 
-  const invite = async (event: FormEvent) => {
-    event.preventDefault();
-    setError(null);
-    const { data, error: problem } = await http.POST('/api/v1/users', { body: { name, role } });
-    if (!data) {
-      setError(problem);
-      return;
-    }
+  const invite = async (body: { name: string; role: Role }) => {
+    const { data, error: problem } = await http.POST('/api/v1/users', { body });
+    if (!data) throw problem;
     setLink({ name: data.name, link: data.sign_in_link });
-    setName('');
     await refresh('/api/v1/users');
   };
   const newLink = async (user: Schemas['User']) => {
@@ -69,24 +60,13 @@ export function People() {
   return (
     <Panel title={t('ui.settings.people')}>
       <p className="aw-soft aw-small">{t('ui.settings.people_help')}</p>
-      <form className="aw-stack" onSubmit={(event) => void invite(event)} noValidate>
-        {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
-        <div className="aw-fields">
-          <TextInput
-            label={t('ui.settings.person')}
-            description={t('ui.settings.person_help')}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={errorAt(errors, 'name')}
-            required
-            autoComplete="off"
-          />
-          <RoleSelect value={role} onChange={setRole} />
-        </div>
-        <div>
-          <Button type="submit">{t('ui.settings.invite')}</Button>
-        </div>
-      </form>
+      <NameAndRole
+        label={t('ui.settings.person')}
+        help={t('ui.settings.person_help')}
+        action={t('ui.settings.invite')}
+        act={invite}
+      />
+      {error ? <ProblemNote error={error} /> : null}
       {link ? <Secret text={t('ui.settings.link_once', { name: link.name })} secret={link.link} /> : null}
       <Answer query={people}>
         {(page) => (

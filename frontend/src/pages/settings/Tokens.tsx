@@ -1,17 +1,17 @@
 /* API tokens: made here, shown once, revoked here. */
-import { Button, TextInput } from '@mantine/core';
-import { useState, type FormEvent } from 'react';
+import { Button } from '@mantine/core';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, http, type Schemas } from '../../api/client';
-import { errorAt, fieldErrors } from '../../api/problems';
 import { useRefresh } from '../../api/session';
-import { Answer, ProblemNote } from '../../components/Answer';
+import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
-import { RoleSelect, type Role } from './RoleSelect';
+import { NameAndRole } from './NameAndRole';
+import type { Role } from './RoleSelect';
 import { Secret } from './Secret';
 
 type Token = Schemas['Token'];
@@ -21,23 +21,13 @@ export function Tokens() {
   const formats = useFormats();
   const refresh = useRefresh();
   const tokens = api.useQuery('get', '/api/v1/tokens', { params: { query: { limit: 200 } } });
-  const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('viewer');
   const [made, setMade] = useState<Schemas['TokenCreated'] | null>(null);
-  const [error, setError] = useState<unknown>(null);
   const { ask, dialog } = useConfirm();
-  const errors = fieldErrors(error);
 
-  const create = async (event: FormEvent) => {
-    event.preventDefault();
-    setError(null);
-    const answer = await http.POST('/api/v1/tokens', { body: { name, role } });
-    if (!answer.data) {
-      setError(answer.error);
-      return;
-    }
-    setMade(answer.data);
-    setName('');
+  const create = async (body: { name: string; role: Role }) => {
+    const { data, error } = await http.POST('/api/v1/tokens', { body });
+    if (!data) throw error;
+    setMade(data);
     await refresh('/api/v1/tokens');
   };
   const revoke = async (token: Token) => {
@@ -90,24 +80,12 @@ export function Tokens() {
     <Panel title={t('ui.settings.tokens')}>
       {dialog}
       <p className="aw-soft aw-small">{t('ui.settings.tokens_help')}</p>
-      <form className="aw-stack" onSubmit={(event) => void create(event)} noValidate>
-        {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
-        <div className="aw-fields">
-          <TextInput
-            label={t('ui.settings.token_name')}
-            description={t('ui.settings.token_name_help')}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={errorAt(errors, 'name')}
-            required
-            autoComplete="off"
-          />
-          <RoleSelect value={role} onChange={setRole} />
-        </div>
-        <div>
-          <Button type="submit">{t('ui.settings.create_token')}</Button>
-        </div>
-      </form>
+      <NameAndRole
+        label={t('ui.settings.token_name')}
+        help={t('ui.settings.token_name_help')}
+        action={t('ui.settings.create_token')}
+        act={create}
+      />
       {made ? <Secret text={t('ui.settings.secret_once', { name: made.name })} secret={made.secret} /> : null}
       <Answer query={tokens}>
         {(page) =>
