@@ -14,7 +14,7 @@ KINDS = ("align", "merge", "wasted")
 _PATTERNS = {"align": "/", "merge": "", "wasted": "x"}
 Totals = dict[str, int]
 # The names of the sites beside and under the map take the rest.
-MAP_WIDTH, MAP_HEIGHT = [0.34, 1.0], [0.0, 0.36]
+MAP_WIDTH, MAP_HEIGHT = [0.27, 1.0], [0.0, 0.36]
 NAMES_UP_TO, NUMBERS_UP_TO = 16, 12
 
 
@@ -40,6 +40,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         "tickvals": list(range(len(facts.sites))),
         "ticktext": [plain(_short(site.label)) for site in facts.sites],
         "showgrid": False,
+        "tickfont": {"size": 11, "color": look.colours.muted},
     }
     axes = {
         "annotations": [links_heading],
