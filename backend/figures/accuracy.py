@@ -1,6 +1,6 @@
 """Accuracy before and after each merge: the sites of a run, or the arms of a pilot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from backend.figures import palette, series
 from backend.figures.frame import (
@@ -43,7 +43,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         data.append(_mean_line(look, number, found))
     return Figure(
         data=data,
-        layout=layout(look, _axes(look, panels, facts.rounds), len(panels)),
+        layout=layout(look, _axes(look, panels, facts.rounds, [run]), len(panels)),
         summary=_run_summary(facts, panels, look),
         table=_run_table(facts, panels, look, as_lines),
         revision=run.revision,
@@ -71,7 +71,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     panels: Panels = [(measure, by_measure[measure][0][1]) for measure in shown]
     return Figure(
         data=data,
-        layout=layout(look, _axes(look, panels, facts.rounds), len(shown)),
+        layout=layout(look, _axes(look, panels, facts.rounds, facts.runs), len(shown)),
         summary=_pilot_summary(shown, by_measure, look),
         table=_pilot_table(shown, by_measure, look),
         revision=facts.revision,
@@ -144,10 +144,12 @@ def _arm_line(look: Look, panel: int, index: int, name: str, found: Accuracies, 
     }
 
 
-def _axes(look: Look, panels: Panels, rounds: int) -> dict[str, object]:
+def _axes(look: Look, panels: Panels, rounds: int, runs: Iterable[RunFacts]) -> dict[str, object]:
     axes: dict[str, object] = {}
+    merging = any(run.method != "local_only" for run in runs)
+    title = "axis_round_merge" if merging else "axis_round"
     for number, (measure, _) in enumerate(panels, 1):
-        axes[layout_axis("x", number)] = round_axis(look, rounds, number, title="axis_round_merge")
+        axes[layout_axis("x", number)] = round_axis(look, rounds, number, title=title)
         axes[layout_axis("y", number)] = accuracy_axis(look, look.t(f"axis_{measure}"), number, len(panels))
     return axes
 

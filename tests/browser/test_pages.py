@@ -180,6 +180,88 @@ def test_stale_page_says_so_and_comes_back_by_itself(house: House, watched: Watc
     watched.complaints.clear()  # the browser itself reports the connection that was cut on purpose
 
 
+def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Watched, pilot_id: str) -> None:
+    page = watched.open(f"/pilots/{pilot_id}")
+    table = page.get_by_role("table", name="By own-site accuracy")
+    expect(page.get_by_text("the pilot has no business assumptions").first).to_be_visible()
+    page.get_by_role("button", name="Edit assumptions").click()
+    page.get_by_label("Currency").fill("EUR")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(table).to_contain_text("€")
+    expect(page.get_by_role("main").get_by_text("Example assumptions")).to_have_count(0)
+    watched.is_clean()
+
+
+def test_run_of_the_control_arm_has_no_roi_panel_but_a_line(
+    house: House, watched: Watched, pilot_id: str
+) -> None:
+    control = next(run for run in house.runs(pilot_id) if run["method"] == "local_only")
+    page = watched.open(f"/runs/{control['id']}")
+    expect(page.get_by_text("so it has no ROI of its own")).to_be_visible()
+    expect(page.get_by_role("heading", name="ROI over time")).to_have_count(0)
+
+
+def test_events_are_read_to_the_beginning(house: House, watched: Watched, pilot_id: str) -> None:
+    page = watched.open(f"/runs/{house.runs(pilot_id)[0]['id']}")
+    lines = page.get_by_role("list", name="Events").get_by_role("listitem")
+    expect(lines).to_have_count(10)
+    older = page.get_by_role("button", name="Show older")
+    older.click()
+    expect(older).to_have_count(0)
+    assert lines.count() > 10
+
+
+def test_new_remote_site_shows_the_command_to_run_there(watched: Watched) -> None:
+    page = watched.open("/sites/new")
+    page.get_by_label("Name *", exact=True).fill("far-away")
+    page.get_by_role("combobox", name="Where its worker runs").click()
+    page.get_by_role("option", name="On a machine of its own").click()
+    page.get_by_role("button", name="Create site").click()
+    expect(page.get_by_text("./awase worker --site far-away")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+
+
+def test_audit_speaks_in_sentences_with_names(watched: Watched) -> None:
+    page = watched.open("/settings")
+    audit = page.get_by_role("table", name="Audit log")
+    expect(audit).to_contain_text("Created the site far-away")
+    expect(audit).to_contain_text("Made the API token nightly with the role Viewer")
+
+
+def test_viewer_is_told_before_filling_in_a_form(house: House, browser: Browser) -> None:
+    profile = context(browser)
+    page = profile.new_page()
+    page.goto(house.post("/users", {"name": "Vera", "role": "viewer"})["sign_in_link"])
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    for path in ("/sites/new", "/topologies/new", "/pilots/new"):
+        page.goto(house.origin + path)
+        expect(page.get_by_text("Your role lets you look at this, but not change it.")).to_be_visible()
+        boxes = page.get_by_role("main").get_by_role("textbox")
+        expect(boxes.first).to_be_disabled()
+        assert all(box.is_disabled() for box in boxes.all())
+        expect(page.get_by_role("button", name=re.compile("^(Save|Create)"))).to_have_count(0)
+    page.goto(f"{house.origin}/sites")
+    expect(page.get_by_role("main").get_by_role("heading", name="Sites", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="New site")).to_have_count(0)
+    profile.close()
+
+
+def test_phone_folds_long_tables_of_what_has_ended(house: House, browser: Browser, pilot_id: str) -> None:
+    profile = context(browser, width=390, height=844)
+    page = profile.new_page()
+    page.goto(sign_in_link(house))
+    page.get_by_role("main").locator("h1").wait_for()
+    expect(page).to_have_url(f"{house.origin}/")
+    page.goto(f"{house.origin}/pilots/{pilot_id}")
+    folded = page.get_by_role("heading", name=re.compile(r"^Runs \(\d+\)$"))
+    table = page.get_by_role("table", name="Runs")
+    expect(folded).to_be_visible()
+    expect(table).to_be_hidden()
+    folded.click()
+    expect(table).to_be_visible()
+    profile.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_page_is_accessible_and_fits(

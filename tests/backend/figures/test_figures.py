@@ -87,6 +87,26 @@ def test_a_run_shows_each_site_before_and_after_each_merge() -> None:
     ]
 
 
+def test_only_an_axis_with_merges_explains_its_half_rounds() -> None:
+    facts = two_arms()
+    control, dimat = (build.run_figure(facts, one, "accuracy", EN) for one in facts.runs)
+    titles = [
+        one.layout["xaxis"]["title"]["text"]
+        for one in (control, dimat, build.pilot_figure(facts, "accuracy", EN))
+    ]
+    merging = "Round (halfway: right after merging)"
+    assert titles == ["Round", merging, merging]
+
+
+def test_numbers_stand_in_the_cells_of_up_to_twelve_sites() -> None:
+    texts = []
+    for num_sites in (12, 13):
+        facts = two_arms(num_sites)
+        data = build.run_figure(facts, facts.runs[1], "communication", EN).data
+        texts += [bool(trace["texttemplate"]) for trace in data if trace["type"] == "heatmap"]
+    assert texts == [True, False]
+
+
 def test_a_site_looks_the_same_in_every_run_and_panel() -> None:
     facts = two_arms(12)
     looks: dict[str, set[tuple[str, str, str]]] = {}

@@ -79,6 +79,8 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     rounds: formats.number(run.rounds),
   };
   const share = Math.max(0, run.rounds_done) / run.rounds;
+  // Without an exchange the left column is short: the facts fill it up.
+  const alone = run.method === 'local_only';
   return (
     <Page
       title={t('ui.run.title', { arm: run.arm })}
@@ -154,11 +156,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         <div className="aw-column">
           <FigurePanel of={{ run: run.id }} name="accuracy" />
           <FigurePanel of={{ run: run.id }} name="communication" />
+          {alone ? <RunFacts run={run} /> : null}
         </div>
         <div className="aw-column">
-          <FigurePanel of={{ run: run.id }} name="roi" note={<RunRoi run={run} />} />
+          <RunRoi run={run} />
           {log}
-          <RunFacts run={run} />
+          {alone ? null : <RunFacts run={run} />}
         </div>
       </div>
       <RunSteps run={run} />
@@ -166,9 +169,21 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
   );
 }
 
+/** The run of the control arm has no ROI of its own: a line says so, in place of a panel with nothing drawn. */
 function RunRoi({ run }: { run: Run }) {
+  const say = useSay();
   const roi = api.useQuery('get', '/api/v1/runs/{run_id}/roi', { params: { path: { run_id: run.id } } });
-  return roi.data ? <RoiNote roi={roi.data} /> : null;
+  return (
+    <Answer query={roi}>
+      {(found) =>
+        found.sentence.code === 'run_is_control' ? (
+          <Note>{say('roi', found.sentence)}</Note>
+        ) : (
+          <FigurePanel of={{ run: run.id }} name="roi" note={<RoiNote roi={found} />} />
+        )
+      }
+    </Answer>
+  );
 }
 
 function RunFacts({ run }: { run: Run }) {
