@@ -79,8 +79,6 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     rounds: formats.number(run.rounds),
   };
   const share = Math.max(0, run.rounds_done) / run.rounds;
-  // Without an exchange the left column is short: the facts fill it up.
-  const alone = run.method === 'local_only';
   return (
     <Page
       title={t('ui.run.title', { arm: run.arm })}
@@ -156,12 +154,11 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         <div className="aw-column">
           <FigurePanel of={{ run: run.id }} name="accuracy" />
           <FigurePanel of={{ run: run.id }} name="communication" />
-          {alone ? <RunFacts run={run} /> : null}
         </div>
         <div className="aw-column">
           <RunRoi run={run} />
           {log}
-          {alone ? null : <RunFacts run={run} />}
+          <RunFacts run={run} />
         </div>
       </div>
       <RunSteps run={run} />
