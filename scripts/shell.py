@@ -27,8 +27,10 @@ keep_open: list[int] = []
 KILL_AFTER_S = 3.0
 
 _running: set[subprocess.Popen[str]] = set()
-_stopping = threading.Event()
-_lock = threading.RLock()  # a signal may come while its own thread holds it
+# A signal may come at any line of the main thread, this file's own among them, and a second one while the
+# first is answered: so nothing here waits for what its own thread may hold, as threading.Event would.
+_stopping = False
+_lock = threading.RLock()
 
 
 class Problem(Exception):
@@ -85,18 +87,21 @@ def answer(command: Sequence[str | Path], env: Mapping[str, str] | None = None) 
 
 
 def stop() -> None:
-    """End the programs under way and let no other begin: asked first, killed a little later or when asked again."""
-    number = signal.SIGKILL if _stopping.is_set() else signal.SIGTERM
-    _stopping.set()
+    """End the programs under way and let no other begin: asked first, killed a little later or when asked again.
+
+    For the main thread, also in the middle of anything: as a signal handler.
+    """
+    global _stopping
+    number = signal.SIGKILL if _stopping else signal.SIGTERM
+    _stopping = True
+    signal.signal(signal.SIGALRM, lambda *_: _signal_all(signal.SIGKILL))
+    signal.setitimer(signal.ITIMER_REAL, KILL_AFTER_S, KILL_AFTER_S)
     _signal_all(number)
-    killer = threading.Timer(KILL_AFTER_S, _signal_all, [signal.SIGKILL])
-    killer.daemon = True
-    killer.start()
 
 
 def check_stopped() -> None:
     """Raises: Stopped."""
-    if _stopping.is_set():
+    if _stopping:
         raise Stopped
 
 
@@ -115,7 +120,7 @@ def _finish(
     with _lock:
         _running.add(process)
     try:
-        if _stopping.is_set():  # between the check above and now
+        if _stopping:  # between the check above and now
             _signal_all(signal.SIGTERM)
         said, _ = process.communicate()
     finally:

@@ -1,9 +1,10 @@
 """The coordinator's process: settings from the environment, one lock, one loop until a signal."""
 
+import contextlib
 import logging
 import signal
 import sys
-import threading
+from queue import Empty, SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +26,24 @@ log = logging.getLogger("coordinator")
 LONGEST_PAUSE_S = 5.0
 
 
+class Stop:
+    """Asked for by a signal, at any line of the main thread: an Event would wait for a lock that its own
+    thread may hold just then; the queue may be put into from anywhere."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._asked: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self) -> None:
+        self.is_asked = True
+        self._asked.put(None)
+
+    def wait(self, at_most_s: float) -> None:
+        """Returns as soon as it is asked for."""
+        with contextlib.suppress(Empty):
+            self._asked.get(timeout=at_most_s)
+
+
 def main() -> int:
     return run(Settings())
 
@@ -35,9 +54,9 @@ def run(settings: Settings) -> int:
     if settings.broker_url is None:
         print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
         return 1
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.ask())
     database = Database(settings.database_url)
     try:
         with only_coordinator(database, settings.data_dir) as still_alone:
@@ -51,19 +70,19 @@ def run(settings: Settings) -> int:
 
 
 def _loop(
-    database: Database, settings: Settings, broker_url: str, stop: threading.Event, still_alone: StillAlone
+    database: Database, settings: Settings, broker_url: str, stop: Stop, still_alone: StillAlone
 ) -> None:
     """Turns; after trouble with broker or database everything is read anew, a little later.
 
     Raises: LockLost.
     """
     pause_s = 0.1
-    while not stop.is_set():
+    while not stop.is_asked:
         coordinator = Coordinator(
             database, CeleryInbox(broker_url), RedisReports(broker_url), settings, utc_now, still_alone
         )
         try:
-            while not stop.is_set():
+            while not stop.is_asked:
                 coordinator.turn()
                 pause_s = 0.1
         except (PortUnavailable, SQLAlchemyError):

@@ -71,3 +71,44 @@ def test_a_program_that_does_not_want_to_end_is_killed(times: int, tmp_path: Pat
         _gone, alive = psutil.wait_procs(children, timeout=5)
     assert said == "stopped\n"
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+# Asks it to stop; a second signal comes as line argv[1] of the answer to that begins.
+ASKED_TWICE = """
+import os
+import signal
+import sys
+import install
+import shell
+
+def traced(frame, event, arg):
+    if event == "line":
+        global lines
+        lines += 1
+        if lines == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGTERM)
+    return traced
+
+lines = 0
+install.end_on_signals(os.getppid())
+sys.settrace(traced)
+shell.stop()
+sys.settrace(None)
+try:
+    shell.check_stopped()
+except shell.Stopped:
+    print("stopped")
+print("there is no such line" if lines < int(sys.argv[1]) else "")
+"""
+
+
+def test_a_second_signal_at_any_line_of_the_answer_to_the_first_does_not_hang() -> None:
+    for line in range(1, 100):
+        asked = subprocess.run(
+            [sys.executable, "-c", ASKED_TWICE, str(line)],
+            cwd=SCRIPTS, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        assert asked.stdout.startswith("stopped\n"), (line, asked.stderr)
+        if "no such line" in asked.stdout:
+            break
+    assert 5 < line < 99
