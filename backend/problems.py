@@ -14,6 +14,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from backend.errors import ApiError
@@ -77,10 +79,7 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
 
 def of_validation(lang: str, errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
     """Pydantic's findings: type -> code, ctx -> params, loc -> dotted field."""
-    return [
-        field_problem(lang, error["type"], _params(error), _field(error.get("loc", ()), error.get("ctx")))
-        for error in errors
-    ]
+    return [field_problem(lang, error["type"], _params(error), _field(error)) for error in errors]
 
 
 def answer(
@@ -123,6 +122,16 @@ def install(app: FastAPI) -> None:
         problem = field_problem(language(request), code, params, None)
         return answer(error.status_code, [problem], error.headers)
 
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(InternalError)
+    @app.exception_handler(PoolTimeout)
+    def _database_busy(request: Request, error: Exception) -> JSONResponse:
+        """Away, full, read-only or busy for too long: nobody's request is wrong, and it may be sent again."""
+        log.error("%s %s: the database is not available: %s", request.method, request.url.path, error)
+        problem = field_problem(language(request), "database_busy", {}, None)
+        return answer(503, [problem], {"Retry-After": "5"})
+
     @app.exception_handler(Exception)
     def _unknown(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -145,8 +154,11 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _field(loc: Sequence[int | str], context: Mapping[str, Any] | None) -> str | None:
-    parts = [str(part) for part in loc]
+def _field(error: Mapping[str, Any]) -> str | None:
+    if error["type"] == "json_invalid":
+        return None  # its place is the number of a byte
+    context = error.get("ctx")
+    parts = [str(part) for part in error.get("loc", ())]
     if parts and parts[0] in _PLACES:
         parts = parts[1:]
     # Of values that were looked at together, the one to blame (`dimat.spec.as_pydantic`).

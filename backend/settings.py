@@ -4,7 +4,9 @@ DATABASE_URL     default sqlite in the data directory; postgresql+psycopg://... 
 BROKER_URL       default: the bundled broker that the supervisor starts
 AWASE_DATA_DIR   default ./var
 AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
-AWASE_PUBLIC_URL address people use, for links and for the origin check; default http://127.0.0.1:PORT
+AWASE_PUBLIC_URL address people use, for links and for the origin check; default: the server's own address
+
+An empty variable is one that is not set.
 """
 
 from functools import cached_property
@@ -15,7 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="AWASE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AWASE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     data_dir: Path = Path("var")
     database_url_given: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
@@ -41,5 +45,17 @@ class Settings(BaseSettings):
         return self.artifacts or str((self.data_dir / "artifacts").absolute())
 
     @property
+    def own_address(self) -> str:
+        """Where this machine reaches the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def origin(self) -> str:
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        """Where people reach it, as far as is known."""
+        return (self.public_url or self.own_address).rstrip("/")
+
+    @property
+    def is_open_without_tls(self) -> bool:
+        """Whether other machines can reach the server, and nothing says that a proxy encrypts what they send."""
+        return self.public_url is None and self.host not in ("127.0.0.1", "::1", "localhost")

@@ -3,6 +3,8 @@
     DimatError
     |-- UnknownSite            a name that is not a site of the pilot
     |-- DuplicateName          two sites or two arms with one name
+    |-- DuplicateSeed          one seed twice: the same run twice
+    |-- PilotTooLarge          more work than can be run and stored
     |-- TopologyError
     |   |-- TopologyDisconnected
     |   |-- TopologySelfLink
@@ -52,6 +54,21 @@ class UnknownSite(DimatError):
 class DuplicateName(DimatError):
     code = "duplicate_name"
     template = "The {thing} name '{name}' is used more than once. Give each {thing} a name of its own."
+
+
+class DuplicateSeed(DimatError):
+    code = "duplicate_seed"
+    template = (
+        "The seed {seed} is given more than once; the same seed gives the same run. Give each seed once."
+    )
+
+
+class PilotTooLarge(DimatError):
+    code = "pilot_too_large"
+    template = (
+        "{runs} runs of {rounds} rounds at {sites} sites make {site_rounds} rounds of sites; the most is {limit}. "
+        "Use fewer rounds, seeds, arms or sites."
+    )
 
 
 class TopologyError(DimatError):

@@ -13,29 +13,42 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dimat import topology as graphs
-from dimat.errors import DimatError, DuplicateName, ModelMismatch, TooFewRows, UnknownSample, UnknownSite
+from dimat.errors import (
+    DimatError,
+    DuplicateName,
+    DuplicateSeed,
+    ModelMismatch,
+    PilotTooLarge,
+    TooFewRows,
+    UnknownSample,
+    UnknownSite,
+)
 from dimat.samples import SAMPLES
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis"]
+# Of `true` or "3" nobody can say whether a number was meant.
+Whole = Annotated[int, Strict()]
 # Ranges of what a pilot sets and an arm or an amendment may set anew.
-Epochs = Annotated[int, Field(ge=1, le=1000)]
+Epochs = Annotated[Whole, Field(ge=1, le=1000)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
-BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+BatchSize = Annotated[Whole, Field(ge=1, le=65_536)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
 WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
 GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
-MergeEvery = Annotated[int, Field(ge=1, le=10_000)]
+MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CONTROL_METHOD: Method = "local_only"
 ROUNDING_ROWS = 100
+MAX_SITE_ROUNDS = 10_000_000
+"""Arms x seeds x rounds x sites: ten arms with ten seeds for a thousand sites over a hundred rounds."""
 
 
 class Frozen(BaseModel):
@@ -85,7 +98,7 @@ class ShardsPartition(Frozen):
     """Each site holds `classes_per_site` classes only."""
 
     kind: Literal["shards"] = "shards"
-    classes_per_site: int = Field(2, ge=1, le=1000)
+    classes_per_site: Whole = Field(2, ge=1, le=1000)
 
 
 Partition = Annotated[IidPartition | DirichletPartition | ShardsPartition, Field(discriminator="kind")]
@@ -117,7 +130,7 @@ class DataSpec(Frozen):
 
     partition: Partition = DirichletPartition()
     split: SplitSpec = SplitSpec()
-    rows_per_site: int = Field(500, ge=10, le=1_000_000)
+    rows_per_site: Whole = Field(500, ge=10, le=1_000_000)
     standardise: bool = True
 
 
@@ -125,14 +138,16 @@ class MlpSpec(Frozen):
     """Fully connected network with ReLU."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field((128, 128), min_length=1, max_length=16)
+    hidden: tuple[Annotated[Whole, Field(ge=1, le=8192)], ...] = Field(
+        (128, 128), min_length=1, max_length=16
+    )
 
 
 class CnnSpec(Frozen):
     """Two convolutions with BatchNorm and ReLU, pooling, one linear head; `width` = first channels."""
 
     kind: Literal["cnn"] = "cnn"
-    width: int = Field(16, ge=1, le=512)
+    width: Whole = Field(16, ge=1, le=512)
 
 
 ModelSpec = Annotated[MlpSpec | CnnSpec, Field(discriminator="kind")]
@@ -146,7 +161,7 @@ class TrainSpec(Frozen):
     """
 
     init: Literal["different", "common"] = "different"
-    warmup_epochs: int = Field(15, ge=0, le=10_000)
+    warmup_epochs: Whole = Field(15, ge=0, le=10_000)
     warmup_lr: LearningRate = 0.03
     epochs: Epochs = 1
     lr: LearningRate = 0.02
@@ -160,7 +175,7 @@ class ProbeSpec(Frozen):
     """The rows on which hidden units are compared: a seeded sample of the site's own training rows."""
 
     kind: Literal["own"] = "own"
-    rows: int = Field(400, ge=8, le=100_000)
+    rows: Whole = Field(400, ge=8, le=100_000)
 
 
 class MergeSpec(Frozen):
@@ -297,7 +312,7 @@ class Amendment(Frozen):
     """A change to a launched pilot from a round on; `arm` None means every arm."""
 
     arm: Name | None = None
-    from_round: int = Field(ge=1)
+    from_round: Whole = Field(ge=1)
     patch: Patch
     by: str = Field(min_length=1, max_length=200, pattern=PLAIN)
     why: str = Field(min_length=1, max_length=2000, pattern=PLAIN)
@@ -315,8 +330,8 @@ class PilotSpec(Frozen):
     train: TrainSpec = TrainSpec()
     merge: MergeSpec = MergeSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    rounds: int = Field(ge=1, le=100_000)
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field((1,), min_length=1, max_length=100)
+    rounds: Whole = Field(ge=1, le=100_000)
+    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...] = Field((1,), min_length=1, max_length=100)
     arms: tuple[ArmSpec, ...] = Field(min_length=1, max_length=100)
 
     @property
@@ -339,7 +354,9 @@ class PilotSpec(Frozen):
         with _at("arms"):
             _no_duplicates("arm", [arm.name for arm in self.arms])
         with _at("seeds"):
-            _no_duplicates("seed", [str(seed) for seed in self.seeds])
+            self._seeds_differ()
+        with _at("rounds"):
+            self._is_of_a_size_that_can_be_run()
         places = {self.topology: "topology"}
         for position, arm in enumerate(self.arms):
             places.setdefault(effective_spec(self, arm.name, (), 1).topology, f"arms.{position}.topology")
@@ -351,6 +368,23 @@ class PilotSpec(Frozen):
         with _at("data.rows_per_site"):
             self._rows_suffice()
         return self
+
+    def _seeds_differ(self) -> None:
+        for position, seed in enumerate(self.seeds):
+            if seed in self.seeds[:position]:
+                raise DuplicateSeed(seed=seed)
+
+    def _is_of_a_size_that_can_be_run(self) -> None:
+        runs = len(self.arms) * len(self.seeds)
+        site_rounds = runs * self.rounds * len(self.sites)
+        if site_rounds > MAX_SITE_ROUNDS:
+            raise PilotTooLarge(
+                runs=runs,
+                rounds=self.rounds,
+                sites=len(self.sites),
+                site_rounds=site_rounds,
+                limit=MAX_SITE_ROUNDS,
+            )
 
     def _rows_suffice(self) -> None:
         """Simulated sites share one data set out: what is left of it for the last site must be enough."""

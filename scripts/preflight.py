@@ -21,7 +21,7 @@ def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     if str(ROOT) not in sys.path:
         sys.path.append(str(ROOT))
-    from backend.supervisor.place import StartError, free_port, hold
+    from backend.supervisor.place import StartError, claim
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data-dir", default=environment.get("AWASE_DATA_DIR") or str(ROOT / "var"))
@@ -29,8 +29,8 @@ def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
     parser.add_argument("--port", type=int, default=environment.get("AWASE_PORT") or 8765)
     try:
         wanted, _ = parser.parse_known_args(options)
-        with hold(Path(wanted.data_dir)):
-            free_port(wanted.host, wanted.port)
+        with claim(Path(wanted.data_dir), wanted.host, wanted.port):
+            pass
     except StartError as error:
         raise Problem(str(error)) from None
     except (argparse.ArgumentError, OverflowError):

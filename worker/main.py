@@ -14,21 +14,26 @@ os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read by Celery at import: S
 
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
+from pydantic import ValidationError
 
 from worker import devices, tasks
 from worker.app import IDLE_QUEUE, make_app
 from worker.messages import WorkerBeat, WorkerLost, site_queue
 from worker.predecessor import place
 from worker.reporting import Every, RedisReportSender
-from worker.settings import WorkerSettings
+from worker.settings import WorkerSettings, what_is_wrong
 
 log = logging.getLogger("worker")
 QUEUES_POLL_S = 0.5
 
 
 def main() -> int:
-    """Runs until a signal. Settings come from the environment."""
-    settings = WorkerSettings()
+    """Runs until a signal; 1: it cannot start. Settings come from the environment."""
+    try:
+        settings = WorkerSettings()
+    except ValidationError as error:
+        print(f"awase: {what_is_wrong(error)}", file=sys.stderr)
+        return 1
     _log_to_file(settings)
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:

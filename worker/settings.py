@@ -16,14 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dimat.spec import Name
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 
 class WorkerSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="AWASE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AWASE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     broker_url: str = Field(validation_alias=AliasChoices("BROKER_URL"))
     data_dir: Path = Path("var")
@@ -31,7 +35,7 @@ class WorkerSettings(BaseSettings):
     worker_id: str = Field(default_factory=lambda: new_worker_id("worker"))
     worker_concurrency: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     device: DeviceChoice = "auto"
-    site: str | None = None
+    site: Name | None = None
     step_beat_s: float = Field(4.0, gt=0)
     worker_beat_s: float = Field(4.0, gt=0)
 
@@ -43,3 +47,15 @@ class WorkerSettings(BaseSettings):
 def new_worker_id(kind: str) -> str:
     """A Celery node name that no earlier worker had: what is said of a lost worker never meets its successor."""
     return f"{kind}-{uuid.uuid4().hex[:8]}@{socket.gethostname()}"
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """One line about the first setting that cannot be used, with its variable and the remedy."""
+    first = error.errors()[0]
+    place = str(first["loc"][0]).upper()
+    variable = place if place == "BROKER_URL" else f"AWASE_{place}"
+    if first["type"] == "missing":
+        return f"{variable} is not set. Set it to that of the server."
+    if place == "SITE":
+        return f"'{first['input']}' is no name of a site. Use the name that the dashboard shows, such as site-01."
+    return f"{variable} is '{first['input']}'. {first['msg']}."

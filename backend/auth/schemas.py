@@ -1,6 +1,6 @@
 """HTTP bodies of signing in, users and tokens. Secrets go out once, at creation."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -76,7 +76,8 @@ class UserPage(Page[User]):
 class TokenCreate(Schema):
     name: PersonName
     role: Role
-    expires_at: AwareDatetime | None = None
+    # Later ones cannot all be told in universal time, which has no year 10000.
+    expires_at: Annotated[AwareDatetime, Field(lt=datetime(9999, 1, 1, tzinfo=UTC))] | None = None
 
 
 class Token(Schema):

@@ -6,7 +6,6 @@ A pilot that an earlier call left unfinished is taken up again; a finished one i
 import asyncio
 import json
 import os
-import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.auth import service as auth
 from backend.auth.principal import Principal
-from backend.cli.local import fail, say_plainly, say_where, supervise, writable
+from backend.cli.local import fail, reopen_command, say_plainly, say_where, supervise, writable
 from backend.db.session import Database
 from backend.errors import ApiError
 from backend.pilots import repository as pilot_rows
@@ -88,13 +87,12 @@ async def _demo(
         _write(json_path, result)
     say_plainly("\n" + table(result))
     if any(item.state not in ENDED for item in result.runs):
-        say_plainly("\nStopped. The unfinished runs go on at the next ./awase demo or ./awase up.")
+        say_plainly("\nStopped. Runs that have not ended go on at the next ./awase demo or ./awase up.")
     elif not leaves_at_end and not stop.is_set():
         say_plainly("\nAll runs have ended. The dashboard stays open until you press Ctrl-C.")
         await stop.wait()
-    where = local.settings.data_dir.absolute()
-    say_plainly(f"\nEverything is kept in {where}")
-    say_plainly(f"Open it again: ./awase up --data-dir {shlex.quote(str(where))}")
+    say_plainly(f"\nEverything is kept in {local.settings.data_dir.absolute()}")
+    say_plainly(f"Open it again: {reopen_command(local.settings)}")
     return 0 if all(item.state == "completed" for item in result.runs) else 1
 
 

@@ -36,6 +36,10 @@ def up(settings: Settings) -> int:
     async def wait(local: Local, stop: asyncio.Event) -> int:
         say_where(local)
         await stop.wait()
+        say_plainly(
+            "Runs that have not ended go on at the next start.\n"
+            f"Everything is kept. Open it again: {reopen_command(settings)}"
+        )
         return 0
 
     return supervise(settings, wait)
@@ -61,8 +65,23 @@ def say_where(local: Local) -> None:
     say_plainly(f"\nAwase is running at {local.origin}")
     say_plainly(f"Sign in once with this link (valid {local.settings.sign_in_link_minutes} minutes):")
     say_plainly(f"  {fresh_link(local.settings)}")
+    if local.settings.is_open_without_tls:
+        say_plainly(
+            f"It listens on {local.settings.host}, so other machines reach it at their name for this one, port "
+            f"{local.settings.port}, without encryption.\nFor people outside put a proxy with TLS in front and "
+            "set AWASE_PUBLIC_URL to its address."
+        )
     where = local.settings.data_dir.absolute()
     say_plainly(f"Another link: ./awase sign-in-link --data-dir {shlex.quote(str(where))}   Stop: Ctrl-C\n")
+
+
+def reopen_command(settings: Settings) -> str:
+    """What starts the dashboard again where it was."""
+    where = shlex.quote(str(settings.data_dir.absolute()))
+    usual = Settings.model_fields
+    host = "" if settings.host == usual["host"].default else f" --host {shlex.quote(settings.host)}"
+    port = "" if settings.port in (0, usual["port"].default) else f" --port {settings.port}"
+    return f"./awase up --data-dir {where}{host}{port}"
 
 
 def api(settings: Settings) -> None:
@@ -122,6 +141,8 @@ async def _supervise(settings: Settings, work: Work) -> int:
     def on_signal() -> None:
         is_first = not stop.is_set()
         stop.set()
+        if is_first:
+            say_plainly("\nStopping ...")
         if me and is_first and not started.is_set():
             me.cancel()  # nothing to finish yet, only to tidy up; a second time would break that off
 

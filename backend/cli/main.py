@@ -8,10 +8,21 @@ import typer
 from backend import __version__
 
 Role = Literal["viewer", "manager", "admin"]
+
+
+def _directory(text: str) -> Path:
+    if not text:  # as of a variable of a script that is not set; Path would take it for the folder one is in
+        raise typer.BadParameter("it is empty; name a directory")
+    return Path(text)
+
+
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where everything is kept (AWASE_DATA_DIR; otherwise ./var)."),
-]
+    typer.Option(
+        "--data-dir", parser=_directory, metavar="PATH",
+        help="Where everything is kept (AWASE_DATA_DIR; otherwise ./var).",
+    ),
+]  # fmt: skip
 Port = Annotated[
     int | None, typer.Option("--port", min=0, max=65535, help="Of the dashboard; 0 = any free one. 8765.")
 ]

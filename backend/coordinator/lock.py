@@ -7,7 +7,7 @@ coordinator may hold it. So the holder asks before it acts.
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -71,12 +71,14 @@ def only_coordinator(database: Database, data_dir: Path) -> Iterator[StillAlone]
                 raise AlreadyCoordinated(f"the data directory '{data_dir}'") from error
             yield lambda: None
         return
-    try:
-        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    except DBAPIError as error:
-        raise DatabaseAway(error) from error
-    with connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _PG_LOCK}):
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(database.engine.connect())
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            is_ours = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _PG_LOCK})
+        except DBAPIError as error:
+            raise DatabaseAway(error) from error
+        if not is_ours:
             raise AlreadyCoordinated("this database")
         try:
             yield lambda: _ask(connection)

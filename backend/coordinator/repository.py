@@ -31,11 +31,12 @@ def add_to_run(session: Session, run_id: str, amounts: dict[str, float]) -> None
     session.execute(update(RunRow).where(RunRow.id == run_id).values(revision=RunRow.revision + 1, **values))
 
 
-def runs_in(session: Session, wanted: Collection[str]) -> Sequence[RunRow]:
+def runs_in(session: Session, wanted: Collection[str], at_most: int | None = None) -> Sequence[RunRow]:
     return session.scalars(
         select(RunRow)
         .where(RunRow.state.in_(wanted))
         .order_by(RunRow.id)
+        .limit(at_most)
         .execution_options(populate_existing=True)
     ).all()
 

@@ -26,6 +26,8 @@ from worker.messages import Report, WorkerBeat, report, site_queue
 
 log = logging.getLogger(__name__)
 BATCH = 200
+STARTS = 20
+"""Runs begun in one turn: a launch of thousands must not hold the transaction that everybody waits for."""
 POLL_S = 1.0
 CANCEL_GRACE_S = 20.0
 ASK_AGAIN_S = 3.0
@@ -57,6 +59,7 @@ class Coordinator:
         self._cancelling_since: dict[str, datetime] = {}
         self._workers: dict[str, tuple[WorkerBeat, float]] = {}
         self._asked_at: dict[str, float] = {}
+        self._is_starting = False
 
     def turn(self, wait_s: float = POLL_S) -> int:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
@@ -65,7 +68,7 @@ class Coordinator:
             or sends anything.
         """
         self._still_alone()
-        batch = self._reports.take(BATCH, wait_s)
+        batch = self._reports.take(BATCH, 0 if self._is_starting else wait_s)
         self._still_alone()  # it may have waited
         now = self._now()
         is_poll = self._monotonic() - self._polled_at >= POLL_S
@@ -75,7 +78,7 @@ class Coordinator:
                 changes.join(self._take(session, body, now))
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
-            if is_poll or changes.look or self._cancelling_since:
+            if is_poll or changes.look or self._cancelling_since or self._is_starting:
                 self._commands(session, now, changes)
             if is_poll:
                 self._timers(session, now, changes)
@@ -112,7 +115,9 @@ class Coordinator:
 
     def _commands(self, session: Session, now: datetime, changes: Changes) -> None:
         """What the API has asked for since: runs to start, runs to cancel."""
-        for run in repository.runs_in(session, ["queued"]):
+        queued = repository.runs_in(session, ["queued"], STARTS)
+        self._is_starting = len(queued) == STARTS
+        for run in queued:
             self._advance.start(session, run, now, changes)
         cancelling = repository.runs_in(session, ["cancelling"])
         since = {run.id: self._cancelling_since.get(run.id, now) for run in cancelling}

@@ -12,27 +12,33 @@ from fastapi.responses import StreamingResponse
 
 from backend.auth.guard import needs, still_has
 from backend.auth.principal import Principal
+from backend.events import service
 from backend.events.hub import EventHub
 from backend.events.schemas import Event
 from backend.problems import responses
-from backend.web import PLAIN, AppSettings
+from backend.web import PLAIN, AppSettings, ReadSession
 
 router = APIRouter(tags=["runs"])
 _BIGGEST_ID = 2**31 - 1
 OfThing = Annotated[str | None, Query(max_length=64, pattern=PLAIN)]
 
 
+def things(session: ReadSession, run: OfThing = None, pilot: OfThing = None) -> tuple[str | None, str | None]:
+    """Run and pilot of the query. A dependency of its own, so that their rows are read in a thread."""
+    service.must_exist(session, run, pilot)
+    return run, pilot
+
+
 class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@router.get("/events", response_class=EventStream, responses=responses(401, 403, 422))
+@router.get("/events", response_class=EventStream, responses=responses(401, 403, 404, 422))
 async def stream_events(
     request: Request,
     settings: AppSettings,
     _: Annotated[Principal, Depends(needs("events.read"))],
-    run: OfThing = None,
-    pilot: OfThing = None,
+    of: Annotated[tuple[str | None, str | None], Depends(things, scope="function")],
     after: Annotated[
         int | None, Query(ge=0, le=_BIGGEST_ID, description="Replay what came after this id.")
     ] = None,
@@ -50,7 +56,7 @@ async def stream_events(
     hub = cast(EventHub, request.app.state.events)
     ping_s = settings.stream_ping_s
     return EventStream(
-        _lines(hub.listen(since, run, pilot, ping_s), lambda: still_has(request, "events.read"), ping_s),
+        _lines(hub.listen(since, *of, ping_s), lambda: still_has(request, "events.read"), ping_s),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 

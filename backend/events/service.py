@@ -6,7 +6,8 @@ read, and a reader of `id > last` would miss it for ever.
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import EventRow
+from backend.db.tables import EventRow, PilotRow, RunRow
+from backend.errors import NotFound
 from backend.events.schemas import Event
 from backend.text.schemas import Params
 
@@ -23,6 +24,14 @@ def record(
     row = EventRow(code=code, pilot_id=pilot_id, run_id=run_id, params=dict(params or {}))
     session.add(row)
     return row
+
+
+def must_exist(session: Session, run: str | None, pilot: str | None) -> None:
+    """A stream of nothing would be silent for ever. Raises: NotFound."""
+    if run is not None and session.get(RunRow, run) is None:
+        raise NotFound("run", run)
+    if pilot is not None and session.get(PilotRow, pilot) is None:
+        raise NotFound("pilot", pilot)
 
 
 def event(row: EventRow) -> Event:

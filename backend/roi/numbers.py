@@ -35,8 +35,13 @@ def currency_symbol(currency: str) -> str:
 
 
 def byte_unit(largest: float) -> tuple[int, str]:
-    """(divisor, unit) with which `largest` bytes is a number of one to three digits."""
-    return next(((size, unit) for size, unit in _BYTE_UNITS if largest >= size), (1, "B"))
+    """(divisor, unit) with which `largest` bytes, written with one decimal, has one to three digits before it."""
+    # 999,950 is written 1.0 MB: as kB it would round to a thousand.
+    return next(((size, unit) for size, unit in _BYTE_UNITS if largest >= _least_of(size)), (1, "B"))
+
+
+def _least_of(size: int) -> float:
+    return size * (1 if size == 1000 else 0.99995)
 
 
 def num_bytes(count: int) -> str:

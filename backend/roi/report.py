@@ -1,7 +1,7 @@
 """From measured facts to the ROI report. Pure. A missing number is a reason with a code, never a zero."""
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from backend.pilots.assumptions import Assumptions, Blend, ValueBasis
 from backend.roi import calculator
@@ -13,6 +13,8 @@ from backend.roi.verdict import evidence_and_verdict, sentence
 from backend.text.schemas import Text
 
 _CENT = Decimal("0.01")
+_DIGITS = 60
+"""Of money: the largest assumptions over all rounds of all sites, exact to the cent."""
 
 
 def build(facts: PilotFacts, value_basis: ValueBasis | None = None, run: RunFacts | None = None) -> RoiReport:
@@ -21,6 +23,11 @@ def build(facts: PilotFacts, value_basis: ValueBasis | None = None, run: RunFact
     Args:
         value_basis: instead of that of the assumptions.
     """
+    with localcontext(prec=_DIGITS):
+        return _build(facts, value_basis, run)
+
+
+def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | None) -> RoiReport:
     assumptions = facts.assumptions
     wanted = value_basis or (assumptions.value_basis if assumptions else None)
     reason = why_not(facts, run)

@@ -21,7 +21,7 @@ from backend.db.migrate import migrate
 from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
-from backend.supervisor.place import StartError, free_port, hold, note_address
+from backend.supervisor.place import StartError, claim, note_address
 from worker.messages import REPORTS_LIST, WorkerLost
 
 READY_WITHIN_S = 90.0
@@ -48,8 +48,8 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
     Raises: StartError.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(hold(settings.data_dir))
-        settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
+        port = stack.enter_context(claim(settings.data_dir, settings.host, settings.port))
+        settings = settings.model_copy(update={"port": port})
         local = Local(settings)
         deaths: dict[str, int] = {}
 
@@ -150,7 +150,7 @@ def _migrate(settings: Settings) -> None:
 
 async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
-    address = f"http://{settings.host}:{settings.port}/api/v1/health"
+    address = f"{settings.own_address}/api/v1/health"
     while not await asyncio.to_thread(_answers, address):
         for name, count in deaths.items():
             if count >= GIVE_UP_AFTER:

@@ -1,7 +1,9 @@
 """The data directory and the port, checked before anything is started: one clear line and the remedy."""
 
+import errno
 import fcntl
 import os
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -34,10 +36,12 @@ def hold(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            owner = lock.read().strip() or "unknown"
+            owner, address = lock.read().strip() or "unknown", noted_address(data_dir)
+            where = f", whose dashboard is {address}" if address else ""
             raise StartError(
-                f"the data directory {data_dir} is in use by process {owner}. "
-                "Stop that Awase (Ctrl-C in its window), or choose another directory with --data-dir."
+                f"the data directory {data_dir} is in use by process {owner}{where}. Use that one (a link to sign "
+                f"in: ./awase sign-in-link --data-dir {shlex.quote(str(data_dir.absolute()))}), stop it (Ctrl-C "
+                "in its window), or choose another directory with --data-dir."
             ) from None
         free = shutil.disk_usage(data_dir).free
         if free < NEEDED_BYTES:
@@ -71,19 +75,45 @@ def noted_address(data_dir: Path) -> str | None:
         return None
 
 
+@contextmanager
+def claim(data_dir: Path, host: str, port: int) -> Iterator[int]:
+    """The data directory (see `hold`) and a port of `host`, while the block runs; yields the port.
+
+    Raises: StartError.
+    """
+    if not data_dir.exists():
+        free_port(host, port)  # first: a start that is refused leaves no directory behind
+    with hold(data_dir):
+        yield free_port(host, port)
+
+
 def free_port(host: str, wanted: int) -> int:
     """`wanted` if nobody listens there; for 0 one that is free now.
 
-    Raises: StartError, naming the port.
+    Raises: StartError, naming the port or the host.
     """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # As the server will do: an old connection in TIME_WAIT does not count as taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    unknown = StartError(
+        f"'{host}' is no address of this machine. Use --host 127.0.0.1 (this machine only) or "
+        "--host 0.0.0.0 (all its addresses)."
+    )
+    if not host:
+        raise unknown
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            # As the server will do: an old connection in TIME_WAIT does not count as taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, wanted))
-        except OSError as error:
-            raise StartError(
-                f"port {wanted} of {host} cannot be used: {error.strerror}. "
-                "Stop the program that has it, or choose another one, such as --port 8770."
-            ) from None
-        return int(probe.getsockname()[1])
+            return int(probe.getsockname()[1])
+    except (socket.gaierror, UnicodeError):
+        raise unknown from None
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise unknown from None
+        why = (
+            "Ports below 1024 are for the system's own services; choose"
+            if error.errno == errno.EACCES
+            else "Stop the program that has it, or choose"
+        )
+        raise StartError(
+            f"port {wanted} of {host} cannot be used: {error.strerror}. {why} another one, such as --port 8770."
+        ) from None

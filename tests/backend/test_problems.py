@@ -2,15 +2,22 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import event, text
 
 from backend import problems
+from backend.auth import service as auth
+from backend.db.migrate import migrate
+from backend.db.session import Database
+from backend.main import create_app
 from backend.security import MAX_BODY_BYTES
+from backend.settings import Settings
 from tests.backend.building import create_sites
-from tests.backend.conftest import Api
+from tests.backend.conftest import ORIGIN, Api
 
 MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "errors"}
 
@@ -27,6 +34,8 @@ MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "erro
         ("GET", "/api/v1/sites?limit=201", 422, "less_than_equal"),
         ("GET", "/api/v1/runs?sort=nonsense", 422, "literal_error"),
         ("GET", "/api/v1/sites?q=%00", 422, "string_pattern_mismatch"),
+        ("GET", "/api/v1/events?run=nope", 404, "not_found"),
+        ("GET", "/api/v1/events?pilot=nope", 404, "not_found"),
     ],
 )
 def test_every_refusal_is_a_problem(api: Api, method: str, path: str, status: int, code: str) -> None:
@@ -48,7 +57,8 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
 
 def test_body_that_is_no_json_is_refused(api: Api) -> None:
     answer = api.manager.post("/api/v1/sites", content="{", headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "json_invalid")
+    said = answer.json()
+    assert (answer.status_code, said["code"], said["field"]) == (422, "json_invalid", None)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +95,23 @@ def test_unforeseen_error_is_logged_and_answered_without_the_inside(caplog: pyte
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
     assert "secret inside" in caplog.text
+
+
+def test_a_database_that_others_keep_busy_is_no_error_of_the_server(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'busy.sqlite'}"
+    migrate(url)
+    app = create_app(Settings(database_url_given=url, data_dir=tmp_path, public_url=ORIGIN))
+    event.listen(app.state.database.engine, "connect", lambda one, _: one.execute("PRAGMA busy_timeout=1"))
+    with app.state.database.write() as session:
+        token = auth.token_for_command_line(session, "t", "manager")
+    headers = {"Authorization": f"Bearer {token}"}
+    with TestClient(app, base_url=ORIGIN, headers=headers, raise_server_exceptions=False) as caller:
+        body = {"name": "a", "data": {"kind": "sample", "dataset": "pendigits"}}
+        other = Database(url)
+        with other.write() as writing:
+            writing.execute(text("SELECT 1"))
+            refused = caller.post("/api/v1/sites", json=body)
+        other.close()
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_busy")
+        assert refused.headers["retry-after"] == "5"
+        assert caller.post("/api/v1/sites", json=body).status_code == 201

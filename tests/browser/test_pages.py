@@ -188,6 +188,11 @@ def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Wat
     page.get_by_label("Currency").fill("EUR")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(table).to_contain_text("€")
+    # Another currency alone makes no figure one's own.
+    expect(page.get_by_role("main").get_by_text("Example assumptions").first).to_be_visible()
+    page.get_by_role("button", name="Edit assumptions").click()
+    page.get_by_label("One-off cost").fill("1234")
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("main").get_by_text("Example assumptions")).to_have_count(0)
     watched.is_clean()
 

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from backend import __version__
 from backend.cli.main import app
-from backend.supervisor.place import hold
+from backend.supervisor.place import hold, note_address
 from tests.system.house import until
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +214,18 @@ def test_a_taken_port_is_told_before_anything_is_installed(real_machine: Machine
     assert "--port 8770" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (real_machine.root / ".venv").exists()
+    assert not (real_machine.root / "var").exists()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a" * 64 + ".example", "fe80::zz"])
+def test_a_host_that_is_not_this_machine_s_is_told_before_anything_is_installed(
+    real_machine: Machine, host: str
+) -> None:
+    done = real_machine.run("up", "--port", "0", "--host", host)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"awase: '{host}' is no address of this machine. Use --host 127.0.0.1")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (real_machine.root / ".venv").exists()
 
 
 def test_a_data_directory_in_use_is_told_before_anything_is_installed(
@@ -222,9 +234,20 @@ def test_a_data_directory_in_use_is_told_before_anything_is_installed(
     with hold(tmp_path / "data"):
         done = real_machine.run("up", "--port=0", f"--data-dir={tmp_path / 'data'}")
     assert done.returncode == 1
-    assert f"the data directory {tmp_path / 'data'} is in use by process {os.getpid()}" in done.stderr
+    assert (
+        f"the data directory {tmp_path / 'data'} is in use by process {os.getpid()}. Use that one"
+        in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
     assert not (real_machine.root / ".venv").exists()
+
+
+def test_who_has_the_data_directory_is_told_with_its_address(real_machine: Machine, tmp_path: Path) -> None:
+    with hold(tmp_path / "data"):
+        note_address(tmp_path / "data", "http://127.0.0.1:8801")
+        done = real_machine.run("up", "--port=0", f"--data-dir={tmp_path / 'data'}")
+    assert "whose dashboard is http://127.0.0.1:8801" in done.stderr
+    assert f"./awase sign-in-link --data-dir {tmp_path / 'data'}" in done.stderr
 
 
 def test_a_data_directory_that_cannot_be_made_is_told_before_anything_is_installed(

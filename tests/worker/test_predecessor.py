@@ -37,3 +37,9 @@ def test_only_a_dead_predecessor_is_named(tmp_path: Path) -> None:
     with place(tmp_path, None, "third@host") as before:
         assert before == "first@host"
     assert (tmp_path / "worker.lock").read_text() == "third@host"
+
+
+def test_a_shorter_name_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+    for name in ("a-rather-long-name@host", "short@host"):
+        with place(tmp_path, None, name):
+            assert (tmp_path / "worker.lock").read_text() == name

@@ -4726,10 +4726,10 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                run?: string | null;
-                pilot?: string | null;
                 /** @description Replay what came after this id. */
                 after?: number | null;
+                run?: string | null;
+                pilot?: string | null;
             };
             header?: {
                 /** @description What a browser sends when it comes back. */
@@ -4760,6 +4760,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,8 @@ describe('values as people of a language read them', () => {
   it('bytes grow by thousands', () => {
     expect(formatsOf('en').bytes(1_534_000)).toBe('1.5 MB');
     expect(formatsOf('en').bytes(36_000_000)).toBe('36.0 MB');
+    expect(formatsOf('en').bytes(999_951)).toBe('1.0 MB');
+    expect(formatsOf('en').bytes(999_949)).toBe('999.9 kB');
     expect(formatsOf('ja').bytes(999)).toContain('999');
   });
   it('money follows language and currency', () => {

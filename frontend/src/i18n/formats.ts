@@ -44,7 +44,8 @@ export function formatsOf(language: string): Formats {
       if (count == null) return NONE;
       let unit = 0;
       let value = count;
-      while (value >= 1000 && unit < BYTE_UNITS.length - 1) {
+      // 999,950 is written 1.0 MB: as kB it would round to a thousand.
+      while (value >= (unit === 0 ? 1000 : 999.95) && unit < BYTE_UNITS.length - 1) {
         value /= 1000;
         unit += 1;
       }

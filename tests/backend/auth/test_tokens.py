@@ -126,3 +126,13 @@ def test_browser_session_sees_and_revokes_all_tokens_of_its_user(api: Api) -> No
     items = browser.get("/api/v1/tokens").json()["items"]
     assert [token["name"] for token in items] == ["two", "one"]
     assert browser.delete(f"/api/v1/tokens/{items[0]['id']}", headers=headers).status_code == 204
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"])
+def test_a_time_that_universal_time_does_not_have_is_no_time_of_expiry(api: Api, end: str) -> None:
+    answer = api.admin.post("/api/v1/tokens", json={"name": "late", "role": "viewer", "expires_at": end})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
+        422,
+        "less_than",
+        "expires_at",
+    )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from backend.coordinator.turn import STARTS
 from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -346,3 +347,14 @@ def test_a_report_that_cannot_be_read_stops_no_other(stage: Stage) -> None:
         stage.post.bring(body)
     stage.work_until_quiet()
     assert stage.run("p/dimat").state == "completed"
+
+
+def test_a_launch_of_many_runs_is_begun_in_several_turns_each_with_a_commit(stage: Stage) -> None:
+    many = [f"arm-{number:02}" for number in range(2 * STARTS + 3)]
+    arms = [{"name": name, "method": "local_only"} for name in many]
+    stage.launch(PilotSpec.model_validate({**spec().model_dump(mode="json"), "arms": arms}))
+    begun = []
+    for _ in range(3):
+        stage.turn(after_s=0.01)  # no time for the next poll
+        begun.append(sum(stage.run(f"p/{name}").state == "running" for name in many))
+    assert begun == [STARTS, 2 * STARTS, len(many)]

@@ -21,6 +21,7 @@ from backend.db.session import Database
 from backend.db.tables import SessionRow, UserRow, utc_now
 from backend.events import service
 from backend.events.hub import EventHub
+from tests.backend.building import create_pilot
 from tests.backend.conftest import Api
 from tests.services import free_port
 
@@ -149,11 +150,12 @@ def _served(
 
 
 def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api, tmp_path: Path) -> None:
-    _write(api.database, "first", "second", pilot="p1")
+    pilot_id = create_pilot(api.manager)["id"]
+    _write(api.database, "first", "second", pilot=pilot_id)
     headers = {"Authorization": api.viewer.headers["Authorization"], "Last-Event-ID": "1"}
     with (
         _served(api, tmp_path) as (url, server),
-        httpx.stream("GET", f"{url}/api/v1/events?pilot=p1", headers=headers, timeout=20) as answer,
+        httpx.stream("GET", f"{url}/api/v1/events?pilot={pilot_id}", headers=headers, timeout=20) as answer,
     ):
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert "content-encoding" not in answer.headers

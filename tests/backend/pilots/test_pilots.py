@@ -32,8 +32,10 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
     ("change", "code", "field"),
     [
         ({"rounds": 0}, "greater_than_equal", "spec.rounds"),
-        ({"rounds": "many"}, "int_parsing", "spec.rounds"),
-        ({"seeds": [1, 1]}, "duplicate_name", "spec.seeds"),
+        ({"rounds": "many"}, "int_type", "spec.rounds"),
+        ({"seeds": [1, 1]}, "duplicate_seed", "spec.seeds"),
+        ({"rounds": 100_000, "seeds": list(range(100))}, "pilot_too_large", "spec.rounds"),
+        ({"rounds": True}, "int_type", "spec.rounds"),
         ({"arms": []}, "too_short", "spec.arms"),
         ({"sites": [{"name": "site-01", "data": PENDIGITS}]}, "too_short", "spec.sites"),
         ({"sites": [{"name": n, "data": PENDIGITS} for n in ("site-01", "nowhere")]}, "unknown_site", "spec.sites.1.name"),

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from measured_pilots import assumptions, flat, pilot, run
 
-from backend.pilots.assumptions import Blend
+from backend.pilots.assumptions import Blend, MoneyRange
 from backend.roi import numbers, report
 from backend.roi.facts import RunFacts
 
@@ -50,6 +50,18 @@ def test_they_disagree_too_when_only_the_last_round_shows_a_gain() -> None:
 )
 def test_the_sentence_follows_the_signs(own: float, rest: float, code: str) -> None:
     assert report.build(pilot(control(), run("dimat", flat(own, rest)))).sentence.code == code
+
+
+def test_the_largest_assumptions_are_reckoned_to_the_cent() -> None:
+    most = Decimal(10**12)
+    huge = assumptions(
+        decisions_per_site_per_round=10**12, value_per_correct_decision=MoneyRange(low=most, likely=most, high=most),
+        one_off_cost=Decimal("0.01"), round_days=Decimal(1),
+    )  # fmt: skip
+    third = run("dimat", flat(1 / 3, 2 / 3))
+    found = report.build(pilot(control(), third, assumptions=huge), "all_site")
+    net = next(base for base in found.bases if base.basis == "all_site").arms[0].net_at_end.likely
+    assert net == 4 * 2 * (Decimal(repr(2 / 3)) - Decimal("0.6")) * 10**24 - Decimal("0.01")
 
 
 def test_one_seed_is_never_enough_to_go() -> None:
