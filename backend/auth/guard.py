@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.auth import repository, service
 from backend.auth.principal import Principal
+from backend.db.session import Database
 from backend.db.tables import utc_now
 from backend.errors import Forbidden, SignInNeeded
 from backend.settings import Settings
@@ -48,8 +49,7 @@ def principal(
             found = service.by_token(session, bearer.credentials)
             noted = found.token_id and repository.token_by_id(session, found.token_id)
         if noted and (noted.last_used_at is None or utc_now() - noted.last_used_at > _USE_NOTED_EVERY):
-            with db.write() as session:
-                repository.note_use(session, noted.id, utc_now())
+            _note_use(db, noted.id)
         return found
     secret = request.cookies.get(cookie_name(settings(request)))
     if secret is None:
@@ -59,6 +59,15 @@ def principal(
     if request.method not in SAFE_METHODS:
         _refuse_foreign_pages(request, found)
     return found
+
+
+def _note_use(db: Database, token_id: str) -> None:
+    try:
+        with db.write() as session:
+            repository.note_use(session, token_id, utc_now())
+    except SQLAlchemyError:
+        # The disk is full, say: what is asked for may well be readable, and is answered.
+        log.warning("the use of token %s could not be noted", token_id, exc_info=True)
 
 
 def principal_if_any(

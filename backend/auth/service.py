@@ -100,6 +100,8 @@ def sign_in_by_token(session: Session, secret: str, settings: Settings) -> Signe
     roles = repository.roles_of(session, [who.user_id])[who.user_id]
     if who.permissions != permissions_of(roles):
         raise Forbidden("token_not_for_sign_in", {"role": who.roles[0]})
+    if who.token_id is not None:
+        repository.note_use(session, who.token_id, utc_now())
     return _start(session, who.user_id, settings)
 
 

@@ -111,7 +111,9 @@ def test_a_database_that_others_keep_busy_is_no_error_of_the_server(tmp_path: Pa
         with other.write() as writing:
             writing.execute(text("SELECT 1"))
             refused = caller.post("/api/v1/sites", json=body)
+            read = caller.get("/api/v1/sites")  # although the use of the token cannot be noted now
         other.close()
         assert (refused.status_code, refused.json()["code"]) == (503, "database_busy")
         assert refused.headers["retry-after"] == "5"
+        assert (read.status_code, read.json()["total"]) == (200, 0)
         assert caller.post("/api/v1/sites", json=body).status_code == 201

@@ -100,6 +100,8 @@ def test_token_signs_a_person_in_only_with_all_of_their_rights(api: Api) -> None
     full = api.admin.post("/api/v1/tokens", json={"name": "mine", "role": "admin"}).json()["secret"]
     less = api.admin.post("/api/v1/tokens", json={"name": "less", "role": "viewer"}).json()["secret"]
     assert api.caller().post("/api/v1/session", json={"token": full}).status_code == 200
+    used = {token["name"]: token["last_used_at"] for token in api.admin.get("/api/v1/tokens").json()["items"]}
+    assert used["mine"] is not None
     refused = api.caller().post("/api/v1/session", json={"token": less})
     assert (refused.status_code, refused.json()["code"]) == (403, "token_not_for_sign_in")
 
