@@ -8,6 +8,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -38,8 +39,26 @@ def free_port() -> int:
 class Postgres:
     """A running cluster that makes empty or copied databases."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, command: Sequence[str], folder: Path, port: int) -> None:
+        self._command, self._folder, self._port = command, folder, port
+        self._start()
+
+    def _start(self) -> None:
+        self._server = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder
+        )
+        _wait_until_open(self._port, self._server)
+        _wait_until_it_takes_connections(self)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._server.send_signal(number)
+        self._server.wait(30)
+
+    def restart(self, down_s: float) -> None:
+        """As after a failure: every connection is cut at once, and for a while there is nobody."""
+        self.stop(signal.SIGQUIT)
+        time.sleep(down_s)
+        self._start()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://awase@127.0.0.1:{self._port}/{database}"
@@ -83,20 +102,16 @@ def postgres() -> Iterator[Postgres]:
                 "-N",
             ]
         )
-        server = subprocess.Popen(
-            [
-                *as_user, str(binaries / "postgres"), "-D", str(data), "-p", str(port),
-                "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}",
-                "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
-        )  # fmt: skip
+        command = [
+            *as_user, str(binaries / "postgres"), "-D", str(data), "-p", str(port),
+            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}",
+            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+        ]  # fmt: skip
+        cluster = Postgres(command, folder, port)
         try:
-            _wait_until_open(port, server)
-            yield _ready(Postgres(port))
+            yield cluster
         finally:
-            server.terminate()
-            server.wait(30)
+            cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -175,13 +190,12 @@ def _wait_until_open(port: int, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"nothing listens on port {port} after {_START_S} s")
 
 
-def _ready(cluster: Postgres) -> Postgres:
-    """An open port is not yet a server that takes connections."""
+def _wait_until_it_takes_connections(cluster: Postgres) -> None:
+    """An open port is not yet that."""
     until = time.monotonic() + _START_S
     while True:
         try:
-            cluster.drop(cluster.create())
-            return cluster
+            return cluster.drop(cluster.create())
         except psycopg.OperationalError:
             if time.monotonic() > until:
                 raise

@@ -36,9 +36,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def awase(*arguments: str, timeout_s: int = 420) -> "subprocess.CompletedProcess[str]":
+def awase(*arguments: str, timeout_s: int = 420, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout_s,
+        command(*arguments), cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=timeout_s,
         check=False,
     )  # fmt: skip
 
@@ -68,9 +68,11 @@ def small_pilot(**changes: Any) -> dict[str, Any]:
 class House:
     """A running `awase up`."""
 
-    def __init__(self, process: "subprocess.Popen[str]", origin: str, data_dir: Path) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[str]", origin: str, data_dir: Path, **settings: str
+    ) -> None:
         self.process, self.origin, self.data_dir = process, origin, data_dir
-        made = awase("token", "create", "--role", "admin", "--data-dir", str(data_dir))
+        made = awase("token", "create", "--role", "admin", "--data-dir", str(data_dir), **settings)
         assert made.returncode == 0, made.stderr
         self._http = httpx.Client(
             base_url=f"{origin}/api/v1", timeout=30, trust_env=False,
@@ -78,11 +80,14 @@ class House:
         )  # fmt: skip
 
     def get(self, path: str) -> Any:
-        """The answer; waits while the API is being restarted."""
+        """The answer; waits while the API is being restarted, or says that it has no database just now."""
         for _ in range(300):
             try:
                 answer = self._http.get(path)
             except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            if answer.status_code == 503:
                 time.sleep(0.1)
                 continue
             assert answer.status_code == 200, answer.text
@@ -165,7 +170,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[House]:
                     break
             else:
                 raise AssertionError(f"it did not start: {said}")
-            house = House(process, found.group(1), data_dir)
+            house = House(process, found.group(1), data_dir, **settings)
             try:
                 yield house
             finally:

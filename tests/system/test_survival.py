@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from dimat.spec import PilotSpec
+from tests.services import Postgres
 from tests.system import house
 from tests.system.house import House
 from worker.simulate import simulate_spec
@@ -164,6 +165,24 @@ def test_after_a_sudden_end_of_everything_the_next_start_goes_on_before_any_leas
         assert [process for process in alive if is_at_work(process)] == []
     with house.running(tmp_path, AWASE_LEASE_S="3600") as up:
         assert artifacts(up.wait_for_end(pilot_id)) == expected
+
+
+def test_a_restart_of_postgresql_costs_a_run_nothing(
+    postgres: Postgres, tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    with house.running(tmp_path, DATABASE_URL=postgres.url(postgres.create()), AWASE_LEASE_S="3600") as up:
+        pilot_id = up.launch(long_pilot())
+        up.wait_for_round(pilot_id, 2)
+        coordinator = up.part("coordinator").pid
+        postgres.restart(down_s=3)
+        assert not all(run["state"] in house.ENDED for run in up.runs(pilot_id))
+        result = up.wait_for_end(pilot_id)
+        assert [run["state"] for run in result["runs"]] == ["completed", "completed"]
+        assert artifacts(result) == expected
+        # It could not be sure to be alone any more, said so, and was started again.
+        assert up.part("coordinator").pid != coordinator
+        said = (tmp_path / "logs" / "coordinator.log").read_text()
+        assert "the connection that held the coordinator's lock is gone" in said.lower()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
