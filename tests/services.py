@@ -117,7 +117,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def broker() -> Iterator[str]:
+def broker(password: str = "") -> Iterator[str]:
     """The URL of an empty broker, the bundled binary. Raises: Missing."""
     try:
         binary = get_binary_path()
@@ -126,13 +126,15 @@ def broker() -> Iterator[str]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="awase-broker-") as folder:
         server = subprocess.Popen(
-            [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", ""],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+            [
+                str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", "",
+                *(["--requirepass", password] if password else []),
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         try:
             _wait_until_open(port, server)
-            yield f"redis://127.0.0.1:{port}/0"
+            yield f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"
         finally:
             server.terminate()
             server.wait(30)
