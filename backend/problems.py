@@ -161,7 +161,7 @@ def _field(error: Mapping[str, Any]) -> str | None:
     parts = [str(part) for part in error.get("loc", ())]
     if parts and parts[0] in _PLACES:
         parts = parts[1:]
-    # Of values that were looked at together, the one to blame (`dimat.spec.as_pydantic`).
+    # Of values that were looked at together, the one to blame (`dimat.validation.as_pydantic`).
     if context and "place" in context:
         parts.append(str(context["place"]))
     return ".".join(parts) or None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimat.errors import TooFewRows
-from dimat.spec import DataSpec, DirichletPartition, IidPartition, Partition, ShardsPartition, SplitSpec
+from dimat.parts import DataSpec, DirichletPartition, IidPartition, Partition, ShardsPartition, SplitSpec
 
 Indices = NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dimat.errors import NonFiniteData, TooFewRows
 from dimat.partition import share_out, split_rows
-from dimat.spec import DataSpec
+from dimat.parts import DataSpec
 from dimat.training.seeding import numpy_rng
 
 

@@ -19,7 +19,9 @@ from functools import cache, cached_property
 from itertools import islice
 from typing import Literal
 
-from dimat.spec import Amendment, ArmPlan, PilotSpec, TopologySpec, effective_spec
+from dimat.parts import TopologySpec
+from dimat.plan import Amendment, ArmPlan, effective_spec
+from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
 
 StepKind = Literal["prepare", "align", "merge", "train", "evaluate"]

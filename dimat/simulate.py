@@ -11,9 +11,10 @@ from typing import Any
 from dimat import steps
 from dimat.errors import DimatError
 from dimat.params import Params
+from dimat.plan import Amendment
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
-from dimat.spec import Amendment, ArmSpec, PilotSpec, spec_sha256
+from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 from dimat.steps import StepContext, StepResult
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256

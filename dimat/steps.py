@@ -19,9 +19,9 @@ from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Layout, Params, first_non_finite, layout_of
+from dimat.parts import EvaluationSpec, MergeSpec, Method, ModelSpec, TrainSpec
 from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
-from dimat.spec import EvaluationSpec, MergeSpec, Method, ModelSpec, TrainSpec
 from dimat.training import local
 from dimat.training.evaluate import Metrics, measure
 from dimat.training.local import Cancelled

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dimat.spec import DataSpec, EvaluationSpec, MergeSpec, Method, ModelSpec, SiteSpec, TrainSpec
+from dimat.parts import DataSpec, EvaluationSpec, MergeSpec, Method, ModelSpec, TrainSpec
+from dimat.spec import SiteSpec
 
 Params = dict[str, str | int | float | bool | None]
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.parts import TopologySpec
+from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
-from dimat.spec import Amendment, ArmPlan, PilotSpec, TopologySpec
+from dimat.spec import PilotSpec
 from worker.messages import (
     AlignMessage,
     ArtifactRef,

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from backend.pilots import repository
-from dimat.spec import Amendment
+from dimat.plan import Amendment
 
 
 def amendments_of(session: Session, pilot_id: str) -> list[Amendment]:

@@ -8,7 +8,8 @@ from pydantic import StringConstraints
 from backend.pilots.assumptions import Assumptions
 from backend.text.schemas import Schema
 from backend.web import Page
-from dimat.spec import Name, PilotSpec
+from dimat.parts import Name
+from dimat.spec import PilotSpec
 
 PilotState = Literal["draft", "launched", "decided", "archived"]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f]*$")]

@@ -18,8 +18,9 @@ from backend.runs.schemas import (
     RunResult,
 )
 from backend.text.schemas import Text
+from dimat.plan import Amendment
 from dimat.schedule import Schedule
-from dimat.spec import Amendment, PilotSpec
+from dimat.spec import PilotSpec
 
 
 def of_pilot(session: Session, pilot_id: str) -> Result:

@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 
 from backend.text.schemas import Schema
 from backend.web import Page
-from dimat.spec import Name, SiteData
+from dimat.parts import Name, SiteData
 
 Placement = Literal["local", "remote"]
 SiteState = Literal["invited", "online", "silent", "revoked"]

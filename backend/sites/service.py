@@ -14,7 +14,8 @@ from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
 from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
 from backend.web import ListQuery, check_match
-from dimat.spec import SiteData, SiteSpec
+from dimat.parts import SiteData
+from dimat.spec import SiteSpec
 
 _data: TypeAdapter[SiteData] = TypeAdapter(SiteData)
 _NAMES_IN_MESSAGE = 20

@@ -7,7 +7,7 @@ from functools import lru_cache
 from backend.text.schemas import Text
 from backend.topologies.schemas import Facts, Link, Preview
 from dimat.errors import DimatError, DuplicateName, TopologyDisconnected, TopologySelfLink, UnknownSite
-from dimat.spec import TopologySpec
+from dimat.parts import TopologySpec
 from dimat.topology import second_eigenvalue
 
 MIXED = 0.01

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
-from dimat.spec import Name, TopologySpec
+from dimat.parts import Name, TopologySpec
 
 # The eigenvalues of a larger graph would keep a request waiting for minutes.
 SiteNames = Annotated[tuple[Name, ...], Field(max_length=1000)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from dimat.merging import common_basis, dimat, dimat_guarded, local_only, plain_average
 from dimat.merging.mix import Merged, MergeInputs
-from dimat.spec import Method
+from dimat.parts import Method
 
 METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
     "local_only": local_only.merge,

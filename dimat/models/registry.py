@@ -8,7 +8,7 @@ from torch import nn
 from dimat.errors import ModelMismatch
 from dimat.models import cnn, mlp
 from dimat.params import Params
-from dimat.spec import CnnSpec, MlpSpec, ModelSpec
+from dimat.parts import CnnSpec, MlpSpec, ModelSpec
 
 
 def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

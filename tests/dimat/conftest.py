@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from dimat.parts import DataSpec, EvaluationSpec, MlpSpec
 from dimat.rows import SiteRows, Table, all_site_rows
-from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, PilotSpec
+from dimat.spec import PilotSpec
 from dimat.steps import StepContext
 
 

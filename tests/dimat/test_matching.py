@@ -11,9 +11,9 @@ from dimat.matching.activation import match, observe
 from dimat.matching.assignment import best_assignment
 from dimat.matching.statistics import centred, correlation
 from dimat.models.registry import empty_model, initial_params, load
+from dimat.parts import CnnSpec, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
-from dimat.spec import CnnSpec, MlpSpec, ModelSpec
 from dimat.training.seeding import torch_rng
 
 

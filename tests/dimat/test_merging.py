@@ -9,10 +9,10 @@ from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
+from dimat.parts import CnnSpec, Method, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
-from dimat.spec import CnnSpec, Method, MlpSpec, ModelSpec
 from dimat.training.seeding import torch_rng
 
 MLP = MlpSpec(hidden=(12, 8))

@@ -10,11 +10,11 @@ from torch import nn
 
 from dimat.errors import ShapeMismatch
 from dimat.models.registry import empty_model, initial_params
+from dimat.parts import CnnSpec, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.selftest import TOLERANCE, output_change
 from dimat.permutation.spec import Axis, PermutationSpec
-from dimat.spec import CnnSpec, MlpSpec, ModelSpec
 from dimat.training.seeding import torch_rng
 
 MODELS: list[tuple[ModelSpec, tuple[int, ...]]] = [

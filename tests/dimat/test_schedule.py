@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimat.parts import MergePatch, TopologySpec
+from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
-from dimat.spec import Amendment, MergePatch, Patch, PilotSpec, TopologySpec
+from dimat.spec import PilotSpec
 
 MakeSpec = Callable[..., PilotSpec]
 METHODS = ["local_only", "plain_average", "dimat", "common_basis"]

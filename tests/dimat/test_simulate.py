@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from dimat.parts import TrainPatch
+from dimat.plan import Amendment, Patch
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.simulate import Clock, RowsOf, as_json, simulate
-from dimat.spec import Amendment, Patch, PilotSpec, TrainPatch, spec_sha256
+from dimat.spec import PilotSpec, spec_sha256
 
 MakeSpec = Callable[..., PilotSpec]
 

@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dimat.spec import (
-    Amendment,
-    MergePatch,
-    MergeSpec,
-    Patch,
-    PilotSpec,
-    TopologySpec,
-    TrainPatch,
-    TrainSpec,
-    effective_spec,
-    spec_sha256,
-)
+from dimat.parts import MergePatch, MergeSpec, TopologySpec, TrainPatch, TrainSpec
+from dimat.plan import Amendment, Patch, effective_spec
+from dimat.spec import PilotSpec, spec_sha256
 
 MakeSpec = Callable[..., PilotSpec]
 SITES = [{"name": name, "data": {"dataset": "pendigits"}} for name in ("east", "west", "north")]

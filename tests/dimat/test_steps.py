@@ -9,8 +9,8 @@ import torch
 from dimat import steps
 from dimat.errors import ModelMismatch, NonFiniteParams
 from dimat.params import Params
+from dimat.parts import CnnSpec, EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
 from dimat.rows import SiteRows
-from dimat.spec import CnnSpec, EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
 from dimat.steps import Cancelled, StepContext
 from dimat.training.evaluate import reweighted
 from dimat.training.local import cosine

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, SiteSpec, TrainSpec
+from dimat.parts import DataSpec, EvaluationSpec, MlpSpec, TrainSpec
+from dimat.spec import SiteSpec
 from worker.artifacts import StoreUnavailable, open_store
 from worker.execution import Execution
 from worker.messages import PrepareMessage, Report, SiteContext, StepFailed, StepMessage, StepStarted

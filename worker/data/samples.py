@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from dimat.errors import UnknownSample
+from dimat.parts import DataSpec, SiteData
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.samples import SAMPLES, SampleInfo
-from dimat.spec import DataSpec, SiteData
 
 DATA_DIR = Path(__file__).resolve().parents[2] / "data"
 

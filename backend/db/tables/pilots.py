@@ -13,7 +13,7 @@ class SiteRow(Base):
     """A location with its own data and worker.
 
     `placement`: `local` = served by the worker of this server; `remote` = by a worker on its own machine.
-    `state`: invited | online | silent | revoked. `data`: dimat.spec.SiteData as JSON.
+    `state`: invited | online | silent | revoked. `data`: dimat.parts.SiteData as JSON.
     """
 
     __tablename__ = "sites"
@@ -33,7 +33,7 @@ class SiteRow(Base):
 
 
 class TopologyRow(Base):
-    """A saved graph over named sites. `spec`: dimat.spec.TopologySpec as JSON; `site_names`: list of str."""
+    """A saved graph over named sites. `spec`: dimat.parts.TopologySpec as JSON; `site_names`: list of str."""
 
     __tablename__ = "topologies"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -75,7 +75,7 @@ class ArmRow(Base):
 
 
 class AmendmentRow(Base):
-    """A change to a launched pilot from a round on. `patch`: dimat.spec.Patch as JSON."""
+    """A change to a launched pilot from a round on. `patch`: dimat.plan.Patch as JSON."""
 
     __tablename__ = "amendments"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)

@@ -7,7 +7,8 @@ import pytest
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Inbox, PortUnavailable, Reports
-from dimat.spec import DataSpec, EvaluationSpec, MlpSpec, SampleData, SiteSpec, TrainSpec
+from dimat.parts import DataSpec, EvaluationSpec, MlpSpec, SampleData, TrainSpec
+from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
 from worker.app import cancel_flag
 from worker.messages import PrepareMessage, Report, SiteContext, Wake

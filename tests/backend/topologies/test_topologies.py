@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.topologies.facts import preview, rounds_to_mix
-from dimat.spec import TopologySpec
+from dimat.parts import TopologySpec
 from tests.backend.building import create_sites
 from tests.backend.conftest import Api
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dimat.errors import UnknownSample
+from dimat.parts import DataSpec, SampleData
 from dimat.samples import SAMPLES
-from dimat.spec import DataSpec, SampleData
 from worker.data.samples import DATA_DIR, load_site_rows, read_sample
 
 NAMES = tuple(f"site-{i}" for i in range(8))

@@ -1,0 +1,78 @@
+"""How an arm runs in a round: the pilot's settings, the arm's own, and the amendments in force. Pure."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from dimat.parts import (
+    CONTROL_METHOD,
+    PLAIN,
+    Frozen,
+    MergePatch,
+    MergeSpec,
+    Method,
+    Name,
+    TopologySpec,
+    TrainPatch,
+    TrainSpec,
+    Whole,
+)
+from dimat.spec import PilotSpec
+
+
+class Patch(Frozen):
+    """A change to how an arm runs; what is None stays as it is."""
+
+    method: Method | None = None
+    topology: TopologySpec | None = None
+    train: TrainPatch | None = None
+    merge: MergePatch | None = None
+
+
+class ArmPlan(Frozen):
+    """How one arm runs in one round, all overrides and amendments applied."""
+
+    method: Method
+    topology: TopologySpec
+    train: TrainSpec
+    merge: MergeSpec
+
+    def merges_in(self, round: int) -> bool:
+        """Whether models are merged in `round` (>= 1)."""
+        return self.method != CONTROL_METHOD and round % self.merge.merge_every == 0
+
+
+class Amendment(Frozen):
+    """A change to a launched pilot from a round on; `arm` None means every arm."""
+
+    arm: Name | None = None
+    from_round: Whole = Field(ge=1)
+    patch: Patch
+    by: str = Field(min_length=1, max_length=200, pattern=PLAIN)
+    why: str = Field(min_length=1, max_length=2000, pattern=PLAIN)
+
+
+def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
+    """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
+    with `from_round` <= `round`, in the order given.
+
+    Raises:
+        KeyError: no such arm.
+    """
+    own = spec.arm(arm)
+    plan = ArmPlan(method=own.method, topology=spec.topology, train=spec.train, merge=spec.merge)
+    plan = _patched(plan, Patch(topology=own.topology, train=own.train, merge=own.merge))
+    for amendment in amendments:
+        if amendment.from_round <= round and amendment.arm in (None, arm):
+            plan = _patched(plan, amendment.patch)
+    return plan
+
+
+def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:
+    """`plan` with what `patch` sets, validated anew."""
+    changes = patch.model_dump(exclude_none=True)
+    merged = plan.model_dump()
+    for key, value in changes.items():
+        # A topology is replaced whole: half of one and half of another means nothing.
+        merged[key] = {**merged[key], **value} if key in ("train", "merge") else value
+    return ArmPlan.model_validate(merged)
