@@ -29,7 +29,6 @@ WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
 GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
 MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CONTROL_METHOD: Method = "local_only"
 
 
