@@ -7,7 +7,7 @@ coordinator may hold it. So the holder asks before it acts.
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -83,7 +83,11 @@ def only_coordinator(database: Database, data_dir: Path) -> Iterator[StillAlone]
         try:
             yield lambda: _ask(connection)
         finally:
-            connection.invalidate()  # back in the pool, it would hold the lock on
+            # Given back in words: the end of a connection reaches the server a little later, and whoever comes next
+            # would find it still taken.
+            with suppress(SQLAlchemyError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _PG_LOCK})
+            connection.invalidate()  # back in the pool, it might hold the lock on
 
 
 def _ask(connection: Connection) -> None:
