@@ -9,11 +9,33 @@ AWASE_PUBLIC_URL address people use, for links and for the origin check; default
 An empty variable is one that is not set.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASE = re.compile(r"(sqlite:///.+|postgresql\+psycopg://.+)", re.DOTALL)
+BROKER = re.compile(r"(rediss?|unix)://.+", re.DOTALL)
+
+
+def _database_url(url: str) -> str:
+    # As hosts hand them out, and as SQLAlchemy would take them for another driver.
+    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    if not DATABASE.fullmatch(url):
+        raise PydanticCustomError(
+            "database_url", "use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        )
+    return url
+
+
+def _broker_url(url: str) -> str:
+    if not BROKER.fullmatch(url):
+        raise PydanticCustomError("broker_url", "use redis://:PASSWORD@HOST:6379/0")
+    return url
 
 
 class Settings(BaseSettings):
@@ -22,8 +44,12 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
-    database_url_given: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
-    broker_url: str | None = Field(None, validation_alias=AliasChoices("BROKER_URL"))
+    database_url_given: Annotated[str, AfterValidator(_database_url)] | None = Field(
+        None, validation_alias=AliasChoices("DATABASE_URL")
+    )
+    broker_url: Annotated[str, AfterValidator(_broker_url)] | None = Field(
+        None, validation_alias=AliasChoices("BROKER_URL")
+    )
     artifacts: str | None = None
     host: str = "127.0.0.1"
     port: int = 8765

@@ -41,16 +41,16 @@ class Postgres:
 
     def __init__(self, command: Sequence[str], folder: Path, port: int) -> None:
         self._command, self._folder, self._port = command, folder, port
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
         self._server = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder
         )
         _wait_until_open(self._port, self._server)
         _wait_until_it_takes_connections(self)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         self._server.send_signal(number)
         self._server.wait(30)
 
@@ -58,7 +58,7 @@ class Postgres:
         """As after a failure: every connection is cut at once, and for a while there is nobody."""
         self.stop(signal.SIGQUIT)
         time.sleep(down_s)
-        self._start()
+        self.start()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://awase@127.0.0.1:{self._port}/{database}"

@@ -34,7 +34,14 @@ def main() -> int:
     except ValidationError as error:
         print(f"awase: {what_is_wrong(error)}", file=sys.stderr)
         return 1
-    _log_to_file(settings)
+    try:
+        _log_to_file(settings)
+    except OSError as error:
+        print(
+            f"awase: cannot write in {settings.data_dir}: {error.strerror}. Choose another --data-dir.",
+            file=sys.stderr,
+        )
+        return 1
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.

@@ -29,7 +29,7 @@ class WorkerSettings(BaseSettings):
         env_prefix="AWASE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
-    broker_url: str = Field(validation_alias=AliasChoices("BROKER_URL"))
+    broker_url: str = Field(validation_alias=AliasChoices("BROKER_URL"), pattern=r"^(rediss?|unix)://")
     data_dir: Path = Path("var")
     artifacts: str | None = None
     worker_id: str = Field(default_factory=lambda: new_worker_id("worker"))
@@ -56,6 +56,8 @@ def what_is_wrong(error: ValidationError) -> str:
     variable = place if place == "BROKER_URL" else f"AWASE_{place}"
     if first["type"] == "missing":
         return f"{variable} is not set. Set it to that of the server."
+    if place == "BROKER_URL":  # its value may hold a password
+        return "BROKER_URL cannot be used. Use that of the server, such as redis://:PASSWORD@HOST:6379/0."
     if place == "SITE":
         return f"'{first['input']}' is no name of a site. Use the name that the dashboard shows, such as site-01."
     return f"{variable} is '{first['input']}'. {first['msg']}."

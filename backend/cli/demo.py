@@ -7,13 +7,15 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from backend.auth import service as auth
@@ -32,14 +34,17 @@ from backend.settings import Settings
 from backend.sites import repository as site_rows
 from backend.sites import service as sites
 from backend.sites.schemas import SiteCreate
+from backend.supervisor.in_thread import in_thread
 from backend.supervisor.local import Local
 from backend.text.catalogue import say
 from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
+T = TypeVar("T")
 PILOT_FILE = Path(__file__).resolve().parents[2] / "data" / "pilots" / "demo.toml"
 LOOK_EVERY_S = 0.5
+LOOK_AGAIN_S = 2.0
 UNDONE = ("failed", "cancelled")
 ENDED = ("completed", *UNDONE)
 
@@ -72,7 +77,7 @@ async def _demo(
     say_plainly(f"Pilot '{launched.name}': {local.origin}/pilots/{pilot_id}\n")
     told = Told()
     while not stop.is_set():
-        now = await asyncio.to_thread(_runs_of, database, pilot_id)
+        now = await patiently(lambda: _runs_of(database, pilot_id), stop) or []
         for line in told.news(now):
             say_plainly(line)
         if now and all(item.state in ENDED for item in now):
@@ -81,8 +86,14 @@ async def _demo(
             await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
         except TimeoutError:
             continue
-    with database.read() as session:
-        result = results.of_pilot(session, pilot_id)
+    result = await patiently(lambda: _result_of(database, pilot_id), stop)
+    if result is None:
+        if json_path is not None:
+            json_path.unlink(missing_ok=True)  # what lies there is of another time
+        say_plainly(
+            "\nStopped without results: the database does not answer. Everything goes on at the next start."
+        )
+        return 1
     if json_path is not None:
         _write(json_path, result)
     say_plainly("\n" + table(result))
@@ -157,6 +168,30 @@ def _add_sites(session: Session, who: Principal, spec: PilotSpec) -> None:
             sites.create(
                 session, who, SiteCreate(name=site.name, display_name=site.display_name, data=site.data)
             )
+
+
+async def patiently(read: Callable[[], T], stop: asyncio.Event) -> T | None:
+    """What `read` gives, as soon as the database does; None when it is to stop before."""
+    is_told = False
+    while True:
+        try:
+            return await in_thread(read)
+        except DBAPIError as error:
+            if stop.is_set():
+                return None
+            if not is_told:
+                said = str(error.orig).strip().partition("\n")[0]
+                say_plainly(
+                    f"The database does not answer ({said}). Waiting for it; runs go on when it is back."
+                )
+            is_told = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_AGAIN_S)
+
+
+def _result_of(database: Database, pilot_id: str) -> Result:
+    with database.read() as session:
+        return results.of_pilot(session, pilot_id)
 
 
 def _runs_of(database: Database, pilot_id: str) -> list[Run]:

@@ -5,14 +5,17 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
 
 from backend.settings import Settings
-from backend.supervisor.local import Local, running
+from backend.supervisor.local import Local, database_refuses, running
 from backend.supervisor.place import StartError
 
 INTERRUPTED = 130
@@ -26,8 +29,10 @@ def settings(data_dir: Path | None, port: int | None, host: str | None) -> Setti
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]).upper()
-        fail(f"the setting {place} cannot be used: {first['msg']} (given: {first['input']!r}).")
+        place = str(first["loc"][0]).upper()
+        if place.endswith("_URL") and place != "PUBLIC_URL":
+            fail(f"{place} cannot be used: {first['msg']}.")  # its value may hold a password
+        fail(f"the setting AWASE_{place} cannot be used: {first['msg']} (given: {first['input']!r}).")
 
 
 def up(settings: Settings) -> int:
@@ -47,10 +52,21 @@ def up(settings: Settings) -> int:
 
 def supervise(settings: Settings, work: Work) -> int:
     """Starts everything, does `work`, stops everything; the exit code. A signal sets the event of `work`."""
-    try:
+    with told_plainly(settings):
         return asyncio.run(_supervise(settings, work))
+
+
+@contextmanager
+def told_plainly(settings: Settings) -> Iterator[None]:
+    """What the surroundings refuse (database, broker, disk) ends the program with one line, not with a traceback."""
+    try:
+        yield
     except StartError as error:
         fail(str(error))
+    except DBAPIError as error:
+        fail(database_refuses(error, settings.data_dir))
+    except RedisError as error:
+        fail(f"the broker does not answer ({type(error).__name__}). Check BROKER_URL and that it runs.")
     except OSError as error:
         fail(
             f"{error.filename or settings.data_dir}: {error.strerror}. "

@@ -1,7 +1,7 @@
 """Sign-in links and tokens at the server's own command line: who can read the data directory is trusted."""
 
 from backend.auth import service as auth
-from backend.cli.local import fail
+from backend.cli.local import fail, told_plainly
 from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
@@ -16,8 +16,9 @@ def sign_in_link(settings: Settings) -> int:
     address = noted_address(settings.data_dir)
     if address is not None and not {"public_url", "port"} & settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
-    migrate(settings.database_url)
-    print(fresh_link(settings))
+    with told_plainly(settings):
+        migrate(settings.database_url)
+        print(fresh_link(settings))
     return 0
 
 
@@ -25,14 +26,15 @@ def token(settings: Settings, name: str, role: str) -> int:
     """Prints the secret of a new token, and nothing else, so that scripts can take it."""
     if not name.strip():
         fail("--name must not be empty. Say what the token is for.")
-    migrate(settings.database_url)
-    database = Database(settings.database_url)
-    try:
-        with database.write() as session:
-            secret = auth.token_for_command_line(session, name, role)
-    finally:
-        database.close()
-    print(secret)
+    with told_plainly(settings):
+        migrate(settings.database_url)
+        database = Database(settings.database_url)
+        try:
+            with database.write() as session:
+                secret = auth.token_for_command_line(session, name, role)
+        finally:
+            database.close()
+        print(secret)
     return 0
 
 

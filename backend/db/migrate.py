@@ -15,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from backend.db.session import CONNECT_WITHIN_S
 from backend.db.tables.base import UtcDateTime
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
@@ -48,9 +49,9 @@ def migrate(url: str, target: str = "head", scripts: Path = SCRIPTS) -> None:
 
 def migration_engine(url: str) -> Engine:
     """An engine only for migrations: on SQLite without foreign keys and with DDL inside the transaction."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_WITHIN_S})
     engine = create_engine(url, poolclass=NullPool)
-    if engine.dialect.name != "sqlite":
-        return engine
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

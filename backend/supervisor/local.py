@@ -13,14 +13,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import redis
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from backend.db.migrate import migrate
 from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
+from backend.supervisor.in_thread import in_thread
 from backend.supervisor.place import StartError, claim, note_address
 from worker.messages import REPORTS_LIST, WorkerLost
 
@@ -70,7 +72,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
             url = own.url
             add("broker", own.command, dict).start()
             stack.push_async_callback(local.children["broker"].stop)
-        await asyncio.to_thread(broker.wait_until_ready, url)
+        await in_thread(broker.wait_until_ready, url)
 
         stack.push_async_callback(_stop_all, local)
         for name, command in _commands(settings).items():
@@ -80,7 +82,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         local.children["worker"].on_death = worker.say_lost
         # The worker takes longest to start and needs no database: it begins while that is migrated.
         local.children["worker"].start()
-        await asyncio.to_thread(_migrate, settings)
+        await in_thread(_migrate, settings)
         for name in ("coordinator", "api"):
             local.children[name].start()
         await _until_ready(settings, deaths)
@@ -140,18 +142,23 @@ def _migrate(settings: Settings) -> None:
     """Raises: StartError."""
     try:
         migrate(settings.database_url)
-    except OperationalError as error:
-        said = str(error.orig).strip().partition("\n")[0]
-        raise StartError(
-            f"the database cannot be used: {said}. Look whether the disk of {settings.data_dir} is full, "
-            "or check DATABASE_URL if you have set it."
-        ) from None
+    except DBAPIError as error:
+        raise StartError(database_refuses(error, settings.data_dir)) from None
+
+
+def database_refuses(error: DBAPIError, data_dir: Path) -> str:
+    """One line: what the database said, and what to look at."""
+    said = str(error.orig).strip().partition("\n")[0]
+    return (
+        f"the database cannot be used: {said}. Look whether the disk of {data_dir} is full, "
+        "or check DATABASE_URL if you have set it."
+    )
 
 
 async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     address = f"{settings.own_address}/api/v1/health"
-    while not await asyncio.to_thread(_answers, address):
+    while not await in_thread(_answers, address):
         for name, count in deaths.items():
             if count >= GIVE_UP_AFTER:
                 log = settings.data_dir / "logs" / f"{name}.log"

@@ -1,18 +1,22 @@
 """Which demo pilot `awase demo` takes up, and what it tells of it."""
 
+import asyncio
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from backend.cli.demo import Told, launch_or_continue, table
+from backend.cli.demo import Told, launch_or_continue, patiently, table
+from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.db.tables import PilotRow, RunRow
 from backend.runs import results
 from backend.runs import service as runs
 from backend.runs.schemas import Run
 from backend.web import ListQuery
+from tests import services
 
 
 @pytest.fixture
@@ -82,3 +86,32 @@ def test_runs_that_failed_or_were_cancelled_say_so_once_and_below_the_table(data
         last = table(results.of_pilot(session, pilot_id)).splitlines()[-2:]
     assert last[0].startswith("local_only failed: The model of site 'Osaka plant' diverged")
     assert last[1].startswith("plain_average cancelled: ")
+
+
+def test_a_database_that_goes_away_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with services.postgres() as cluster:
+        url = cluster.url(cluster.create())
+        migrate(url)
+        database = Database(url)
+
+        def count() -> int:
+            with database.read() as session:
+                return session.scalar(select(func.count()).select_from(PilotRow)) or 0
+
+        async def scene() -> tuple[int | None, int | None]:
+            stop = asyncio.Event()
+            cluster.stop()
+            waiting = asyncio.create_task(patiently(count, stop))
+            while "The database does not answer" not in capsys.readouterr().out:
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(cluster.start)
+            found = await waiting
+            cluster.stop()
+            waiting = asyncio.create_task(patiently(count, stop))
+            stop.set()
+            given_up = await waiting
+            cluster.start()
+            return found, given_up
+
+        assert asyncio.run(scene()) == (0, None)
+        database.close()
