@@ -18,7 +18,9 @@ from pathlib import Path
 import redis
 from sqlalchemy.exc import DBAPIError
 
+from backend.coordinator.lock import AlreadyCoordinated, DatabaseAway, only_coordinator
 from backend.db.migrate import migrate
+from backend.db.session import Database
 from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
@@ -141,9 +143,28 @@ class _Worker:
 def _migrate(settings: Settings) -> None:
     """Raises: StartError."""
     try:
+        _nobody_else_coordinates(settings)
         migrate(settings.database_url)
     except DBAPIError as error:
         raise StartError(database_refuses(error, settings.data_dir)) from None
+
+
+def _nobody_else_coordinates(settings: Settings) -> None:
+    """Of two Awases on one database the second would send the first one's steps to its own worker and store as soon as
+    the first one's coordinator pauses. Raises: StartError, DBAPIError."""
+    database = Database(settings.database_url)
+    try:
+        with only_coordinator(database, settings.data_dir):
+            return
+    except AlreadyCoordinated:
+        raise StartError(
+            "another Awase is at work on this database. Stop it first, or let this one use a database of its own "
+            "(DATABASE_URL)."
+        ) from None
+    except DatabaseAway as error:
+        raise StartError(str(error)) from None
+    finally:
+        database.close()
 
 
 def database_refuses(error: DBAPIError, data_dir: Path) -> str:

@@ -185,6 +185,17 @@ def test_a_restart_of_postgresql_costs_a_run_nothing(
         assert "the connection that held the coordinator's lock is gone" in said.lower()
 
 
+def test_a_second_start_on_the_same_database_is_refused(postgres: Postgres, tmp_path: Path) -> None:
+    """Also from another data directory: it would send the first one's steps to a worker and store of its own."""
+    settings = {"DATABASE_URL": postgres.url(postgres.create())}
+    with house.running(tmp_path / "first", **settings):
+        refused = house.awase(
+            "up", "--port", "0", "--data-dir", str(tmp_path / "second"), timeout_s=60, **settings
+        )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("awase: another Awase is at work on this database.")
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_and_another_while_it_stops_leave_no_process(
     sent: signal.Signals, tmp_path: Path
