@@ -34,6 +34,19 @@ describe('values as people of a language read them', () => {
     expect(formatsOf('en').duration(75)).toBe('1 min 15 sec');
     expect(formatsOf('en').duration(7260)).toBe('2 hr 1 min');
   });
+  it('what was seen just now by a clock that is ahead is not the future', () => {
+    const now = Date.parse('2026-01-01T00:00:00Z');
+    expect(formatsOf('en').ago('2026-01-01T00:00:02Z', now)).toBe('now');
+    expect(formatsOf('ja').ago('2026-01-01T00:00:02Z', now)).toBe('今');
+    expect(formatsOf('en').ago('2025-12-31T23:59:55Z', now)).toBe('5 sec. ago');
+  });
+  it('Japanese writes figures and units without a space', () => {
+    expect(formatsOf('ja').ago('2025-12-31T23:59:55Z', Date.parse('2026-01-01T00:00:00Z'))).toBe('5秒前');
+    expect(formatsOf('ja').duration(75)).toBe('1分15秒');
+    expect(formatsOf('ja').duration(7.5)).toBe('7.5秒');
+    expect(formatsOf('ja').bytes(0)).toBe('0バイト');
+    expect(formatsOf('ja').bytes(36_000_000)).toBe('36.0 MB');
+  });
   it('numbers inside sentences are grouped, words stay', () => {
     expect(shown({ a: 12345.6789, b: 'x', c: null }, 'en')).toEqual({ a: '12,345.6789', b: 'x', c: '' });
   });

@@ -49,13 +49,14 @@ export function formatsOf(language: string): Formats {
         value /= 1000;
         unit += 1;
       }
-      return intl({
+      const shown = intl({
         style: 'unit',
         unit: BYTE_UNITS[unit] ?? 'byte',
         unitDisplay: unit === 0 ? 'long' : 'short',
         minimumFractionDigits: unit === 0 ? 0 : 1,
         maximumFractionDigits: unit === 0 ? 0 : 1,
       }).format(value);
+      return joined(language, shown);
     },
     money: (amount, currency) => (amount == null ? NONE : moneyOf(language, currency, Number(amount))),
     estimate: (amount, currency) =>
@@ -65,7 +66,8 @@ export function formatsOf(language: string): Formats {
         ? NONE
         : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
     clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
-    ago: (at, now) => (at == null ? NONE : agoOf(language, (Date.parse(at) - now) / 1000)),
+    // What was seen is past: a clock that is a little ahead of this one makes it no future.
+    ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
     list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
   };
@@ -90,10 +92,12 @@ function moneyOf(
 function agoOf(language: string, seconds: number): string {
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
   const size = Math.abs(seconds);
-  if (size < 60) return relative.format(Math.round(seconds), 'second');
-  if (size < 3600) return relative.format(Math.round(seconds / 60), 'minute');
-  if (size < 86_400) return relative.format(Math.round(seconds / 3600), 'hour');
-  return relative.format(Math.round(seconds / 86_400), 'day');
+  const said = (value: number, unit: Intl.RelativeTimeFormatUnit) =>
+    joined(language, relative.format(Math.round(value), unit));
+  if (size < 60) return said(seconds, 'second');
+  if (size < 3600) return said(seconds / 60, 'minute');
+  if (size < 86_400) return said(seconds / 3600, 'hour');
+  return said(seconds / 86_400, 'day');
 }
 
 function durationOf(language: string, seconds: number): string {
@@ -104,8 +108,14 @@ function durationOf(language: string, seconds: number): string {
       unitDisplay: 'short',
       maximumFractionDigits: digits,
     }).format(value);
-  if (seconds < 60) return unit(seconds, 'second', seconds < 1 ? 2 : seconds < 10 ? 1 : 0);
+  if (seconds < 60) return joined(language, unit(seconds, 'second', seconds < 1 ? 2 : seconds < 10 ? 1 : 0));
   const whole = Math.round(seconds);
-  if (whole < 3600) return `${unit(Math.floor(whole / 60), 'minute')} ${unit(whole % 60, 'second')}`;
-  return `${unit(Math.floor(whole / 3600), 'hour')} ${unit(Math.floor((whole % 3600) / 60), 'minute')}`;
+  const both = (first: string, second: string) => joined(language, `${first} ${second}`);
+  if (whole < 3600) return both(unit(Math.floor(whole / 60), 'minute'), unit(whole % 60, 'second'));
+  return both(unit(Math.floor(whole / 3600), 'hour'), unit(Math.floor((whole % 3600) / 60), 'minute'));
+}
+
+/** Japanese writes a figure and a Japanese unit without the space that Intl puts between them. */
+function joined(language: string, text: string): string {
+  return language === 'ja' ? text.replace(/(?<=\d) (?=[^\d\sA-Za-z])|(?<=[^\d\sA-Za-z]) (?=\d)/g, '') : text;
 }
