@@ -1,10 +1,14 @@
 """Reads `locales/*.json`, the one catalogue of pages and server, and says a code in a language.
 
+A noun or verb that follows a number is written `{sites, noun(one: site; other: sites)}` where the language
+needs it: the pages (`frontend/src/i18n/start.ts`) and `say` choose alike, by the number of that name.
+
 A missing key is said as the key itself: a person then sees a code instead of an error page, and a test
 finds it before that.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +17,9 @@ from typing import Any
 LANGUAGES = ("en", "ja")
 DEFAULT_LANGUAGE = "en"
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
+
+
+_COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
 
 class _Places(dict[str, Any]):
@@ -43,7 +50,8 @@ def say(lang: str, key: str, params: Mapping[str, Any] | None = None) -> str:
     if sentence is None:
         return key
     values = {name: _shown(value) for name, value in (params or {}).items()}
-    return sentence.format_map(_Places(values))
+    counted = _COUNTED.sub(lambda hit: hit[2] if str(values.get(hit[1])) == "1" else hit[3], sentence)
+    return counted.format_map(_Places(values))
 
 
 def choose_language(lang: str | None, accept_language: str | None) -> str:

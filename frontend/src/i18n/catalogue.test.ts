@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInstance } from 'i18next';
 import { describe, expect, it } from 'vitest';
 import en from '../../../locales/en.json';
 import ja from '../../../locales/ja.json';
+import { INTERPOLATION, noun } from './start';
 
 type Tree = { [key: string]: string | Tree };
 const SOURCE = join(import.meta.dirname, '..');
@@ -31,7 +33,8 @@ describe('the catalogue', () => {
     expect(own(japanese)).toEqual(own(english));
   });
   it('names the same values in both languages', () => {
-    const places = (text = '') => [...new Set(text.match(/\{\w+\}/g))].sort();
+    const places = (text = '') =>
+      [...new Set([...text.matchAll(/\{(\w+)[^{}]*\}/g)].map((hit) => hit[1]))].sort();
     const different = [...english.keys()].filter(
       (key) =>
         key.startsWith('ui.') && String(places(english.get(key))) !== String(places(japanese.get(key))),
@@ -54,5 +57,19 @@ describe('the catalogue', () => {
       (key) => key.startsWith('ui.') && !patterns.some((pattern) => pattern.test(key)),
     );
     expect(idle).toEqual([]);
+  });
+  it('says a noun as its number wants it', () => {
+    const language = createInstance();
+    void language.init({
+      resources: { en: { translation: en } },
+      lng: 'en',
+      interpolation: INTERPOLATION,
+      initAsync: false,
+    });
+    language.services.formatter?.add('noun', noun);
+    const said = (number: string) =>
+      language.t('ui.pilots.counts', { sites: '2', arms: number, rounds: number });
+    expect(said('1')).toBe('2 sites · 1 arm · 1 round');
+    expect(said('8')).toBe('2 sites · 8 arms · 8 rounds');
   });
 });

@@ -6,6 +6,8 @@ import ja from '../../../locales/ja.json';
 
 export const LANGUAGES = ['en', 'ja'] as const;
 export type Language = (typeof LANGUAGES)[number];
+// React escapes; Python reads the same files and fills {name} too.
+export const INTERPOLATION = { prefix: '{', suffix: '}', escapeValue: false };
 const STORED = 'awase.language';
 
 export function startI18n(): void {
@@ -14,16 +16,21 @@ export function startI18n(): void {
     lng: preferred(),
     fallbackLng: 'en',
     supportedLngs: LANGUAGES,
-    // React escapes; Python reads the same files and fills {name} too.
-    interpolation: { prefix: '{', suffix: '}', escapeValue: false },
+    interpolation: INTERPOLATION,
     returnNull: false,
     initAsync: false,
   });
+  i18next.services.formatter?.add('noun', noun);
   document.documentElement.lang = i18next.language;
   i18next.on('languageChanged', (language) => {
     document.documentElement.lang = language;
     remember(language);
   });
+}
+
+/** `{sites, noun(one: site; other: sites)}`: what follows a number; `say` of backend/text/catalogue.py chooses alike. */
+export function noun(value: unknown, _: string | undefined, forms: { one?: string; other?: string }): string {
+  return (String(value) === '1' ? forms.one : forms.other) ?? '';
 }
 
 function preferred(): Language {

@@ -25,7 +25,7 @@ def test_a_gain_for_all_that_costs_some_sites_names_both() -> None:
     assert english(pilot(control(), worse_at_first)) == (
         "After round 4 of 4, merging with common_basis raises all-site accuracy from 60.0% (training alone) "
         "to 90.0% (+30.0 points), but lowers own-site accuracy from 80.0% to 75.5% (−4.5 points). "
-        "On their own data 1 of 2 sites gain and 1 lose."
+        "On their own data 1 of 2 sites gains and 1 loses."
     )
 
 
