@@ -29,7 +29,10 @@ class PilotPatch(Schema):
 
 
 class PilotClone(Schema):
+    """`title`: instead of the original's."""
+
     name: Name
+    title: Title | None = None
 
 
 class RunsSummary(Schema):

@@ -58,10 +58,10 @@ def clone(session: Session, who: Principal, id: str, body: PilotClone) -> Pilot:
     original = row_of(session, id)
     if repository.by_name(session, body.name) is not None:
         raise NameTaken("pilot", body.name)
-    # Nothing of a spec depends on its name, and both are checked.
-    spec = stored_spec(original).model_copy(update={"name": body.name})
+    # Nothing of a spec depends on its name and title, and all are checked.
+    title = original.title if body.title is None else body.title
+    spec = stored_spec(original).model_copy(update={"name": body.name, "title": title})
     row = _insert(session, who, spec, "name")
-    row.title = original.title
     assumptions = repository.latest_assumptions(session, [id]).get(id)
     if assumptions is not None:
         _add_assumptions(session, who, row, Assumptions.model_validate(assumptions.body))

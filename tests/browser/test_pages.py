@@ -85,13 +85,59 @@ def test_mouse_toggles_a_link_between_two_sites(watched: Watched) -> None:
     expect(fact(page, "Links")).to_have_text("2")
 
 
-def test_wrong_value_is_named_at_its_field(watched: Watched) -> None:
+def test_wrong_values_are_named_at_their_inputs_and_listed_on_top_with_links(watched: Watched) -> None:
     page = watched.open("/pilots/new")
-    page.get_by_label("Name *", exact=True).fill("zero")
+    name = page.get_by_label("Name *", exact=True)
+    name.fill("")
     page.get_by_label("Rounds", exact=True).fill("0")
+    page.get_by_role("textbox", name="Seeds").fill("1, 1")
     page.get_by_role("button", name="Save draft").click()
-    expect(page.get_by_label("Rounds", exact=True)).to_have_attribute("aria-invalid", "true")
-    watched.complaints.clear()  # the browser itself reports the 422 that was asked for
+    listed = page.get_by_role("main").get_by_role("alert")
+    expect(listed).to_contain_text("2 values need to be corrected")
+    expect(listed.get_by_role("link")).to_have_text(["Name", "Rounds"])
+    rounds = page.get_by_label("Rounds", exact=True)
+    for box, said in ((rounds, "The value must be at least 1"), (name, "This value is missing. Fill it in.")):
+        expect(box).to_have_attribute("aria-invalid", "true")
+        expect(box).to_have_accessible_description(re.compile(re.escape(said)))
+    listed.get_by_role("link", name="Rounds").click()
+    expect(rounds).to_be_focused()
+    expect(rounds).to_be_in_viewport()
+
+    # What the server looks at together comes once each value alone can be used.
+    name.fill("zero")
+    rounds.fill("2")
+    page.get_by_role("button", name="Save draft").click()
+    seeds = page.get_by_role("textbox", name="Seeds")
+    expect(seeds).to_have_attribute("aria-invalid", "true")
+    expect(listed.get_by_role("link")).to_have_text(["Seeds"])
+
+    seeds.fill("1")
+    page.get_by_label("Training rows of each site", exact=True).fill("9000")
+    page.get_by_role("button", name="Save draft").click()
+    expect(listed.get_by_role("link")).to_have_text(["Training rows of each site"])
+    expect(listed).to_contain_text("Site 'site-c' has 0 training rows")
+    watched.complaints.clear()  # the browser itself reports the 422s that were asked for
+
+
+def test_a_launch_that_is_not_confirmed_says_that_its_draft_is_kept(watched: Watched) -> None:
+    page = watched.open("/pilots/new")
+    page.get_by_label("Title", exact=True).fill("Not yet")
+    page.get_by_label("Name *", exact=True).fill("not-yet")
+    page.get_by_role("button", name="Save and launch…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text('saved as the draft "Not yet"')
+    dialog.get_by_role("button", name="Back").click()
+    expect(page.get_by_text('Your settings are kept as the draft "Not yet" under "Pilots".')).to_be_visible()
+    expect(page.get_by_role("heading", name='Edit "Not yet"')).to_be_visible()
+    assert page.url.endswith("/edit")
+
+
+def test_a_copy_says_so_in_its_title(watched: Watched) -> None:
+    page = watched.open("/pilots")
+    page.get_by_role("link", name="Not yet", exact=True).click()
+    page.get_by_role("button", name="Copy as draft").click()
+    page.get_by_role("dialog").get_by_role("button", name="Copy as draft").click()
+    expect(page.get_by_label("Title", exact=True)).to_have_value("Not yet (copy)")
 
 
 def test_small_pilot_is_launched_and_its_chart_grows(watched: Watched) -> None:
@@ -110,7 +156,7 @@ def test_small_pilot_is_launched_and_its_chart_grows(watched: Watched) -> None:
     points = page.get_by_role("img", name=re.compile("^Accuracy")).locator("path.point")
     expect(points.first).to_be_attached(timeout=60_000)
     before = points.count()
-    expect(page.get_by_text("All 12 rounds are finished.")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("12 of 12 rounds are finished.")).to_be_visible(timeout=120_000)
     expect(points.nth(before + 5)).to_be_attached()
     expect(page.get_by_text("The run common_basis is completed.")).to_be_visible()
     watched.is_clean()
@@ -185,7 +231,10 @@ def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Wat
     table = page.get_by_role("table", name="By own-site accuracy")
     expect(page.get_by_text("the pilot has no business assumptions").first).to_be_visible()
     page.get_by_role("button", name="Edit assumptions").click()
-    page.get_by_label("Currency").fill("EUR")
+    currency = page.get_by_role("combobox", name="Currency")
+    currency.click()
+    currency.fill("eur")
+    page.get_by_role("option", name="EUR – Euro").click()
     page.get_by_role("button", name="Save", exact=True).click()
     expect(table).to_contain_text("€")
     # Another currency alone makes no figure one's own.

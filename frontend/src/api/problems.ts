@@ -1,5 +1,7 @@
 /* What went wrong, in the reader's language and at the field it belongs to. */
 import i18next from 'i18next';
+import { named, type Params } from '../i18n/named';
+import { shown } from '../i18n/say';
 import type { Problem } from './client';
 
 export interface Said {
@@ -7,10 +9,9 @@ export interface Said {
   remedy: string | null;
   code: string;
 }
-type Params = Record<string, unknown>;
 
 /** A problem as a sentence and what to do; anything that is no problem+json (no answer at all) too. */
-export function sayProblem(error: unknown): Said {
+export function sayProblem(error: unknown, site?: (name: string) => string): Said {
   if (!isProblem(error)) {
     return {
       title: i18next.t('ui.error.unreachable'),
@@ -18,27 +19,45 @@ export function sayProblem(error: unknown): Said {
       code: 'unreachable',
     };
   }
-  return sayCode(error.code, error.params, error.title, error.remedy);
+  return sayCode(error.code, error.params, error.title, error.remedy, site);
 }
 
 export function isProblem(error: unknown): error is Problem {
   return typeof error === 'object' && error !== null && 'code' in error && 'status' in error;
 }
 
-/** Field (dotted) -> sentence, of every bad value that the server named. */
-export function fieldErrors(error: unknown): Map<string, string> {
+/** One bad value: its dotted place in the body, or null, and what is wrong with it. */
+export interface Finding {
+  field: string | null;
+  code: string;
+  params: Params;
+  sentence: string;
+}
+
+/** Every bad value that the server named. `site`: what people call a site. */
+export function findings(error: unknown, site?: (name: string) => string): Finding[] {
+  if (!isProblem(error)) return [];
+  return (error.errors.length > 0 ? error.errors : [error]).map((one) => {
+    const said = sayCode(one.code, one.params, one.title, one.remedy, site);
+    return {
+      field: one.field,
+      code: one.code,
+      params: one.params,
+      sentence: [said.title, said.remedy].filter(Boolean).join(i18next.language === 'ja' ? '' : ' '),
+    };
+  });
+}
+
+/** Field (dotted) -> sentence, the first of each field. */
+export function fieldErrors(error: unknown, site?: (name: string) => string): Map<string, string> {
   const found = new Map<string, string>();
-  if (!isProblem(error)) return found;
-  const all = error.errors.length > 0 ? error.errors : [error];
-  for (const one of all) {
-    if (one.field === null || found.has(one.field)) continue;
-    const said = sayCode(one.code, one.params, one.title, one.remedy);
-    found.set(one.field, [said.title, said.remedy].filter(Boolean).join(' '));
+  for (const { field, sentence } of findings(error, site)) {
+    if (field !== null && !found.has(field)) found.set(field, sentence);
   }
   return found;
 }
 
-/** The first sentence whose field is `field` or lies below or above it; for fields shown as one input. */
+/** The first sentence whose field is `field` or lies below it. */
 export function errorAt(errors: Map<string, string>, ...fields: string[]): string | undefined {
   for (const field of fields) {
     for (const [name, sentence] of errors) {
@@ -48,13 +67,24 @@ export function errorAt(errors: Map<string, string>, ...fields: string[]): strin
   return undefined;
 }
 
-function sayCode(code: string, params: Params, title: string, remedy: string | null): Said {
-  const known = `errors.${code}.title`;
+// An empty input that must be filled in is missing; its pattern or length is of no interest yet.
+const OF_EMPTY = new Set(['string_pattern_mismatch', 'string_too_short']);
+
+function sayCode(
+  code: string,
+  params: Params,
+  title: string,
+  remedy: string | null,
+  site?: (name: string) => string,
+): Said {
+  const said = OF_EMPTY.has(code) && params.value === '' ? 'missing' : code;
+  const known = `errors.${said}.title`;
   if (!i18next.exists(known)) return { title, remedy, code };
-  const help = `errors.${code}.remedy`;
+  const help = `errors.${said}.remedy`;
+  const values = shown(named(code, params, i18next, site), i18next.language);
   return {
-    title: i18next.t(known, params),
-    remedy: i18next.exists(help) ? i18next.t(help, params) : remedy,
+    title: i18next.t(known, values),
+    remedy: i18next.exists(help) ? i18next.t(help, values) : remedy,
     code,
   };
 }

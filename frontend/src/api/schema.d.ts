@@ -1319,10 +1319,15 @@ export interface components {
             /** Revision */
             revision: number;
         };
-        /** PilotClone */
+        /**
+         * PilotClone
+         * @description `title`: instead of the original's.
+         */
         PilotClone: {
             /** Name */
             name: string;
+            /** Title */
+            title?: string | null;
         };
         /** PilotCreate */
         PilotCreate: {

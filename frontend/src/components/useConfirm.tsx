@@ -10,6 +10,8 @@ interface Question {
   action: string;
   danger?: boolean;
   act: () => Promise<unknown>;
+  /** The dialog was left without acting. */
+  cancelled?: () => void;
 }
 
 export function useConfirm(): { ask: (question: Question) => void; dialog: ReactNode } {
@@ -23,6 +25,10 @@ export function useConfirm(): { ask: (question: Question) => void; dialog: React
     setError(null);
     setQuestion(next);
     setOpen(true);
+  };
+  const leave = () => {
+    setOpen(false);
+    question?.cancelled?.();
   };
   const act = async () => {
     if (!question) return;
@@ -40,7 +46,7 @@ export function useConfirm(): { ask: (question: Question) => void; dialog: React
   const dialog = (
     <Modal
       opened={open}
-      onClose={() => setOpen(false)}
+      onClose={leave}
       title={question?.title}
       closeButtonProps={{ 'aria-label': t('ui.close') }}
     >
@@ -48,7 +54,7 @@ export function useConfirm(): { ask: (question: Question) => void; dialog: React
         <div>{question?.body}</div>
         {error ? <ProblemNote error={error} /> : null}
         <Group justify="flex-end">
-          <Button variant="default" onClick={() => setOpen(false)}>
+          <Button variant="default" onClick={leave}>
             {t('ui.back')}
           </Button>
           <Button

@@ -197,6 +197,15 @@ def test_clone_is_a_draft_of_its_own(api: Api) -> None:
     assert taken.status_code == 409
 
 
+def test_clone_has_the_title_that_was_asked_for_or_that_of_the_original(api: Api) -> None:
+    pilot = create_pilot(api.manager, title="Weekly merges")
+    path = f"/api/v1/pilots/{pilot['id']}/clone"
+    same = api.manager.post(path, json={"name": "second-pilot"}).json()
+    other = api.manager.post(path, json={"name": "third-pilot", "title": "Weekly merges (copy)"}).json()
+    assert (same["title"], same["spec"]["title"]) == ("Weekly merges", "Weekly merges")
+    assert (other["title"], other["spec"]["title"]) == ("Weekly merges (copy)", "Weekly merges (copy)")
+
+
 def test_list_filters_by_state_and_text_newest_first(api: Api) -> None:
     pilot = create_pilot(api.manager)
     api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "second-pilot"})

@@ -1,7 +1,6 @@
 /* The arms: what is compared with what. One of them trains alone, or nothing can be said about gain. */
 import { ActionIcon, Button, NumberInput, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { errorAt } from '../../api/problems';
 import { Note } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
 import { Panel } from '../../components/Page';
@@ -9,7 +8,7 @@ import { METHODS } from '../runs/runFilter';
 import type { FieldsProps } from './FormFields';
 import type { ArmDraft, Method } from './pilotDraft';
 
-export function ArmFields({ draft, change, errors }: FieldsProps) {
+export function ArmFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
   const setArm = (at: number, part: Partial<ArmDraft>) =>
     change({ arms: draft.arms.map((arm, place) => (place === at ? { ...arm, ...part } : arm)) });
@@ -43,7 +42,7 @@ export function ArmFields({ draft, change, errors }: FieldsProps) {
               label={t('ui.new.arm_name')}
               value={arm.name}
               onChange={(event) => setArm(at, { name: event.currentTarget.value })}
-              error={errorAt(errors, `spec.arms.${at}.name`)}
+              {...fields.at(`spec.arms.${at}.name`)}
               autoComplete="off"
             />
             <Select
@@ -51,7 +50,7 @@ export function ArmFields({ draft, change, errors }: FieldsProps) {
               data={METHODS.map((value) => ({ value, label: t(`methods.${value}`) }))}
               value={arm.method}
               onChange={(value) => value && setArm(at, { method: value as Method })}
-              error={errorAt(errors, `spec.arms.${at}.method`)}
+              {...fields.at(`spec.arms.${at}.method`)}
             />
             <NumberInput
               label={t('ui.new.merge_every')}
@@ -59,7 +58,7 @@ export function ArmFields({ draft, change, errors }: FieldsProps) {
               onChange={(value) => setArm(at, { mergeEvery: value === '' ? Number.NaN : Number(value) })}
               allowDecimal={false}
               disabled={arm.method === 'local_only'}
-              error={errorAt(errors, `spec.arms.${at}.merge`)}
+              {...fields.at(`spec.arms.${at}.merge`)}
             />
             <ActionIcon
               variant="default"

@@ -4,11 +4,11 @@ import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
-import { fieldErrors } from '../../api/problems';
 import { useRefresh } from '../../api/session';
 import { ProblemNote } from '../../components/Answer';
 import { MoneyFields } from './MoneyFields';
 import { assumptionsOf, draftOf, type PilotDraft } from './pilotDraft';
+import { ProblemList, useFields } from './useFields';
 
 export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
   const { t } = useTranslation();
@@ -18,7 +18,7 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
   const [draft, setDraft] = useState<PilotDraft>(() => ({ ...draftOf(opened), withMoney: true }));
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const errors = fieldErrors(error);
+  const fields = useFields(error, draft);
 
   const save = async (event: FormEvent) => {
     event.preventDefault();
@@ -39,11 +39,15 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
   };
   return (
     <form className="aw-stack" noValidate onSubmit={(event) => void save(event)}>
-      {error ? <ProblemNote error={error} /> : null}
+      {fields.problems.length > 0 ? (
+        <ProblemList problems={fields.problems} />
+      ) : error ? (
+        <ProblemNote error={error} />
+      ) : null}
       <MoneyFields
         draft={draft}
         change={(part) => setDraft((known) => ({ ...known, ...part }))}
-        errors={errors}
+        fields={fields}
         always
       />
       <div className="aw-actions">

@@ -1,21 +1,21 @@
 import { MultiSelect, NumberInput, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
-import { errorAt } from '../../api/problems';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import type { PilotDraft } from './pilotDraft';
+import type { Fields } from './useFields';
 
 export interface FieldsProps {
   draft: PilotDraft;
   change: (part: Partial<PilotDraft>) => void;
-  errors: Map<string, string>;
+  fields: Fields;
 }
 
 export function BasicFields({
   draft,
   change,
-  errors,
+  fields,
   sites,
   setSites,
 }: FieldsProps & { sites: readonly Schemas['Site'][]; setSites: (names: readonly string[]) => void }) {
@@ -31,7 +31,7 @@ export function BasicFields({
             description={t('ui.new.title_help')}
             value={draft.title}
             onChange={(event) => change({ title: event.currentTarget.value })}
-            error={errorAt(errors, 'spec.title')}
+            {...fields.at('spec.title')}
             autoComplete="off"
           />
           <TextInput
@@ -39,7 +39,7 @@ export function BasicFields({
             description={t('ui.sites.name_help')}
             value={draft.name}
             onChange={(event) => change({ name: event.currentTarget.value })}
-            error={errorAt(errors, 'spec.name', 'name')}
+            {...fields.at('spec.name')}
             required
             autoComplete="off"
           />
@@ -50,7 +50,7 @@ export function BasicFields({
           data={sites.map((site) => ({ value: site.name, label: site.display_name || site.name }))}
           value={[...draft.sites]}
           onChange={setSites}
-          error={errorAt(errors, 'spec.sites')}
+          {...fields.at('spec.sites')}
           searchable
           clearable
           clearButtonProps={{ 'aria-label': t('ui.clear') }}
@@ -66,7 +66,7 @@ export function BasicFields({
   );
 }
 
-export function DataFields({ draft, change, errors }: FieldsProps) {
+export function DataFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
   return (
     <Panel title={t('ui.new.data')}>
@@ -80,7 +80,7 @@ export function DataFields({ draft, change, errors }: FieldsProps) {
           }))}
           value={draft.partition}
           onChange={(value) => value && change({ partition: value })}
-          error={errorAt(errors, 'spec.data.partition')}
+          {...fields.at('spec.data.partition')}
         />
         {draft.partition === 'dirichlet' ? (
           <Whole
@@ -88,6 +88,7 @@ export function DataFields({ draft, change, errors }: FieldsProps) {
             help={t('ui.new.alpha_help')}
             value={draft.alpha}
             set={(alpha) => change({ alpha })}
+            {...fields.at('spec.data.partition.dirichlet.alpha')}
             decimals={2}
             step={0.1}
           />
@@ -98,6 +99,7 @@ export function DataFields({ draft, change, errors }: FieldsProps) {
             help={t('ui.new.classes_help')}
             value={draft.classesPerSite}
             set={(classesPerSite) => change({ classesPerSite })}
+            {...fields.at('spec.data.partition.shards.classes_per_site')}
           />
         ) : null}
         <Whole
@@ -106,14 +108,14 @@ export function DataFields({ draft, change, errors }: FieldsProps) {
           value={draft.rowsPerSite}
           set={(rowsPerSite) => change({ rowsPerSite })}
           step={100}
-          error={errorAt(errors, 'spec.data.rows_per_site')}
+          {...fields.at('spec.data.rows_per_site')}
         />
       </div>
     </Panel>
   );
 }
 
-export function ModelFields({ draft, change, errors }: FieldsProps) {
+export function ModelFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
   return (
     <Panel title={t('ui.new.model_and_training')}>
@@ -124,7 +126,7 @@ export function ModelFields({ draft, change, errors }: FieldsProps) {
           data={(['mlp', 'cnn'] as const).map((value) => ({ value, label: t(`ui.new.model_${value}`) }))}
           value={draft.model}
           onChange={(value) => value && change({ model: value })}
-          error={draft.model === 'cnn' ? errorAt(errors, 'spec.model') : undefined}
+          {...fields.at('spec.model')}
         />
         {draft.model === 'mlp' ? (
           <TextInput
@@ -132,7 +134,7 @@ export function ModelFields({ draft, change, errors }: FieldsProps) {
             description={t('ui.new.hidden_help')}
             value={draft.hidden}
             onChange={(event) => change({ hidden: event.currentTarget.value })}
-            error={errorAt(errors, 'spec.model')}
+            {...fields.at('spec.model.mlp.hidden')}
             autoComplete="off"
           />
         ) : (
@@ -141,6 +143,7 @@ export function ModelFields({ draft, change, errors }: FieldsProps) {
             help={t('ui.new.width_help')}
             value={draft.width}
             set={(width) => change({ width })}
+            {...fields.at('spec.model.cnn.width')}
           />
         )}
         <Select
@@ -152,27 +155,28 @@ export function ModelFields({ draft, change, errors }: FieldsProps) {
           }))}
           value={draft.init}
           onChange={(value) => value && change({ init: value })}
+          {...fields.at('spec.train.init')}
         />
         <Whole
           label={t('ui.new.rounds')}
           help={t('ui.new.rounds_help')}
           value={draft.rounds}
           set={(rounds) => change({ rounds })}
-          error={errorAt(errors, 'spec.rounds')}
+          {...fields.at('spec.rounds')}
         />
         <Whole
           label={t('ui.new.epochs')}
           help={t('ui.new.epochs_help')}
           value={draft.epochs}
           set={(epochs) => change({ epochs })}
-          error={errorAt(errors, 'spec.train.epochs')}
+          {...fields.at('spec.train.epochs')}
         />
         <TextInput
           label={t('ui.new.seeds')}
           description={t('ui.new.seeds_help')}
           value={draft.seeds}
           onChange={(event) => change({ seeds: event.currentTarget.value })}
-          error={errorAt(errors, 'spec.seeds')}
+          {...fields.at('spec.seeds')}
           autoComplete="off"
         />
       </div>
@@ -181,6 +185,7 @@ export function ModelFields({ draft, change, errors }: FieldsProps) {
 }
 
 interface WholeProps {
+  id: string;
   label: string;
   help: string;
   value: number;
@@ -190,9 +195,10 @@ interface WholeProps {
   error?: string | undefined;
 }
 
-function Whole({ label, help, value, set, step = 1, decimals = 0, error }: WholeProps) {
+function Whole({ id, label, help, value, set, step = 1, decimals = 0, error }: WholeProps) {
   return (
     <NumberInput
+      id={id}
       label={label}
       description={help}
       value={value}

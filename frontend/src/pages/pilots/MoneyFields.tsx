@@ -1,10 +1,10 @@
 /* What the money figures rest on. Examples until somebody changes them, and marked so everywhere. */
-import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import { Checkbox, NumberInput, Select } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { errorAt } from '../../api/problems';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import type { FieldsProps } from './FormFields';
+import { currencies } from '../../i18n/currencies';
 import { isExample, type MoneyDraft } from './pilotDraft';
 
 const AMOUNTS: readonly (readonly [Exclude<keyof MoneyDraft, 'blend'>, string, string])[] = [
@@ -20,8 +20,8 @@ const AMOUNTS: readonly (readonly [Exclude<keyof MoneyDraft, 'blend'>, string, s
 ];
 
 /** `always`: without the choice to leave the assumptions out. */
-export function MoneyFields({ draft, change, errors, always = false }: FieldsProps & { always?: boolean }) {
-  const { t } = useTranslation();
+export function MoneyFields({ draft, change, fields, always = false }: FieldsProps & { always?: boolean }) {
+  const { t, i18n } = useTranslation();
   const { money } = draft;
   const set = (part: Partial<MoneyDraft>) => change({ money: { ...money, ...part } });
   return (
@@ -51,16 +51,19 @@ export function MoneyFields({ draft, change, errors, always = false }: FieldsPro
                 )}
                 value={money.basis}
                 onChange={(value) => value && set({ basis: value as MoneyDraft['basis'] })}
-                error={errorAt(errors, 'assumptions.value_basis')}
+                {...fields.at('assumptions.value_basis')}
               />
-              <TextInput
+              <Select
                 label={t('ui.new.currency')}
                 description={t('ui.new.currency_help')}
+                data={currencies(i18n.language, money.currency, (code) =>
+                  t('ui.new.currency_unknown', { code }),
+                )}
                 value={money.currency}
-                onChange={(event) => set({ currency: event.currentTarget.value })}
-                error={errorAt(errors, 'assumptions.currency')}
-                maxLength={3}
-                autoComplete="off"
+                onChange={(value) => value && set({ currency: value })}
+                {...fields.at('assumptions.currency')}
+                searchable
+                nothingFoundMessage={t('ui.nothing_found')}
               />
               <NumberInput
                 label={t('ui.new.decisions')}
@@ -69,7 +72,7 @@ export function MoneyFields({ draft, change, errors, always = false }: FieldsPro
                 onChange={(value) => set({ decisions: value === '' ? Number.NaN : Number(value) })}
                 thousandSeparator=","
                 allowDecimal={false}
-                error={errorAt(errors, 'assumptions.decisions_per_site_per_round')}
+                {...fields.at('assumptions.decisions_per_site_per_round')}
               />
               {AMOUNTS.map(([key, text, field]) => (
                 <NumberInput
@@ -80,10 +83,7 @@ export function MoneyFields({ draft, change, errors, always = false }: FieldsPro
                   onChange={(value) => set({ [key]: String(value) })}
                   thousandSeparator=","
                   decimalScale={4}
-                  error={
-                    errorAt(errors, `assumptions.${field}`) ??
-                    (key === 'low' ? rangeError(errors) : undefined)
-                  }
+                  {...fields.at(`assumptions.${field}`)}
                 />
               ))}
             </div>
@@ -92,9 +92,4 @@ export function MoneyFields({ draft, change, errors, always = false }: FieldsPro
       </div>
     </Panel>
   );
-}
-
-/** The order of low, likely and high is wrong as a whole, not at one of them. */
-function rangeError(errors: Map<string, string>): string | undefined {
-  return errors.get('assumptions.value_per_correct_decision');
 }

@@ -5,7 +5,6 @@ import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { fieldErrors } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
@@ -25,6 +24,7 @@ import {
   type PilotDraft,
 } from './pilotDraft';
 import { TopologyFields } from './TopologyFields';
+import { ProblemList, useFields } from './useFields';
 
 type Pilot = Schemas['Pilot'];
 
@@ -83,7 +83,8 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
   const [launchKey] = useState(() => crypto.randomUUID());
   const top = useRef<HTMLDivElement>(null);
   const { ask, dialog } = useConfirm();
-  const errors = fieldErrors(error);
+  const { shown } = useSiteNames();
+  const fields = useFields(error, draft, shown);
 
   useEffect(() => {
     if (error) top.current?.focus();
@@ -134,13 +135,28 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
     if (!pilot) return;
     ask({
       title: t('ui.pilot.launch'),
-      body: t('ui.pilot.launch_text', {
-        runs: draft.arms.length * wholeNumbers(draft.seeds).length,
-        sites: draft.sites.length,
-        rounds: draft.rounds,
-      }),
+      body: (
+        <>
+          <p className="aw-first">
+            {t('ui.pilot.launch_text', {
+              runs: draft.arms.length * wholeNumbers(draft.seeds).length,
+              sites: draft.sites.length,
+              rounds: draft.rounds,
+            })}
+          </p>
+          <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
+        </>
+      ),
       action: t('ui.pilot.launch'),
       act: () => launch(pilot),
+      // The settings were saved all the same: the page becomes that of the draft, so that nothing is lost or made twice.
+      cancelled: () => {
+        notifications.show({
+          message: t('ui.new.kept', { name: pilot.title || pilot.name }),
+          autoClose: 8000,
+        });
+        if (!stored) void go(`/pilots/${pilot.id}/edit`, { replace: true });
+      },
     });
   };
 
@@ -161,7 +177,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
       </Page>
     );
   }
-  const fields = { draft, change, errors };
+  const parts = { draft, change, fields };
   return (
     <Page
       title={stored ? t('ui.new.edit_title', { name: stored.title || stored.name }) : t('ui.pilots.new')}
@@ -170,8 +186,10 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
     >
       {dialog}
       <div ref={top} tabIndex={-1} className="aw-quiet-focus">
-        {error ? (
-          <ProblemNote error={error} also={errors.size > 0 ? <p>{t('ui.new.see_fields')}</p> : null} />
+        {fields.problems.length > 0 ? (
+          <ProblemList problems={fields.problems} />
+        ) : error ? (
+          <ProblemNote error={error} />
         ) : null}
       </div>
       <form
@@ -184,12 +202,12 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
       >
         {mayWrite ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!mayWrite}>
-          <BasicFields {...fields} sites={usable} setSites={setSites} />
-          <DataFields {...fields} />
-          <ModelFields {...fields} />
-          <TopologyFields topology={topology} errors={errors} />
-          <ArmFields {...fields} />
-          <MoneyFields {...fields} />
+          <BasicFields {...parts} sites={usable} setSites={setSites} />
+          <DataFields {...parts} />
+          <ModelFields {...parts} />
+          <TopologyFields topology={topology} fields={fields} />
+          <ArmFields {...parts} />
+          <MoneyFields {...parts} />
         </fieldset>
         {mayWrite ? (
           <div className="aw-actions">

@@ -28,6 +28,8 @@ type Pilot = Schemas['Pilot'];
 const FOLLOWED = ['/api/v1/pilots/', '/api/v1/runs'];
 const SLOW_MS = 15_000;
 const FAST_MS = 4000;
+// Of the 200 characters that a title may have, some are for the mark of a copy.
+const TITLE_UP_TO = 180;
 
 export function PilotPage() {
   const { id = '' } = useParams();
@@ -158,7 +160,10 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
   const clone = async () => {
     const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/clone', {
       params: { path: { pilot_id: pilot.id } },
-      body: { name: cloneName(pilot.name) },
+      body: {
+        name: cloneName(pilot.name),
+        title: pilot.title ? t('ui.pilot.copy_title', { title: pilot.title.slice(0, TITLE_UP_TO) }) : null,
+      },
     });
     if (!data) throw error;
     await refresh('/api/v1/pilots');

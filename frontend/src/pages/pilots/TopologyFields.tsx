@@ -3,20 +3,20 @@ import { Select } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { errorAt } from '../../api/problems';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import { useSiteNames } from '../sites/useSiteNames';
 import { TopologyEditor } from '../topologies/Editor';
 import { takenOver } from '../topologies/links';
 import type { Topology } from '../topologies/useTopology';
+import type { Fields } from './useFields';
 
-export function TopologyFields({ topology, errors }: { topology: Topology; errors: Map<string, string> }) {
+export function TopologyFields({ topology, fields }: { topology: Topology; fields: Fields }) {
   const { t } = useTranslation();
   const sites = useSiteNames();
   const saved = api.useQuery('get', '/api/v1/topologies', { params: { query: { limit: 200 } } });
   const [taken, setTaken] = useState<string | null>(null);
-  const problem = errorAt(errors, 'spec.topology');
+  const { id, error: problem } = fields.at('spec.topology');
   const { names } = topology.draft;
   const take = (id: string | null) => {
     const found = saved.data?.items.find((one) => one.id === id);
@@ -28,9 +28,11 @@ export function TopologyFields({ topology, errors }: { topology: Topology; error
     <Panel title={t('ui.new.topology')}>
       <p className="aw-soft aw-small">{t('ui.new.topology_help')}</p>
       {problem ? (
-        <Note tone="bad" icon="warn">
-          {problem}
-        </Note>
+        <div id={id} tabIndex={-1} className="aw-quiet-focus">
+          <Note tone="bad" icon="warn">
+            {problem}
+          </Note>
+        </div>
       ) : null}
       {(saved.data?.items.length ?? 0) > 0 ? (
         <Select

@@ -107,7 +107,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
   return {
     ...fresh,
     name: spec.name,
-    title: spec.title ?? '',
+    title: pilot.title ?? spec.title ?? '',
     sites: spec.sites.map((site) => site.name),
     partition: partition?.kind ?? fresh.partition,
     alpha: partition?.kind === 'dirichlet' ? (partition.alpha ?? fresh.alpha) : fresh.alpha,

@@ -25,7 +25,7 @@ export function TopologyFacts({ facts, numSites, shown }: Props) {
     <div className="aw-stack" aria-live="polite">
       {facts.problem ? (
         <Note tone="bad" icon="warn">
-          {say('errors', facts.problem)}
+          {say('errors', facts.problem, shown)}
         </Note>
       ) : null}
       {hub && facts.busiest_site ? (

@@ -51,7 +51,7 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const topology = useTopology({ names, spec: saved?.spec ?? { kind: 'ring', mixing: 'metropolis' } });
-  const errors = fieldErrors(error);
+  const errors = fieldErrors(error, sites.shown);
   const chosen = topology.draft.names;
 
   const submit = async (event: FormEvent) => {
