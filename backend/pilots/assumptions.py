@@ -67,3 +67,35 @@ class Assumptions(_Frozen):
     round_days: Annotated[Decimal, Field(gt=0, le=3660, decimal_places=4, allow_inf_nan=False)]
     value_basis: ValueBasis
     example: bool = False
+
+
+def changes(old: Assumptions | None, new: Assumptions) -> dict[str, str]:
+    """What differs, for the audit: `old.<name>` and `new.<name>` of each value, the first absent where there was none.
+
+    Parts of an amount are named with a dot, as in `new.value_per_correct_decision.low`.
+    """
+    before, after = {} if old is None else _values(old), _values(new)
+    changed = [name for name, value in after.items() if before.get(name) != value]
+    found: dict[str, str] = {}
+    for name in changed:
+        if name in before:
+            found[f"old.{name}"] = before[name]
+        found[f"new.{name}"] = after[name]
+    return found
+
+
+def _values(given: Assumptions) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in given:
+        if isinstance(value, MoneyRange):
+            found |= {f"{name}.{part}": _plain(amount) for part, amount in value}
+        elif isinstance(value, Blend):
+            found[name] = f"blend {_plain(value.blend)}"
+        else:
+            found[name] = _plain(value) if isinstance(value, Decimal) else str(value)
+    return found
+
+
+def _plain(amount: Decimal) -> str:
+    """'0.10' and '0.1' are the same amount."""
+    return format(amount.normalize(), "f")

@@ -9,7 +9,7 @@ from backend.db.races import locked, unique_name
 from backend.db.tables import AssumptionsRow, PilotRow, utc_now
 from backend.errors import Conflict, NameTaken, NotFound
 from backend.pilots import repository
-from backend.pilots.assumptions import Assumptions
+from backend.pilots.assumptions import Assumptions, changes
 from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary
 from backend.pilots.specs import stored_spec
 from backend.sites import service as sites
@@ -77,11 +77,18 @@ def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match
         _change_spec(session, row, body.spec)
     if body.title is not None:
         row.title = body.title
+    changed: dict[str, str] = {}
     if body.assumptions is not None:
+        before = assumptions_of(session, id)
+        changed = changes(before[0] if before else None, body.assumptions)
         _add_assumptions(session, who, row, body.assumptions)
     row.revision += 1
     session.flush()
-    audit.record(session, who, "pilot_updated", "pilot", id, name=row.name)
+    only_money = body.spec is None and body.title is None and changed
+    audit.record(
+        session, who, "assumptions_changed" if only_money else "pilot_updated", "pilot", id,
+        name=row.name, **changed,
+    )  # fmt: skip
     return get(session, id)
 
 

@@ -280,6 +280,8 @@ def test_audit_speaks_in_sentences_with_names(watched: Watched) -> None:
     audit = page.get_by_role("table", name="Audit log")
     expect(audit).to_contain_text("Created the site far-away")
     expect(audit).to_contain_text("Made the API token nightly with the role Viewer")
+    expect(audit).to_contain_text("Changed the business assumptions of the pilot ended")
+    expect(audit.get_by_role("listitem").filter(has_text="Currency")).to_have_text("Currency EUR")
 
 
 def test_viewer_is_told_before_filling_in_a_form(house: House, browser: Browser) -> None:

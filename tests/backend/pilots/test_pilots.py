@@ -93,6 +93,24 @@ def test_assumptions_change_as_a_new_version_even_after_launch(api: Api) -> None
     assert (changed.json()["assumptions"]["currency"], changed.json()["assumptions_version"]) == ("JPY", 2)
 
 
+def test_audit_holds_which_assumptions_changed_from_what_to_what(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    path, first = f"/api/v1/pilots/{pilot['id']}", assumptions()
+    api.manager.patch(path, json={"assumptions": {**first, "one_off_cost": "500.00"}})
+    value = {**first["value_per_correct_decision"], "high": "0.5"}
+    changed = {**first, "one_off_cost": "400", "value_per_correct_decision": value, "value_basis": {"blend": "0.3"}}
+    api.manager.patch(path, json={"assumptions": changed})
+    second, same = api.admin.get("/api/v1/audit").json()["items"][:2]
+    assert (same["action"], same["params"]) == ("pilot_updated", {"name": "first-pilot"})
+    assert second["action"] == "assumptions_changed"
+    assert second["params"] == {
+        "name": "first-pilot",
+        "old.value_per_correct_decision.high": "0.4", "new.value_per_correct_decision.high": "0.5",
+        "old.one_off_cost": "500", "new.one_off_cost": "400",
+        "old.value_basis": "own_site", "new.value_basis": "blend 0.3",
+    }  # fmt: skip
+
+
 def test_launched_spec_is_frozen(api: Api) -> None:
     pilot = create_pilot(api.manager)
     launch(api.manager, pilot)

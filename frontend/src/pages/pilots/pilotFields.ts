@@ -15,9 +15,26 @@ export interface Placed {
 }
 const VALUE = 'assumptions.value_per_correct_decision';
 
+const ui = (path: string, label: string): Field => ({ path, label: `ui.${label}` });
+
+/** The business assumptions. */
+export const MONEY_FIELDS: readonly Field[] = [
+  ui('assumptions.value_basis', 'new.basis'),
+  ui('assumptions.currency', 'new.currency'),
+  ui('assumptions.decisions_per_site_per_round', 'new.decisions'),
+  ui(`${VALUE}.low`, 'new.value_low'),
+  ui(`${VALUE}.likely`, 'new.value_likely'),
+  ui(`${VALUE}.high`, 'new.value_high'),
+  ui('assumptions.one_off_cost', 'new.one_off'),
+  ui('assumptions.running_cost_per_site_per_round', 'new.running'),
+  ui('assumptions.cost_per_cpu_hour', 'new.cpu_hour'),
+  ui('assumptions.cost_per_gpu_hour', 'new.gpu_hour'),
+  ui('assumptions.cost_per_gb', 'new.gb'),
+  ui('assumptions.round_days', 'new.round_days'),
+];
+
 /** The inputs that the form shows, from top to bottom. */
 export function fieldsOf(draft: PilotDraft): Field[] {
-  const ui = (path: string, label: string): Field => ({ path, label: `ui.${label}` });
   return [
     ui('spec.title', 'new.title'),
     ui('spec.name', 'new.name'),
@@ -42,22 +59,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
       { ...ui(`spec.arms.${at}.method`, 'method'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.merge`, 'new.merge_every'), arm: at + 1 },
     ]),
-    ...(draft.withMoney
-      ? [
-          ui('assumptions.value_basis', 'new.basis'),
-          ui('assumptions.currency', 'new.currency'),
-          ui('assumptions.decisions_per_site_per_round', 'new.decisions'),
-          ui(`${VALUE}.low`, 'new.value_low'),
-          ui(`${VALUE}.likely`, 'new.value_likely'),
-          ui(`${VALUE}.high`, 'new.value_high'),
-          ui('assumptions.one_off_cost', 'new.one_off'),
-          ui('assumptions.running_cost_per_site_per_round', 'new.running'),
-          ui('assumptions.cost_per_cpu_hour', 'new.cpu_hour'),
-          ui('assumptions.cost_per_gpu_hour', 'new.gpu_hour'),
-          ui('assumptions.cost_per_gb', 'new.gb'),
-          ui('assumptions.round_days', 'new.round_days'),
-        ]
-      : []),
+    ...(draft.withMoney ? MONEY_FIELDS : []),
   ];
 }
 

@@ -6,7 +6,10 @@ import { DataTable, type Column } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
 import { RoomyPanel } from '../../components/Page';
 import { useSay } from '../../i18n/say';
+import type { Params } from '../../i18n/named';
 import { useFormats } from '../../i18n/useFormats';
+import { MONEY_FIELDS } from '../pilots/pilotFields';
+import { changesOf } from './changes';
 
 export function Audit() {
   const { t } = useTranslation();
@@ -29,6 +32,7 @@ export function Audit() {
             code: entry.action,
             params: { name: entry.thing_id, ...entry.params },
           })}
+          <Changed params={entry.params} />
           <span className="aw-sub">{entry.thing_id}</span>
         </>
       ),
@@ -57,5 +61,37 @@ export function Audit() {
         )}
       </Answer>
     </RoomyPanel>
+  );
+}
+
+/** Old and new of each value that was changed. */
+function Changed({ params }: { params: Params }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const changes = changesOf(params);
+  if (changes.length === 0) return null;
+  const label = (name: string) => {
+    const field = MONEY_FIELDS.find(({ path }) => path === `assumptions.${name}`);
+    return field ? t(field.label) : name === 'example' ? t('ui.settings.audit_example') : name;
+  };
+  const value = (name: string, given: string) => {
+    const [basis = '', share] = given.split(' ');
+    if (name === 'example') return t(given === 'True' ? 'ui.yes' : 'ui.no');
+    if (name === 'value_basis') {
+      return t(`figures.basis_${basis}`) + (share ? ` (${formats.percent(Number(share))})` : '');
+    }
+    return name === 'currency' ? given : formats.number(Number(given), 6);
+  };
+  return (
+    <ul className="aw-changes">
+      {changes.map(({ name, before, after }) => (
+        <li key={name}>
+          <span className="aw-soft">{label(name)}</span>{' '}
+          {before === null
+            ? value(name, after)
+            : t('ui.settings.audit_change', { before: value(name, before), after: value(name, after) })}
+        </li>
+      ))}
+    </ul>
   );
 }
