@@ -1,7 +1,8 @@
 """What came of each arm against training alone. Pure.
 
-Accuracies of an arm and of the control arm are compared after training in the same round; while a pilot
-runs, that is the last round both have finished at all sites.
+Accuracies of an arm and of the control arm are compared after training in the same round: the last one that
+both have finished at all sites. While a pilot runs, that round is the same for all arms, or the arm that is
+ahead would be judged by more training than the others; of an arm's seeds those that are through count first.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ Values = tuple[float, ...]
 
 def summarise(facts: PilotFacts) -> PilotSummary:
     """The arms in the order of the spec, and the sentences on top."""
-    arms = [arm_outcome(facts, label.name, label.method) for label in facts.arms]
+    shared = shared_round(facts)
+    arms = [arm_outcome(facts, label.name, label.method, shared) for label in facts.arms]
     return PilotSummary(
         sentence=wording.sentence(facts, arms),
         who=wording.who(facts, arms),
@@ -27,17 +29,25 @@ def summarise(facts: PilotFacts) -> PilotSummary:
     )
 
 
-def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
-    """One arm, averaged over the seeds that can be compared."""
-    every, runs = facts.runs_of(arm), facts.counted_of(arm)
+def shared_round(facts: PilotFacts) -> int | None:
+    """The last round in which all arms that still stand can be compared; None while none can. Arms without a round
+    that can be compared do not hold the others back, nor do arms that ended early."""
+    lasts = [_used(facts, label.name)[1] for label in facts.arms if facts.standing_of(label.name)]
+    return min((last for last in lasts if last is not None), default=None)
+
+
+def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = None) -> ArmOutcome:
+    """One arm, averaged over the seeds that can be compared.
+
+    Args:
+        up_to: a round after which nothing is looked at.
+    """
+    every = facts.runs_of(arm)
     is_control = arm == facts.control_arm
-    pairs = [(run, _control(facts, run, is_control)) for run in runs]
-    compared = [
-        (run, control) for run, control in pairs if control is not None and _round(run, control) is not None
-    ]
-    alone = [(run, None) for run in runs if _round(run, None) is not None]
-    used: Sequence[tuple[RunFacts, RunFacts | None]] = compared or alone
-    last = min((_round(run, control) or 0 for run, control in used), default=None)
+    used, last = _used(facts, arm)
+    compared = [(run, control) for run, control in used if control is not None]
+    if last is not None and up_to is not None:
+        last = min(last, up_to)
     own, rest = _mean(used, "own_site", last), _mean(used, "all_site", last)
     own_vs, rest_vs = _difference(compared, "own_site", last), _difference(compared, "all_site", last)
     if is_control:
@@ -69,6 +79,18 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str) -> ArmOutcome:
             for index, site in enumerate(facts.sites)
         ],
     )
+
+
+def _used(facts: PilotFacts, arm: str) -> tuple[Sequence[tuple[RunFacts, RunFacts | None]], int | None]:
+    """The runs by which an arm is judged, each with the control arm's run, and the last round that they share."""
+    is_control = arm == facts.control_arm
+    runs = facts.counted_of(arm)
+    pairs = [(run, _control(facts, run, is_control)) for run in runs]
+    compared = [pair for pair in pairs if pair[1] is not None and _round(*pair) is not None]
+    through = [pair for pair in compared if _round(*pair) == facts.rounds]
+    alone = [(run, None) for run in runs if _round(run, None) is not None]
+    used: Sequence[tuple[RunFacts, RunFacts | None]] = through or compared or alone
+    return used, min((_round(*pair) or 0 for pair in used), default=None)
 
 
 def state_of(states: Sequence[str]) -> str:

@@ -51,6 +51,11 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     if not others:
         return Text(code="only_control", params={"control": facts.control_arm})
     best = _best(facts, arms)
+    missing = _missing(facts, arms)
+    if best is not None and missing:
+        known = [arm.arm for arm in others if arm.own_site_vs_control is not None]
+        params: Params = {"known": ", ".join(known), "missing": ", ".join(missing), **_progress(facts)}
+        return Text(code="comparing", params=params)
     if best is not None:
         return _result(facts, best)
     if states & _LIVE or "queued" in states:
@@ -62,7 +67,7 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
     """How many sites gain and lose on their own data in the arm that `sentence` names; None where it names
     none."""
     best = _best(facts, arms) if facts.control_arm is not None else None
-    if best is None:
+    if best is None or _missing(facts, arms):
         return None
     gaining, losing, num_sites = best.sites_gaining or 0, best.sites_losing or 0, len(facts.sites)
     if num_sites in (gaining, losing):
@@ -75,13 +80,15 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
 
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
-    """How far the numbers bear: below three seeds a difference may be chance. Arms of which every run
-    ended early do not count."""
+    """How far the numbers bear: below three seeds a difference may be chance, and while runs go on it may
+    change. Arms of which every run ended early do not count."""
+    lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
     counted = [runs for arm in arms if (runs := facts.standing_of(arm.arm))]
     completed = min((sum(run.state == "completed" for run in runs) for runs in counted), default=0)
+    if completed < SEEDS_NEEDED and (lives or not facts.runs):
+        return Text(code="evidence_none", params={})
     if completed == 0:
-        lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
-        return Text(code="evidence_none" if lives or not facts.runs else "evidence_no_arm", params={})
+        return Text(code="evidence_no_arm", params={})
     if completed < SEEDS_NEEDED:
         return Text(code="evidence_few_seeds", params={"num_seeds": completed, "needed": SEEDS_NEEDED})
     return Text(code="evidence_seeds", params={"num_seeds": completed})
@@ -104,6 +111,16 @@ def _best(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
     """The arm with the largest gain of those that can be compared and have a run that did not end early."""
     comparable = [arm for arm in arms if arm.own_site_vs_control is not None and facts.standing_of(arm.arm)]
     return max(comparable, key=_gain, default=None)
+
+
+def _missing(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> list[str]:
+    """Arms at work that no round can be compared of yet, while others can."""
+    return [
+        arm.arm
+        for arm in arms
+        if not arm.is_control and arm.own_site_vs_control is None
+        and any(not run.ended_early and run.state != "completed" for run in facts.runs_of(arm.arm))
+    ]  # fmt: skip
 
 
 def _gain(arm: ArmOutcome) -> float:

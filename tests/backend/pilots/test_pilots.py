@@ -98,7 +98,12 @@ def test_audit_holds_which_assumptions_changed_from_what_to_what(api: Api) -> No
     path, first = f"/api/v1/pilots/{pilot['id']}", assumptions()
     api.manager.patch(path, json={"assumptions": {**first, "one_off_cost": "500.00"}})
     value = {**first["value_per_correct_decision"], "high": "0.5"}
-    changed = {**first, "one_off_cost": "400", "value_per_correct_decision": value, "value_basis": {"blend": "0.3"}}
+    changed = {
+        **first,
+        "one_off_cost": "400",
+        "value_per_correct_decision": value,
+        "value_basis": {"blend": "0.3"},
+    }
     api.manager.patch(path, json={"assumptions": changed})
     second, same = api.admin.get("/api/v1/audit").json()["items"][:2]
     assert (same["action"], same["params"]) == ("pilot_updated", {"name": "first-pilot"})

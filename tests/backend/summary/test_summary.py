@@ -119,6 +119,39 @@ def test_while_it_runs_the_round_is_told_and_arms_are_compared_at_a_shared_round
     assert dimat.all_site_vs_control == pytest.approx(0.02)
 
 
+def test_an_arm_that_is_ahead_is_not_judged_before_the_others_can_be_compared() -> None:
+    ahead = run("plain_average", flat(0.5, 0.5), done=3, state="running")
+    behind = run("dimat", flat(0.9, 0.9), done=0, state="running")
+    found = summarise(pilot(control(), ahead, behind))
+    assert (found.sentence.code, found.who) == ("comparing", None)
+    assert (found.sentence.params["known"], found.sentence.params["missing"]) == ("plain_average", "dimat")
+    assert found.evidence.code == "evidence_none"
+
+
+def test_while_runs_go_on_all_arms_are_compared_after_the_same_round() -> None:
+    # Ahead, plain_average has overtaken; in the round that both have finished it is behind.
+    ahead = run("plain_average", lambda round, _s: (0.8, 0.5 + 0.2 * (round - 2)), done=4)
+    behind = run("dimat", flat(0.8, 0.6), done=2, state="running")
+    found = summarise(pilot(control(), ahead, behind))
+    assert [arm.round for arm in found.arms] == [2, 2, 2]
+    assert found.sentence.params["arm"] == "dimat"
+    assert found.evidence.code == "evidence_none"
+
+
+def test_an_arm_that_ended_early_holds_no_other_back() -> None:
+    failed = run("plain_average", flat(0.5, 0.5), done=1, state="failed")
+    found = summarise(pilot(control(), failed, run("dimat", flat(0.9, 0.9))))
+    assert [arm.round for arm in found.arms] == [4, 1, 4]
+    assert found.sentence.code == "all_up_own_up"
+
+
+def test_a_seed_that_is_through_is_not_thrown_back_by_the_next_one() -> None:
+    through = [control(), run("dimat", flat(0.9, 0.9))]
+    begun = [run(arm, flat(0.1, 0.1), done=1, seed=2, state="running") for arm in ("local_only", "dimat")]
+    dimat = summarise(pilot(*through, *begun)).arms[1]
+    assert (dimat.round, dimat.num_seeds) == (4, 1)
+
+
 def test_the_arms_are_told_side_by_side() -> None:
     found = summarise(pilot(control(), run("dimat", lambda _r, site: ((0.9, 0.7)[site], 0.9))))
     alone, dimat = found.arms

@@ -37,7 +37,9 @@ def test_both_languages_have_the_same_keys() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_noun_follows_its_number(number: int) -> None:
     said = say("en", "summary.who_some_gain", {"gaining": number, "num_sites": 8})
-    assert said == f"On their own data {number} of 8 sites {'gains' if number == 1 else 'gain'} and none loses."
+    assert (
+        said == f"On their own data {number} of 8 sites {'gains' if number == 1 else 'gain'} and none loses."
+    )
     alone = say("en", "ui.pilots.counts", {"sites": 2, "arms": number, "rounds": number})
     assert alone == ("2 sites · 1 arm · 1 round" if number == 1 else "2 sites · 2 arms · 2 rounds")
 
