@@ -51,9 +51,13 @@ def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
 
 
 def compared_bases(
-    facts: PilotFacts, wanted: ValueBasis | None, run: RunFacts | None = None
+    facts: PilotFacts, wanted: ValueBasis | None, run: RunFacts | None = None, up_to: int | None = None
 ) -> list[tuple[Basis, list[Compared]]]:
-    """Every basis with the arms that can be compared under it, in the order of the spec."""
+    """Every basis with the arms that can be compared under it, in the order of the spec.
+
+    Args:
+        up_to: a round after which nothing is looked at.
+    """
     values: dict[Basis, ValueBasis] = {"own_site": "own_site", "all_site": "all_site"}
     if isinstance(wanted, Blend):
         values["blend"] = wanted
@@ -63,14 +67,35 @@ def compared_bases(
         for label in facts.arms:
             alone = (run,) if run and run.arm == label.name else ()
             runs = facts.counted_of(label.name) if run is None else alone
-            arm = _compare_arm(facts, label.name, runs, basis)
+            arm = _compare_arm(facts, label.name, runs, basis, up_to)
             if arm is not None and label.name != facts.control_arm:
                 arms.append(arm)
         found.append((name, arms))
     return found
 
 
-def _compare_arm(facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: ValueBasis) -> Compared | None:
+def shared_round(bases: Sequence[tuple[Basis, list[Compared]]]) -> int | None:
+    """The last round in which all arms that still stand can be compared: more training than the others had is no
+    merit of an arm."""
+    return min((arm.total.last.round for _, arms in bases for arm in arms if arm.stands), default=None)
+
+
+def missing_arms(facts: PilotFacts, bases: Sequence[tuple[Basis, list[Compared]]]) -> list[str]:
+    """Arms at work that no round can be compared of yet, while others can."""
+    known = {arm.arm for _, arms in bases for arm in arms}
+    if not known:
+        return []
+    return [
+        label.name
+        for label in facts.arms
+        if label.name not in known | {facts.control_arm}
+        and any(not run.ended_early and run.state != "completed" for run in facts.runs_of(label.name))
+    ]
+
+
+def _compare_arm(
+    facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: ValueBasis, up_to: int | None
+) -> Compared | None:
     assert facts.assumptions is not None
     pairs = []
     for run in runs:
@@ -82,7 +107,11 @@ def _compare_arm(facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: V
             pairs.append((run, control, rounds))
     if not pairs:
         return None
+    # A seed that is through is not thrown back by the next one, which has just begun.
+    pairs = [pair for pair in pairs if pair[2] > facts.rounds] or pairs
     last = min(rounds for _, _, rounds in pairs) - 1
+    if up_to is not None:
+        last = min(last, up_to)
     found = [calculator.compare(run, control, basis, facts.assumptions, last) for run, control, _ in pairs]
     results = tuple(result for result in found if result is not None)
     completed = sum(run.state == control.state == "completed" for run, control, _ in pairs)

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from backend.pilots.assumptions import Assumptions, Blend, ValueBasis
 from backend.roi import calculator
 from backend.roi.calculator import Net
-from backend.roi.compared import Compared, compared_bases, why_not
+from backend.roi.compared import Compared, compared_bases, missing_arms, shared_round, why_not
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi
 from backend.roi.verdict import evidence_and_verdict, sentence
@@ -18,7 +18,8 @@ _DIGITS = 60
 
 
 def build(facts: PilotFacts, value_basis: ValueBasis | None = None, run: RunFacts | None = None) -> RoiReport:
-    """The report of the pilot, or of one of its runs.
+    """The report of the pilot, or of one of its runs. Charts and tables show each arm as far as it came; sentence and
+    verdict look at the rounds that all arms have in common.
 
     Args:
         value_basis: instead of that of the assumptions.
@@ -36,10 +37,13 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
     for basis in basis_names(wanted):
         found = next((arms for name, arms in bases if name == basis), [])
         shown.append(_base(facts, basis, found, reason, assumptions))
-    by_name = dict(bases)
-    counting = by_name.get(basis_name(wanted), []) if wanted else []
+    judged = compared_bases(facts, wanted, run, shared_round(bases)) if bases and run is None else bases
+    missing = missing_arms(facts, bases) if run is None else []
+    if missing:
+        judged, reason = [], Text(code="comparing", params={"missing": ", ".join(missing)})
+    counting = dict(judged).get(basis_name(wanted), []) if wanted else []
     evidence, verdict = evidence_and_verdict(counting, assumptions)
-    said, disagree = sentence(reason, bases, basis_name(wanted), assumptions)
+    said, disagree = sentence(reason, judged, basis_name(wanted), assumptions)
     return RoiReport(
         value_basis=wanted,
         currency=assumptions.currency if assumptions else None,

@@ -129,6 +129,27 @@ def test_all_site_not_measured_leaves_own_site_standing() -> None:
     assert found.bases[1].reason.code == "all_site_not_measured"
 
 
+def test_while_runs_go_on_arms_are_ranked_after_the_same_round() -> None:
+    # What plain_average gains in its last two rounds, dimat has not had the time for.
+    ahead = run("plain_average", lambda round, _s: (0.5 if round < 3 else 0.99, 0.5))
+    behind = run("dimat", flat(0.82, 0.62), done=2, state="running")
+    found = report.build(pilot(control(), ahead, behind))
+    assert (found.sentence.params["arm"], found.sentence.params["round"]) == ("dimat", 2)
+    assert [arm.points[-1].round for arm in found.bases[0].arms] == [4, 2]
+
+
+def test_no_arm_is_called_the_best_before_all_at_work_can_be_compared() -> None:
+    waiting = run("dimat", flat(0.9, 0.9), done=0, state="running")
+    found = report.build(
+        pilot(control(), run("plain_average", flat(0.9, 0.9), done=2, state="running"), waiting)
+    )
+    assert (found.sentence.code, found.sentence.params, found.verdict) == (
+        "comparing",
+        {"missing": "dimat"},
+        "none",
+    )
+
+
 def test_a_failed_arm_shows_how_far_it_came_and_is_not_the_one_recommended() -> None:
     runs = (
         control(),

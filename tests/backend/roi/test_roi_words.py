@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def _places(text: str) -> set[str]:
-    return set(re.findall(r"\{(\w+)\}", text))
+    return set(re.findall(r"\{(\w+)[^{}]*\}", text))
 
 
 @pytest.mark.parametrize("section", PACKAGES)
