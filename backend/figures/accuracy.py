@@ -40,7 +40,8 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
             ]
         else:
             data += band(look, number, found, look.t("band_sites"), look.colours.muted)
-        data.append(_mean_line(look, number, found))
+        if found.last_complete() is not None:
+            data.append(_mean_line(look, number, found))
     return Figure(
         data=data,
         layout=layout(look, _axes(look, panels, facts.rounds, [run]), len(panels)),
@@ -165,6 +166,7 @@ def _run_summary(facts: PilotFacts, panels: Panels, look: Look) -> str:
     for measure, found in panels:
         at = found.last_complete()
         if at is None:
+            said.append(_partial(measure, found, look))
             continue
         moment = found.moments[at]
         said.append(
@@ -179,7 +181,20 @@ def _run_summary(facts: PilotFacts, panels: Panels, look: Look) -> str:
                 num_sites=len(facts.sites),
             )
         )
-    return look.joined(said) or look.t("accuracy_none")
+    return look.joined(said)
+
+
+def _partial(measure: Measure, found: Accuracies, look: Look) -> str:
+    """How many sites have a value while some have none: the last moment with any."""
+    counts = [sum(line[at] is not None for line in found.by_site) for at in range(len(found.moments))]
+    at = max(at for at, count in enumerate(counts) if count)
+    return look.t(
+        "accuracy_partial",
+        measure=look.t(f"measure_{measure}"),
+        when=found.moments[at].words(look),
+        done=counts[at],
+        num_sites=len(found.by_site),
+    )
 
 
 def _run_table(facts: PilotFacts, panels: Panels, look: Look, as_lines: bool) -> Table:

@@ -47,6 +47,8 @@ def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
         states = {control.state for control in present}
         code = "control_failed" if "failed" in states else "control_cancelled"
         return Text(code=code, params={"control": facts.control_arm})
+    if run is not None and run.ended_early and len(run.after_train("own_site")) < 2:
+        return Text(code="run_ended_early", params={})
     return None
 
 

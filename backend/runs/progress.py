@@ -14,6 +14,8 @@ _DOING = {
     "merge": "merging",
     "train": "training",
 }
+# States that are told with the last finished round; before the first there is none.
+_SINCE_A_ROUND = frozenset({"paused", "resuming", "cancelled", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def run_progress(
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
     at_work = state == "running" or (state == "queued" and len(steps) > 0)
     if not at_work:
-        return Text(code=state, params=params)
+        at_start = rounds_done < 1 and state in _SINCE_A_ROUND
+        return Text(code=f"{state}_at_start" if at_start else state, params=params)
     current = _current_phase(rounds_done, len(sites), steps)
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})

@@ -233,3 +233,25 @@ def test_a_cancelled_seed_does_not_cut_the_line_of_the_others() -> None:
     line = next(trace for trace in figure.data if trace["name"] == "dimat" and trace["mode"] != "lines")
     assert line["x"][-1] == 4
     assert line["y"][-1] == 0.7
+
+
+def test_a_run_of_which_only_some_sites_were_measured_shows_them_and_says_so() -> None:
+    facts = two_arms(done=-1, state="cancelled")
+    stopped = dataclasses.replace(
+        facts.run("run-dimat-1"), points=(Point(0, "after_train", (0.96, None), (0.69, None)),)
+    )
+    figure = build.run_figure(facts, stopped, "accuracy", EN)
+    assert "All-site accuracy (Start): 1 of 2 sites has a value" in figure.summary
+    assert "No accuracy" not in figure.summary
+    assert "Mean over sites" not in [trace["name"] for trace in figure.data]
+
+
+def test_the_scale_of_accuracies_ends_at_a_hundred_percent() -> None:
+    facts = two_arms()
+    for figure in (
+        build.run_figure(facts, facts.runs[0], "accuracy", EN),
+        build.pilot_figure(facts, "accuracy", EN),
+    ):
+        for name in ("yaxis", "yaxis2"):
+            limits = figure.layout[name]["autorangeoptions"]
+            assert (limits["clipmin"], limits["clipmax"]) == (-0.02, 1.02)

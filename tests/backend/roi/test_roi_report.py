@@ -208,3 +208,8 @@ def test_few_and_many_sites_are_counted_alike(num_sites: int) -> None:
 )
 def test_reckoned_money_has_three_figures_at_most(amount: str, currency: str, shown: str) -> None:
     assert numbers.money(Decimal(amount), currency) == shown
+
+
+def test_a_run_that_ended_before_its_first_round_is_not_promised_an_roi() -> None:
+    stopped = run("dimat", flat(0.9, 0.9), done=0, state="cancelled")
+    assert report.build(pilot(control(), stopped), None, stopped).sentence.code == "run_ended_early"

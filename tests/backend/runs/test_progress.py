@@ -56,3 +56,15 @@ def test_other_states_are_said_as_they_are(state: str) -> None:
     words = run_progress(state, 8, 2, SITES, [])
     assert words.code == state
     assert "{" not in say("en", f"progress.{words.code}", words.params)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed", "paused", "resuming"])
+@pytest.mark.parametrize("rounds_done", [-1, 0])
+def test_before_the_first_round_is_finished_no_round_is_told_as_finished(
+    state: str, rounds_done: int
+) -> None:
+    words = run_progress(state, 8, rounds_done, SITES, [])
+    said = say("en", f"progress.{words.code}", words.params)
+    assert words.code == f"{state}_at_start"
+    assert "before round 1" in said
+    assert "round 0" not in said

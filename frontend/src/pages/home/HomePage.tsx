@@ -88,7 +88,7 @@ function Latest({ pilot }: { pilot: Schemas['Pilot'] }) {
     <section aria-label={t('ui.home.latest')}>
       <Answer query={summary}>
         {(said) => (
-          <PilotHeadline summary={said}>
+          <PilotHeadline pilotId={pilot.id} summary={said}>
             <Link to={`/pilots/${pilot.id}`}>
               {t('ui.home.open_pilot', { name: pilot.title || pilot.name })}
             </Link>

@@ -12,9 +12,18 @@ import { useFormats } from '../../i18n/useFormats';
 type Arm = Schemas['ArmOutcome'];
 type SiteOutcome = Schemas['SiteOutcome'];
 
+/** After which round the arms stand side by side; says nothing where it is not the same for all. */
+export function SharedRound({ arms }: { arms: readonly Arm[] }) {
+  const { t, i18n } = useTranslation();
+  const [round, ...others] = roundsOf(arms);
+  if (round === undefined || others.length > 0) return null;
+  return <>{(i18n.language === 'ja' ? '' : ' ') + t('ui.pilot.arms_round', { round })}</>;
+}
+
 export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const rounds = roundsOf(arms);
   const mostSeeds = Math.max(...arms.map((arm) => arm.num_seeds));
   const columns: Column<Arm>[] = [
     {
@@ -39,6 +48,9 @@ export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
       cell: (arm) => (
         <>
           <StateBadge of="run" state={arm.state} />
+          {rounds.length > 1 && arm.round !== null ? (
+            <span className="aw-sub">{t('ui.pilot.arm_round', { round: arm.round })}</span>
+          ) : null}
           {arm.num_seeds > 0 && arm.num_seeds < mostSeeds ? (
             <span className="aw-sub">
               {t('ui.pilot.over_seeds', { number: formats.number(arm.num_seeds) })}
@@ -139,6 +151,10 @@ function Value({ value, against }: { value: number | null; against: number | nul
       <Delta value={against} />
     </div>
   );
+}
+
+function roundsOf(arms: readonly Arm[]): number[] {
+  return [...new Set(arms.flatMap((arm) => (arm.round === null ? [] : [arm.round])))];
 }
 
 function best(arms: readonly Arm[]): Arm | undefined {

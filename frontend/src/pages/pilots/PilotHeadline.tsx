@@ -1,28 +1,47 @@
-/* The sentence on top: who gains, who loses, against doing nothing; and how far to trust it. */
+/* The card on top: the verdict, who gains and who loses against doing nothing, and how far to trust it. */
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Schemas } from '../../api/client';
+import { api, type Schemas } from '../../api/client';
 import { Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 
+const TONES = {
+  none: ['calm', 'clock'],
+  not_enough_evidence: ['warn', 'warn'],
+  unclear: ['warn', 'info'],
+  go: ['good', 'check'],
+  stop: ['bad', 'cross'],
+} as const;
+
 export function PilotHeadline({
+  pilotId,
   summary,
   children,
 }: {
+  pilotId: string;
   summary: Schemas['PilotSummary'];
   children?: ReactNode;
 }) {
   const { t, i18n } = useTranslation();
   const say = useSay();
+  const roi = api.useQuery('get', '/api/v1/pilots/{pilot_id}/roi', {
+    params: { path: { pilot_id: pilotId } },
+  });
   const said = [summary.sentence, ...(summary.who ? [summary.who] : [])].map((text) => say('summary', text));
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
+      {roi.data ? <Verdict verdict={roi.data.verdict} /> : null}
       <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
           {say('summary', summary.evidence)}
         </Tag>
+        {roi.data?.example ? (
+          <Tag tone="warn" icon="warn">
+            {t('ui.roi.example')}
+          </Tag>
+        ) : null}
         {summary.simulated ? (
           <Tag tone="calm" icon="info">
             {t('ui.pilot.simulated')}
@@ -32,5 +51,18 @@ export function PilotHeadline({
       <p className="aw-soft aw-small">{say('summary', summary.status)}</p>
       {children}
     </div>
+  );
+}
+
+function Verdict({ verdict }: { verdict: Schemas['RoiReport']['verdict'] }) {
+  const { t } = useTranslation();
+  const [tone, icon] = TONES[verdict];
+  const word = t(`roi.verdicts.${verdict}`);
+  return (
+    <p className="aw-verdict">
+      <Tag tone={tone} icon={icon}>
+        {verdict === 'none' ? word : t('ui.pilot.verdict', { verdict: word })}
+      </Tag>
+    </p>
   );
 }

@@ -17,7 +17,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
-import { ArmsTable, SitesTable } from './ArmsTable';
+import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { PilotHeadline } from './PilotHeadline';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
@@ -91,9 +91,12 @@ function Launched({ pilot }: { pilot: Pilot }) {
       <Answer query={summary}>
         {(said) => (
           <>
-            <PilotHeadline summary={said} />
+            <PilotHeadline pilotId={pilot.id} summary={said} />
             <Panel title={t('ui.pilot.arms')}>
-              <p className="aw-soft aw-small">{t('ui.pilot.arms_help')}</p>
+              <p className="aw-soft aw-small">
+                {t('ui.pilot.arms_help')}
+                <SharedRound arms={said.arms} />
+              </p>
               <ArmsTable arms={said.arms} />
             </Panel>
           </>

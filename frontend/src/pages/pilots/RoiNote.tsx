@@ -13,16 +13,13 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
         <strong>{say('roi', roi.sentence)}</strong>
         {roi.disagree ? <p>{t('roi.disagree_next')}</p> : null}
         <p>{say('roi', roi.evidence)}</p>
-        <div className="aw-headline-marks">
-          <Tag tone={roi.verdict === 'go' ? 'good' : roi.verdict === 'stop' ? 'bad' : 'warn'} icon="info">
-            {t(`roi.verdicts.${roi.verdict}`)}
-          </Tag>
-          {roi.example ? (
+        {roi.example ? (
+          <div className="aw-headline-marks">
             <Tag tone="warn" icon="warn">
               {t('ui.roi.example')}
             </Tag>
-          ) : null}
-        </div>
+          </div>
+        ) : null}
       </div>
     </div>
   );

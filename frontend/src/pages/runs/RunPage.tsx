@@ -78,6 +78,11 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     round: formats.number(Math.max(0, run.rounds_done)),
     rounds: formats.number(run.rounds),
   };
+  const meanNote = (value: number | null, isSimulated: boolean) => {
+    if (value === null) return t(ENDED.has(run.state) ? 'ui.run.not_measured' : 'ui.run.not_measured_yet');
+    if (run.rounds_done < 1) return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note');
+    return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
+  };
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -128,12 +133,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {
             label: t('ui.run.own_site'),
             value: formats.percent(run.own_site_mean),
-            note: t('ui.run.mean_note', after),
+            note: meanNote(run.own_site_mean, false),
           },
           {
             label: t('ui.run.all_site'),
             value: formats.percent(run.all_site_mean),
-            note: simulated ? t('ui.run.simulated_note', after) : t('ui.run.mean_note', after),
+            note: meanNote(run.all_site_mean, simulated),
           },
           {
             label: t('ui.run.exchanged'),

@@ -16,6 +16,7 @@ import { createContext, useContext, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../../i18n/useFormats';
 import { NARROW } from '../../layout/useNarrow';
+import { placesOf } from './places';
 import { neighbours, type Link } from './links';
 
 interface Props {
@@ -30,8 +31,9 @@ interface Picking extends Omit<Props, 'names'> {
   pick: (name: string) => void;
 }
 const Context = createContext<Picking | null>(null);
+// A place is that of the middle of a name, however long the name is.
+const MIDDLE: [number, number] = [0.5, 0.5];
 const NODE_TYPES = { site: SiteButton };
-const SPACE = 46;
 
 export default function Graph(props: Props) {
   // Other sites, another circle: what was dragged belonged to the old one.
@@ -82,8 +84,9 @@ function Canvas({ names, shown, links, onToggle }: Props) {
           zoomOnScroll={false}
           preventScrolling={false}
           minZoom={0.1}
+          nodeOrigin={MIDDLE}
           fitView
-          fitViewOptions={{ padding: 0.12 }}
+          fitViewOptions={{ padding: 0.06, maxZoom: 1 }}
           proOptions={{ hideAttribution: true }}
         >
           <Background gap={22} />
@@ -118,6 +121,7 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
         className="aw-node"
         aria-pressed={picking.picked === name}
         aria-label={label}
+        title={picking.shown(name)}
         disabled={!picking.onToggle}
         onClick={() => picking.pick(name)}
       >
@@ -128,13 +132,12 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
   );
 }
 
-/** Sites on an ellipse, in the order of the spec; upright on a phone, where names would otherwise be tiny. */
 function arranged(names: readonly string[]): SiteNode[] {
-  const radius = Math.max(150, (names.length * SPACE * 1.5) / Math.PI);
-  const [wide, high] = window.matchMedia(NARROW).matches ? [0.74, 1.3] : [1.25, 1];
-  return names.map((name, at) => {
-    const angle = (2 * Math.PI * at) / names.length - Math.PI / 2;
-    const position = { x: Math.cos(angle) * radius * wide, y: Math.sin(angle) * radius * high };
-    return { id: name, type: 'site' as const, data: { name }, position };
-  });
+  const places = placesOf(names.length, window.matchMedia(NARROW).matches);
+  return names.map((name, at) => ({
+    id: name,
+    type: 'site' as const,
+    data: { name },
+    position: places[at] ?? { x: 0, y: 0 },
+  }));
 }
