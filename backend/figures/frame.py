@@ -138,7 +138,7 @@ def round_axis(
 def accuracy_axis(look: Look, title: str, panel: int, panels: int) -> dict[str, Any]:
     """No accuracy lies outside 0 to 100 %: around a single point the scale would. A little room is for its marker."""
     return axis(
-        look, title, domain=domain(panel, panels), tickformat=".0%", hoverformat=".1%",
+        look, title, domain=domain(panel, panels), tickformat=".1~%", hoverformat=".1%",
         autorangeoptions={"clipmin": -0.02, "clipmax": 1.02},
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.browser import context
 from tests.browser.watched import Watched, sign_in_link
-from tests.system.house import House, small_pilot
+from tests.system.house import PENDIGITS, House, small_pilot
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -395,4 +395,38 @@ def test_a_form_that_a_viewer_may_not_send_is_locked_with_all_that_is_in_it(
     expect(links).to_have_count(num_links)
     assert all(box.is_disabled() for box in page.get_by_role("main").get_by_role("textbox").all())
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    profile.close()
+
+
+def test_names_in_the_graph_can_be_read_on_a_phone(house: House, browser: Browser) -> None:
+    towns = ("Osaka", "Nagoya", "Hamamatsu", "Kitakyushu", "Sendai", "Penang", "Brno", "Monterrey")
+    names = [f"plant-{number}" for number in range(1, 9)]
+    for name, town in zip(names, towns, strict=True):
+        house.post("/sites", {"name": name, "display_name": f"{town} plant", "data": PENDIGITS})
+    body = {"name": "eight", "site_names": names, "spec": {"kind": "ring"}}
+    made = house.post("/topologies", body)
+    profile = context(browser, width=390, height=844)
+    page = profile.new_page()
+    page.goto(sign_in_link(house))
+    page.get_by_role("main").locator("h1").wait_for()
+    page.goto(f"{house.origin}/topologies/{made['id']}")
+    for preset in ("Ring", "Full", "Star"):
+        page.get_by_role("button", name=preset, exact=True).click()
+        shown = page.locator(".aw-node")
+        expect(shown).to_have_count(8)
+        boxes = [box for one in shown.all() if (box := one.bounding_box()) is not None]
+        assert len(boxes) == 8
+        overlapping = [
+            (a, b)
+            for at, a in enumerate(boxes)
+            for b in boxes[at + 1 :]
+            if a["x"] < b["x"] + b["width"] and b["x"] < a["x"] + a["width"]
+            and a["y"] < b["y"] + b["height"] and b["y"] < a["y"] + a["height"]
+        ]  # fmt: skip
+        assert overlapping == []
+        # The graph is scaled to its frame: what counts is the size on the screen.
+        scale = boxes[0]["height"] / shown.first.evaluate("one => one.offsetHeight")
+        size = float(shown.first.evaluate("one => parseFloat(getComputedStyle(one).fontSize)"))
+        assert size * scale >= 10.5
+        assert shown.nth(2).get_attribute("title") == "Hamamatsu plant"
     profile.close()

@@ -86,7 +86,7 @@ function Canvas({ names, shown, links, onToggle }: Props) {
           minZoom={0.1}
           nodeOrigin={MIDDLE}
           fitView
-          fitViewOptions={{ padding: 0.06, maxZoom: 1 }}
+          fitViewOptions={{ padding: 0.03, maxZoom: 1 }}
           proOptions={{ hideAttribution: true }}
         >
           <Background gap={22} />

@@ -5,13 +5,13 @@ export interface Place {
   y: number;
 }
 /** The room that a name takes, in pixels; longer names are cut (editor.css says the same). */
-export const NAME = { wide: { width: 190, height: 44 }, narrow: { width: 112, height: 34 } };
+export const NAME = { wide: { width: 216, height: 44 }, narrow: { width: 126, height: 34 } };
 
 /** Middles of `number` names that do not touch each other. On a phone the ellipse stands upright and fills the width,
     so that names need not be made smaller. */
 export function placesOf(number: number, narrow: boolean): Place[] {
   const name = narrow ? NAME.narrow : NAME.wide;
-  let [a, b] = narrow ? [96, 190] : [240, 170];
+  let [a, b] = narrow ? [100, 190] : [240, 220];
   for (;;) {
     const places = Array.from({ length: number }, (_, at) => {
       const angle = (2 * Math.PI * at) / number - Math.PI / 2;
