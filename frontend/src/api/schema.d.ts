@@ -689,7 +689,8 @@ export interface components {
         /**
          * ArmOutcome
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
-         *     arm have both finished (without a control arm: that the arm has finished); None before that.
+         *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
+         *     all arms have in common; None before that.
          */
         ArmOutcome: {
             /** Arm */
