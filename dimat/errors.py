@@ -175,4 +175,4 @@ class ShapeMismatch(DimatError):
 
 class ArtifactInvalid(DimatError):
     code = "artifact_invalid"
-    template = "The artifact {sha256} is not usable: {problem}. Fetch it again from its site."
+    template = "The artifact {sha256} is not usable: {problem}. Have it made anew by its site."

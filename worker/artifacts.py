@@ -93,7 +93,8 @@ class FsspecStore:
         path = self._path(ref.sha256)
         temporary = f"{self._root}/tmp/{ref.sha256}.{uuid.uuid4().hex}"
         try:
-            if self._files.exists(path):
+            # A file that was damaged must not stand for ever in the way of the bytes it should hold.
+            if self._files.exists(path) and self._files.cat_file(path) == content:
                 return ref
             self._files.makedirs(f"{self._root}/tmp", exist_ok=True)
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)

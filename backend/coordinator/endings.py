@@ -14,6 +14,10 @@ from backend.text.schemas import Params
 from worker.app import cancel_flag
 
 LONGEST_PAUSE_S = 60.0
+STORE_AWAY = "store_unreachable"
+STORE_ATTEMPTS = 65
+"""Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
+line, and no run should be lost meanwhile."""
 
 
 def move_step(step: StepRow, following: str) -> None:
@@ -36,7 +40,14 @@ def lose(
     record(session, "step_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=about)
     move_step(step, "lost")
     changes.touch(step.run_id)
-    if step.attempt >= max_attempts:
+    if reason["code"] == STORE_AWAY:
+        if step.attempt >= STORE_ATTEMPTS:
+            away = {**about, "attempts": step.attempt, "error": reason["params"].get("error", "")}
+            fail(step, {"code": "store_away_too_long", "params": away}, now, changes)
+            return
+    else:
+        step.strikes += 1
+    if step.strikes >= max_attempts:
         used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt,
                    "cause": reason["code"]}  # fmt: skip
         fail(step, {"code": "attempts_used_up", "params": used_up}, now, changes)

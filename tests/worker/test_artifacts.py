@@ -61,6 +61,8 @@ def test_changed_bytes_are_refused_on_other_file_systems() -> None:
     files.pipe_file(f"/{name}/{ref.sha256[:2]}/{ref.sha256}", b"something else")
     with pytest.raises(ArtifactInvalid):
         store.get(ref)
+    assert store.put(CONTENT) == ref
+    assert store.get(ref) == CONTENT
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:

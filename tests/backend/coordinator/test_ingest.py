@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from backend.coordinator.endings import STORE_ATTEMPTS, pause_s
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
 from backend.coordinator.repository import add_to_run
@@ -182,6 +183,37 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
         "code": "attempts_used_up",
         "params": {"kind": "merge", "site": "Plant A", "round": 1, "attempts": 3, "cause": "worker_lost"},
     }
+
+
+def test_a_store_that_is_away_costs_a_step_no_attempt_of_those_that_count(rows: Rows) -> None:
+    """More attempts than a worker may lose, then as many of these as if nothing had been; about an hour in all."""
+
+    def away(attempt: int) -> tuple[Report, Report]:
+        execution = f"e{attempt}"
+        failed = StepFailed(
+            code="store_unreachable", params={"error": "No space left on device"}, retryable=True, seconds=1,
+            **about(execution=execution, attempt=attempt),
+        )  # fmt: skip
+        return started(execution=execution, attempt=attempt), failed
+
+    for attempt in range(1, 8):
+        rows.take(*away(attempt))
+    assert (rows.step().state, rows.step().attempt, rows.step().strikes) == ("ready", 8, 0)
+    for attempt in (8, 9):
+        rows.take(started(execution=f"e{attempt}", attempt=attempt), WorkerLost(worker_id="w"))
+    assert (rows.step().state, rows.step().strikes) == ("ready", 2)
+    for attempt in range(10, STORE_ATTEMPTS + 1):
+        assert rows.step().state == "ready"
+        rows.take(*away(attempt))
+    assert rows.step().state == "failed"
+    assert rows.step().reason == {
+        "code": "store_away_too_long",
+        "params": {
+            "kind": "merge", "site": "Plant A", "round": 1, "attempt": STORE_ATTEMPTS, "attempts": STORE_ATTEMPTS,
+            "error": "No space left on device",
+        },
+    }  # fmt: skip
+    assert 30 * 60 < sum(pause_s(attempt) for attempt in range(2, STORE_ATTEMPTS + 1)) < 90 * 60
 
 
 def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_not(rows: Rows) -> None:
