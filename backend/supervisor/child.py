@@ -28,7 +28,7 @@ class Child:
     Attributes:
         name: of the part and of its log file. command: argv.
         environment: made anew at every start. on_death: called when it ended without being asked to.
-        on_restart: told name, exit code and pause before the next start.
+        on_restart: told name, how it ended and the pause in seconds before the next start.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Child:
     environment: Callable[[], Mapping[str, str]]
     log: Path
     on_death: Callable[[], None] = lambda: None
-    on_restart: Callable[[str, int, float], None] = lambda _name, _code, _pause: None
+    on_restart: Callable[[str, str, float], None] = lambda _name, _how, _pause: None
     _process: asyncio.subprocess.Process | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _task: "asyncio.Task[None] | None" = None
@@ -66,18 +66,23 @@ class Child:
         failures = 0
         while not self._stopping.is_set():
             began = time.monotonic()
-            code = await self._run_once()
-            if self._stopping.is_set():
-                return
-            self._signal(signal.SIGKILL)  # what it left of its group
-            await asyncio.to_thread(self.on_death)
+            try:
+                how = f"ended ({_ending(await self._run_once())})"
+                if self._stopping.is_set():
+                    return
+                self._signal(signal.SIGKILL)  # what it left of its group
+                await asyncio.to_thread(self.on_death)
+            except (OSError, RuntimeError) as error:
+                # No process, thread or file is to be had just now; it may be a moment later.
+                how = f"could not be started ({error})"
             failures = 0 if time.monotonic() - began > HEALTHY_AFTER_S else failures
             pause_s = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
             failures += 1
-            self.on_restart(self.name, code, pause_s)
+            self.on_restart(self.name, how, pause_s)
             await asyncio.sleep(pause_s)
 
     async def _run_once(self) -> int:
+        self._process = None
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -92,6 +97,10 @@ class Child:
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _die_with_parent() -> None:

@@ -57,9 +57,9 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         local = Local(settings)
         deaths: dict[str, int] = {}
 
-        def on_restart(name: str, code: int, pause_s: float) -> None:
+        def on_restart(name: str, how: str, pause_s: float) -> None:
             deaths[name] = deaths.get(name, 0) + 1
-            say(f"{name} ended ({_ending(code)}); starting it again in {pause_s:g} s")
+            say(f"{name} {how}; starting it again in {pause_s:g} s")
 
         def add(name: str, command: tuple[str, ...], environment: Callable[[], Mapping[str, str]]) -> Child:
             child = Child(
@@ -202,7 +202,3 @@ def _answers(address: str) -> bool:
 
 async def _stop_all(local: Local) -> None:
     await asyncio.gather(*(child.stop() for name, child in local.children.items() if name != "broker"))
-
-
-def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
