@@ -73,8 +73,10 @@ class Every:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Also before it has begun: then it never does."""
         self._stop.set()
-        self._thread.join(timeout=15)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=15)
 
     def _run(self) -> None:
         self._tick()

@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
+from backend.coordinator.clock import Forward
 from backend.coordinator.lock import (
     AlreadyCoordinated,
     DatabaseAway,
@@ -19,7 +20,6 @@ from backend.coordinator.lock import (
 from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
-from backend.db.tables import utc_now
 from backend.settings import Settings
 
 log = logging.getLogger("coordinator")
@@ -77,9 +77,10 @@ def _loop(
     Raises: LockLost.
     """
     pause_s = 0.1
+    now = Forward()
     while not stop.is_asked:
         coordinator = Coordinator(
-            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, utc_now, still_alone
+            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone
         )
         try:
             while not stop.is_asked:

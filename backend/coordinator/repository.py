@@ -2,7 +2,7 @@
 have no other writer."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, func, or_, select, update
@@ -72,6 +72,17 @@ def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
     return session.scalars(
         select(StepRow).where(StepRow.run_id == run_id, StepRow.state.in_(states.STEP_LIVE))
     ).all()
+
+
+def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s: float) -> None:
+    """Times written by a clock that was ahead: nothing would be tried again, and no silence noticed, until it is then."""
+    limit = now + timedelta(seconds=longest_pause_s)
+    session.execute(update(StepRow).where(StepRow.next_try_at > limit).values(next_try_at=now))
+    for time in (StepRow.heartbeat_at, StepRow.dispatched_at):
+        session.execute(
+            update(StepRow).where(time > now, StepRow.state.in_(states.STEP_LIVE)).values({time: now})
+        )
+    session.execute(update(SiteRow).where(SiteRow.last_seen_at > now).values(last_seen_at=now))
 
 
 def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepRow]:

@@ -15,6 +15,7 @@ from backend.coordinator import apart, repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
+from backend.coordinator.endings import LONGEST_PAUSE_S
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
@@ -60,6 +61,7 @@ class Coordinator:
         self._workers: dict[str, tuple[WorkerBeat, float]] = {}
         self._asked_at: dict[str, float] = {}
         self._is_starting = False
+        self._is_new = True
 
     def turn(self, wait_s: float = POLL_S) -> int:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
@@ -74,6 +76,8 @@ class Coordinator:
         is_poll = self._monotonic() - self._polled_at >= POLL_S
         changes = Changes()
         with self._database.write() as session:
+            if self._is_new:
+                repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
             for body in batch:
                 changes.join(self._take(session, body, now))
             self._advance.follow(session, changes.finished, now, changes)
@@ -83,6 +87,7 @@ class Coordinator:
             if is_poll:
                 self._timers(session, now, changes)
             _count(session, changes)
+        self._is_new = False
         if batch:
             self._reports.acknowledge()
         self._still_alone()  # what was decided is in the rows; whoever is alone now sends it

@@ -8,6 +8,7 @@ restart would lose: a browser comes back with Last-Event-ID.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,7 +56,8 @@ class EventHub:
         try:
             # The tailer's place must be known before the replay, or what comes between is lost.
             start = await self._ensure_tailer()
-            sent = start if after is None else after
+            # An id that is still to come is of a database that was since restored from a copy: it counts anew.
+            sent = start if after is None else min(after, await asyncio.to_thread(self._last_id))
             while after is not None and not self._closed:
                 batch = await asyncio.to_thread(self._read, sent, run, pilot)
                 for event in batch:
@@ -99,11 +101,22 @@ class EventHub:
             except SQLAlchemyError as error:
                 log.warning("events cannot be read, trying again: %s", type(error).__name__)
                 events = []
+            if not events:
+                await self._notice_a_restored_database()
             for event in events:
                 self._last = event.id
                 for listener in [one for one in self._listeners if one.wants(event)]:
                     self._put(listener, event)
             await asyncio.sleep(self._poll_s)
+
+    async def _notice_a_restored_database(self) -> None:
+        """Its ids count from an earlier one: listeners come back, and get from there what is new."""
+        with suppress(SQLAlchemyError):
+            last = await asyncio.to_thread(self._last_id)
+            if last < self._last:
+                self._last = last
+                for listener in self._listeners:
+                    self._end(listener)
 
     def _put(self, listener: _Listener, event: Event) -> None:
         try:

@@ -79,6 +79,10 @@ def wait_until_ready(url: str) -> None:
             try:
                 connection.ping()
                 return
+            except redis.AuthenticationError as error:
+                raise StartError(
+                    f"the broker refuses the password in BROKER_URL ({error}). Correct it."
+                ) from None
             except redis.RedisError as error:
                 if time.monotonic() > deadline:
                     place = url.rsplit("@", 1)[-1]

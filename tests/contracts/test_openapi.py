@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parent / "openapi.json"
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
     described: dict[str, Any] = create_app(
-        Settings(database_url_given="sqlite://", broker_url=None)
+        Settings(database_url_given="sqlite:///:memory:", broker_url=None)
     ).openapi()
     return described
 

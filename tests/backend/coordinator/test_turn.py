@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.turn import STARTS
-from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow
+from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow, StepRow
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
@@ -358,3 +359,23 @@ def test_a_launch_of_many_runs_is_begun_in_several_turns_each_with_a_commit(stag
         stage.turn(after_s=0.01)  # no time for the next poll
         begun.append(sum(stage.run(f"p/{name}").state == "running" for name in many))
     assert begun == [STARTS, 2 * STARTS, len(many)]
+
+
+def test_a_new_coordinator_waits_for_no_time_that_a_clock_ahead_has_written(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    first, *others = stage.waiting()
+    stage.begin(stage.take(first), "w")
+    stage.turn()
+    ahead = stage.now() + timedelta(hours=1)
+    with stage.database.write() as session:
+        session.execute(update(StepRow).where(StepRow.id == first.step_id).values(heartbeat_at=ahead))
+        session.execute(
+            update(StepRow).where(StepRow.id == others[0].step_id).values(state="ready", next_try_at=ahead)
+        )
+    stage.restart()
+    stage.pass_time(50)
+    assert stage.step(first).attempt == 2  # its lease ran out
+    assert stage.step(others[0]).state in ("dispatched", "ready")
+    stage.work_until_quiet()
+    assert stage.run("p/dimat").state == "completed"

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import delete, text, update
 
 from backend.db.session import Database
-from backend.db.tables import SessionRow, UserRow, utc_now
+from backend.db.tables import EventRow, SessionRow, UserRow, utc_now
 from backend.events import service
 from backend.events.hub import EventHub
 from tests.backend.building import create_pilot
@@ -65,6 +65,32 @@ def test_replay_and_live_events_meet_without_gap_or_repetition(database: Databas
         return codes
 
     assert asyncio.run(scene()) == ["a", "b", *(f"n{number}" for number in range(50)), "end"]
+
+
+def test_a_database_that_was_restored_from_a_copy_goes_on_with_its_own_ids(database: Database) -> None:
+    """An open stream ends, so that its listener comes back, and one with an id of the lost future gets what is new."""
+
+    def restore() -> None:
+        with database.write() as session:
+            session.execute(delete(EventRow).where(EventRow.id > 1))
+            if session.get_bind().dialect.name == "postgresql":
+                session.execute(text("SELECT setval(pg_get_serial_sequence('events', 'id'), 1)"))
+
+    async def scene() -> tuple[list[str], list[str]]:
+        hub = EventHub(database, poll_s=0.01)
+        _write(database, "a", "b", "c")
+        open_stream = hub.listen(3, None, None, ping_s=0.05)
+        assert await anext(open_stream) is None  # silence: it has seen all there is
+        await asyncio.to_thread(restore)
+        before = [event async for event in open_stream if event is not None]
+        late = asyncio.create_task(_codes(hub, 1, after=3))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(_write, database, "new")
+        after = await asyncio.wait_for(late, 10)
+        hub.close()
+        return [event.code for event in before], after
+
+    assert asyncio.run(scene()) == ([], ["new"])
 
 
 def test_replay_begins_after_the_id_that_was_seen_and_new_listeners_get_only_new_events(
