@@ -74,6 +74,7 @@ class Coordinator:
         self._still_alone()  # it may have waited
         now = self._now()
         is_poll = self._monotonic() - self._polled_at >= POLL_S
+        is_behind = len(batch) == BATCH
         changes = Changes()
         with self._database.write() as session:
             if self._is_new:
@@ -85,7 +86,7 @@ class Coordinator:
             if is_poll or changes.look or self._cancelling_since or self._is_starting:
                 self._commands(session, now, changes)
             if is_poll:
-                self._timers(session, now, changes)
+                self._timers(session, now, is_behind, changes)
             _count(session, changes)
         self._is_new = False
         if batch:
@@ -95,7 +96,7 @@ class Coordinator:
         if is_poll:
             self._polled_at = self._monotonic()
             self._serve_local_sites()
-            self._resend(now, is_behind=len(batch) == BATCH)
+            self._resend(now, is_behind)
         self._send()
         return len(batch)
 
@@ -132,12 +133,13 @@ class Coordinator:
         still = {run.id for run in repository.runs_in(session, ["cancelling"])}
         self._cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
 
-    def _timers(self, session: Session, now: datetime, changes: Changes) -> None:
-        lost = Changes()
-        self._reaper.leases(session, now, lost)
-        self._end_failed(session, now, lost)
-        changes.join(lost)
-        self._reaper.silence(session, now)
+    def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
+        if not is_behind:  # signs of life may be among the reports that are not yet taken
+            lost = Changes()
+            self._reaper.leases(session, now, lost)
+            self._end_failed(session, now, lost)
+            changes.join(lost)
+            self._reaper.silence(session, now)
         repository.beat(session, "coordinator", now, {})
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:

@@ -68,3 +68,11 @@ def test_changed_bytes_are_refused_on_other_file_systems() -> None:
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     ref = DirectoryStore(tmp_path).put(CONTENT)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [ref.sha256]
+
+
+def test_nothing_half_written_is_left_by_a_write_that_fails(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    (tmp_path / sha256[:2] / sha256).mkdir(parents=True)  # what the file cannot replace
+    with pytest.raises(StoreUnavailable):
+        DirectoryStore(tmp_path).put(CONTENT)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []

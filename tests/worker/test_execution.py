@@ -1,12 +1,23 @@
 """A step's end is always reported, whatever stopped it."""
 
+from pathlib import Path
+
 import pytest
 
 from dimat.parts import DataSpec, EvaluationSpec, MlpSpec, TrainSpec
 from dimat.spec import SiteSpec
 from worker.artifacts import StoreUnavailable, open_store
 from worker.execution import Execution
-from worker.messages import PrepareMessage, Report, SiteContext, StepFailed, StepMessage, StepStarted
+from worker.messages import (
+    PrepareMessage,
+    Report,
+    SiteContext,
+    StepBeat,
+    StepFailed,
+    StepFinished,
+    StepMessage,
+    StepStarted,
+)
 
 
 class Heard:
@@ -46,3 +57,17 @@ def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     assert isinstance(started, StepStarted)
     assert isinstance(failed, StepFailed)
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
+
+
+def test_a_step_shows_that_it_lives_and_how_far_it_is(tmp_path: Path) -> None:
+    heard = Heard()
+    long = prepare(warmup_epochs=600)
+    Execution(long, "w", heard, step_beat_s=0.01).run(lambda: open_store(str(tmp_path)), "cpu")
+    started, *beats, finished = heard.reports
+    assert isinstance(started, StepStarted)
+    assert isinstance(finished, StepFinished)
+    assert beats
+    progress = [beat.progress for beat in beats if isinstance(beat, StepBeat)]
+    assert len(progress) == len(beats)
+    assert progress == sorted(progress)
+    assert 0 < progress[-1] < 1

@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,10 @@ class Post:
 class Stage:
     """One coordinator, and what a test says about workers, people and time."""
 
-    def __init__(self, url: str, folder: Path, max_attempts: int = 5) -> None:
+    def __init__(
+        self, url: str, folder: Path, max_attempts: int = 5, still_alone: Callable[[], None] = lambda: None
+    ) -> None:
+        self._still_alone = still_alone
         self.database = Database(url)
         self.post = Post()
         self._settings = Settings(data_dir=folder, max_attempts=max_attempts)
@@ -116,7 +119,7 @@ class Stage:
 
     def _new(self) -> Coordinator:
         return Coordinator(
-            self.database, self.post, self.post, self._settings, self.now, lambda: None,
+            self.database, self.post, self.post, self._settings, self.now, self._still_alone,
             lambda: self._passed_s + 1000,
         )  # fmt: skip
 

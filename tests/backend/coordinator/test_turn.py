@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from backend.coordinator.turn import STARTS
-from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow, StepRow
+from backend.coordinator.lock import LockLost
+from backend.coordinator.turn import BATCH, STARTS
+from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow, SiteRow, StepRow
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
-from worker.messages import StepMessage
+from worker.messages import StepBeat, StepMessage
 
 ARMS = ("local_only", "dimat", "common_basis")
 
@@ -379,3 +380,60 @@ def test_a_new_coordinator_waits_for_no_time_that_a_clock_ahead_has_written(stag
     assert stage.step(others[0]).state in ("dispatched", "ready")
     stage.work_until_quiet()
     assert stage.run("p/dimat").state == "completed"
+
+
+def many_reports(stage: Stage) -> None:
+    """As many as one turn takes, before whatever is reported next."""
+    for _ in range(BATCH):
+        stage.post.bring(b"{}")
+
+
+def test_no_lease_runs_out_while_signs_of_life_wait_unread(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    about = stage.begin(stage.take(message))
+    stage.turn()
+    many_reports(stage)
+    stage.beat("w", *SITES)
+    stage.post.report(StepBeat(progress=0.5, **about))
+    stage.turn(after_s=60)  # the coordinator was held up: its database was locked, say
+    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
+    with stage.database.read() as session:
+        assert set(session.scalars(select(SiteRow.state))) == {"online"}
+    stage.turn()
+    assert stage.step(message).progress == 0.5
+
+
+def test_no_message_is_sent_again_while_the_report_that_it_has_begun_may_wait_unread(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    many_reports(stage)
+    stage.begin(stage.take(message))
+    stage.turn(after_s=20)
+    assert (stage.step(message).state, stage.step(message).attempt) == ("dispatched", 1)
+    stage.turn()
+    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
+
+
+@pytest.mark.parametrize("lost_when_asked", [1, 2, 3])
+def test_whoever_lost_the_lock_sends_nothing_and_changes_nothing_it_had_not_changed(
+    lost_when_asked: int, database_url: str, tmp_path: Path
+) -> None:
+    """It is asked as the turn begins, after the wait for reports, and before anything is sent."""
+    asked = 0
+
+    def still_alone() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == lost_when_asked:
+            raise LockLost
+
+    stage = Stage(database_url, tmp_path, still_alone=still_alone)
+    stage.launch(spec())
+    with pytest.raises(LockLost):
+        stage.turn()
+    assert stage.waiting() == []
+    assert stage.run("p/dimat").state == ("running" if lost_when_asked == 3 else "queued")
+    stage.close()
