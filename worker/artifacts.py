@@ -7,6 +7,7 @@ them hashes them again: a store, a disk or a transfer may lie. It does not know 
 import hashlib
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,13 +16,28 @@ import fsspec
 from dimat.errors import ArtifactInvalid
 from worker.messages import ArtifactRef
 
+IDENTITY = "identity"
+
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached or has no such artifact now; another attempt may succeed."""
+    """The store cannot be reached or has no such artifact now; another attempt may succeed.
+
+    Attributes:
+        reason: a few words for people: what the system said (no space left, permission denied), or the kind of error;
+            never a path or a value.
+    """
 
     def __init__(self, what: str, cause: BaseException | str) -> None:
-        name = cause if isinstance(cause, str) else type(cause).__name__
-        super().__init__(f"The artifact store could not {what}: {name}. Check AWASE_ARTIFACTS and the disk.")
+        self.reason = cause if isinstance(cause, str) else _said(cause)
+        super().__init__(
+            f"The artifact store could not {what}: {self.reason}. Check AWASE_ARTIFACTS and the disk."
+        )
+
+
+def _said(cause: BaseException) -> str:
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return os.strerror(cause.errno)
+    return type(cause).__name__
 
 
 class ArtifactStore(Protocol):
@@ -33,6 +49,13 @@ class ArtifactStore(Protocol):
 
     def get(self, ref: ArtifactRef) -> bytes:
         """The bytes of `ref`. Raises: StoreUnavailable; ArtifactInvalid if they are not those bytes."""
+        ...
+
+    def identity(self) -> str:
+        """A random name, written into the store by whoever asks first: of two stores each has its own.
+
+        Raises: StoreUnavailable.
+        """
         ...
 
 
@@ -74,6 +97,22 @@ class DirectoryStore:
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
 
+    def identity(self) -> str:
+        path = self.root / IDENTITY
+        try:
+            if not path.exists():
+                self.root.mkdir(parents=True, exist_ok=True)
+                temporary = self.root / f".{IDENTITY}.{uuid.uuid4().hex}"
+                try:
+                    _write_durably(temporary, uuid.uuid4().hex.encode())
+                    with suppress(FileExistsError):  # somebody was faster
+                        path.hardlink_to(temporary)
+                finally:
+                    temporary.unlink(missing_ok=True)
+            return path.read_text(encoding="ascii")
+        except OSError as error:
+            raise StoreUnavailable("be identified", error) from error
+
     def _path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
@@ -110,6 +149,17 @@ class FsspecStore:
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
+
+    def identity(self) -> str:
+        path = f"{self._root}/{IDENTITY}"
+        try:
+            if not self._files.exists(path):
+                self._files.makedirs(self._root, exist_ok=True)
+                self._files.pipe_file(path, uuid.uuid4().hex.encode())
+            found: bytes = self._files.cat_file(path)
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable("be identified", error) from error
+        return found.decode("ascii", "replace")
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"

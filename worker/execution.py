@@ -88,8 +88,7 @@ class Execution:
             end = self._failed(error.code, dict(error.params), False, exchanges)
         except StoreUnavailable as error:
             log.exception("step %s", self.message.step_id)
-            cause = _what(error.__cause__)
-            end = self._failed("store_unreachable", {"error": cause}, True, exchanges)
+            end = self._failed("store_unreachable", {"error": error.reason}, True, exchanges)
         except Exception as error:
             # The edge: whatever it was, the run must end with a reason.
             log.exception("step %s crashed", self.message.step_id)
@@ -99,6 +98,9 @@ class Execution:
     def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:
         cpu_began = time.process_time()
         rows = self._rows()
+        expected = self.message.context.store_id
+        if expected is not None and store.identity() != expected:
+            raise StoreUnavailable("be used", "this worker's store is not that of the server")
         bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
         result = steps.run(bench)
         ref = store.put(encode(result.params)) if result.params is not None else None
@@ -187,10 +189,3 @@ def _known_fingerprint(rows: SiteRows, expected: str) -> bool:
     if known is None or known[0] is not rows:
         _fingerprints[id(rows)] = known = (rows, rows.fingerprint())
     return known[1] == expected
-
-
-def _what(cause: BaseException | None) -> str:
-    """What the system said (no space left, permission denied), or the kind of error: never a path or a value."""
-    if isinstance(cause, OSError) and cause.errno is not None:
-        return os.strerror(cause.errno)
-    return type(cause).__name__

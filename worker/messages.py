@@ -41,6 +41,8 @@ class SiteContext(Wire):
     seed: int
     data: DataSpec
     evaluation: EvaluationSpec
+    store_id: str | None = None
+    """Of the server's store of models; a worker with another one would make models that nobody finds."""
     fingerprint: str | None = None
     """What `prepare` reported; a step on other rows fails instead of training on changed data."""
 

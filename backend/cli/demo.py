@@ -57,7 +57,7 @@ def run(settings: Settings, leaves_at_end: bool, json_path: Path | None) -> int:
     async def work(local: Local, stop: asyncio.Event) -> int:
         database = Database(local.settings.database_url)
         try:
-            return await _demo(local, stop, database, leaves_at_end, json_path)
+            return await _demo(local, stop, database, leaves_at_end, json_path, reopen_command(settings))
         finally:
             database.close()
 
@@ -65,7 +65,12 @@ def run(settings: Settings, leaves_at_end: bool, json_path: Path | None) -> int:
 
 
 async def _demo(
-    local: Local, stop: asyncio.Event, database: Database, leaves_at_end: bool, json_path: Path | None
+    local: Local,
+    stop: asyncio.Event,
+    database: Database,
+    leaves_at_end: bool,
+    json_path: Path | None,
+    reopen: str,
 ) -> int:
     try:
         launched = await asyncio.to_thread(launch_or_continue, database)
@@ -103,7 +108,7 @@ async def _demo(
         say_plainly("\nAll runs have ended. The dashboard stays open until you press Ctrl-C.")
         await stop.wait()
     say_plainly(f"\nEverything is kept in {local.settings.data_dir.absolute()}")
-    say_plainly(f"Open it again: {reopen_command(local.settings)}")
+    say_plainly(f"Open it again: {reopen}")
     return 0 if all(item.state == "completed" for item in result.runs) else 1
 
 

@@ -21,6 +21,7 @@ from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.settings import Settings
+from worker.artifacts import StoreUnavailable, open_store
 
 log = logging.getLogger("coordinator")
 LONGEST_PAUSE_S = 5.0
@@ -80,8 +81,9 @@ def _loop(
     now = Forward()
     while not stop.is_asked:
         coordinator = Coordinator(
-            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone
-        )
+            database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone,
+            store_id=_identity_of_store(settings),
+        )  # fmt: skip
         try:
             while not stop.is_asked:
                 coordinator.turn()
@@ -90,6 +92,15 @@ def _loop(
             log.exception("starting again in %.1f s", pause_s)
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _identity_of_store(settings: Settings) -> str | None:
+    """Steps carry it, so that no worker puts models into another store. None: it is away, and is not looked after."""
+    try:
+        return open_store(settings.artifacts_url).identity()
+    except StoreUnavailable as error:
+        log.warning("%s", error)
+        return None
 
 
 if __name__ == "__main__":

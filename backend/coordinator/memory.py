@@ -15,7 +15,8 @@ class Plans:
     """Reads what is not yet known. Of specs the last used `MOST_SPECS` are kept; of runs those that live:
     `forget` what has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, store_id: str | None = None) -> None:
+        self._store_id = store_id
         self._specs: dict[str, PilotSpec] = {}
         self._runs: dict[str, RunPlan] = {}
 
@@ -31,7 +32,9 @@ class Plans:
     def run(self, session: Session, run: RunRow) -> RunPlan:
         if run.id not in self._runs:
             amendments = amendments_of(session, run.pilot_id)
-            self._runs[run.id] = RunPlan(self.spec(session, run.pilot_id), run.arm, run.seed, amendments)
+            self._runs[run.id] = RunPlan(
+                self.spec(session, run.pilot_id), run.arm, run.seed, amendments, self._store_id
+            )
         return self._runs[run.id]
 
     def shown(self, session: Session, pilot_id: str, site: int) -> str:

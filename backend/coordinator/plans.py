@@ -46,6 +46,7 @@ class RunPlan:
     arm: str
     seed: int
     amendments: Sequence[Amendment] = ()
+    store_id: str | None = None
     schedule: Schedule = field(init=False)
     _mixing: dict[TopologySpec, NDArray[np.float64]] = field(default_factory=dict, init=False)
 
@@ -101,6 +102,7 @@ class RunPlan:
             seed=self.seed,
             data=self.spec.data,
             evaluation=self.spec.evaluation,
+            store_id=self.store_id,
             fingerprint=fingerprint,
         )
 

@@ -46,12 +46,13 @@ class Coordinator:
         now: Callable[[], datetime],
         still_alone: StillAlone,
         monotonic: Callable[[], float] = time.monotonic,
+        store_id: str | None = None,
     ) -> None:
         self._still_alone = still_alone
         self._database, self._inbox, self._reports, self._now = database, inbox, reports, now
         self._monotonic = monotonic
         self._settings = settings
-        self._plans = Plans()
+        self._plans = Plans(store_id)
         self._ingest = Ingest(self._plans, settings.max_attempts)
         self._advance = Advance(self._plans)
         self._dispatch = Dispatch(self._plans)

@@ -25,7 +25,7 @@ from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
 from backend.supervisor.in_thread import in_thread
-from backend.supervisor.place import StartError, claim, note_address
+from backend.supervisor.place import StartError, claim, forget_address, note_address
 from worker.messages import REPORTS_LIST, WorkerLost
 
 READY_WITHIN_S = 90.0
@@ -53,6 +53,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
     """
     async with AsyncExitStack() as stack:
         port = stack.enter_context(claim(settings.data_dir, settings.host, settings.port))
+        forget_address(settings.data_dir)
         settings = settings.model_copy(update={"port": port})
         local = Local(settings)
         deaths: dict[str, int] = {}

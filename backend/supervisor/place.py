@@ -7,7 +7,7 @@ import shlex
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NEEDED_BYTES = 200_000_000
@@ -60,6 +60,12 @@ def hold(data_dir: Path) -> Iterator[None]:
                 "Free some space or choose another directory with --data-dir."
             ) from None
         yield
+
+
+def forget_address(data_dir: Path) -> None:
+    """Of an earlier start: until this one answers, nobody does."""
+    with suppress(OSError):
+        (data_dir / "address").unlink(missing_ok=True)
 
 
 def note_address(data_dir: Path, origin: str) -> None:

@@ -59,6 +59,21 @@ def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
 
 
+def test_a_worker_with_another_store_than_the_server_s_makes_nothing_there(tmp_path: Path) -> None:
+    heard, message = Heard(), prepare()
+    theirs = open_store(str(tmp_path / "server")).identity()
+    context = message.context.model_copy(update={"store_id": theirs})
+    asked = message.model_copy(update={"context": context})
+    Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "mine")), "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert (failed.code, failed.retryable) == ("store_unreachable", True)
+    assert failed.params == {"error": "this worker's store is not that of the server"}
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["identity"]
+    Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "server")), "cpu")
+    assert isinstance(heard.reports[-1], StepFinished)
+
+
 def test_a_step_shows_that_it_lives_and_how_far_it_is(tmp_path: Path) -> None:
     heard = Heard()
     long = prepare(warmup_epochs=600)
