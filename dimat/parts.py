@@ -17,7 +17,7 @@ from dimat.validation import as_pydantic
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
-Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis"]
+Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis", "regmean"]
 # Of `true` or "3" nobody can say whether a number was meant.
 Whole = Annotated[int, Strict()]
 # Ranges of what a pilot sets and an arm or an amendment may set anew.
@@ -30,6 +30,11 @@ GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
 MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 CONTROL_METHOD: Method = "local_only"
+ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "regmean"})
+"""Sites align once, before round 0."""
+GRAM_METHODS: frozenset[Method] = frozenset({"regmean"})
+"""Second moments of hidden features leave a site."""
+Loss = Literal["cross_entropy", "balanced_softmax"]
 
 
 class Frozen(BaseModel):
@@ -130,7 +135,9 @@ class TrainSpec(Frozen):
     """SGD with momentum. Learning rates fall by a cosine to a tenth of their start.
 
     `warmup_*` is the training alone before round 0; `epochs` and `lr` belong to each round, the cosine
-    of `lr` runs over all rounds, with a fresh optimiser after each merge.
+    of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
+    each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
+    so that a site's class mix does not go into what it shares (Ren et al. 2020).
     """
 
     init: Literal["different", "common"] = "different"
@@ -142,6 +149,8 @@ class TrainSpec(Frozen):
     momentum: Momentum = 0.9
     weight_decay: WeightDecay = 5e-4
     grad_clip: GradClip = 2.0
+    loss: Loss = "cross_entropy"
+    keep_momentum: bool = False
 
 
 class ProbeSpec(Frozen):
@@ -239,6 +248,8 @@ class TrainPatch(Frozen):
     momentum: Momentum | None = None
     weight_decay: WeightDecay | None = None
     grad_clip: GradClip | None = None
+    loss: Loss | None = None
+    keep_momentum: bool | None = None
 
 
 class MergePatch(Frozen):

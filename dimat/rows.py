@@ -46,6 +46,11 @@ class SiteRows:
     def num_classes(self) -> int:
         return len(self.class_mix)
 
+    def log_prior(self) -> Tensor:
+        """(C,) float32: log((n_c + 1) / (n + C)) of the site's own training rows; a class without rows has a share, too."""
+        counts_C = torch.bincount(self.train_y.cpu(), minlength=self.num_classes).double()
+        return ((counts_C + 1) / (counts_C.sum() + self.num_classes)).log().float()
+
     def on(self, device: str) -> Self:
         """The same rows on a device (`cpu`, `cuda:0`)."""
         if device == "cpu":

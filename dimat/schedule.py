@@ -3,7 +3,7 @@
 Barriers are local. A merge of round r waits only for the models of round r-1 of the site and its
 neighbours; a train step waits only for its own site. A run's steps:
 
-    round 0      align (only `common_basis`, parent before child), then evaluate
+    round 0      align (methods of a common basis only, parent before child), then evaluate
     round 1..R   merge (in rounds that merge), then train; both evaluate what they made
 
 `prepare` belongs to (pilot, seed, site) and comes before all of this.
@@ -19,7 +19,7 @@ from functools import cache, cached_property
 from itertools import islice
 from typing import Literal
 
-from dimat.parts import TopologySpec
+from dimat.parts import ALIGNED_METHODS, GRAM_METHODS, Loss, TopologySpec
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
@@ -50,12 +50,14 @@ class Schedule:
         num_sites: N >= 2.
         plan_of: effective plan of a round 1..R; asked often, so it should remember its answers.
         topology_of: topology of a round 1..R; likewise.
+        start_loss: with which `prepare` trains.
     """
 
     rounds: int
     num_sites: int
     plan_of: PlanOf
     topology_of: Callable[[int], Topology]
+    start_loss: Loss = "cross_entropy"
 
     @classmethod
     def of(cls, spec: PilotSpec, arm: str, amendments: Sequence[Amendment] = ()) -> "Schedule":
@@ -76,7 +78,9 @@ class Schedule:
         def plan_of(round: int) -> ArmPlan:
             return plan_under(tuple(k for k, a in enumerate(amendments) if a.from_round <= round))
 
-        return cls(spec.rounds, len(names), plan_of, lambda round: built(plan_of(round).topology))
+        return cls(
+            spec.rounds, len(names), plan_of, lambda round: built(plan_of(round).topology), spec.train.loss
+        )
 
     def all_steps(self) -> list[StepKey]:
         """Every step of the run in a fixed order: by round, then kind in order of work, then site."""
@@ -88,8 +92,30 @@ class Schedule:
 
     @cached_property
     def aligns(self) -> bool:
-        """Whether sites align once before round 0 (`common_basis`)."""
-        return self.plan_of(1).method == "common_basis"
+        """Whether sites align once before round 0."""
+        return self.plan_of(1).method in ALIGNED_METHODS
+
+    def tells_gram(self, step: StepKey) -> bool:
+        """Whether neighbours need second moments beside the model that `step` makes: the next round merges by them."""
+        next = step.round + 1
+        return (
+            step.kind in ("align", "train")
+            and next <= self.rounds
+            and self._merges_in(next)
+            and self.plan_of(next).method in GRAM_METHODS
+        )
+
+    def last_loss(self, step: StepKey) -> Loss:
+        """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
+        all arms share it."""
+        trained = step.round if step.kind == "train" else step.round - 1
+        return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
+
+    def momentum_of(self, step: StepKey) -> StepKey | None:
+        """The train step whose optimiser goes on in the train step `step`; None: it starts afresh."""
+        if step.round == 1 or not self.plan_of(step.round).train.keep_momentum:
+            return None
+        return StepKey(step.round - 1, "train", step.site)
 
     def parent(self, site: int) -> int | None:
         """The site into whose basis `site` permutes itself; None for the root of the tree."""

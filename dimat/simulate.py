@@ -11,6 +11,7 @@ from typing import Any
 from dimat import steps
 from dimat.errors import DimatError
 from dimat.params import Params
+from dimat.parts import GRAM_METHODS
 from dimat.plan import Amendment
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
@@ -45,7 +46,8 @@ class RunResult:
     Attributes:
         state: `completed` or `failed`. reason: code and params of the end, as the coordinator writes them.
         rounds: 0..R; of a failed run only the rounds that all sites finished.
-        bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge.
+        bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge with its second moments
+            where the method needs them.
         bytes_wasted: models fetched and refused, because they were not finite.
         bytes_uploaded: all artifacts made by the run's align, merge and train steps.
         busy_s: sum over the run's own steps, without the shared `prepare`. seconds: from first to last step.
@@ -113,6 +115,8 @@ class _Run:
         self.rows_of, self.on_round = rows_of, on_round
         self.rounds: list[RoundResult] = []
         self.artifacts: dict[StepKey, bytes] = {}
+        self.momenta: dict[StepKey, bytes] = {}
+        self.grams: dict[StepKey, bytes] = {}
         self.metrics: dict[StepKey, Metrics] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
@@ -159,39 +163,59 @@ class _Run:
         if result.params is not None:
             self.artifacts[key] = encode(result.params)
             self.bytes_uploaded += len(self.artifacts[key])
+        for made, kept in ((result.momentum, self.momenta), (result.gram, self.grams)):
+            if made is not None:
+                kept[key] = encode(made)
+                self.bytes_uploaded += len(kept[key])
         if result.metrics is not None:
             self.metrics[key] = result.metrics
         self.busy_s += self.clock() - began
 
     def _result(self, key: StepKey) -> StepResult:
         context, rows = self._context(key), self._rows(key.site)
-        own_key, *other_keys = self.schedule.inputs(key)
+        own_key, *other_keys = inputs = self.schedule.inputs(key)
         expected = steps.layout(self.spec.model, rows)
         own = decode(self.artifacts[own_key], expected)
         plan = self.schedule.plan_of(max(key.round, 1))
         if key.kind == "evaluate":
             return steps.evaluate(context, rows, own)
         if key.kind == "train":
-            return steps.train(context, rows, plan.train, own)
+            momentum = self._momentum(key, rows)
+            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells_gram(key))
         others = {
             other.site: decode(self.artifacts[other], expected, allow_non_finite=True) for other in other_keys
         }
         if key.kind == "align":
-            result = steps.align(context, rows, plan.merge, own, next(iter(others.items()), None))
+            parent = next(iter(others.items()), None)
+            result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells_gram(key))
         else:
             row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
             weights = {site: float(row[site]) for site in (key.site, *others)}
-            result = steps.merge(context, rows, plan.merge, plan.method, own, others, weights)
-        self._account(other_keys, result.rejected)
+            grams = self._grams(inputs, rows) if plan.method in GRAM_METHODS else {}
+            result = steps.merge(context, rows, plan.merge, plan.method, own, others, weights, grams)
+        self._account(key, other_keys, result.rejected)
         return result
 
-    def _account(self, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
+    def _momentum(self, key: StepKey, rows: SiteRows) -> Params | None:
+        before = self.schedule.momentum_of(key)
+        if before is None:
+            return None
+        return decode(self.momenta[before], steps.momentum_layout(self.spec.model, rows))
+
+    def _grams(self, keys: Sequence[StepKey], rows: SiteRows) -> dict[int, Params]:
+        expected = steps.gram_layout(self.spec.model, rows)
+        return {key.site: decode(self.grams[key], expected, allow_non_finite=True) for key in keys}
+
+    def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
         for key in fetched:
+            num_bytes = len(self.artifacts[key])
+            if step.kind == "merge":
+                num_bytes += len(self.grams.get(key, b""))
             if key.site in rejected:
-                self.bytes_wasted += len(self.artifacts[key])
+                self.bytes_wasted += num_bytes
             else:
-                self.bytes_exchanged += len(self.artifacts[key])
+                self.bytes_exchanged += num_bytes
 
     def _rows(self, site: int) -> SiteRows:
         return self.rows_of(self.seed, site)
@@ -206,6 +230,7 @@ class _Run:
             num_sites=len(self.spec.sites),
             model=self.spec.model,
             evaluation=self.spec.evaluation,
+            last_loss=self.schedule.last_loss(key),
         )
 
     def _close_rounds(self) -> None:

@@ -6,20 +6,20 @@ thread and deterministic algorithms. No argument is changed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from dimat.errors import NonFiniteParams
 from dimat.matching.activation import GroupMatch
-from dimat.merging import common_basis
+from dimat.merging import common_basis, gram
 from dimat.merging.mix import MergeInputs
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Layout, Params, first_non_finite, layout_of
-from dimat.parts import EvaluationSpec, MergeSpec, Method, ModelSpec, TrainSpec
+from dimat.parts import EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, TrainSpec
 from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
 from dimat.training import local
@@ -29,7 +29,7 @@ from dimat.training.seeding import torch_rng
 
 __all__ = [
     "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
-    "align", "evaluate", "layout", "merge", "prepare", "train",
+    "align", "evaluate", "gram_layout", "layout", "merge", "momentum_layout", "prepare", "train",
 ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ class StepContext:
         seed: of the run. round: 0 for prepare and align. rounds: of the pilot.
         site_index: place of the site in the pilot's list; all randomness and order come from it.
         site_name: used in messages only. num_sites: of the pilot.
-        model, evaluation: parts of the pilot's spec.
+        model, evaluation: parts of the pilot's spec. last_loss: see `Schedule.last_loss`.
         device: torch device of the computation; params always come back on the CPU.
         should_stop: asked often; when true the step ends with `Cancelled`.
         on_progress: told the share of the step that is done, 0..1.
@@ -63,6 +63,7 @@ class StepContext:
     num_sites: int
     model: ModelSpec
     evaluation: EvaluationSpec
+    last_loss: Loss = "cross_entropy"
     device: str = "cpu"
     should_stop: Callable[[], bool] = _never
     on_progress: Callable[[float], None] = _ignore
@@ -87,6 +88,8 @@ class StepResult:
         rejected: indices of neighbours whose model was not finite and was left out of this merge.
         train_loss: mean over the last epoch; None where nothing was trained.
         num_epochs: epochs trained in this step.
+        momentum: what the optimiser remembers; None unless a later round goes on with it.
+        gram: second moments of hidden features, see `merging.gram`; None unless the next merge needs them.
     """
 
     params: Params | None = None
@@ -95,11 +98,23 @@ class StepResult:
     rejected: tuple[int, ...] = ()
     train_loss: float | None = None
     num_epochs: int = 0
+    momentum: Params | None = None
+    gram: Params | None = None
 
 
 def layout(model: ModelSpec, rows: SiteRows) -> Layout:
     """Names, shapes and dtypes of the model's params: what `wire.codec.decode` checks against."""
     return layout_of(empty_model(model, rows.shape, rows.num_classes).state_dict())
+
+
+def momentum_layout(model: ModelSpec, rows: SiteRows) -> Layout:
+    """The same for what an optimiser remembers: one tensor for each trained parameter."""
+    return layout_of(dict(empty_model(model, rows.shape, rows.num_classes).named_parameters()))
+
+
+def gram_layout(model: ModelSpec, rows: SiteRows) -> Layout:
+    """The same for second moments."""
+    return gram.layout(*_hidden_readers(model, rows))
 
 
 def prepare(context: StepContext, rows: SiteRows, train: TrainSpec) -> StepResult:
@@ -114,9 +129,13 @@ def prepare(context: StepContext, rows: SiteRows, train: TrainSpec) -> StepResul
     model = empty_model(context.model, rows.shape, rows.num_classes)
     owner = "common" if train.init == "common" else context.site_index
     initial_params(model, torch_rng(context.seed, "init", owner))
-    how = _pass(train, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs))
-    loss = _train(context, rows, model, how, torch_rng(context.seed, "warm-up", context.site_index))
-    return StepResult(params=_finite(context, params_of(model)), train_loss=loss, num_epochs=how.epochs)
+    how = _pass(
+        rows, train, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs)
+    )
+    trained = _train(context, rows, model, how, torch_rng(context.seed, "warm-up", context.site_index))
+    return StepResult(
+        params=_finite(context, params_of(model)), train_loss=trained.loss, num_epochs=how.epochs
+    )
 
 
 def align(
@@ -125,10 +144,12 @@ def align(
     merge: MergeSpec,
     own: Params,
     parent: tuple[int, Params] | None,
+    tell_gram: bool = False,
 ) -> StepResult:
-    """The site's model in its parent's basis (`common_basis`); what it computes does not change.
+    """The site's model in its parent's basis; what it computes does not change.
 
     Args:
+        tell_gram: also the second moments that a merge of the next round needs.
         parent: index and aligned params of the parent in the spanning tree; None for its root,
             whose model stays as it is.
 
@@ -138,13 +159,14 @@ def align(
     """
     _finite(context, own)
     if parent is None:
-        return StepResult(params=dict(own))
+        return StepResult(params=dict(own), gram=_gram(context, rows, own, tell_gram))
     index, params = parent
     if first_non_finite(params):
-        return StepResult(params=dict(own), rejected=(index,))
+        return StepResult(params=dict(own), rejected=(index,), gram=_gram(context, rows, own, tell_gram))
     models, weights = {context.site_index: own, index: params}, {context.site_index: 1.0, index: 0.0}
     aligned, quality = common_basis.align(_inputs(context, rows, merge, models, weights), index)
-    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),))
+    moments = _gram(context, rows, aligned, tell_gram)
+    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),), gram=moments)
 
 
 def merge(
@@ -155,6 +177,7 @@ def merge(
     own: Params,
     neighbours: Mapping[int, Params],
     weights: Mapping[int, float],
+    grams: Mapping[int, Params] | None = None,
 ) -> StepResult:
     """Mixes the neighbours' models into the own one, re-estimates norm statistics, evaluates.
 
@@ -162,17 +185,23 @@ def merge(
         neighbours: params by site index. Decode them with `allow_non_finite`: a model that is not finite
             is left out here, its weight goes to the own model, and it is named in `rejected`.
         weights: the site's row of W by site index; must hold the own index and every neighbour.
+        grams: by site index, own and neighbours, for methods that merge by them.
 
     Raises:
         Cancelled. NonFiniteParams: the own model.
     """
     _finite(context, own)
-    rejected = tuple(j for j in sorted(neighbours) if first_non_finite(neighbours[j]))
+    grams = grams or {}
+    rejected = tuple(
+        j for j in sorted(neighbours) if first_non_finite(neighbours[j]) or first_non_finite(grams.get(j, {}))
+    )
     models = {j: params for j, params in neighbours.items() if j not in rejected}
     models[context.site_index] = own
     kept = {j: weights[j] for j in models}
     kept[context.site_index] += sum(weights[j] for j in rejected)
-    inputs = _inputs(context, rows, merge, models, kept)
+    inputs = replace(
+        _inputs(context, rows, merge, models, kept), grams={j: grams[j] for j in models if j in grams}
+    )
     merged = METHODS[method](inputs)
     context.on_progress(0.8)
     _stop_if_asked(context)
@@ -182,17 +211,25 @@ def merge(
     reset_statistics(model, _sample(here.train_x, len(here.train_x), rng))
     return StepResult(
         params=_finite(context, params_of(model)),
-        metrics=measure(model, here, _has_all_site(context)),
+        metrics=measure(model, here, _has_all_site(context), context.last_loss),
         matches=tuple(NeighbourMatch(j, merged.matches[j]) for j in sorted(merged.matches)),
         rejected=rejected,
     )
 
 
-def train(context: StepContext, rows: SiteRows, train: TrainSpec, own: Params) -> StepResult:
-    """Local epochs of one round, then evaluation.
+def train(
+    context: StepContext,
+    rows: SiteRows,
+    train: TrainSpec,
+    own: Params,
+    momentum: Params | None = None,
+    tell_gram: bool = False,
+) -> StepResult:
+    """Local epochs of one round, then evaluation. The learning rate of epoch e of E in round r of R is
+    `cosine(lr, (r - 1 + e / E) / R)`.
 
-    Every round starts a fresh optimiser, whether or not it merged. The learning rate of epoch e of E in
-    round r of R is `cosine(lr, (r - 1 + e / E) / R)`.
+    Args:
+        momentum: with which the optimiser goes on; None: it starts afresh. tell_gram: see `align`.
 
     Raises:
         Cancelled. NonFiniteParams: training diverged.
@@ -200,16 +237,22 @@ def train(context: StepContext, rows: SiteRows, train: TrainSpec, own: Params) -
     model = load(empty_model(context.model, rows.shape, rows.num_classes), own)
     start = context.round - 1
     how = _pass(
-        train, train.epochs, lambda e: local.cosine(train.lr, (start + e / train.epochs) / context.rounds)
+        rows,
+        train,
+        train.epochs,
+        lambda e: local.cosine(train.lr, (start + e / train.epochs) / context.rounds),
     )
-    loss = _train(
-        context, rows, model, how, torch_rng(context.seed, "train", context.site_index, context.round)
-    )
+    rng = torch_rng(context.seed, "train", context.site_index, context.round)
+    trained = _train(context, rows, model, how, rng, momentum)
+    params = _finite(context, params_of(model))
+    is_last = context.round == context.rounds
     return StepResult(
-        params=_finite(context, params_of(model)),
-        metrics=measure(model, rows.on(context.device), _has_all_site(context)),
-        train_loss=loss,
+        params=params,
+        metrics=measure(model, rows.on(context.device), _has_all_site(context), train.loss),
+        train_loss=trained.loss,
         num_epochs=how.epochs,
+        momentum=trained.momentum if train.keep_momentum and not is_last else None,
+        gram=_gram(context, rows, params, tell_gram),
     )
 
 
@@ -217,10 +260,12 @@ def evaluate(context: StepContext, rows: SiteRows, own: Params) -> StepResult:
     """Accuracies of the site's model as it is."""
     _stop_if_asked(context)
     model = load(empty_model(context.model, rows.shape, rows.num_classes), own).to(context.device)
-    return StepResult(metrics=measure(model, rows.on(context.device), _has_all_site(context)))
+    return StepResult(
+        metrics=measure(model, rows.on(context.device), _has_all_site(context), context.last_loss)
+    )
 
 
-def _pass(train: TrainSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
+def _pass(rows: SiteRows, train: TrainSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
     return local.Pass(
         epochs=epochs,
         lr_of=lr_of,
@@ -228,16 +273,36 @@ def _pass(train: TrainSpec, epochs: int, lr_of: Callable[[int], float]) -> local
         momentum=train.momentum,
         weight_decay=train.weight_decay,
         grad_clip=train.grad_clip,
+        log_prior_C=rows.log_prior() if train.loss == "balanced_softmax" else None,
     )
 
 
 def _train(
-    context: StepContext, rows: SiteRows, model: nn.Module, how: local.Pass, rng: torch.Generator
-) -> float | None:
+    context: StepContext,
+    rows: SiteRows,
+    model: nn.Module,
+    how: local.Pass,
+    rng: torch.Generator,
+    momentum: Params | None = None,
+) -> local.Trained:
     _stop_if_asked(context)
     here = rows.on(context.device)
     model.to(context.device)
-    return local.train(model, here.train_x, here.train_y, how, rng, context.should_stop, context.on_progress)
+    return local.train(
+        model, here.train_x, here.train_y, how, rng, context.should_stop, context.on_progress, momentum
+    )
+
+
+def _gram(context: StepContext, rows: SiteRows, params: Params, wanted: bool) -> Params | None:
+    if not wanted:
+        return None
+    model, layers = _hidden_readers(context.model, rows)
+    return gram.gram(load(model, params).to(context.device), layers, rows.train_x.to(context.device))
+
+
+def _hidden_readers(spec: ModelSpec, rows: SiteRows) -> tuple[nn.Module, tuple[str, ...]]:
+    model = empty_model(spec, rows.shape, rows.num_classes)
+    return model, gram.layers_of(model, discover(model, rows.shape))
 
 
 def _inputs(

@@ -103,16 +103,21 @@ class Execution:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
         bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
         result = steps.run(bench)
-        ref = store.put(encode(result.params)) if result.params is not None else None
+        model, momentum, gram = (
+            None if made is None else store.put(encode(made))
+            for made in (result.params, result.momentum, result.gram)
+        )
         is_prepare = self.message.kind == "prepare"
         metrics = result.metrics
         return StepFinished(
-            artifact=ref,
+            artifact=model,
+            momentum=momentum,
+            gram=gram,
             accuracies=metrics and Accuracies(
                 own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
             ),
             exchanges=tuple(exchanges),
-            uploaded_bytes=ref.num_bytes if ref else 0,
+            uploaded_bytes=sum(ref.num_bytes for ref in (model, momentum, gram) if ref is not None),
             seconds=self._seconds(),
             cpu_s=time.process_time() - cpu_began,
             device=device,
@@ -141,6 +146,7 @@ class Execution:
             num_sites=where.num_sites,
             model=message.model,
             evaluation=where.evaluation,
+            last_loss=getattr(message, "last_loss", "cross_entropy"),
             device=device,
             should_stop=self._cancelled.is_set,
             on_progress=self._advance,

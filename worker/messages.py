@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dimat.parts import DataSpec, EvaluationSpec, MergeSpec, Method, ModelSpec, TrainSpec
+from dimat.parts import DataSpec, EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, TrainSpec
 from dimat.spec import SiteSpec
 
 Params = dict[str, str | int | float | bool | None]
@@ -69,23 +69,31 @@ class AlignMessage(_Step):
     own: ArtifactRef
     parent: "NeighbourRef | None"
     merge: MergeSpec
+    tell_gram: bool = False
+    """Also make the second moments that the next merge needs."""
 
 
 class NeighbourRef(Wire):
-    """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`)."""
+    """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`); `gram`: the second moments to
+    fetch with it, for methods that merge by them."""
 
     index: int
     name: str
     artifact: ArtifactRef
     weight: float
+    gram: ArtifactRef | None = None
 
 
 class MergeMessage(_Step):
+    """`last_loss`: with which the models were trained (`Schedule.last_loss`)."""
+
     kind: Literal["merge"] = "merge"
     round: int
     method: Method
     merge: MergeSpec
     own: ArtifactRef
+    own_gram: ArtifactRef | None = None
+    last_loss: Loss = "cross_entropy"
     own_weight: float
     neighbours: tuple[NeighbourRef, ...]
 
@@ -96,12 +104,16 @@ class TrainMessage(_Step):
     rounds: int
     train: TrainSpec
     own: ArtifactRef
+    momentum: ArtifactRef | None = None
+    """What the optimiser of the round before left; None: it starts afresh."""
+    tell_gram: bool = False
 
 
 class EvaluateMessage(_Step):
     kind: Literal["evaluate"] = "evaluate"
     round: int
     own: ArtifactRef
+    last_loss: Loss = "cross_entropy"
 
 
 StepMessage = Annotated[
@@ -122,8 +134,11 @@ class Accuracies(Wire):
     validation: float | None
 
 
+Purpose = Literal["align", "merge", "gram"]
+
+
 class ExchangeReport(Wire):
-    """One model fetched over one link, whatever came of it.
+    """One artifact fetched over one link, whatever came of it: a model (`align`, `merge`) or second moments (`gram`).
 
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
@@ -131,7 +146,7 @@ class ExchangeReport(Wire):
 
     from_index: int
     to_index: int
-    purpose: Literal["align", "merge"]
+    purpose: Purpose
     num_bytes: int
     seconds: float
     matched_correlation: float | None = None
@@ -168,6 +183,8 @@ class StepFinished(_StepReport):
     kind: Literal["finished"] = "finished"
     artifact: ArtifactRef | None
     """What the step made; None for `evaluate` (it makes no model)."""
+    momentum: ArtifactRef | None = None
+    gram: ArtifactRef | None = None
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     uploaded_bytes: int

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator import repository
 from backend.coordinator.memory import Plans
-from backend.coordinator.plans import Artifacts, StepId
+from backend.coordinator.plans import Artifacts, Made, StepId
 from backend.db.tables import RunRow, StepRow
 from dimat.schedule import StepKey
 from worker.messages import ArtifactRef, StepMessage
@@ -86,8 +86,9 @@ class Dispatch:
 
 def _artifacts(rows: Sequence[StepRow]) -> Artifacts:
     return {
-        StepKey(row.round, row.kind, row.site_index): ArtifactRef(  # type: ignore[arg-type]
-            sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0
+        StepKey(row.round, row.kind, row.site_index): Made(  # type: ignore[arg-type]
+            ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0),
+            **{name: ArtifactRef.model_validate(ref) for name, ref in (row.extras or {}).items()},
         )
         for row in rows
         if row.artifact_sha256 is not None

@@ -114,13 +114,15 @@ class Ingest:
         step.reason = None
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
-            if session.get(ArtifactRow, report.artifact.sha256) is None:
+        extras = {"momentum": report.momentum, "gram": report.gram}
+        step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
+        for ref in (report.artifact, *extras.values()):
+            if ref is not None and session.get(ArtifactRow, ref.sha256) is None:
                 session.add(
                     ArtifactRow(
-                        sha256=report.artifact.sha256, num_bytes=report.artifact.num_bytes,
-                        step_id=step.id, site_name=step.site_name,
+                        sha256=ref.sha256, num_bytes=ref.num_bytes, step_id=step.id, site_name=step.site_name
                     )
-                )  # fmt: skip
+                )
         if report.accuracies is not None and step.run_id is not None and step.kind in PHASES:
             session.add(
                 MetricRow(
@@ -215,6 +217,8 @@ def _book(
     for exchange in exchanges:
         # The id says what happened, so that a doubled report finds its row.
         name = f"{step.id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
+        if exchange.purpose == "gram":  # comes beside the model of the same site
+            name += "/gram"
         id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
         if session.get(ExchangeRow, id) is not None:
             continue

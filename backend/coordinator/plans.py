@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.parts import TopologySpec
+from dimat.parts import GRAM_METHODS, TopologySpec
 from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -25,7 +25,17 @@ from worker.messages import (
     TrainMessage,
 )
 
-Artifacts = dict[StepKey, ArtifactRef]
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a step left in the store: the model, and beside it what a later step may need."""
+
+    model: ArtifactRef
+    momentum: ArtifactRef | None = None
+    gram: ArtifactRef | None = None
+
+
+Artifacts = dict[StepKey, Made]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +72,53 @@ class RunPlan:
         if key.kind == "prepare":
             return PrepareMessage(train=self.spec.train, **about)
         own_key, *other_keys = self.schedule.inputs(key)
-        own, plan = artifacts[own_key], self.schedule.plan_of(max(key.round, 1))
+        own, plan = artifacts[own_key].model, self.schedule.plan_of(max(key.round, 1))
+        about_gram = {"tell_gram": self.schedule.tells_gram(key)}
         match key.kind:
             case "evaluate":
-                return EvaluateMessage(round=key.round, own=own, **about)
+                return EvaluateMessage(
+                    round=key.round, own=own, last_loss=self.schedule.last_loss(key), **about
+                )
             case "train":
+                before = self.schedule.momentum_of(key)
                 return TrainMessage(
-                    round=key.round, rounds=self.spec.rounds, train=plan.train, own=own, **about
+                    round=key.round,
+                    rounds=self.spec.rounds,
+                    train=plan.train,
+                    own=own,
+                    momentum=artifacts[before].momentum if before is not None else None,
+                    **about_gram,
+                    **about,
                 )
             case "align":
                 parents = [self._neighbour(other, artifacts, 0.0) for other in other_keys]
                 return AlignMessage(
-                    own=own, parent=parents[0] if parents else None, merge=plan.merge, **about
+                    own=own, parent=parents[0] if parents else None, merge=plan.merge, **about_gram, **about
                 )
             case "merge":
                 row = self._row(plan, key.site)
+                by_gram = plan.method in GRAM_METHODS
                 return MergeMessage(
                     round=key.round,
                     method=plan.method,
                     merge=plan.merge,
                     own=own,
                     own_weight=float(row[key.site]),
+                    own_gram=artifacts[own_key].gram if by_gram else None,
+                    last_loss=self.schedule.last_loss(key),
                     neighbours=tuple(
-                        self._neighbour(other, artifacts, float(row[other.site])) for other in other_keys
+                        self._neighbour(other, artifacts, float(row[other.site]), by_gram)
+                        for other in other_keys
                     ),
                     **about,
                 )
 
-    def _neighbour(self, key: StepKey, artifacts: Artifacts, weight: float) -> NeighbourRef:
-        name = self.spec.site_names[key.site]
-        return NeighbourRef(index=key.site, name=name, artifact=artifacts[key], weight=weight)
+    def _neighbour(
+        self, key: StepKey, artifacts: Artifacts, weight: float, by_gram: bool = False
+    ) -> NeighbourRef:
+        made, name = artifacts[key], self.spec.site_names[key.site]
+        gram = made.gram if by_gram else None
+        return NeighbourRef(index=key.site, name=name, artifact=made.model, weight=weight, gram=gram)
 
     def _context(self, site: int, fingerprint: str | None) -> SiteContext:
         return SiteContext(

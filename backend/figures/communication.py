@@ -10,8 +10,9 @@ from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.numbers import byte_unit, num_bytes
 
 # Purposes of an exchange in the order in which they happen; wasted bytes are a kind of their own.
-KINDS = ("align", "merge", "wasted")
-_PATTERNS = {"align": "/", "merge": "", "wasted": "x"}
+KINDS = ("align", "merge", "gram", "wasted")
+_PATTERNS = {"align": "/", "merge": "", "gram": ".", "wasted": "x"}
+_COLOURS = {"align": 4, "merge": 0, "gram": 2, "wasted": 7}  # places in the palette
 Totals = dict[str, int]
 # The names of the sites beside and under the map take the rest.
 MAP_WIDTH, MAP_HEIGHT = [0.27, 1.0], [0.0, 0.36]
@@ -149,8 +150,7 @@ def _cumulated(counts: list[int]) -> list[int]:
 
 
 def _bar_marker(look: Look, kind: str) -> dict[str, Any]:
-    index = KINDS.index(kind)
-    colour = palette.series((4, 0, 7)[index], look.theme)
+    colour = palette.series(_COLOURS[kind], look.theme)
     return {"color": colour, "pattern": {"shape": _PATTERNS[kind], "solidity": 0.35}}
 
 

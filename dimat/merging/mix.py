@@ -1,7 +1,7 @@
 """What every merge method starts from and ends with: models and weights in, a weighted mean out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ class MergeInputs:
         site: index of the own site. models: params by site index, own and neighbours, all finite.
         weights: by site index, >= 0, sum 1, for the same sites as `models`.
         probe: (rows, ...) own training rows on which units are compared. guard: see `best_assignment`.
+        grams: by site index what `gram` made of that site's model and rows, for the same sites as `models`;
+            empty for methods that need none.
     """
 
     model: nn.Module
@@ -30,6 +32,7 @@ class MergeInputs:
     weights: Mapping[int, float]
     probe: Tensor
     guard: float
+    grams: Mapping[int, Params] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

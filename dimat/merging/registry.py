@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dimat.merging import common_basis, dimat, dimat_guarded, local_only, plain_average
+from dimat.merging import common_basis, dimat, dimat_guarded, local_only, plain_average, regmean
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.parts import Method
 
@@ -12,4 +12,5 @@ METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
     "dimat": dimat.merge,
     "dimat_guarded": dimat_guarded.merge,
     "common_basis": common_basis.merge,
+    "regmean": regmean.merge,
 }

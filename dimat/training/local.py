@@ -1,7 +1,5 @@
-"""Training a model on a site's own rows.
-
-A fresh optimiser in every call: momentum is not carried from round to round, for any method alike.
-"""
+"""Training a model on a site's own rows. What an optimiser remembers goes in and comes out, so that a caller may carry it
+from round to round."""
 
 import math
 from collections.abc import Callable
@@ -10,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from dimat.params import Params
 
 FINAL_FRACTION = 0.1
 
@@ -33,6 +33,17 @@ class Pass:
     momentum: float
     weight_decay: float
     grad_clip: float
+    log_prior_C: Tensor | None = None
+    """Added to the logits in the loss (balanced softmax), on the CPU; None: plain cross-entropy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a call of `train` tells: the mean loss of the last epoch (None without an epoch), and the optimiser's momentum
+    by parameter name, on the CPU (empty without an epoch or without momentum)."""
+
+    loss: float | None
+    momentum: Params
 
 
 def cosine(start: float, progress: float) -> float:
@@ -48,11 +59,13 @@ def train(
     rng: torch.Generator,
     should_stop: Callable[[], bool],
     on_progress: Callable[[float], None],
-) -> float | None:
-    """Trains `model` in place; the mean loss of the last epoch, None without an epoch.
+    momentum: Params | None = None,
+) -> Trained:
+    """Trains `model` in place.
 
     Args:
         x: (rows, ...) float32. y: (rows,) int64. rng: orders the rows of each epoch.
+        momentum: what an earlier call left, for the same architecture; None: a fresh optimiser.
         should_stop: asked before every batch. on_progress: told the share done, 0..1, after every batch.
 
     Raises:
@@ -63,7 +76,11 @@ def train(
     optimiser = torch.optim.SGD(
         model.parameters(), lr=0.0, momentum=how.momentum, weight_decay=how.weight_decay
     )
-    params = list(model.parameters())
+    named = dict(model.named_parameters())
+    for name, buffer in (momentum or {}).items():
+        optimiser.state[named[name]]["momentum_buffer"] = buffer.to(x.device, copy=True)
+    params = list(named.values())
+    offset_C = None if how.log_prior_C is None else how.log_prior_C.to(x.device)
     batches_of = _batch_starts(len(x), how.batch_size)
     mean_loss = None
     for epoch in range(how.epochs):
@@ -76,14 +93,20 @@ def train(
                 raise Cancelled
             rows = order[start : start + how.batch_size]
             optimiser.zero_grad()
-            loss = functional.cross_entropy(model(x[rows]), y[rows])
+            logits = model(x[rows])
+            loss = functional.cross_entropy(logits if offset_C is None else logits + offset_C, y[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(params, how.grad_clip)
             optimiser.step()
             total += loss.detach()
             on_progress((epoch + (number + 1) / len(batches_of)) / how.epochs)
         mean_loss = float(total) / len(batches_of)
-    return mean_loss
+    left = {
+        name: optimiser.state[param]["momentum_buffer"].cpu()
+        for name, param in named.items()
+        if optimiser.state[param].get("momentum_buffer") is not None
+    }
+    return Trained(mean_loss, left)
 
 
 def _batch_starts(num_rows: int, batch_size: int) -> list[int]:

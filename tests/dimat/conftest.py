@@ -38,7 +38,14 @@ def make_spec() -> Callable[..., PilotSpec]:
             "merge": {"probe": {"rows": 40}},
             "arms": [
                 {"name": method, "method": method}
-                for method in ("local_only", "plain_average", "dimat", "dimat_guarded", "common_basis")
+                for method in (
+                    "local_only",
+                    "plain_average",
+                    "dimat",
+                    "dimat_guarded",
+                    "common_basis",
+                    "regmean",
+                )
             ],
         }
         return PilotSpec.model_validate({**content, **changes})

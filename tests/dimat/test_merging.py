@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from dimat.merging import gram
 from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
-from dimat.models.registry import empty_model, initial_params
+from dimat.models.registry import empty_model, initial_params, load
 from dimat.params import Params
 from dimat.parts import CnnSpec, Method, MlpSpec, ModelSpec
 from dimat.permutation import apply
@@ -21,7 +22,10 @@ MLP = MlpSpec(hidden=(12, 8))
 def inputs(rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = MLP) -> MergeInputs:
     model = empty_model(architecture, rows.shape, rows.num_classes)
     weights = {j: 1 / len(models) for j in models}
-    return MergeInputs(model, discover(model, rows.shape), min(models), models, weights, rows.train_x, 0.2)
+    spec = discover(model, rows.shape)
+    layers = gram.layers_of(model, spec)
+    grams = {j: gram.gram(load(model, params), layers, rows.train_x) for j, params in models.items()}
+    return MergeInputs(model, spec, min(models), models, weights, rows.train_x, 0.2, grams)
 
 
 def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:

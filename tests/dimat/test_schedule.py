@@ -13,7 +13,7 @@ from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 
 MakeSpec = Callable[..., PilotSpec]
-METHODS = ["local_only", "plain_average", "dimat", "common_basis"]
+METHODS = ["local_only", "plain_average", "dimat", "common_basis", "regmean"]
 
 
 def prepared(schedule: Schedule) -> set[StepKey]:

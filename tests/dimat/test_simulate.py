@@ -53,7 +53,7 @@ def test_result_has_the_agreed_shape(result: dict[str, Any], make_spec: MakeSpec
     assert result["pilot"] == {
         "name": "small", "spec_sha256": spec_sha256(spec), "sites": names, "rounds": 2,
     }  # fmt: skip
-    assert len(result["runs"]) == 10
+    assert len(result["runs"]) == 12
     for run in result["runs"]:
         assert (run["state"], run["reason"]) == (
             "completed",
@@ -90,6 +90,11 @@ def test_bytes_are_those_of_the_models_over_links(result: dict[str, Any]) -> Non
     # A ring of 4: 2 neighbours each, 2 rounds; aligning fetches one model for each site but the root.
     assert runs["dimat"]["bytes_exchanged"] == 4 * 2 * 2 * model
     assert runs["common_basis"]["bytes_exchanged"] == (4 * 2 * 2 + 3) * model
+    # Second moments of the two layers that read hidden units: 13 and 9 inputs with the bias's one, float32.
+    grams = runs["regmean"]["bytes_uploaded"] - 4 * (2 * 2 + 1) * model
+    assert grams % (4 * 2) == 0  # made before each of 2 merges
+    assert 0 < grams // (4 * 2) - 4 * (13 * 13 + 9 * 9) < 400  # and the names of the tensors
+    assert runs["regmean"]["bytes_exchanged"] == runs["common_basis"]["bytes_exchanged"] + grams * 2
     assert runs["dimat"]["bytes_uploaded"] == 4 * 2 * 2 * model
     assert runs["common_basis"]["bytes_uploaded"] == 4 * (2 * 2 + 1) * model
 
@@ -98,7 +103,7 @@ def test_busy_time_is_that_of_the_steps(result: dict[str, Any]) -> None:
     runs = {run["method"]: run for run in result["runs"] if run["seed"] == 2}
     assert runs["local_only"]["busy_s"] == 4 * (1 + 2)
     assert runs["dimat"]["busy_s"] == 4 * (1 + 2 * 2)
-    assert runs["common_basis"]["busy_s"] == 4 * (2 + 2 * 2)
+    assert runs["common_basis"]["busy_s"] == runs["regmean"]["busy_s"] == 4 * (2 + 2 * 2)
 
 
 def test_pilot_without_shared_rows_has_no_all_site_values(make_spec: MakeSpec, rows_of: RowsOf) -> None:
@@ -133,3 +138,29 @@ def test_run_that_diverges_ends_with_its_reason_and_the_others_go_on(
     assert wild["final_artifacts"] == {}
     assert [item["round"] for item in wild["rounds"]] == [0]
     assert calm["state"] == "completed"
+
+
+def test_what_an_optimiser_remembers_is_kept_only_where_asked_for(
+    make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    arms = [
+        {"name": "afresh", "method": "plain_average"},
+        {"name": "kept", "method": "plain_average", "train": {"keep_momentum": True}},
+    ]
+    spec = make_spec(arms=arms, rounds=2)
+    afresh, kept = as_json(simulate(spec, rows_of, ticks()))["runs"]
+    assert afresh["rounds"][1] == kept["rounds"][1]  # the first round starts afresh in either case
+    assert afresh["final_artifacts"] != kept["final_artifacts"]
+    assert kept["bytes_exchanged"] == afresh["bytes_exchanged"]  # it does not leave the site
+    assert kept["bytes_uploaded"] > afresh["bytes_uploaded"]
+
+
+def test_start_state_is_judged_by_the_loss_it_was_trained_with(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    arms = [
+        {"name": "plain", "method": "plain_average"},
+        {"name": "balanced", "method": "plain_average", "train": {"loss": "balanced_softmax"}},
+    ]
+    plain, balanced = as_json(simulate(make_spec(arms=arms, rounds=1), rows_of, ticks()))["runs"]
+    assert plain["rounds"][0] == balanced["rounds"][0]
+    assert plain["rounds"][1]["after_merge"] == balanced["rounds"][1]["after_merge"]
+    assert plain["final_artifacts"] != balanced["final_artifacts"]

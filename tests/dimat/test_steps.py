@@ -1,19 +1,24 @@
 """Each step by itself."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from dimat import steps
 from dimat.errors import ModelMismatch, NonFiniteParams
+from dimat.models.registry import empty_model, load, params_of
 from dimat.params import Params
 from dimat.parts import CnnSpec, EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
+from dimat.training import local
 from dimat.training.evaluate import reweighted
 from dimat.training.local import cosine
+from dimat.training.seeding import torch_rng
 
 MakeContext = Callable[..., StepContext]
 Rows = tuple[SiteRows, ...]
@@ -180,3 +185,107 @@ def test_convolutions_merge_better_with_statistics_of_the_merged_model(
 def test_rows_that_the_model_cannot_take_are_named(site_rows: Rows, make_context: MakeContext) -> None:
     with pytest.raises(ModelMismatch, match=r"'cnn' needs images .* \(16,\)"):
         steps.prepare(make_context(model=CnnSpec()), site_rows[0], TRAIN)
+
+
+def test_momentum_that_is_handed_on_makes_two_trainings_one(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    rows, own = site_rows[0], start(site_rows, make_context)
+
+    def model() -> nn.Module:
+        return load(empty_model(make_context().model, rows.shape, rows.num_classes), own)
+
+    def trained(
+        model: nn.Module, epochs: int, rng: torch.Generator, momentum: Params | None = None
+    ) -> local.Trained:
+        how = local.Pass(epochs, lambda _: 0.05, 16, 0.9, 5e-4, 2.0)
+        return local.train(
+            model, rows.train_x, rows.train_y, how, rng, lambda: False, lambda _: None, momentum
+        )
+
+    at_once, in_two, forgetful = model(), model(), model()
+    trained(at_once, 2, torch_rng(1, "t"))
+    rng = torch_rng(1, "t")
+    trained(in_two, 1, rng, trained(in_two, 1, rng).momentum)
+    rng = torch_rng(1, "t")
+    trained(forgetful, 1, rng)
+    trained(forgetful, 1, rng)
+    assert same(params_of(at_once), params_of(in_two))
+    assert not same(params_of(at_once), params_of(forgetful))
+
+
+def test_momentum_is_kept_for_the_next_round_only_where_there_is_one(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own, keeping = start(site_rows, make_context), TrainSpec(keep_momentum=True)
+    first = steps.train(make_context(round=1, rounds=2), site_rows[0], keeping, own).momentum
+    assert first is not None
+    assert {name: tuple(t.shape) for name, t in first.items()} == {
+        name: shape for name, (shape, _) in steps.momentum_layout(make_context().model, site_rows[0]).items()
+    }
+    assert steps.train(make_context(round=2, rounds=2), site_rows[0], keeping, own).momentum is None
+    assert steps.train(make_context(round=1, rounds=2), site_rows[0], TrainSpec(), own).momentum is None
+
+
+def test_balanced_softmax_is_blind_to_the_class_mix_that_training_sees(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    """Without features that tell classes apart only the mix is left to learn: cross-entropy learns it, balanced softmax not."""
+    rows = site_rows[0]
+    blind = replace(rows, train_x=torch.zeros_like(rows.train_x))
+
+    def logits(loss: str) -> torch.Tensor:
+        train = TrainSpec.model_validate({"epochs": 60, "lr": 0.1, "weight_decay": 0.0, "loss": loss})
+        own = start(site_rows, make_context, train=TrainSpec(warmup_epochs=0))
+        params = steps.train(make_context(rounds=1), blind, train, own).params
+        assert params is not None
+        model = load(empty_model(make_context().model, rows.shape, rows.num_classes), params)
+        return model(blind.train_x[:1])[0].detach()  # type: ignore[no-any-return]
+
+    prior = rows.log_prior()
+    plain, balanced = logits("cross_entropy"), logits("balanced_softmax")
+    assert torch.corrcoef(torch.stack([plain, prior]))[0, 1] > 0.95
+    assert plain.std() > 1
+    assert balanced.std() < plain.std() / 3
+
+
+def test_a_site_adds_its_own_mix_to_a_balanced_model_for_its_own_cases(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own = start(site_rows, make_context)
+    plain = steps.evaluate(make_context(), site_rows[0], own).metrics
+    balanced = steps.evaluate(make_context(last_loss="balanced_softmax"), site_rows[0], own).metrics
+    assert plain is not None
+    assert balanced is not None
+    assert balanced.all_site == plain.all_site
+    assert balanced.own_site != plain.own_site
+
+
+def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    models = [start(site_rows, make_context, site) for site in (0, 1, 2)]
+    grams = {}
+    for j, params in enumerate(models):
+        made = steps.align(
+            make_context(round=0, site_index=j), site_rows[j], MERGE, params, None, tell_gram=True
+        ).gram
+        assert made is not None
+        grams[j] = made
+    grams[2] = {name: torch.full_like(t, torch.inf) for name, t in grams[2].items()}
+    weights = {0: 0.2, 1: 0.3, 2: 0.5}
+    merged = steps.merge(
+        make_context(),
+        site_rows[0],
+        MERGE,
+        "regmean",
+        models[0],
+        {1: models[1], 2: models[2]},
+        weights,
+        grams,
+    )
+    without = steps.merge(
+        make_context(), site_rows[0], MERGE, "regmean", models[0], {1: models[1]}, {0: 0.7, 1: 0.3}, grams
+    )
+    assert merged.rejected == (2,)
+    assert same(merged.params, without.params)

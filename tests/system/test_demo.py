@@ -29,7 +29,7 @@ def test_demo_twice_gives_the_artifacts_of_simulate(tmp_path: Path) -> None:
     first = result_of(*demo, file=tmp_path / "1.json")
     again = result_of(*demo, file=tmp_path / "2.json")
 
-    assert len(final_artifacts(simulated)) == 4
+    assert len(final_artifacts(simulated)) == 5
     assert all(len(models) == 8 for models in final_artifacts(simulated).values())
     assert final_artifacts(first) == final_artifacts(simulated)
     assert final_artifacts(again) == final_artifacts(simulated)

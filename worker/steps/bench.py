@@ -10,7 +10,7 @@ from dimat.rows import SiteRows
 from dimat.steps import NeighbourMatch, StepContext
 from dimat.wire.codec import decode
 from worker.artifacts import ArtifactStore
-from worker.messages import ArtifactRef, ExchangeReport, NeighbourRef, StepMessage
+from worker.messages import ArtifactRef, ExchangeReport, MergeMessage, NeighbourRef, Purpose, StepMessage
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Bench:
     """One step's place of work.
 
     Attributes:
-        exchanges: models fetched over links so far; also booked when the step fails afterwards.
+        exchanges: what was fetched over links so far; also booked when the step fails afterwards.
     """
 
     message: StepMessage
@@ -35,24 +35,51 @@ class Bench:
         """The site's own model: no exchange. Raises: StoreUnavailable, ArtifactInvalid."""
         return decode(self.store.get(ref), self.layout)
 
+    def momentum(self, ref: ArtifactRef | None) -> Params | None:
+        """What the site's own optimiser left. Raises: StoreUnavailable, ArtifactInvalid."""
+        if ref is None:
+            return None
+        return decode(self.store.get(ref), steps.momentum_layout(self.message.model, self.rows))
+
+    def grams(self, message: MergeMessage) -> dict[int, Params]:
+        """Second moments by site index, own and neighbours; empty where the method needs none.
+
+        Raises: StoreUnavailable, ArtifactInvalid.
+        """
+        if message.own_gram is None:
+            return {}
+        expected = steps.gram_layout(message.model, self.rows)
+        found = {self.context.site_index: decode(self.store.get(message.own_gram), expected)}
+        for ref in message.neighbours:
+            if ref.gram is not None:
+                content = self._fetch(ref.index, ref.gram, "gram")
+                found[ref.index] = decode(content, expected, allow_non_finite=True)
+        return found
+
     def neighbour(self, ref: NeighbourRef) -> Params:
-        """A neighbour's model; this fetch is the exchange, measured here.
+        """A neighbour's model.
 
         It may hold values that are not finite: whoever uses it rejects it and says so.
         Raises: StoreUnavailable, ArtifactInvalid.
         """
+        purpose: Purpose = "align" if self.message.kind == "align" else "merge"
+        content = self._fetch(ref.index, ref.artifact, purpose)
+        return decode(content, self.layout, allow_non_finite=True)
+
+    def _fetch(self, from_index: int, artifact: ArtifactRef, purpose: Purpose) -> bytes:
+        """Over a link: this is an exchange, measured here."""
         began = time.perf_counter()
-        content = self.store.get(ref.artifact)
+        content = self.store.get(artifact)
         self.exchanges.append(
             ExchangeReport(
-                from_index=ref.index,
+                from_index=from_index,
                 to_index=self.context.site_index,
-                purpose="align" if self.message.kind == "align" else "merge",
+                purpose=purpose,
                 num_bytes=len(content),
                 seconds=time.perf_counter() - began,
             )
         )
-        return decode(content, self.layout, allow_non_finite=True)
+        return content
 
     def book(self, result: steps.StepResult) -> None:
         """Notes with each exchange how well the model matched, or that it was not used."""
@@ -60,7 +87,7 @@ class Bench:
         self.exchanges[:] = [
             exchange.model_copy(
                 update={
-                    **_quality(matches.get(exchange.from_index)),
+                    **_quality(matches.get(exchange.from_index) if exchange.purpose != "gram" else None),
                     "rejected": "non_finite_params" if exchange.from_index in result.rejected else None,
                 }
             )

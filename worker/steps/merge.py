@@ -11,4 +11,7 @@ def run(bench: Bench, message: MergeMessage) -> StepResult:
     neighbours = {ref.index: bench.neighbour(ref) for ref in message.neighbours}
     weights = {ref.index: ref.weight for ref in message.neighbours}
     weights[bench.context.site_index] = message.own_weight
-    return steps.merge(bench.context, bench.rows, message.merge, message.method, own, neighbours, weights)
+    grams = bench.grams(message)
+    return steps.merge(
+        bench.context, bench.rows, message.merge, message.method, own, neighbours, weights, grams
+    )

@@ -7,4 +7,5 @@ from worker.steps.bench import Bench
 
 
 def run(bench: Bench, message: TrainMessage) -> StepResult:
-    return steps.train(bench.context, bench.rows, message.train, bench.own(message.own))
+    own, momentum = bench.own(message.own), bench.momentum(message.momentum)
+    return steps.train(bench.context, bench.rows, message.train, own, momentum, message.tell_gram)

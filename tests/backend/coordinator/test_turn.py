@@ -18,12 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from backend.coordinator.lock import LockLost
 from backend.coordinator.turn import BATCH, STARTS
 from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow, SiteRow, StepRow
+from dimat.parts import TrainSpec
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
-from worker.messages import StepBeat, StepMessage
+from worker.messages import MergeMessage, StepBeat, StepMessage, TrainMessage
 
-ARMS = ("local_only", "dimat", "common_basis")
+ARMS = ("local_only", "dimat", "common_basis", "regmean")
 
 
 @pytest.fixture
@@ -54,7 +55,12 @@ def assert_every_step_was_done_once(stage: Stage, pilot: PilotSpec, arm: str) ->
     with stage.database.read() as session:
         metrics = session.scalars(select(MetricRow).where(MetricRow.run_id == run_id)).all()
     assert len(metrics) == sum(key.kind != "align" for key in keys)
-    links = {"local_only": 0, "dimat": 4 * pilot.rounds, "common_basis": 2 + 4 * pilot.rounds}
+    links = {
+        "local_only": 0,
+        "dimat": 4 * pilot.rounds,
+        "common_basis": 2 + 4 * pilot.rounds,
+        "regmean": 2 + 8 * pilot.rounds,
+    }
     assert run.bytes_exchanged == links[arm] * MODEL_BYTES
     assert run.bytes_wasted == 0
 
@@ -437,3 +443,39 @@ def test_whoever_lost_the_lock_sends_nothing_and_changes_nothing_it_had_not_chan
     assert stage.waiting() == []
     assert stage.run("p/dimat").state == ("running" if lost_when_asked == 3 else "queued")
     stage.close()
+
+
+def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None:
+    """Second moments of the own and the neighbours' models before a merge, and what the own optimiser left."""
+    changes = {"train": {**spec().train.model_dump(), "keep_momentum": True}}
+    stage.launch(
+        spec(arms=("regmean",)).model_copy(update={"train": TrainSpec.model_validate(changes["train"])})
+    )
+    sent: list[StepMessage] = []
+    for _ in range(200):
+        stage.turn()
+        messages = stage.waiting()
+        if not messages and sent:
+            break
+        for message in messages:
+            sent.append(stage.take(message))
+            stage.finish(message, stage.begin(message))
+    extras = {
+        (step.kind, step.round, step.site_index): step.extras or {} for step in stage.steps("p/regmean")
+    }
+    merges = [message for message in sent if isinstance(message, MergeMessage)]
+    assert len(merges) == 2 * len(SITES)
+    for message in merges:
+        before = ("align", 0) if message.round == 1 else ("train", message.round - 1)
+        assert message.own_gram is not None
+        assert message.own_gram.model_dump() == extras[*before, message.context.index]["gram"]
+        for ref in message.neighbours:
+            assert ref.gram is not None
+            assert ref.gram.model_dump() == extras[*before, ref.index]["gram"]
+    for message in sent:
+        if isinstance(message, TrainMessage):
+            left = extras["train", 1, message.context.index]["momentum"]
+            assert (message.momentum and message.momentum.model_dump()) == (
+                left if message.round == 2 else None
+            )
+    assert "momentum" not in extras["train", 2, 0]  # no round follows

@@ -20,7 +20,13 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
 
 def test_demo_is_a_valid_pilot_with_marked_example_money() -> None:
     spec, assumptions = read_pilot(DEMO)
-    assert [arm.name for arm in spec.arms] == ["local_only", "plain_average", "dimat", "common_basis"]
+    assert [arm.name for arm in spec.arms] == [
+        "local_only",
+        "plain_average",
+        "dimat",
+        "common_basis",
+        "regmean",
+    ]
     assert [site.name for site in spec.sites] == [f"site-{i:02}" for i in range(1, 9)]
     assert all(site.display_name for site in spec.sites)
     assert (spec.rounds, spec.seeds) == (8, (1,))

@@ -81,7 +81,7 @@ export function freshDraft(): PilotDraft {
     rounds: 8,
     epochs: 1,
     seeds: '1',
-    arms: (['local_only', 'plain_average', 'dimat', 'common_basis'] as const).map((method) => ({
+    arms: (['local_only', 'plain_average', 'dimat', 'common_basis', 'regmean'] as const).map((method) => ({
       key: method,
       name: method,
       method,
