@@ -10,6 +10,7 @@ from dimat.spec import SiteSpec
 from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution
 from worker.messages import (
+    ArtifactRef,
     PrepareMessage,
     Report,
     SiteContext,

@@ -756,7 +756,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis";
+            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis" | "regmean";
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
@@ -1025,7 +1025,7 @@ export interface components {
              * Purpose
              * @enum {string}
              */
-            purpose: "align" | "merge";
+            purpose: "align" | "merge" | "gram";
             /**
              * Result
              * @enum {string}
@@ -1413,7 +1413,9 @@ export interface components {
              *       "batch_size": 32,
              *       "momentum": 0.9,
              *       "weight_decay": 0.0005,
-             *       "grad_clip": 2
+             *       "grad_clip": 2,
+             *       "loss": "cross_entropy",
+             *       "keep_momentum": false
              *     }
              */
             train?: components["schemas"]["TrainSpec"];
@@ -2193,13 +2195,19 @@ export interface components {
             weight_decay?: number | null;
             /** Grad Clip */
             grad_clip?: number | null;
+            /** Loss */
+            loss?: ("cross_entropy" | "balanced_softmax") | null;
+            /** Keep Momentum */
+            keep_momentum?: boolean | null;
         };
         /**
          * TrainSpec
          * @description SGD with momentum. Learning rates fall by a cosine to a tenth of their start.
          *
          *     `warmup_*` is the training alone before round 0; `epochs` and `lr` belong to each round, the cosine
-         *     of `lr` runs over all rounds, with a fresh optimiser after each merge.
+         *     of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
+         *     each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
+         *     so that a site's class mix does not go into what it shares (Ren et al. 2020).
          */
         TrainSpec: {
             /**
@@ -2248,6 +2256,17 @@ export interface components {
              * @default 2
              */
             grad_clip?: number;
+            /**
+             * Loss
+             * @default cross_entropy
+             * @enum {string}
+             */
+            loss?: "cross_entropy" | "balanced_softmax";
+            /**
+             * Keep Momentum
+             * @default false
+             */
+            keep_momentum?: boolean;
         };
         /** User */
         User: {
@@ -3981,7 +4000,7 @@ export interface operations {
                 /** @description Id or name of the pilot. */
                 pilot?: string | null;
                 arm?: string | null;
-                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis") | null;
+                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis" | "regmean") | null;
                 /** @description Part of the name, in any case. */
                 q?: string | null;
             };

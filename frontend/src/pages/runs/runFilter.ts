@@ -1,7 +1,14 @@
 /* The filter of the history as it stands in the address; what the server would not understand is left out. */
 
 export const STATES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;
-export const METHODS = ['local_only', 'plain_average', 'dimat', 'dimat_guarded', 'common_basis', 'regmean'] as const;
+export const METHODS = [
+  'local_only',
+  'plain_average',
+  'dimat',
+  'dimat_guarded',
+  'common_basis',
+  'regmean',
+] as const;
 export const SORTS = [
   'created_at',
   '-created_at',
