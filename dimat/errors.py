@@ -5,6 +5,7 @@
     |-- DuplicateName          two sites or two arms with one name
     |-- DuplicateSeed          one seed twice: the same run twice
     |-- PilotTooLarge          more work than can be run and stored
+    |-- NeverMerges            a merging arm whose first merge lies behind the last round
     |-- TopologyError
     |   |-- TopologyDisconnected
     |   |-- TopologySelfLink
@@ -17,6 +18,7 @@
     |-- DataError
     |   |-- NonFiniteData
     |   |-- TooFewRows
+    |   |-- RowsRunOut       the sites' shares are more than the whole
     |   `-- UnknownSample
     |-- ModelMismatch          model and data do not fit together
     |-- NonFiniteParams        a model that diverged
@@ -60,6 +62,14 @@ class DuplicateSeed(DimatError):
     code = "duplicate_seed"
     template = (
         "The seed {seed} is given more than once; the same seed gives the same run. Give each seed once."
+    )
+
+
+class NeverMerges(DimatError):
+    code = "never_merges"
+    template = (
+        "The arm '{arm}' would never merge: it merges every {merge_every} rounds, and there are {rounds}. "
+        "Let it merge more often, or use the method local_only."
     )
 
 
@@ -136,6 +146,14 @@ class NonFiniteData(DataError):
     template = (
         "The data of site '{site}' has {count} values that are not numbers (NaN or infinite), "
         "first in row {row}, column {column}. Correct or remove these rows."
+    )
+
+
+class RowsRunOut(DataError):
+    code = "rows_run_out"
+    template = (
+        "The data set '{dataset}' has {pool} training rows; {sites} sites with {needed} each need {total}. "
+        "At most {most} a site are possible."
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from dimat.errors import DuplicateName, DuplicateSeed, ModelMismatch, PilotTooLarge, TooFewRows
+from dimat.errors import DuplicateName, DuplicateSeed, ModelMismatch, NeverMerges, PilotTooLarge, RowsRunOut
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
@@ -102,6 +102,11 @@ class PilotSpec(Frozen):
         for topology, place in places.items():
             with at(place):
                 topology.mixing_matrix(self.site_names)
+        for position, arm in enumerate(self.arms):
+            every = (arm.merge and arm.merge.merge_every) or self.merge.merge_every
+            if arm.method != CONTROL_METHOD and every > self.rounds:
+                with at(f"arms.{position}.merge.merge_every" if arm.merge else "merge.merge_every"):
+                    raise NeverMerges(arm=arm.name, merge_every=every, rounds=self.rounds)
         with at("model"):
             self._model_fits_data()
         with at("data.rows_per_site"):
@@ -126,14 +131,17 @@ class PilotSpec(Frozen):
             )
 
     def _rows_suffice(self) -> None:
-        """Simulated sites share one data set out: what is left of it for the last site must be enough."""
+        """Simulated sites share one data set out: it must be enough for all."""
         split, needed = self.data.split, self.data.rows_per_site
         num_rows = SAMPLES[self.sites[0].data.dataset].num_rows
         pool = int(num_rows * (1 - split.test_fraction - split.validation_fraction))
-        left = pool - needed * (len(self.sites) - 1)
+        total = needed * len(self.sites)
         # The split rounds class by class; a few rows more or less are the partition's to say.
-        if left + ROUNDING_ROWS < needed:
-            raise TooFewRows(site=self.sites[-1].name, rows=max(left, 0), side="training", needed=needed)
+        if pool + ROUNDING_ROWS < total:
+            raise RowsRunOut(
+                dataset=self.sites[0].data.dataset, pool=pool, sites=len(self.sites), needed=needed, total=total,
+                most=pool // len(self.sites),
+            )  # fmt: skip
 
     def _model_fits_data(self) -> None:
         datasets = sorted({site.data.dataset for site in self.sites})

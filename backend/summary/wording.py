@@ -30,10 +30,16 @@ def status(facts: PilotFacts) -> Text:
         "cancelled": states.count("cancelled"),
     }
     if any(state in _LIVE for state in states):
-        return Text(code="status_running", params={**counts, **_progress(facts)})
+        return Text(code="status_running", params={**counts, **_rounds(facts)})
     if "queued" in states:
         return Text(code="status_queued", params=counts)
     return Text(code="status_done" if counts["completed"] == len(states) else "status_ended", params=counts)
+
+
+def _rounds(facts: PilotFacts) -> Params:
+    """Over all runs: of runs that go on side by side no single round is that of the pilot."""
+    done = sum(max(run.rounds_done, 0) for run in facts.runs)
+    return {"rounds_done": done, "rounds_total": facts.rounds * len(facts.runs)}
 
 
 def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:

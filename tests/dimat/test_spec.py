@@ -28,6 +28,9 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"arms": [{"name": "x", "method": "dimat", "train": {"epochs": "2"}}]}, "int_type", "valid integer"),
         ({"seeds": [2, 1, 1]}, "duplicate_seed", "The seed 1 is given more than once"),
         ({"rounds": 100_000, "seeds": list(range(40))}, "pilot_too_large", "make .* the most is 10000000"),
+        ({"rounds": 3, "merge": {"merge_every": 4}}, "never_merges", "every 4 rounds, and there are 3"),
+        ({"rounds": 3, "arms": [{"name": "x", "method": "dimat", "merge": {"merge_every": 4}}]}, "never_merges", "arm 'x'"),
+        ({"data": {"rows_per_site": 900_000}}, "rows_run_out", "'pendigits' has .* need 2700000. At most"),
         ({"seeds": []}, "too_short", "at least 1 item"),
         ({"arms": [{"name": "x", "method": "magic"}]}, "literal_error", "local_only"),
         ({"arms": [{"name": "x", "method": "dimat"}] * 2}, "duplicate_name", "arm name 'x'"),
@@ -66,7 +69,7 @@ def test_override_out_of_range_is_refused_with_the_pilot(make_spec: MakeSpec) ->
 
 
 def test_more_rows_than_the_data_set_has_are_refused_before_launch(make_spec: MakeSpec) -> None:
-    with pytest.raises(ValidationError, match="training rows, at least 1000000 are needed"):
+    with pytest.raises(ValidationError, match="with 1000000 each need"):
         make_spec(data={"rows_per_site": 1_000_000})
 
 
@@ -75,7 +78,7 @@ def test_arm_overrides_come_before_amendments_and_later_amendments_win(make_spec
         {"name": "rare", "method": "dimat", "merge": {"merge_every": 5}, "train": {"epochs": 3}},
         {"name": "control", "method": "local_only"},
     ]
-    spec = make_spec(arms=arms)
+    spec = make_spec(arms=arms, rounds=6)
 
     def amendment(from_round: int, arm: str | None = None, **patch: Any) -> Amendment:
         return Amendment(from_round=from_round, arm=arm, patch=Patch(**patch), by="m", why="w")
@@ -116,7 +119,7 @@ def test_patches_name_fields_of_what_they_change(patch: type[Any], whole: type[A
 
 
 def test_merging_follows_merge_every_and_never_happens_in_the_control_arm(make_spec: MakeSpec) -> None:
-    spec = make_spec(merge={"merge_every": 3})
+    spec = make_spec(merge={"merge_every": 3}, rounds=9)
     merging = [round for round in range(1, 10) if effective_spec(spec, "dimat", (), round).merges_in(round)]
     assert merging == [3, 6, 9]
     assert not effective_spec(spec, "local_only", (), 3).merges_in(3)

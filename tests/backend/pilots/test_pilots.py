@@ -36,6 +36,8 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
         ({"seeds": [1, 1]}, "duplicate_seed", "spec.seeds"),
         ({"rounds": 100_000, "seeds": list(range(100))}, "pilot_too_large", "spec.rounds"),
         ({"rounds": True}, "int_type", "spec.rounds"),
+        ({"merge": {"merge_every": 99}}, "never_merges", "spec.merge.merge_every"),
+        ({"arms": [{"name": "a", "method": "dimat", "merge": {"merge_every": 99}}]}, "never_merges", "spec.arms.0.merge.merge_every"),
         ({"arms": []}, "too_short", "spec.arms"),
         ({"sites": [{"name": "site-01", "data": PENDIGITS}]}, "too_short", "spec.sites"),
         ({"sites": [{"name": n, "data": PENDIGITS} for n in ("site-01", "nowhere")]}, "unknown_site", "spec.sites.1.name"),

@@ -48,7 +48,7 @@ export function HomePage() {
             <FirstSteps />
           ) : (
             <>
-              {page.items[0] ? <Latest pilot={page.items[0]} /> : null}
+              <Latest pilots={page.items} />
               <Panel title={t('ui.home.now')} aside={<Link to="/runs">{t('ui.home.all_runs')}</Link>}>
                 <Answer query={running}>
                   {(runs) =>
@@ -79,7 +79,13 @@ export function HomePage() {
   );
 }
 
-function Latest({ pilot }: { pilot: Schemas['Pilot'] }) {
+/** The last pilot that was launched: a draft must not push a result aside. */
+function Latest({ pilots }: { pilots: readonly Schemas['Pilot'][] }) {
+  const pilot = pilots.find((one) => one.state !== 'draft') ?? pilots[0];
+  return pilot ? <LatestOf pilot={pilot} /> : null;
+}
+
+function LatestOf({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
   const summary = api.useQuery('get', '/api/v1/pilots/{pilot_id}/summary', {
     params: { path: { pilot_id: pilot.id } },

@@ -32,6 +32,9 @@ export function PilotHeadline({
   return (
     <div className="aw-headline">
       {roi.data ? <Verdict verdict={roi.data.verdict} /> : null}
+      {roi.data?.evidence.code === 'example_assumptions' ? (
+        <p className="aw-small">{say('roi', roi.data.evidence)}</p>
+      ) : null}
       <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>

@@ -92,11 +92,11 @@ export function freshDraft(): PilotDraft {
   };
 }
 
-/** A name that is free unless someone else begins a pilot in the same minute: "pilot-20261124-1830". */
+/** A name that is free unless someone else begins a pilot in the same second: "pilot-20261124-183005". */
 export function suggestedName(now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  return `pilot-${day}-${two(now.getHours())}${two(now.getMinutes())}`;
+  return `pilot-${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
 }
 
 /** The form of a stored draft. What the form does not show is kept by `specOf(..., base)`. */
