@@ -79,7 +79,11 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
 
 def of_validation(lang: str, errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
     """Pydantic's findings: type -> code, ctx -> params, loc -> dotted field."""
-    return [field_problem(lang, error["type"], _params(error), _field(error)) for error in errors]
+    return [
+        field_problem(lang, error["type"], _params(error), _field(error))
+        for error in errors
+        if not _is_echo(error, errors)
+    ]
 
 
 def answer(
@@ -152,6 +156,14 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _sendable(text: str) -> str:
     """Half of a surrogate pair, which JSON may hold, has no UTF-8: a question mark stands for it."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _is_echo(error: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> bool:
+    """A list whose entries are wrong is counted without them: what is wrong is the entry, not their number."""
+    at = tuple(error.get("loc", ()))
+    return error["type"] == "too_short" and any(
+        len(other.get("loc", ())) > len(at) and tuple(other["loc"])[: len(at)] == at for other in errors
+    )
 
 
 def _field(error: Mapping[str, Any]) -> str | None:

@@ -5,17 +5,26 @@ Reading and sharing out are remembered per process: a worker asks for the same r
 
 import csv
 import gzip
+import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from dimat.errors import UnknownSample
+from dimat.errors import DataError, UnknownSample
 from dimat.parts import DataSpec, SiteData
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.samples import SAMPLES, SampleInfo
 
 DATA_DIR = Path(__file__).resolve().parents[2] / "data"
+
+
+class SampleDamaged(DataError):
+    """A file that came with the product is not what it was."""
+
+    code = "sample_damaged"
+    template = "The sample file '{file}' is damaged: {problem}. Restore the file that came with the product."
 
 
 def load_site_rows(
@@ -24,7 +33,7 @@ def load_site_rows(
     """The rows of one simulated site.
 
     Raises:
-        UnknownSample, NonFiniteData, TooFewRows, OSError: the file cannot be read.
+        UnknownSample, SampleDamaged, NonFiniteData, TooFewRows, OSError: the file cannot be read.
     """
     return _all_sites(site_data.dataset, data, site_names, seed)[site_index]
 
@@ -39,17 +48,20 @@ def read_sample(name: str, folder: Path = DATA_DIR) -> Table:
     """A sample data set as it is in its file; images are scaled to 0..1.
 
     Raises:
-        UnknownSample: no such set. OSError: the file cannot be read. ValueError: it is not what it should be.
+        UnknownSample: no such set. OSError: the file cannot be read. SampleDamaged: it is not what it should be.
     """
     if name not in SAMPLES:
         raise UnknownSample(name=name, known=", ".join(SAMPLES))
     info = SAMPLES[name]
-    table = _read_images(info, folder) if info.file.endswith(".npz") else _read_csv(info, folder)
+    try:
+        table = _read_images(info, folder) if info.file.endswith(".npz") else _read_csv(info, folder)
+    except (EOFError, ValueError, TypeError, zlib.error, zipfile.BadZipFile, csv.Error) as error:
+        raise SampleDamaged(file=info.file, problem=f"it cannot be read ({type(error).__name__})") from error
     if table.x.shape != (info.num_rows, *info.shape):
-        raise ValueError(
-            f"'{folder / info.file}' has rows of shape {table.x.shape}, "
-            f"expected {(info.num_rows, *info.shape)}. Restore the file that came with the product."
-        )
+        shapes = f"rows of shape {table.x.shape} instead of {(info.num_rows, *info.shape)}"
+        raise SampleDamaged(file=info.file, problem=shapes)
+    if not ((table.y >= 0) & (table.y < info.num_classes)).all():
+        raise SampleDamaged(file=info.file, problem=f"a label is none of the {info.num_classes} classes")
     return table
 
 

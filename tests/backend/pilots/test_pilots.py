@@ -239,3 +239,11 @@ def test_list_filters_by_state_and_text_newest_first(api: Api) -> None:
     assert [one["name"] for one in listed["items"]] == ["second-pilot", "first-pilot"]
     assert api.viewer.get("/api/v1/pilots?state=draft").json()["total"] == 1
     assert api.viewer.get("/api/v1/pilots?q=FIRST").json()["items"][0]["name"] == "first-pilot"
+
+
+@pytest.mark.parametrize("change", [{"seeds": [-1]}, {"model": {"kind": "mlp", "hidden": [99_999_999]}}])
+def test_a_list_with_a_wrong_entry_is_not_called_too_short(api: Api, change: dict[str, Any]) -> None:
+    body = {"spec": spec(create_sites(api.manager), **change)}
+    said = api.manager.post("/api/v1/pilots", json=body).json()
+    assert [error["code"] for error in said["errors"]] == [said["code"]]
+    assert said["code"] in ("greater_than_equal", "less_than_equal")

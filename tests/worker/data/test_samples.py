@@ -9,7 +9,7 @@ import pytest
 from dimat.errors import UnknownSample
 from dimat.parts import DataSpec, SampleData
 from dimat.samples import SAMPLES
-from worker.data.samples import DATA_DIR, load_site_rows, read_sample
+from worker.data.samples import DATA_DIR, SampleDamaged, load_site_rows, read_sample
 
 NAMES = tuple(f"site-{i}" for i in range(8))
 
@@ -38,7 +38,22 @@ def test_unknown_sample_is_named_with_those_there_are() -> None:
 def test_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     lines = gzip.decompress((DATA_DIR / "pendigits.csv.gz").read_bytes()).splitlines(keepends=True)
     (tmp_path / "pendigits.csv.gz").write_bytes(gzip.compress(b"".join(lines[:-1])))
-    with pytest.raises(ValueError, match=r"\(10991, 16\), expected \(10992, 16\)"):
+    with pytest.raises(SampleDamaged, match=r"rows of shape \(10991, 16\) instead of \(10992, 16\)"):
+        read_sample("pendigits", tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "another label", "no number"])
+def test_a_damaged_file_is_named(damage: str, tmp_path: Path) -> None:
+    whole = (DATA_DIR / "pendigits.csv.gz").read_bytes()
+    header, first, *rest = gzip.decompress(whole).splitlines(keepends=True)
+    head, _, _label = first.rpartition(b",")
+    damaged = {
+        "cut short": whole[: len(whole) // 2],
+        "another label": gzip.compress(b"".join([header, head + b",x\n", *rest])),
+        "no number": gzip.compress(b"".join([header, b"ten" + first, *rest])),
+    }[damage]
+    (tmp_path / "pendigits.csv.gz").write_bytes(damaged)
+    with pytest.raises(SampleDamaged, match=r"The sample file 'pendigits.csv.gz' is damaged: "):
         read_sample("pendigits", tmp_path)
 
 

@@ -9,6 +9,7 @@ import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
 import { useConfirm } from '../../components/useConfirm';
+import { AwaySites } from '../sites/AwaySites';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from '../topologies/useTopology';
 import { ArmFields } from './ArmFields';
@@ -59,6 +60,12 @@ function Fresh() {
   return <Answer query={sites}>{(page) => <Form sites={page.items} />}</Answer>;
 }
 
+/** Eight to begin with, of those that can take part at once. */
+function firstSites(usable: readonly Schemas['Site'][]): string[] {
+  const online = usable.filter((site) => site.state === 'online');
+  return (online.length >= 2 ? online : usable).slice(0, 8).map((site) => site.name);
+}
+
 function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
   const { t } = useTranslation();
   const go = useNavigate();
@@ -72,7 +79,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
       : {
           ...freshDraft(),
           name: suggestedName(new Date()),
-          sites: usable.slice(0, 8).map((site) => site.name),
+          sites: firstSites(usable),
         },
   );
   const topology = useTopology({ names: draft.sites, spec: stored?.spec.topology ?? { kind: 'full' } });
@@ -144,6 +151,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
               rounds: draft.rounds,
             })}
           </p>
+          <AwaySites names={draft.sites} />
           <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
         </>
       ),

@@ -22,6 +22,7 @@ import { PilotHeadline } from './PilotHeadline';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
+import { AwaySites } from '../sites/AwaySites';
 import { pilotState } from './pilotState';
 
 type Pilot = Schemas['Pilot'];
@@ -58,6 +59,7 @@ function LivePilot({ id }: { id: string }) {
             </>
           }
         >
+          {busy(found) ? <AwaySites names={found.spec.sites.map((site) => site.name)} /> : null}
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
@@ -201,11 +203,18 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
           onClick={() =>
             ask({
               title: t('ui.pilot.launch'),
-              body: t('ui.pilot.launch_text', {
-                runs: numRuns,
-                sites: pilot.spec.sites.length,
-                rounds: pilot.spec.rounds,
-              }),
+              body: (
+                <>
+                  <p className="aw-first">
+                    {t('ui.pilot.launch_text', {
+                      runs: numRuns,
+                      sites: pilot.spec.sites.length,
+                      rounds: pilot.spec.rounds,
+                    })}
+                  </p>
+                  <AwaySites names={pilot.spec.sites.map((site) => site.name)} />
+                </>
+              ),
               action: t('ui.pilot.launch'),
               act: launch,
             })

@@ -1,0 +1,23 @@
+/* Sites of a pilot that no worker serves just now: its runs wait for them. */
+import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+import { Note } from '../../components/Answer';
+import { useFormats } from '../../i18n/useFormats';
+import { useSiteNames } from './useSiteNames';
+
+export function AwaySites({ names }: { names: readonly string[] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const sites = useSiteNames();
+  const away = (sites.data?.items ?? []).filter(
+    (site) => names.includes(site.name) && site.state !== 'online',
+  );
+  if (away.length === 0) return null;
+  const shown = formats.list(away.slice(0, 5).map((site) => site.display_name || site.name));
+  return (
+    <Note tone="warn" icon="warn">
+      {t('ui.sites.away', { names: shown, number: away.length })}{' '}
+      <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
+    </Note>
+  );
+}
