@@ -12,6 +12,7 @@ from typing import Any
 
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read by Celery at import: SIGTERM stops within seconds
 
+import redis
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from worker.settings import WorkerSettings, what_is_wrong
 
 log = logging.getLogger("worker")
 QUEUES_POLL_S = 0.5
+REFUSED = "the broker refuses"
 
 
 def main() -> int:
@@ -42,11 +44,30 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    if (said := broker_problem(settings.broker_url)) is not None:
+        print(f"awase: {said}", file=sys.stderr, flush=True)
+        if said.startswith(REFUSED):
+            return 1
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
             RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
         return _work(settings)
+
+
+def broker_problem(url: str) -> str | None:
+    """What a person should know of a broker that does not take us in, asked once; a supervised worker's comes up later."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as connection:
+            connection.ping()
+    except redis.AuthenticationError:
+        return f"{REFUSED} the password in BROKER_URL. Use that of the server."
+    except redis.RedisError as error:
+        return (
+            f"the broker at {url.rsplit('@', 1)[-1]} does not answer ({type(error).__name__}). Trying again until it does; "
+            "check BROKER_URL, the network and that the server runs."
+        )
+    return None
 
 
 def _work(settings: WorkerSettings) -> int:

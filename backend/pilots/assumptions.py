@@ -4,15 +4,30 @@ Which accuracy counts (`value_basis`) has no default on purpose: whether a site'
 own cases or about everybody's is a question of the business, and the answer can turn the sign of the result.
 """
 
+import re
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 MAX_MONEY = Decimal(10) ** 12
 Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=20, decimal_places=6, allow_inf_nan=False)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+def _currency(code: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise PydanticCustomError(
+            "currency_code",
+            "'{value}' is no currency. Use its three letters, such as JPY, USD or EUR.",
+            {"value": code[:100]},
+        )
+    return code
+
+
+Currency = Annotated[
+    str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})
+]
 
 
 class _Frozen(BaseModel):

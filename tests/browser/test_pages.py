@@ -115,7 +115,7 @@ def test_wrong_values_are_named_at_their_inputs_and_listed_on_top_with_links(wat
     page.get_by_label("Training rows of each site", exact=True).fill("9000")
     page.get_by_role("button", name="Save draft").click()
     expect(listed.get_by_role("link")).to_have_text(["Training rows of each site"])
-    expect(listed).to_contain_text("Site 'site-c' has 0 training rows")
+    expect(listed).to_contain_text("The data set 'pendigits' has")
     watched.complaints.clear()  # the browser itself reports the 422s that were asked for
 
 
@@ -277,6 +277,21 @@ def test_new_remote_site_shows_the_command_to_run_there(watched: Watched) -> Non
     command = page.get_by_role("code").filter(has_text="./awase worker --site far-away")
     expect(command).to_be_visible()
     expect(page.get_by_role("button", name="Copy")).to_be_visible()
+
+
+def test_a_site_that_no_worker_serves_is_named_before_the_launch(house: House, watched: Watched) -> None:
+    page = watched.open("/pilots/new")
+    chosen = page.locator(".mantine-Pill-root")
+    expect(chosen.filter(has_text="site-a")).to_have_count(1)
+    expect(chosen.filter(has_text="far-away")).to_have_count(0)  # not among those to begin with
+    spec = small_pilot(name="with-far-away", title="With a site far away")
+    spec["sites"][2] = {"name": "far-away", "data": spec["sites"][0]["data"]}
+    pilot = house.post("/pilots", {"spec": spec})
+    page = watched.open(f"/pilots/{pilot['id']}")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Not online: far-away. Runs wait for this site.")
+    dialog.get_by_role("button", name="Back").click()
 
 
 def test_audit_speaks_in_sentences_with_names(watched: Watched) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import services
+from worker.main import broker_problem
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,3 +37,16 @@ def test_a_wrong_setting_is_named_with_its_remedy(changes: dict[str, str], said:
         env={**environment, "AWASE_DATA_DIR": str(tmp_path), **changes},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_a_broker_that_does_not_answer_or_refuses_is_told() -> None:
+    told = broker_problem("redis://:hidden@127.0.0.1:1/0")
+    assert told is not None
+    assert told.startswith(
+        "the broker at 127.0.0.1:1/0 does not answer (ConnectionError). Trying again until it does"
+    )
+    with services.broker(password="right-one") as url:
+        assert broker_problem(url) is None
+        assert broker_problem(url.replace("right-one", "wrong-one")) == (
+            "the broker refuses the password in BROKER_URL. Use that of the server."
+        )

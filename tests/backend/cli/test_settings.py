@@ -78,6 +78,19 @@ def test_an_address_that_cannot_be_used_is_told_in_one_line_without_its_password
     assert capsys.readouterr().err == f"awase: {variable} cannot be used: {said}.\n"
 
 
+def test_a_link_into_a_directory_without_data_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        app(["sign-in-link", "--data-dir", str(tmp_path / "typo")], standalone_mode=False)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(
+        f"awase: there is no Awase in {tmp_path / 'typo'}. Name its data"
+    )
+    assert not (tmp_path / "typo").exists()
+
+
 @pytest.mark.parametrize("command", [["token", "create", "--role", "viewer"], ["sign-in-link"]])
 @pytest.mark.parametrize(
     ("url", "said"),

@@ -158,6 +158,10 @@ class Stage:
         self._passed_s += after_s
         self.coordinator.turn(wait_s=0)
 
+    def let_pass(self, seconds: float) -> None:
+        """Time in which the coordinator is away."""
+        self._passed_s += seconds
+
     def pass_time(self, seconds: float) -> None:
         """Turn by turn, as time really passes."""
         for _ in range(int(seconds)):

@@ -479,3 +479,24 @@ def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None
                 left if message.round == 2 else None
             )
     assert "momentum" not in extras["train", 2, 0]  # no round follows
+
+
+def test_silence_before_it_began_to_listen_is_nobody_s_fault(stage: Stage) -> None:
+    """The coordinator was away for longer than any lease; whoever worked on shows up in the time it takes."""
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    about = stage.begin(stage.take(message))
+    stage.beat("w", *SITES)
+    stage.turn()
+    stage.let_pass(300)
+    stage.restart()
+    stage.turn()
+    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
+    with stage.database.read() as session:
+        assert set(session.scalars(select(SiteRow.state))) == {"online"}
+    stage.post.report(StepBeat(progress=0.9, **about))
+    stage.turn()
+    assert stage.step(message).progress == 0.9
+    stage.pass_time(60)  # now it is
+    assert stage.step(message).attempt == 2

@@ -247,3 +247,11 @@ def test_a_list_with_a_wrong_entry_is_not_called_too_short(api: Api, change: dic
     said = api.manager.post("/api/v1/pilots", json=body).json()
     assert [error["code"] for error in said["errors"]] == [said["code"]]
     assert said["code"] in ("greater_than_equal", "less_than_equal")
+
+
+@pytest.mark.parametrize("given", ["yen", "Yen", "JP", "", "¥"])
+def test_a_currency_is_three_capital_letters(api: Api, given: str) -> None:
+    body = {"spec": spec(create_sites(api.manager)), "assumptions": assumptions(currency=given)}
+    said = api.manager.post("/api/v1/pilots", json=body).json()
+    assert (said["code"], said["field"]) == ("currency_code", "assumptions.currency")
+    assert said["title"] == f"'{given}' is no currency."

@@ -13,6 +13,9 @@ const TONES = {
   stop: ['bad', 'cross'],
 } as const;
 
+/** Verdicts about money: what they rest on is said beside them. */
+const JUDGED: ReadonlySet<string> = new Set(['go', 'stop', 'unclear']);
+
 export function PilotHeadline({
   pilotId,
   summary,
@@ -34,6 +37,9 @@ export function PilotHeadline({
       {roi.data ? <Verdict verdict={roi.data.verdict} /> : null}
       {roi.data?.evidence.code === 'example_assumptions' ? (
         <p className="aw-small">{say('roi', roi.data.evidence)}</p>
+      ) : null}
+      {roi.data && JUDGED.has(roi.data.verdict) ? (
+        <p className="aw-small">{say('roi', roi.data.sentence)}</p>
       ) : null}
       <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
       <div className="aw-headline-marks">
