@@ -41,7 +41,7 @@ def places(profile: BrowserContext, base: str, token: str) -> dict[str, str]:
         return str(items[0]["id"]) if items else "none"
 
     runs = profile.request.get(f"{base}/api/v1/runs?limit=20").json()["items"]
-    run = next((r["id"] for r in runs if r["arm"] == "common_basis"), "none")
+    run = next((r["id"] for r in runs if r["arm"] in ("regmean", "basis")), "none")
     return {
         "home": "/", "sites": "/sites", "site": f"/sites/{first('sites')}", "site-new": "/sites/new",
         "topologies": "/topologies", "topology-new": "/topologies/new", "pilots": "/pilots", "pilot-new": "/pilots/new",
