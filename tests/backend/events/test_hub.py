@@ -182,7 +182,9 @@ def test_stream_replays_after_last_event_id_and_ends_with_the_server(api: Api, t
     headers = {"Authorization": api.viewer.headers["Authorization"], "Last-Event-ID": "1"}
     with (
         _served(api, tmp_path) as (url, server),
-        httpx.stream("GET", f"{url}/api/v1/events?pilot={pilot_id}&after=0", headers=headers, timeout=20) as answer,
+        httpx.stream(
+            "GET", f"{url}/api/v1/events?pilot={pilot_id}&after=0", headers=headers, timeout=20
+        ) as answer,
     ):
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert "content-encoding" not in answer.headers
