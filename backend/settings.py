@@ -64,7 +64,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def database_url(self) -> str:
-        return self.database_url_given or f"sqlite:///{(self.data_dir / 'awase.sqlite').absolute()}"
+        return self.database_url_given or f"sqlite:///{self.sqlite_file}"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The database where no other one is named."""
+        return (self.data_dir / "awase.sqlite").absolute()
 
     @cached_property
     def artifacts_url(self) -> str:

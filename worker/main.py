@@ -26,7 +26,6 @@ from worker.settings import WorkerSettings, what_is_wrong
 
 log = logging.getLogger("worker")
 QUEUES_POLL_S = 0.5
-REFUSED = "the broker refuses"
 
 
 def main() -> int:
@@ -44,10 +43,15 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    if (said := broker_problem(settings.broker_url)) is not None:
+    try:
+        said = broker_problem(settings.broker_url)
+    except redis.AuthenticationError:
+        print(
+            "awase: the broker refuses the password in BROKER_URL. Use that of the server.", file=sys.stderr
+        )
+        return 1
+    if said is not None:
         print(f"awase: {said}", file=sys.stderr, flush=True)
-        if said.startswith(REFUSED):
-            return 1
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
@@ -56,12 +60,15 @@ def main() -> int:
 
 
 def broker_problem(url: str) -> str | None:
-    """What a person should know of a broker that does not take us in, asked once; a supervised worker's comes up later."""
+    """What a person should know of a broker that does not answer, asked once; it may come up later. None: it answers.
+
+    Raises: redis.AuthenticationError, which no waiting mends.
+    """
     try:
         with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as connection:
             connection.ping()
     except redis.AuthenticationError:
-        return f"{REFUSED} the password in BROKER_URL. Use that of the server."
+        raise
     except redis.RedisError as error:
         return (
             f"the broker at {url.rsplit('@', 1)[-1]} does not answer ({type(error).__name__}). Trying again until it does; "

@@ -35,7 +35,7 @@ from backend.sites import repository as site_rows
 from backend.sites import service as sites
 from backend.sites.schemas import SiteCreate
 from backend.supervisor.in_thread import in_thread
-from backend.supervisor.local import Local
+from backend.supervisor.local import Local, first_line
 from backend.text.catalogue import say
 from backend.text.schemas import Text
 from backend.web import ListQuery
@@ -185,7 +185,7 @@ async def patiently(read: Callable[[], T], stop: asyncio.Event) -> T | None:
             if stop.is_set():
                 return None
             if not is_told:
-                said = str(error.orig).strip().partition("\n")[0]
+                said = first_line(error)
                 say_plainly(
                     f"The database does not answer ({said}). Waiting for it; runs go on when it is back."
                 )

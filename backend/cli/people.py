@@ -13,7 +13,7 @@ def sign_in_link(settings: Settings) -> int:
 
     It leads to where the server of this data directory answers, unless the settings say where that is.
     """
-    if settings.database_url_given is None and not (settings.data_dir / "awase.sqlite").is_file():
+    if settings.database_url_given is None and not settings.sqlite_file.is_file():
         fail(
             f"there is no Awase in {settings.data_dir.absolute()}. Name its data directory with --data-dir, or start "
             "one: ./awase up"

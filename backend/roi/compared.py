@@ -90,8 +90,7 @@ def missing_arms(facts: PilotFacts, bases: Sequence[tuple[Basis, list[Compared]]
     return [
         label.name
         for label in facts.arms
-        if label.name not in known | {facts.control_arm}
-        and any(not run.ended_early and run.state != "completed" for run in facts.runs_of(label.name))
+        if label.name not in known | {facts.control_arm} and facts.is_at_work(label.name)
     ]
 
 

@@ -134,6 +134,10 @@ class PilotFacts:
         """The runs of an arm that did not end early."""
         return tuple(run for run in self.runs_of(arm) if not run.ended_early)
 
+    def is_at_work(self, arm: str) -> bool:
+        """Whether more is to come of one of its runs."""
+        return any(run.state != "completed" for run in self.standing_of(arm))
+
     def counted_of(self, arm: str | None) -> tuple[RunFacts, ...]:
         """The runs by which an arm is judged: those that stand; all of them where none does, to show how far
         it came."""

@@ -124,9 +124,8 @@ def _missing(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> list[str]:
     return [
         arm.arm
         for arm in arms
-        if not arm.is_control and arm.own_site_vs_control is None
-        and any(not run.ended_early and run.state != "completed" for run in facts.runs_of(arm.arm))
-    ]  # fmt: skip
+        if not arm.is_control and arm.own_site_vs_control is None and facts.is_at_work(arm.arm)
+    ]
 
 
 def _gain(arm: ArmOutcome) -> float:

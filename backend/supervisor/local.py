@@ -168,11 +168,15 @@ def _nobody_else_coordinates(settings: Settings) -> None:
         database.close()
 
 
+def first_line(error: DBAPIError) -> str:
+    """What the database said, without the details that follow."""
+    return str(error.orig).strip().partition("\n")[0]
+
+
 def database_refuses(error: DBAPIError, data_dir: Path) -> str:
     """One line: what the database said, and what to look at."""
-    said = str(error.orig).strip().partition("\n")[0]
     return (
-        f"the database cannot be used: {said}. Look whether the disk of {data_dir} is full, "
+        f"the database cannot be used: {first_line(error)}. Look whether the disk of {data_dir} is full, "
         "or check DATABASE_URL if you have set it."
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +10,8 @@ from dimat.matching.assignment import best_assignment
 from dimat.matching.statistics import Centred, centred, correlation
 from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import Group, PermutationSpec
+from dimat.taps import Tap, look
 
-CHUNK_ROWS = 256
 Activations = Mapping[str, Centred]
 """Activations of each group by its name."""
 
@@ -47,22 +46,14 @@ def observe(model: nn.Module, spec: PermutationSpec, probe: Tensor) -> Activatio
     """
     seen: dict[str, list[Tensor]] = {group.name: [] for group in spec.groups}
 
-    def keep(group: Group) -> Any:
-        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            units_BCP = inputs[0].reshape(len(inputs[0]), group.size, -1)
+    def keep(group: Group) -> Tap:
+        def tap(_layer: nn.Module, units: Tensor) -> None:
+            units_BCP = units.reshape(len(units), group.size, -1)
             seen[group.name].append(units_BCP.transpose(1, 2).reshape(-1, group.size).cpu())
 
-        return hook
+        return tap
 
-    handles = [model.get_submodule(group.tap).register_forward_pre_hook(keep(group)) for group in spec.groups]
-    model.eval()
-    try:
-        with torch.no_grad():
-            for start in range(0, len(probe), CHUNK_ROWS):
-                model(probe[start : start + CHUNK_ROWS])
-    finally:
-        for handle in handles:
-            handle.remove()
+    look(model, probe, {group.tap: keep(group) for group in spec.groups})
     return {name: centred(torch.cat(parts)) for name, parts in seen.items()}
 
 

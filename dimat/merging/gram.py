@@ -7,17 +7,13 @@ on their unfolded patches.
 Legend: S = samples (rows x positions), I = inputs of a unit, and one more for the bias.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.params import Layout, Params
 from dimat.permutation.spec import PermutationSpec
-
-CHUNK_ROWS = 256
+from dimat.taps import Tap, look
 
 
 def layers_of(model: nn.Module, spec: PermutationSpec) -> tuple[str, ...]:
@@ -31,28 +27,20 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor) -> Params:
 
     Args:
         x: (rows, ...) inputs on the model's device, at least one. The model is left in evaluation mode.
-    Reference: Jin et al. 2023, "Dataless Knowledge Fusion by Merging Weights of Language Models" (RegMean), eq. 4.
+    Reference: Jin et al. 2023, "Dataless Knowledge Fusion by Merging Weights of Language Models" (RegMean).
     """
     totals: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
 
-    def keep(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen_SI = _with_ones(layer, _as_rows(layer, inputs[0])).double()
+    def keep(name: str) -> Tap:
+        def tap(layer: nn.Module, seen: Tensor) -> None:
+            seen_SI = _with_ones(layer, _as_rows(layer, seen)).double()
             totals[name] = totals.get(name, 0) + (seen_SI.T @ seen_SI)
             counts[name] = counts.get(name, 0) + len(seen_SI)
 
-        return hook
+        return tap
 
-    handles: list[Any] = [model.get_submodule(name).register_forward_pre_hook(keep(name)) for name in layers]
-    model.eval()
-    try:
-        with torch.no_grad():
-            for start in range(0, len(x), CHUNK_ROWS):
-                model(x[start : start + CHUNK_ROWS])
-    finally:
-        for handle in handles:
-            handle.remove()
+    look(model, x, {name: keep(name) for name in layers})
     return {name: (totals[name] / counts[name]).float().cpu() for name in sorted(layers)}
 
 

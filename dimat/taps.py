@@ -1,0 +1,34 @@
+"""Looks at what reaches single layers while rows go through a model."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CHUNK_ROWS = 256
+Tap = Callable[[nn.Module, Tensor], None]
+"""Called with the layer and its input: (rows, ...), on the model's device."""
+
+
+def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
+    """Sends `x` through in chunks of 256 rows and shows each layer's input to the tap of its name.
+
+    Args:
+        x: (rows, ...) inputs on the model's device. The model is left in evaluation mode.
+
+    Raises: AttributeError, when there is no such layer.
+    """
+
+    def hook(tap: Tap) -> Any:
+        return lambda layer, inputs: tap(layer, inputs[0])
+
+    handles = [model.get_submodule(name).register_forward_pre_hook(hook(tap)) for name, tap in taps.items()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            for start in range(0, len(x), CHUNK_ROWS):
+                model(x[start : start + CHUNK_ROWS])
+    finally:
+        for handle in handles:
+            handle.remove()
