@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from backend.auth import service as auth
 from backend.auth.principal import Principal
 from backend.cli.local import fail, reopen_command, say_plainly, say_where, supervise, writable
-from backend.db.session import Database
+from backend.db.session import Database, first_line
 from backend.errors import ApiError
 from backend.pilots import repository as pilot_rows
 from backend.pilots import service as pilots
@@ -35,7 +35,7 @@ from backend.sites import repository as site_rows
 from backend.sites import service as sites
 from backend.sites.schemas import SiteCreate
 from backend.supervisor.in_thread import in_thread
-from backend.supervisor.local import Local, first_line
+from backend.supervisor.local import Local
 from backend.text.catalogue import say
 from backend.text.schemas import Text
 from backend.web import ListQuery

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from backend.db.session import Database
+from backend.db.session import Database, first_line
 
 _PG_LOCK = 0x41776178  # any number that nothing else of ours uses
 # The key is one bigint: its upper half is `classid`, `objsubid` 1 says so.
@@ -36,11 +36,12 @@ class AlreadyCoordinated(Exception):
 
 
 class DatabaseAway(Exception):
-    """The lock cannot be asked for."""
+    """The lock cannot be asked for; `error`: why."""
 
     def __init__(self, error: DBAPIError) -> None:
+        self.error = error
         super().__init__(
-            f"The database does not answer ({type(error.orig).__name__}). Check DATABASE_URL and the "
+            f"The database cannot be used: {first_line(error)}. Check DATABASE_URL and the "
             "database's log; then start the coordinator again."
         )
 

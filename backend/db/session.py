@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 15_000
@@ -38,6 +39,11 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the database said, without the details that follow."""
+    return str(error.orig).strip().partition("\n")[0]
 
 
 def _engine(url: str) -> Engine:

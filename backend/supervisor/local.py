@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import AlreadyCoordinated, DatabaseAway, only_coordinator
 from backend.db.migrate import migrate
-from backend.db.session import Database
+from backend.db.session import Database, first_line
 from backend.settings import Settings
 from backend.supervisor import broker
 from backend.supervisor.child import Child
@@ -163,14 +163,9 @@ def _nobody_else_coordinates(settings: Settings) -> None:
             "(DATABASE_URL)."
         ) from None
     except DatabaseAway as error:
-        raise StartError(str(error)) from None
+        raise error.error from None
     finally:
         database.close()
-
-
-def first_line(error: DBAPIError) -> str:
-    """What the database said, without the details that follow."""
-    return str(error.orig).strip().partition("\n")[0]
 
 
 def database_refuses(error: DBAPIError, data_dir: Path) -> str:

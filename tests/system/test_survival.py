@@ -196,6 +196,16 @@ def test_a_second_start_on_the_same_database_is_refused(postgres: Postgres, tmp_
     assert refused.stderr.startswith("awase: another Awase is at work on this database.")
 
 
+def test_a_database_that_cannot_be_used_is_told_with_what_it_said(postgres: Postgres, tmp_path: Path) -> None:
+    refused = house.awase(
+        "up", "--port", "0", "--data-dir", str(tmp_path), timeout_s=60, DATABASE_URL=postgres.url("nope")
+    )
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("awase: the database cannot be used: ")
+    assert 'database "nope" does not exist' in line
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_and_another_while_it_stops_leave_no_process(
     sent: signal.Signals, tmp_path: Path

@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,22 +15,15 @@ from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import LockLost
-from backend.coordinator.turn import BATCH, STARTS
-from backend.db.tables import HeartbeatRow, MetricRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.coordinator.turn import STARTS
+from backend.db.tables import MetricRow, PilotRow, RunRow
 from dimat.parts import TrainSpec
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
-from worker.messages import MergeMessage, StepBeat, StepMessage, TrainMessage
+from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, spec
+from worker.messages import MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
-
-
-@pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(database_url, tmp_path, max_attempts=3)
-    yield made
-    made.close()
 
 
 def artifacts(stage: Stage, run_id: str) -> dict[tuple[int, str, int], str | None]:
@@ -124,99 +116,6 @@ def _work_shuffled(stage: Stage, random: Random) -> None:
                 stage.finish(*running.pop(random.randrange(len(running))))
 
 
-def test_a_step_whose_lease_is_over_gets_its_next_attempt(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    message, *_ = stage.waiting()
-    lost = stage.begin(stage.take(message))
-    stage.pass_time(39)
-    assert stage.step(message).state == "running"
-    stage.pass_time(4)
-    assert (stage.step(message).state, stage.step(message).attempt) == ("dispatched", 2)
-    stage.finish(message, lost)
-    stage.turn()
-    assert stage.step(message).attempt == 2
-    stage.work_until_quiet()
-    assert stage.run("p/dimat").state == "completed"
-
-
-def test_a_step_that_is_lost_every_time_fails_its_run_with_the_cause(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    first, *_ = stage.waiting()
-    for _ in range(3):
-        (message,) = [m for m in stage.waiting() if m.step_id == first.step_id]
-        stage.begin(stage.take(message))
-        stage.pass_time(46)
-    run = stage.run("p/dimat")
-    assert run.state == "failed"
-    assert run.reason is not None
-    assert run.reason["code"] == "attempts_used_up"
-    assert (run.reason["params"]["attempts"], run.reason["params"]["cause"]) == (3, "lease_over")
-    assert {step.state for step in stage.steps()} == {"failed", "cancelled"}
-
-
-def test_a_message_that_got_lost_is_sent_again(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    stage.post.queues.clear()
-    for _ in range(12):
-        stage.beat("w", *SITES)
-        stage.turn()
-    assert sorted((m.context.index, m.attempt) for m in stage.waiting()) == [(0, 2), (1, 2), (2, 2)]
-    stage.work_until_quiet()
-    assert stage.run("p/dimat").state == "completed"
-
-
-def test_a_message_that_waits_in_its_queue_is_not_sent_twice(stage: Stage) -> None:
-    stage.launch(spec())
-    for _ in range(30):
-        stage.beat("w", *SITES)
-        stage.turn()
-    assert [message.attempt for message in stage.waiting()] == [1, 1, 1]
-
-
-def test_a_message_to_a_site_that_is_away_stays_with_its_attempt(stage: Stage) -> None:
-    stage.pass_time(20)
-    stage.launch(spec())
-    stage.turn()
-    stage.post.queues.clear()
-    stage.pass_time(60)
-    assert {(step.state, step.attempt) for step in stage.steps()} == {("dispatched", 1)}
-
-
-def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: Stage) -> None:
-    class Crash(Exception):
-        pass
-
-    class DyingPost(Post):
-        def send(self, site_name: str, message: StepMessage) -> None:
-            raise Crash
-
-    stage.launch(spec())
-    alive, stage.post = stage.post, DyingPost()
-    stage.restart()
-    with pytest.raises(Crash):
-        stage.turn()
-    assert {step.state for step in stage.steps()} == {"ready"}
-    stage.post = alive
-    stage.restart()
-    stage.work_until_quiet()
-    assert_every_step_was_done_once(stage, spec(), "dimat")
-
-
-def test_the_steps_of_a_lost_worker_are_lost_at_once(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    theirs, others, _ = stage.waiting()
-    stage.begin(stage.take(theirs), "dead")
-    stage.begin(stage.take(others), "alive")
-    stage.lose_worker("dead")
-    stage.turn()
-    assert (stage.step(theirs).state, stage.step(theirs).attempt) == ("ready", 2)
-    assert (stage.step(others).state, stage.step(others).attempt) == ("running", 1)
-
-
 ASKED = {"code": "cancelled", "params": {"who": "a manager", "at": "2026-01-01 00:00 UTC"}}
 
 
@@ -251,17 +150,6 @@ def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -
     assert "running" not in {step.state for step in stage.steps("p/dimat")}
     stage.work_until_quiet()
     assert stage.run("p/local_only").state == "completed"
-
-
-def test_a_worker_long_gone_is_forgotten_and_one_that_beats_is_not(stage: Stage) -> None:
-    stage.beat("gone", *SITES)
-    stage.turn()
-    for _ in range(62):
-        stage.beat("alive", *SITES)
-        stage.turn(after_s=10)
-    with stage.database.read() as session:
-        parts = set(session.scalars(select(HeartbeatRow.part)))
-    assert parts == {"coordinator", "worker:alive"}
 
 
 def test_a_local_worker_is_asked_to_serve_the_sites_it_does_not(stage: Stage) -> None:
@@ -368,61 +256,6 @@ def test_a_launch_of_many_runs_is_begun_in_several_turns_each_with_a_commit(stag
     assert begun == [STARTS, 2 * STARTS, len(many)]
 
 
-def test_a_new_coordinator_waits_for_no_time_that_a_clock_ahead_has_written(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    first, *others = stage.waiting()
-    stage.begin(stage.take(first), "w")
-    stage.turn()
-    ahead = stage.now() + timedelta(hours=1)
-    with stage.database.write() as session:
-        session.execute(update(StepRow).where(StepRow.id == first.step_id).values(heartbeat_at=ahead))
-        session.execute(
-            update(StepRow).where(StepRow.id == others[0].step_id).values(state="ready", next_try_at=ahead)
-        )
-    stage.restart()
-    stage.pass_time(50)
-    assert stage.step(first).attempt == 2  # its lease ran out
-    assert stage.step(others[0]).state in ("dispatched", "ready")
-    stage.work_until_quiet()
-    assert stage.run("p/dimat").state == "completed"
-
-
-def many_reports(stage: Stage) -> None:
-    """As many as one turn takes, before whatever is reported next."""
-    for _ in range(BATCH):
-        stage.post.bring(b"{}")
-
-
-def test_no_lease_runs_out_while_signs_of_life_wait_unread(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    message, *_ = stage.waiting()
-    about = stage.begin(stage.take(message))
-    stage.turn()
-    many_reports(stage)
-    stage.beat("w", *SITES)
-    stage.post.report(StepBeat(progress=0.5, **about))
-    stage.turn(after_s=60)  # the coordinator was held up: its database was locked, say
-    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
-    with stage.database.read() as session:
-        assert set(session.scalars(select(SiteRow.state))) == {"online"}
-    stage.turn()
-    assert stage.step(message).progress == 0.5
-
-
-def test_no_message_is_sent_again_while_the_report_that_it_has_begun_may_wait_unread(stage: Stage) -> None:
-    stage.launch(spec())
-    stage.turn()
-    message, *_ = stage.waiting()
-    many_reports(stage)
-    stage.begin(stage.take(message))
-    stage.turn(after_s=20)
-    assert (stage.step(message).state, stage.step(message).attempt) == ("dispatched", 1)
-    stage.turn()
-    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
-
-
 @pytest.mark.parametrize("lost_when_asked", [1, 2, 3])
 def test_whoever_lost_the_lock_sends_nothing_and_changes_nothing_it_had_not_changed(
     lost_when_asked: int, database_url: str, tmp_path: Path
@@ -481,22 +314,21 @@ def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None
     assert "momentum" not in extras["train", 2, 0]  # no round follows
 
 
-def test_silence_before_it_began_to_listen_is_nobody_s_fault(stage: Stage) -> None:
-    """The coordinator was away for longer than any lease; whoever worked on shows up in the time it takes."""
+def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: Stage) -> None:
+    class Crash(Exception):
+        pass
+
+    class DyingPost(Post):
+        def send(self, site_name: str, message: StepMessage) -> None:
+            raise Crash
+
     stage.launch(spec())
-    stage.turn()
-    message, *_ = stage.waiting()
-    about = stage.begin(stage.take(message))
-    stage.beat("w", *SITES)
-    stage.turn()
-    stage.let_pass(300)
+    alive, stage.post = stage.post, DyingPost()
     stage.restart()
-    stage.turn()
-    assert (stage.step(message).state, stage.step(message).attempt) == ("running", 1)
-    with stage.database.read() as session:
-        assert set(session.scalars(select(SiteRow.state))) == {"online"}
-    stage.post.report(StepBeat(progress=0.9, **about))
-    stage.turn()
-    assert stage.step(message).progress == 0.9
-    stage.pass_time(60)  # now it is
-    assert stage.step(message).attempt == 2
+    with pytest.raises(Crash):
+        stage.turn()
+    assert {step.state for step in stage.steps()} == {"ready"}
+    stage.post = alive
+    stage.restart()
+    stage.work_until_quiet()
+    assert_every_step_was_done_once(stage, spec(), "dimat")
