@@ -20,7 +20,7 @@ from backend.db.tables import MetricRow, PilotRow, RunRow
 from dimat.parts import TrainSpec
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, spec
+from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
 from worker.messages import MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
