@@ -3,6 +3,7 @@
 The usual viewers load scripts from elsewhere; here nothing is loaded from anywhere and no script runs.
 """
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,7 +33,14 @@ def render(described: dict[str, Any]) -> str:
         operations=operations,
         schemas=described["components"]["schemas"],
         kind=kind,
+        example=example,
     )
+
+
+def example(schema: dict[str, Any]) -> str | None:
+    """The first example of a schema as JSON text."""
+    found = schema.get("examples")
+    return json.dumps(found[0], indent=2, ensure_ascii=False) if found else None
 
 
 def kind(schema: dict[str, Any]) -> str:

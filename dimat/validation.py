@@ -1,7 +1,8 @@
 """Errors of this library in the form in which pydantic collects them, each with its place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from pydantic_core import PydanticCustomError
 
@@ -27,3 +28,27 @@ def at(place: str) -> Iterator[None]:
         yield
     except DimatError as error:
         raise as_pydantic(error, place) from None
+
+
+def place_of(error: Mapping[str, Any], given: Any, skip: int = 0) -> str:
+    """The dotted place of a pydantic finding (an entry of `ValidationError.errors()`) in what was given.
+
+    pydantic names the chosen member of a union on the way (`model.mlp.hidden`); such names stand nowhere in what
+    was given and are left out (`model.hidden`).
+
+    Args:
+        given: what was validated; None where it is not at hand, then every name stays.
+        skip: parts of `loc` at its beginning that do not belong to it.
+    """
+    loc: Sequence[str | int] = error["loc"][skip:]
+    parts: list[str] = []
+    for number, part in enumerate(loc):
+        if isinstance(given, Mapping):
+            if part not in given and number < len(loc) - 1:
+                continue
+            given = given.get(part)
+        elif isinstance(given, Sequence) and not isinstance(given, str) and isinstance(part, int):
+            given = given[part] if part < len(given) else None
+        parts.append(str(part))
+    blamed = (error.get("ctx") or {}).get("place")
+    return ".".join([*parts, *([str(blamed)] if blamed else [])])

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from shell import ROOT, Problem
 
+FLAGS = ("--exit", "--help")
+
 
 def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
     """Port, data directory and its disk, as the options of `up` and `demo` and the environment name them.
-
-    Options that cannot be read are passed over: the program itself will say what is wrong with them.
 
     Raises:
         Problem: the start would be refused; in the words in which it would be.
@@ -24,14 +24,25 @@ def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
     from backend.supervisor.place import StartError, claim
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--json", default=None)
+    for flag in FLAGS:
+        parser.add_argument(flag, action="store_true")
     parser.add_argument("--data-dir", default=environment.get("AWASE_DATA_DIR") or str(ROOT / "var"))
     parser.add_argument("--host", default=environment.get("AWASE_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=environment.get("AWASE_PORT") or 8765)
     try:
-        wanted, _ = parser.parse_known_args(options)
+        wanted, unknown = parser.parse_known_args(options)
+        if unknown:
+            raise Problem(
+                f"there is no option {unknown[0]}. ./awase up --help and ./awase demo --help list them."
+            )
+        if wanted.help:
+            return
         with claim(Path(wanted.data_dir), wanted.host, wanted.port):
             pass
     except StartError as error:
         raise Problem(str(error)) from None
-    except (argparse.ArgumentError, OverflowError):
-        return
+    except argparse.ArgumentError as error:
+        raise Problem(f"{error}. Correct this option and try again.") from None
+    except OverflowError:
+        return  # a port that is no port: the program itself says which there are

@@ -89,6 +89,12 @@ def _work(settings: WorkerSettings) -> int:
     beats = Every(QUEUES_POLL_S, _Beat(app, worker, settings), "worker-beat")
 
     def on_ready(**_: object) -> None:
+        if settings.site:
+            print(
+                f"awase: waiting for work of the site '{settings.site}'. The page 'Sites' shows it as online within "
+                "seconds; if it does not, no site of that name exists there, or BROKER_URL is another server's.",
+                flush=True,
+            )
         beats.__enter__()
 
     def on_stop(**_: object) -> None:

@@ -243,6 +243,8 @@ def _both(run: RunFacts, a: int, b: int) -> int:
 
 def _run_summary(facts: PilotFacts, run: RunFacts, total: int, num_rounds: int, look: Look) -> str:
     busiest = max(run.by_link, key=lambda link: (_both(run, *link), -link[0], -link[1]))
+    # Mostly every link carries the same: then none stands out.
+    stands_out = sum(_both(run, *link) == _both(run, *busiest) for link in run.by_link) == 1
     wasted = sum(traffic.wasted_bytes for traffic in run.by_round.values())
     return look.joined(
         [
@@ -252,7 +254,9 @@ def _run_summary(facts: PilotFacts, run: RunFacts, total: int, num_rounds: int, 
                 a=facts.sites[busiest[0]].label,
                 b=facts.sites[busiest[1]].label,
                 bytes=num_bytes(_both(run, *busiest)),
-            ),
+            )
+            if stands_out
+            else "",
             look.t("communication_wasted", bytes=num_bytes(wasted)) if wasted else "",
         ]
     )

@@ -24,7 +24,7 @@ from backend.roi import report
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.numbers import currency_symbol, money
 from backend.roi.schemas import ArmRoi, RoiBase, RoiReport
-from backend.text.catalogue import say
+from backend.text.catalogue import find, say
 
 BANDS_UP_TO = 4
 HOVER = "<b>%{fullData.name}</b><br>%{customdata}<extra></extra>"
@@ -168,7 +168,7 @@ def _unit(roi: RoiReport, look: Look) -> tuple[int, str]:
             else "yen"
         )
         return {"yen_hundred_million": 10**8, "yen_ten_thousand": 10**4, "yen": 1}[code], look.t(code)
-    symbol = currency_symbol(roi.currency).strip()
+    symbol = find(look.lang, f"figures.currencies.{roi.currency}") or currency_symbol(roi.currency).strip()
     if look.lang == "ja":
         return (10**4, look.t("money_ten_thousand", symbol=symbol)) if largest >= sizes[1] else (1, symbol)
     if largest >= sizes[0]:

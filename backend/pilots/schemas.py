@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import ConfigDict, JsonValue, StringConstraints
 
 from backend.pilots.assumptions import Assumptions
 from backend.text.schemas import Schema
@@ -15,7 +15,43 @@ PilotState = Literal["draft", "launched", "decided", "archived"]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "spec": {
+        "name": "scrap-2026",
+        "title": "Scrap detection at three plants",
+        "rounds": 8,
+        "seeds": [1, 2, 3],
+        "topology": {"kind": "ring"},
+        "data": {"rows_per_site": 500, "partition": {"kind": "dirichlet", "alpha": 0.5}},
+        "model": {"kind": "mlp", "hidden": [128, 128]},
+        "sites": [
+            {"name": name, "data": {"kind": "sample", "dataset": "pendigits"}}
+            for name in ("site-01", "site-02", "site-03")
+        ],
+        "arms": [
+            {"name": "alone", "method": "local_only"},
+            {"name": "merged", "method": "regmean"},
+        ],
+    },
+    "assumptions": {
+        "currency": "EUR",
+        "decisions_per_site_per_round": 20000,
+        "value_per_correct_decision": {"low": "0.5", "likely": "1", "high": "2"},
+        "cost_per_cpu_hour": "0.1",
+        "cost_per_gpu_hour": "2",
+        "cost_per_gb": "0.05",
+        "one_off_cost": "5000",
+        "running_cost_per_site_per_round": "20",
+        "round_days": "7",
+        "value_basis": "own_site",
+        "example": True,
+    },
+}
+
+
 class PilotCreate(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
     spec: PilotSpec
     assumptions: Assumptions | None = None
 

@@ -42,7 +42,7 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
     if missing:
         judged, reason = [], Text(code="comparing", params={"missing": ", ".join(missing)})
     counting = dict(judged).get(basis_name(wanted), []) if wanted else []
-    evidence, verdict = evidence_and_verdict(counting, assumptions)
+    evidence, verdict = evidence_and_verdict(counting, assumptions, run.seed if run else None)
     said, disagree = sentence(reason, judged, basis_name(wanted), assumptions)
     return RoiReport(
         value_basis=wanted,

@@ -17,10 +17,18 @@ from backend.text.schemas import Params, Text
 SEEDS_NEEDED = 3
 
 
-def evidence_and_verdict(arms: Sequence[Compared], assumptions: Assumptions | None) -> tuple[Text, Verdict]:
-    """How far the result bears, and what follows for the basis that counts."""
+def evidence_and_verdict(
+    arms: Sequence[Compared], assumptions: Assumptions | None, alone: int | None = None
+) -> tuple[Text, Verdict]:
+    """How far the result bears, and what follows for the basis that counts.
+
+    Args:
+        alone: the seed, where a single run is looked at: of how many seeds completed it knows nothing.
+    """
     if not arms or assumptions is None:
         return Text(code="nothing_to_judge", params={}), "none"
+    if alone is not None:
+        return Text(code="one_run", params={"seed": alone}), "not_enough_evidence"
     best = _best(arms)
     seeds = best.num_completed
     if seeds < SEEDS_NEEDED:
@@ -107,12 +115,11 @@ def _latest(arm: Compared) -> Decimal:
 
 
 def _params(own: Compared, rest: Compared | None, assumptions: Assumptions) -> Params:
-    params: Params = {
-        "arm": own.arm,
-        "round": own.total.last.round,
-        "own": money(own.total.last.net.likely, assumptions.currency),
-        "own_latest": money(_latest(own), assumptions.currency),
-    }
-    if rest is not None:
-        params["all_latest"] = money(_latest(rest), assumptions.currency)
+    params: Params = {"arm": own.arm, "round": own.total.last.round}
+    for view, arm in (("own", own), ("all", rest)):
+        if arm is None:
+            continue
+        net = arm.total.last.net
+        amounts = {"": net.likely, "_low": net.low, "_high": net.high, "_latest": _latest(arm)}
+        params |= {f"{view}{name}": money(amount, assumptions.currency) for name, amount in amounts.items()}
     return params

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import ConfigDict, JsonValue, StringConstraints
 
 from backend.text.schemas import Schema
 from backend.web import Page
@@ -16,8 +16,18 @@ DisplayName = Annotated[
 ]
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "name": "site-01",
+    "display_name": "Osaka plant",
+    "placement": "local",
+    "data": {"kind": "sample", "dataset": "pendigits"},
+}
+
+
 class SiteCreate(Schema):
     """`placement` `local`: served by this server's own worker; `remote`: by a worker on its own machine."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     name: Name
     display_name: DisplayName = ""

@@ -19,6 +19,8 @@ DEFAULT_LANGUAGE = "en"
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 
+_LISTS = frozenset({"waiting", "known", "missing", "names"})
+"""Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
 _COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
 
@@ -49,7 +51,7 @@ def say(lang: str, key: str, params: Mapping[str, Any] | None = None) -> str:
     sentence = find(lang, key)
     if sentence is None:
         return key
-    values = {name: _shown(value) for name, value in (params or {}).items()}
+    values = {name: _shown(lang, name, value) for name, value in (params or {}).items()}
     counted = _COUNTED.sub(lambda hit: hit[2] if str(values.get(hit[1])) == "1" else hit[3], sentence)
     return counted.format_map(_Places(values))
 
@@ -73,5 +75,7 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _shown(value: Any) -> Any:
+def _shown(lang: str, name: str, value: Any) -> Any:
+    if lang == "ja" and name in _LISTS and isinstance(value, str):
+        return value.replace(", ", "、")
     return f"{value:.6g}" if isinstance(value, float) else value

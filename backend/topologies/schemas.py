@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
@@ -13,7 +13,16 @@ from dimat.parts import Name, TopologySpec
 SiteNames = Annotated[tuple[Name, ...], Field(max_length=1000)]
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "name": "east-ring",
+    "site_names": ["site-01", "site-02", "site-03"],
+    "spec": {"kind": "ring", "mixing": "metropolis"},
+}
+
+
 class TopologyCreate(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
     name: Name
     site_names: SiteNames
     spec: TopologySpec

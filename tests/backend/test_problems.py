@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from backend.auth import service as auth
 from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.main import create_app
+from backend.pilots.schemas import EXAMPLE as PILOT_EXAMPLE
 from backend.security import MAX_BODY_BYTES
 from backend.settings import Settings
 from tests.backend.building import create_sites
@@ -117,3 +119,38 @@ def test_a_database_that_others_keep_busy_is_no_error_of_the_server(tmp_path: Pa
         assert refused.headers["retry-after"] == "5"
         assert (read.status_code, read.json()["total"]) == (200, 0)
         assert caller.post("/api/v1/sites", json=body).status_code == 201
+
+
+def test_a_bad_value_is_named_where_it_stands_in_the_body(api: Api) -> None:
+    """pydantic counts the kind of a union among the places; nobody wrote it there."""
+    create_sites(api.manager, 2)
+    body = PILOT_EXAMPLE | {
+        "spec": PILOT_EXAMPLE["spec"] | {
+            "model": {"kind": "mlp", "hidden": [0]},
+            "data": {"partition": {"kind": "dirichlet", "alpha": -1}},
+        }
+    }  # fmt: skip
+    said = api.manager.post("/api/v1/pilots", json=body).json()
+    assert {one["field"] for one in said["errors"]} == {"spec.model.hidden.0", "spec.data.partition.alpha"}
+    assert (
+        "-1 is too small"
+        in {one["field"]: one["title"] for one in said["errors"]}["spec.data.partition.alpha"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "words"),
+    [
+        ({"sites": 5}, "list_needed", "not 5"),
+        ({"topology": [1]}, "object_needed", "not […]"),
+        ({"rounds": "x"}, "int_type", "not x"),
+        ({"rounds": None}, "int_type", "not null"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_told_in_our_own_words(
+    api: Api, spec: dict[str, Any], code: str, words: str
+) -> None:
+    said = api.manager.post("/api/v1/pilots", json={"spec": PILOT_EXAMPLE["spec"] | spec}).json()
+    found = next(one for one in said["errors"] if one["code"] == code)
+    assert words in found["title"]
+    assert "valid" not in found["title"]

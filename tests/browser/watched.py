@@ -28,7 +28,7 @@ class Watched:
     def is_clean(self) -> None:
         """Nothing was loaded from another origin and the console stayed silent."""
         assert self.elsewhere == []
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
 
 
 def sign_in_link(house: House) -> str:

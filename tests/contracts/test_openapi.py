@@ -10,9 +10,13 @@ from hypothesis import HealthCheck, given, settings
 
 from backend.auth import service as auth
 from backend.db.migrate import migrate
+from backend.docs import render
 from backend.main import create_app
 from backend.openapi import as_text
+from backend.pilots.schemas import PilotCreate
 from backend.settings import Settings
+from backend.sites.schemas import SiteCreate
+from backend.topologies.schemas import TopologyCreate
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 
@@ -48,6 +52,16 @@ def test_every_list_has_items_cursor_and_total(described: dict[str, Any]) -> Non
     assert len(pages) >= 9
     for name, schema in pages.items():
         assert set(schema["properties"]) == {"items", "next_cursor", "total"}, name
+
+
+def test_examples_can_be_sent_as_they_are(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    for body in (PilotCreate, SiteCreate, TopologyCreate):
+        for example in schemas[body.__name__]["examples"]:
+            body.model_validate_json(json.dumps(example))
+            assert example["spec" if body is PilotCreate else "name"]
+    page = render(described)
+    assert "scrap-2026" in page
 
 
 def test_every_error_is_described_as_a_problem(described: dict[str, Any]) -> None:

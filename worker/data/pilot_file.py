@@ -10,6 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from dimat.spec import PilotSpec
+from dimat.validation import place_of
+
+# What pydantic says in words of a program.
+_PLAINER = {"missing": "is missing", "extra_forbidden": "is no setting of a pilot; check its spelling"}
 
 
 class PilotFileError(Exception):
@@ -39,17 +43,15 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
     try:
         return PilotSpec.model_validate(content), assumptions
     except ValidationError as error:
-        raise PilotFileError(f"'{path}' is not a valid pilot:\n{_lines(error)}") from error
+        raise PilotFileError(f"'{path}' is not a valid pilot:\n{_lines(error, content)}") from error
 
 
-def _lines(error: ValidationError) -> str:
+def _lines(error: ValidationError, content: dict[str, Any]) -> str:
     """One line per problem: place, message, value."""
-    return "\n".join(f"  {_place(item)}: {item['msg']}{_value(item)}" for item in error.errors())
-
-
-def _place(item: Any) -> str:
-    blamed = item.get("ctx", {}).get("place")
-    return ".".join(str(part) for part in (*item["loc"], *([blamed] if blamed else []))) or "pilot"
+    return "\n".join(
+        f"  {place_of(item, content) or 'pilot'}: {_PLAINER.get(item['type'], item['msg'])}{_value(item)}"
+        for item in error.errors()
+    )
 
 
 def _value(item: Any) -> str:

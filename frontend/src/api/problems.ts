@@ -67,8 +67,14 @@ export function errorAt(errors: Map<string, string>, ...fields: string[]): strin
   return undefined;
 }
 
-// An empty input that must be filled in is missing; its pattern or length is of no interest yet.
-const OF_EMPTY = new Set(['string_pattern_mismatch', 'string_too_short']);
+// An empty input that must be filled in is missing; its pattern, length or kind is of no interest yet.
+const OF_EMPTY: Readonly<Record<string, string>> = {
+  string_pattern_mismatch: '',
+  string_too_short: '',
+  int_type: 'null',
+  float_type: 'null',
+  decimal_type: 'null',
+};
 
 function sayCode(
   code: string,
@@ -77,7 +83,7 @@ function sayCode(
   remedy: string | null,
   site?: (name: string) => string,
 ): Said {
-  const said = OF_EMPTY.has(code) && params.value === '' ? 'missing' : code;
+  const said = params.value !== undefined && OF_EMPTY[code] === params.value ? 'missing' : code;
   const known = `errors.${said}.title`;
   if (!i18next.exists(known)) return { title, remedy, code };
   const help = `errors.${said}.remedy`;

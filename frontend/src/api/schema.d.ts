@@ -1330,7 +1330,88 @@ export interface components {
             /** Title */
             title?: string | null;
         };
-        /** PilotCreate */
+        /**
+         * PilotCreate
+         * @example {
+         *       "assumptions": {
+         *         "cost_per_cpu_hour": "0.1",
+         *         "cost_per_gb": "0.05",
+         *         "cost_per_gpu_hour": "2",
+         *         "currency": "EUR",
+         *         "decisions_per_site_per_round": 20000,
+         *         "example": true,
+         *         "one_off_cost": "5000",
+         *         "round_days": "7",
+         *         "running_cost_per_site_per_round": "20",
+         *         "value_basis": "own_site",
+         *         "value_per_correct_decision": {
+         *           "high": "2",
+         *           "likely": "1",
+         *           "low": "0.5"
+         *         }
+         *       },
+         *       "spec": {
+         *         "arms": [
+         *           {
+         *             "method": "local_only",
+         *             "name": "alone"
+         *           },
+         *           {
+         *             "method": "regmean",
+         *             "name": "merged"
+         *           }
+         *         ],
+         *         "data": {
+         *           "partition": {
+         *             "alpha": 0.5,
+         *             "kind": "dirichlet"
+         *           },
+         *           "rows_per_site": 500
+         *         },
+         *         "model": {
+         *           "hidden": [
+         *             128,
+         *             128
+         *           ],
+         *           "kind": "mlp"
+         *         },
+         *         "name": "scrap-2026",
+         *         "rounds": 8,
+         *         "seeds": [
+         *           1,
+         *           2,
+         *           3
+         *         ],
+         *         "sites": [
+         *           {
+         *             "data": {
+         *               "dataset": "pendigits",
+         *               "kind": "sample"
+         *             },
+         *             "name": "site-01"
+         *           },
+         *           {
+         *             "data": {
+         *               "dataset": "pendigits",
+         *               "kind": "sample"
+         *             },
+         *             "name": "site-02"
+         *           },
+         *           {
+         *             "data": {
+         *               "dataset": "pendigits",
+         *               "kind": "sample"
+         *             },
+         *             "name": "site-03"
+         *           }
+         *         ],
+         *         "title": "Scrap detection at three plants",
+         *         "topology": {
+         *           "kind": "ring"
+         *         }
+         *       }
+         *     }
+         */
         PilotCreate: {
             spec: components["schemas"]["PilotSpec"];
             assumptions?: components["schemas"]["Assumptions-Input"] | null;
@@ -1847,6 +1928,15 @@ export interface components {
         /**
          * SiteCreate
          * @description `placement` `local`: served by this server's own worker; `remote`: by a worker on its own machine.
+         * @example {
+         *       "data": {
+         *         "dataset": "pendigits",
+         *         "kind": "sample"
+         *       },
+         *       "display_name": "Osaka plant",
+         *       "name": "site-01",
+         *       "placement": "local"
+         *     }
          */
         SiteCreate: {
             /** Name */
@@ -2120,7 +2210,21 @@ export interface components {
             /** Revision */
             revision: number;
         };
-        /** TopologyCreate */
+        /**
+         * TopologyCreate
+         * @example {
+         *       "name": "east-ring",
+         *       "site_names": [
+         *         "site-01",
+         *         "site-02",
+         *         "site-03"
+         *       ],
+         *       "spec": {
+         *         "kind": "ring",
+         *         "mixing": "metropolis"
+         *       }
+         *     }
+         */
         TopologyCreate: {
             /** Name */
             name: string;

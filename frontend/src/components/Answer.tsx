@@ -33,15 +33,18 @@ export function ProblemNote({
   error,
   retry,
   also,
+  site,
 }: {
   error: unknown;
   retry?: () => unknown;
   also?: ReactNode;
+  /** What people call a site. */
+  site?: (name: string) => string;
 }) {
   const { t } = useTranslation();
-  const said = sayProblem(error);
+  const said = sayProblem(error, site);
   return (
-    <div className="aw-note aw-bad" role="alert">
+    <div className="aw-note aw-bad aw-quiet-focus" role="alert" tabIndex={-1}>
       <Icon name="warn" />
       <div>
         <strong>{said.title}</strong>

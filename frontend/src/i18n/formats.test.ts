@@ -20,6 +20,23 @@ describe('values as people of a language read them', () => {
     expect(formatsOf('en').money('68312', 'JPY')).toBe('¥68,312');
     expect(formatsOf('en').points(-0.0123)).toBe('\u2212\u20601.2');
   });
+  it('a share of money has three figures, too', () => {
+    expect(formatsOf('en').roughPercent(-155.323)).toBe('\u2212\u206015,500%');
+    expect(formatsOf('en').roughPercent(0.0123)).toBe('1.2%');
+    expect(formatsOf('en').roughPercent(null)).toBe('–');
+  });
+  it("a minute is a minute, and a moment is told by the reader's clock", () => {
+    expect(formatsOf('ja').duration(59.7)).toBe('1分0秒');
+    expect(formatsOf('en').duration(59.4)).toBe('59 sec');
+    expect(shown({ at: '2026-11-24 20:12 UTC' }, 'ja').at).toBe(
+      formatsOf('ja').moment('2026-11-24T20:12:00Z'),
+    );
+    expect(shown({ at: 'noon' }, 'en').at).toBe('noon');
+  });
+  it('names in a row are set apart as each language does it', () => {
+    expect(shown({ waiting: 'a, b' }, 'ja').waiting).toBe('a、b');
+    expect(shown({ waiting: 'a, b' }, 'en').waiting).toBe('a, b');
+  });
   it('a currency that nobody knows is still an amount', () => {
     expect(formatsOf('en').money('5', 'nope')).toBe('5 nope');
   });

@@ -3,6 +3,8 @@
 export interface Formats {
   number(value: number | null | undefined, digits?: number): string;
   percent(fraction: number | null | undefined): string;
+  /** A share that was reckoned from money: three figures. */
+  roughPercent(fraction: number | null | undefined): string;
   points(fraction: number | null | undefined): string;
   bytes(count: number | null | undefined): string;
   /** An amount as somebody entered it. */
@@ -10,6 +12,8 @@ export interface Formats {
   /** An amount that was reckoned: three figures, no estimate bears more. */
   estimate(amount: string | null | undefined, currency: string): string;
   moment(at: string | null | undefined): string;
+  /** As `moment`, of a text in which a time of day may stand in any form: what is none stays as it is. */
+  when(at: string): string;
   clock(at: string): string;
   ago(at: string | null | undefined, now: number): string;
   duration(seconds: number | null | undefined): string;
@@ -34,6 +38,14 @@ export function formatsOf(language: string): Formats {
       value == null
         ? NONE
         : intl({ style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value),
+    roughPercent: (value) =>
+      value == null
+        ? NONE
+        : intl(
+            Math.abs(value) < 1
+              ? { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }
+              : { style: 'percent', maximumSignificantDigits: 3 },
+          ).format(value),
     points: (value) =>
       value == null
         ? NONE
@@ -65,6 +77,7 @@ export function formatsOf(language: string): Formats {
       at == null
         ? NONE
         : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
+    when: (at) => (Number.isNaN(Date.parse(at)) ? at : formatsOf(language).moment(at)),
     clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
     // What was seen is past: a clock that is a little ahead of this one makes it no future.
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
@@ -108,7 +121,8 @@ function durationOf(language: string, seconds: number): string {
       unitDisplay: 'short',
       maximumFractionDigits: digits,
     }).format(value);
-  if (seconds < 60) return joined(language, unit(seconds, 'second', seconds < 1 ? 2 : seconds < 10 ? 1 : 0));
+  if (seconds < 59.5)
+    return joined(language, unit(seconds, 'second', seconds < 1 ? 2 : seconds < 10 ? 1 : 0));
   const whole = Math.round(seconds);
   const both = (first: string, second: string) => joined(language, `${first} ${second}`);
   if (whole < 3600) return both(unit(Math.floor(whole / 60), 'minute'), unit(whole % 60, 'second'));

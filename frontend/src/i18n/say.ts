@@ -1,6 +1,7 @@
 /* Says `{code, params}` of the API in the reader's language: names of methods and states too. */
 import { useTranslation } from 'react-i18next';
 import type { Text } from '../api/client';
+import { formatsOf } from './formats';
 import { named, type Params } from './named';
 
 export type Section = 'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors' | 'audit';
@@ -21,7 +22,18 @@ export function shown(params: Params, language: string): Record<string, string> 
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [
       name,
-      typeof value === 'number' ? number.format(value) : String(value ?? ''),
+      typeof value === 'number'
+        ? number.format(value)
+        : name === 'at'
+          ? formatsOf(language).when(String(value ?? ''))
+          : listed(name, String(value ?? ''), language),
     ]),
   );
+}
+
+const LISTS = new Set(['waiting', 'known', 'missing', 'names']);
+
+/** Names in a row, as the server sends them; `_shown` of backend/text/catalogue.py does the same. */
+function listed(name: string, value: string, language: string): string {
+  return language === 'ja' && LISTS.has(name) ? value.replaceAll(', ', '、') : value;
 }

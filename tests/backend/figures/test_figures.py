@@ -160,6 +160,10 @@ def test_bytes_are_counted_by_round_and_by_link() -> None:
     assert links["z"] == [[None, 300], [300, None]]
     assert "600.0 kB went over 2 links" in figure.summary
     assert "Another 5.0 kB did not count" in figure.summary
+    assert "The link with the most" not in figure.summary  # both carry the same
+    uneven = dataclasses.replace(one, by_link={**one.by_link, (1, 0): Traffic(400_000, 0)})
+    said = build.run_figure(facts, uneven, "communication", EN).summary
+    assert "The link with the most is from Site 1 to Site 0 with 400.0 kB" in said
 
 
 def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:

@@ -8,6 +8,7 @@ from measured_pilots import assumptions, flat, pilot, run
 from backend.pilots.assumptions import Blend, MoneyRange
 from backend.roi import numbers, report
 from backend.roi.facts import RunFacts
+from backend.text.catalogue import say
 
 
 def control(**changes: object) -> RunFacts:
@@ -168,6 +169,26 @@ def test_a_run_is_compared_with_the_control_run_of_its_own_seed() -> None:
     second = report.build(facts, run=facts.run("run-dimat-2")).bases[0].arms[0]
     assert first.points[-1].gain_mean == pytest.approx(0.05)
     assert second.points[-1].gain_mean == pytest.approx(-0.05)
+
+
+def test_one_run_leaves_the_verdict_to_the_pilot_which_knows_all_seeds() -> None:
+    runs = [run("dimat", flat(0.99, 0.99), seed=seed) for seed in (1, 2, 3)]
+    facts = pilot(*(control(seed=seed) for seed in (1, 2, 3)), *runs)
+    assert report.build(facts).verdict == "go"
+    alone = report.build(facts, run=facts.run("run-dimat-2"))
+    assert (alone.evidence.code, alone.evidence.params) == ("one_run", {"seed": 2})
+    assert alone.verdict == "not_enough_evidence"
+
+
+def test_the_sentence_names_the_range_beside_the_amount() -> None:
+    """A likely gain whose low end is a loss must not read as a gain."""
+    costly = assumptions(one_off_cost=Decimal(10_000))
+    found = report.build(pilot(control(), run("dimat", flat(0.9, 0.7)), assumptions=costly))
+    said = say("en", f"roi.{found.sentence.code}", found.sentence.params)
+    net = found.bases[0].arms[0].net_at_end
+    assert net.low < 0 < net.likely
+    for amount in (net.low, net.likely, net.high):
+        assert numbers.money(amount, "JPY") in said
 
 
 def test_the_control_run_has_no_roi_of_its_own() -> None:

@@ -22,7 +22,7 @@ def test_merging_names_the_sites_that_are_waited_for() -> None:
     )
     assert (
         say("ja", f"progress.{words.code}", words.params)
-        == "ラウンド3：8拠点中6拠点が統合済み、site-07, site-08を待っています。"
+        == "ラウンド3：8拠点中6拠点が統合済み、site-07、site-08を待っています。"
     )
 
 

@@ -40,7 +40,7 @@ def test_demo_is_a_valid_pilot_with_marked_example_money() -> None:
         ("rounds = 8", "rounds = 0", r"rounds: .*greater than or equal to 1 \(given: 0\)"),
         ("rounds = 8", 'rounds = "many"', r"rounds: .*valid integer.* \(given: 'many'\)"),
         ('name = "site-02"', 'name = "site-01"', "The site name 'site-01' is used more than once"),
-        ("lr = 0.02", "speed = 0.02", "train.speed: Extra inputs"),
+        ("lr = 0.02", "speed = 0.02", "train.speed: is no setting of a pilot"),
         ('kind = "full"', 'kind = "star"\nhub = "Osaka"', "topology.hub: String should match pattern"),
         ("rounds = 8", "rounds = ", "is not a TOML file"),
         ("[assumptions]", "[[assumptions]]", "'assumptions' must be a table"),

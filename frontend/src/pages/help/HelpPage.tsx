@@ -2,6 +2,7 @@
 import { Trans, useTranslation } from 'react-i18next';
 import { Page, Panel } from '../../components/Page';
 import { usePoints } from '../../i18n/usePoints';
+import { METHODS } from '../runs/runFilter';
 
 const WORDS = [
   'site',
@@ -10,6 +11,7 @@ const WORDS = [
   'method',
   'arm',
   'run',
+  'seed',
   'round',
   'step',
   'merge',
@@ -17,6 +19,11 @@ const WORDS = [
   'all_site',
   'control',
   'simulated',
+  'alpha',
+  'worker',
+  'roi',
+  'break_even',
+  'verdict',
 ] as const;
 
 export function HelpPage() {
@@ -45,14 +52,10 @@ export function HelpPage() {
         <Points of="ui.help.read" />
       </Panel>
       <Panel title={t('ui.help.words_title')}>
-        <dl className="aw-pairs aw-words">
-          {WORDS.map((word) => (
-            <div key={word} style={{ display: 'contents' }}>
-              <dt>{t(`ui.words.${word}.name`)}</dt>
-              <dd>{t(`ui.words.${word}.text`)}</dd>
-            </div>
-          ))}
-        </dl>
+        <Words words={WORDS.map((word) => [t(`ui.words.${word}.name`), t(`ui.words.${word}.text`)])} />
+      </Panel>
+      <Panel title={t('ui.help.methods_title')}>
+        <Words words={METHODS.map((one) => [t(`methods.${one}`), t(`ui.method_help.${one}`)])} />
       </Panel>
       <Panel title={t('ui.help.api_title')}>
         <p>
@@ -63,6 +66,19 @@ export function HelpPage() {
         </p>
       </Panel>
     </Page>
+  );
+}
+
+function Words({ words }: { words: readonly (readonly [string, string])[] }) {
+  return (
+    <dl className="aw-pairs aw-words">
+      {words.map(([name, text]) => (
+        <div key={name} style={{ display: 'contents' }}>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

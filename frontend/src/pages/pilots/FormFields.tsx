@@ -36,7 +36,7 @@ export function BasicFields({
           />
           <TextInput
             label={t('ui.new.name')}
-            description={t('ui.sites.name_help')}
+            description={t('ui.pilot.name_help')}
             value={draft.name}
             onChange={(event) => change({ name: event.currentTarget.value })}
             {...fields.at('spec.name')}
@@ -88,7 +88,7 @@ export function DataFields({ draft, change, fields }: FieldsProps) {
             help={t('ui.new.alpha_help')}
             value={draft.alpha}
             set={(alpha) => change({ alpha })}
-            {...fields.at('spec.data.partition.dirichlet.alpha')}
+            {...fields.at('spec.data.partition.alpha')}
             decimals={2}
             step={0.1}
           />
@@ -99,7 +99,7 @@ export function DataFields({ draft, change, fields }: FieldsProps) {
             help={t('ui.new.classes_help')}
             value={draft.classesPerSite}
             set={(classesPerSite) => change({ classesPerSite })}
-            {...fields.at('spec.data.partition.shards.classes_per_site')}
+            {...fields.at('spec.data.partition.classes_per_site')}
           />
         ) : null}
         <Whole
@@ -134,7 +134,7 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
             description={t('ui.new.hidden_help')}
             value={draft.hidden}
             onChange={(event) => change({ hidden: event.currentTarget.value })}
-            {...fields.at('spec.model.mlp.hidden')}
+            {...fields.at('spec.model.hidden')}
             autoComplete="off"
           />
         ) : (
@@ -143,7 +143,7 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
             help={t('ui.new.width_help')}
             value={draft.width}
             set={(width) => change({ width })}
-            {...fields.at('spec.model.cnn.width')}
+            {...fields.at('spec.model.width')}
           />
         )}
         <Select

@@ -34,7 +34,7 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
       key: 'roi',
       label: t('ui.roi.fraction'),
       number: true,
-      cell: (arm) => formats.percent(arm.roi_fraction),
+      cell: (arm) => formats.roughPercent(arm.roi_fraction),
     },
     {
       key: 'even',
@@ -49,7 +49,7 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
     <RoomyPanel title={t('ui.roi.title')} count={roi.bases[0]?.arms.length}>
       <p className="aw-soft aw-small">{t('ui.roi.help')}</p>
       {roi.example ? <p className="aw-small">{t('roi.example_note')}</p> : null}
-      <div className="aw-grid2">
+      <div className="aw-stack">
         {roi.bases.map((base) => (
           <div key={base.basis}>
             <h3>{t(`figures.basis_${base.basis}`)}</h3>

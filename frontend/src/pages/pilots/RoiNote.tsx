@@ -11,7 +11,13 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
     <div className={`aw-note ${roi.disagree ? 'aw-warn' : 'aw-calm'}`}>
       <div>
         <strong>{say('roi', roi.sentence)}</strong>
-        {roi.disagree ? <p>{t('roi.disagree_next')}</p> : null}
+        {roi.disagree ? (
+          <p>
+            {roi.example
+              ? t('roi.disagree_next')
+              : t('roi.disagree_chosen', { basis: t(`figures.basis_${basisName(roi.value_basis)}`) })}
+          </p>
+        ) : null}
         <p>{say('roi', roi.evidence)}</p>
         {roi.example ? (
           <div className="aw-headline-marks">
@@ -23,4 +29,8 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
       </div>
     </div>
   );
+}
+
+function basisName(basis: Schemas['RoiReport']['value_basis']): string {
+  return typeof basis === 'string' ? basis : basis ? 'blend' : 'own_site';
 }

@@ -17,8 +17,8 @@ describe('a problem that the server names', () => {
   });
   it('belongs to the closest input above its place', () => {
     expect(at('spec.seeds.1')).toBe('spec.seeds');
-    expect(at('spec.data.partition.dirichlet.alpha')).toBe('spec.data.partition.dirichlet.alpha');
-    expect(at('spec.model.mlp.hidden.0')).toBe('spec.model.mlp.hidden');
+    expect(at('spec.data.partition.alpha')).toBe('spec.data.partition.alpha');
+    expect(at('spec.model.hidden.0')).toBe('spec.model.hidden');
     expect(at('spec.sites.3.data')).toBe('spec.sites');
   });
   it('belongs to the first input of a place that no input stands for alone', () => {

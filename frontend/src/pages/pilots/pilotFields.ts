@@ -40,15 +40,11 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.name', 'new.name'),
     ui('spec.sites', 'nav.sites'),
     ui('spec.data.partition', 'new.partition'),
-    ...(draft.partition === 'dirichlet' ? [ui('spec.data.partition.dirichlet.alpha', 'new.alpha')] : []),
-    ...(draft.partition === 'shards'
-      ? [ui('spec.data.partition.shards.classes_per_site', 'new.classes')]
-      : []),
+    ...(draft.partition === 'dirichlet' ? [ui('spec.data.partition.alpha', 'new.alpha')] : []),
+    ...(draft.partition === 'shards' ? [ui('spec.data.partition.classes_per_site', 'new.classes')] : []),
     ui('spec.data.rows_per_site', 'new.rows_per_site'),
     ui('spec.model', 'new.model'),
-    draft.model === 'mlp'
-      ? ui('spec.model.mlp.hidden', 'new.hidden')
-      : ui('spec.model.cnn.width', 'new.width'),
+    draft.model === 'mlp' ? ui('spec.model.hidden', 'new.hidden') : ui('spec.model.width', 'new.width'),
     ui('spec.train.init', 'new.init'),
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),

@@ -2,6 +2,7 @@
 import { Button, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { keepPreviousData } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useSearchParams } from 'react-router';
 import { api } from '../../api/client';
@@ -9,6 +10,7 @@ import { Answer, Empty } from '../../components/Answer';
 import { DataTable } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
 import { Page, Panel } from '../../components/Page';
+import { useNarrow } from '../../layout/useNarrow';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { METHODS, queryOf, STATES } from './runFilter';
@@ -58,7 +60,7 @@ export function RunsPage() {
   return (
     <Page title={t('ui.nav.runs')} lead={t('ui.runs.lead')}>
       <Panel>
-        <div className="aw-fields" role="search" aria-label={t('ui.runs.filter')}>
+        <Filter open={filtered}>
           <TextInput
             label={t('ui.runs.text')}
             defaultValue={query.q ?? ''}
@@ -97,7 +99,7 @@ export function RunsPage() {
             onChange={(value) => set('pilot', value)}
             searchable
           />
-        </div>
+        </Filter>
         <p className="aw-soft aw-small" role="status">
           {total === undefined ? '' : t('ui.runs.found', { number: formats.number(total) })}
         </p>
@@ -135,5 +137,23 @@ export function RunsPage() {
         </Answer>
       </Panel>
     </Page>
+  );
+}
+
+/** On a phone the fields would fill the screen: they fold, unless one of them is in use. */
+function Filter({ open, children }: { open: boolean; children: ReactNode }) {
+  const { t } = useTranslation();
+  const narrow = useNarrow();
+  const fields = (
+    <div className="aw-fields" role="search" aria-label={t('ui.runs.filter')}>
+      {children}
+    </div>
+  );
+  if (!narrow) return fields;
+  return (
+    <details className="aw-filter" open={open}>
+      <summary>{t('ui.runs.filter')}</summary>
+      {fields}
+    </details>
   );
 }

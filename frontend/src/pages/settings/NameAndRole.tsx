@@ -3,6 +3,7 @@ import { Button, TextInput } from '@mantine/core';
 import { useState, type FormEvent } from 'react';
 import { errorAt, fieldErrors } from '../../api/problems';
 import { ProblemNote } from '../../components/Answer';
+import { useFocusOnError } from '../../components/useFocusOnError';
 import { RoleSelect, type Role } from './RoleSelect';
 
 interface Props {
@@ -18,6 +19,7 @@ export function NameAndRole({ label, help, action, act }: Props) {
   const [role, setRole] = useState<Role>('viewer');
   const [error, setError] = useState<unknown>(null);
   const errors = fieldErrors(error);
+  const form = useFocusOnError(error);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -30,7 +32,7 @@ export function NameAndRole({ label, help, action, act }: Props) {
     }
   };
   return (
-    <form className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
+    <form ref={form} className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
       {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
       <div className="aw-fields">
         <TextInput

@@ -11,6 +11,7 @@ import { Answer, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
+import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
 import { ConnectSite } from './ConnectSite';
 import { OwnData } from './OwnData';
@@ -42,6 +43,7 @@ function SiteForm({ site }: { site?: Site }) {
   const [busy, setBusy] = useState(false);
   const { ask, dialog } = useConfirm();
   const errors = fieldErrors(error);
+  const form = useFocusOnError(error);
   const sample = samples.data?.find((one) => one.name === dataset);
 
   const submit = async (event: FormEvent) => {
@@ -87,7 +89,7 @@ function SiteForm({ site }: { site?: Site }) {
       <div className="aw-grid2">
         <Panel title={site ? t('ui.sites.change') : t('ui.sites.describe')}>
           {may ? null : <Note>{t('ui.may_not')}</Note>}
-          <form className="aw-form" onSubmit={(event) => void submit(event)} noValidate>
+          <form ref={form} className="aw-form" onSubmit={(event) => void submit(event)} noValidate>
             {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
             <TextInput
               label={t('ui.sites.name')}

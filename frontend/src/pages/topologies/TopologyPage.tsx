@@ -9,6 +9,7 @@ import { errorAt, fieldErrors } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
+import { useFocusOnError } from '../../components/useFocusOnError';
 import { TopologyEditor } from './Editor';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from './useTopology';
@@ -52,6 +53,7 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
   const [busy, setBusy] = useState(false);
   const topology = useTopology({ names, spec: saved?.spec ?? { kind: 'ring', mixing: 'metropolis' } });
   const errors = fieldErrors(error, sites.shown);
+  const form = useFocusOnError(error);
   const chosen = topology.draft.names;
 
   const submit = async (event: FormEvent) => {
@@ -81,15 +83,15 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
       lead={t('ui.topology.lead')}
       above={<Link to="/topologies">{t('ui.nav.topologies')}</Link>}
     >
-      <form className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
-        {error ? <ProblemNote error={error} /> : null}
+      <form ref={form} className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
+        {error ? <ProblemNote error={error} site={sites.shown} /> : null}
         {may ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!may}>
           <Panel title={t('ui.topology.basics')}>
             <div className="aw-fields">
               <TextInput
                 label={t('ui.topology.name')}
-                description={t('ui.sites.name_help')}
+                description={t('ui.topology.name_help')}
                 value={name}
                 onChange={(event) => setName(event.currentTarget.value)}
                 error={errorAt(errors, 'name')}
