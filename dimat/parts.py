@@ -17,7 +17,9 @@ from dimat.validation import as_pydantic
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
-Method = Literal["local_only", "plain_average", "dimat", "dimat_guarded", "common_basis", "regmean"]
+Method = Literal[
+    "local_only", "plain_average", "dimat", "dimat_guarded", "weight_matching", "common_basis", "regmean"
+]
 # Of `true` or "3" nobody can say whether a number was meant.
 Whole = Annotated[int, Strict()]
 # Ranges of what a pilot sets and an arm or an amendment may set anew.
@@ -29,6 +31,8 @@ WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
 GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
 MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
+OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
+Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
 ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "regmean"})
 """Sites align once, before round 0."""
@@ -161,11 +165,18 @@ class ProbeSpec(Frozen):
 
 
 class MergeSpec(Frozen):
-    """When and how models are merged. A round merges when it is a multiple of `merge_every`."""
+    """When and how models are merged. A round merges when it is a multiple of `merge_every`.
+
+    `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
+    everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there).
+    """
 
     merge_every: MergeEvery = 1
     probe: ProbeSpec = ProbeSpec()
     guard: Guard = 0.2
+    align: bool = True
+    off_diagonal: OffDiagonal = 0.9
+    ridge: Ridge = 0.01
 
 
 class LinkSpec(Frozen):
@@ -253,8 +264,11 @@ class TrainPatch(Frozen):
 
 
 class MergePatch(Frozen):
-    """Fields of `MergeSpec`; None = unchanged."""
+    """Fields of `MergeSpec`; None = unchanged. `align` counts at the start only: an amendment to it changes nothing."""
 
     merge_every: MergeEvery | None = None
     probe: ProbeSpec | None = None
     guard: Guard | None = None
+    align: bool | None = None
+    off_diagonal: OffDiagonal | None = None
+    ridge: Ridge | None = None

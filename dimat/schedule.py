@@ -93,7 +93,8 @@ class Schedule:
     @cached_property
     def aligns(self) -> bool:
         """Whether sites align once before round 0."""
-        return self.plan_of(1).method in ALIGNED_METHODS
+        first = self.plan_of(1)
+        return first.method in ALIGNED_METHODS and first.merge.align
 
     def tells_gram(self, step: StepKey) -> bool:
         """Whether neighbours need second moments beside the model that `step` makes: the next round merges by them."""

@@ -28,11 +28,13 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """What one round gave, by site index. `after_merge` is None in a round without a merge."""
+    """What one round gave, by site index. `after_merge` is None in a round without a merge; `bytes_so_far`: sent over links
+    by all sites from the start to the end of this round."""
 
     round: int
     after_merge: tuple[Metrics, ...] | None
     after_train: tuple[Metrics, ...]
+    bytes_so_far: int
 
 
 OnRound = Callable[[ArmSpec, int, RoundResult], None]
@@ -237,7 +239,7 @@ class _Run:
         """Notes and tells what all sites have finished since."""
         while after_train := self._of_all_sites(len(self.rounds), "train" if self.rounds else "evaluate"):
             after_merge = self._of_all_sites(len(self.rounds), "merge")
-            self.rounds.append(RoundResult(len(self.rounds), after_merge, after_train))
+            self.rounds.append(RoundResult(len(self.rounds), after_merge, after_train, self.bytes_exchanged))
             if self.on_round is not None:
                 self.on_round(self.arm, self.seed, self.rounds[-1])
 

@@ -324,7 +324,7 @@ def _inputs(
         models=models,
         weights=weights,
         probe=_sample(rows.train_x, merge.probe.rows, rng).to(context.device),
-        guard=merge.guard,
+        settings=merge,
     )
 
 

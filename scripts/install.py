@@ -51,7 +51,9 @@ def main() -> int:
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--dev", action="store_true")
     parser.add_argument(
-        "--start", nargs=argparse.REMAINDER, help="the server's options: could it start, once installed?"
+        "--start",
+        nargs=argparse.REMAINDER,
+        help="`up` or `demo` and its options: could it start, once installed?",
     )
     wanted = parser.parse_args([argument for argument in sys.argv[1:] if argument])
     wants_pages = wanted.pages and os.environ.get("AWASE_PAGES") != "no"

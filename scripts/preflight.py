@@ -13,8 +13,8 @@ from shell import ROOT, Problem
 FLAGS = ("--exit", "--help")
 
 
-def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Port, data directory and its disk, as the options of `up` and `demo` and the environment name them.
+def check(call: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Port, data directory and its disk, as the call (`up` or `demo` with its options) and the environment name them.
 
     Raises:
         Problem: the start would be refused; in the words in which it would be.
@@ -24,17 +24,18 @@ def check(options: Sequence[str], environment: Mapping[str, str]) -> None:
     from backend.supervisor.place import StartError, claim
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--json", default=None)
+    parser.add_argument("command")
+    parser.add_argument("--json")
     for flag in FLAGS:
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--data-dir", default=environment.get("AWASE_DATA_DIR") or str(ROOT / "var"))
     parser.add_argument("--host", default=environment.get("AWASE_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=environment.get("AWASE_PORT") or 8765)
     try:
-        wanted, unknown = parser.parse_known_args(options)
+        wanted, unknown = parser.parse_known_args(call)
         if unknown:
             raise Problem(
-                f"there is no option {unknown[0]}. ./awase up --help and ./awase demo --help list them."
+                f"there is no option {unknown[0]}. ./awase {wanted.command} --help lists those that there are."
             )
         if wanted.help:
             return

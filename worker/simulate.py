@@ -6,6 +6,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,22 @@ import torch
 from dimat.errors import DimatError
 from dimat.rows import SiteRows
 from dimat.simulate import OnRound, RoundResult, as_json, simulate
-from dimat.spec import ArmSpec, PilotSpec
+from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 from worker.data.samples import load_site_rows
 
 
-def main(spec: PilotSpec, json_path: Path | None = None, quiet: bool = False) -> bool:
+def main(spec: PilotSpec, json_path: Path | None = None, quiet: bool = False, jobs: int = 1) -> bool:
     """Simulates the pilot, prints a table, writes the result; whether all runs completed.
 
-    Rounds are told on standard error while it goes on, unless `quiet`.
+    Rounds are told on standard error while it goes on, unless `quiet` or several processes are at work.
 
     Raises:
         DimatError: the data cannot be used. OSError: writing failed.
     """
-    result = simulate_spec(spec, _ignore if quiet else _telling(spec))
+    if jobs > 1 and len(spec.seeds) > 1:
+        result = simulate_in_processes(spec, jobs)
+    else:
+        result = simulate_spec(spec, _ignore if quiet else _telling(spec))
     print(table(result))
     if json_path is not None:
         write_json(json_path, result)
@@ -53,6 +58,20 @@ def _telling(spec: PilotSpec) -> OnRound:
 
 def _ignore(_arm: ArmSpec, _seed: int, _found: RoundResult) -> None:
     pass
+
+
+def simulate_in_processes(spec: PilotSpec, jobs: int) -> dict[str, Any]:
+    """As `simulate_spec`, seed by seed in up to `jobs` processes at once; the result is the same to the last bit.
+
+    Each process needs the memory of a pilot of its own (about 300 MB for torch, and its models).
+    """
+    alone = [spec.model_copy(update={"seeds": (seed,)}) for seed in spec.seeds]
+    # A fork of a process that has computed with torch may hang: every process starts afresh.
+    with ProcessPoolExecutor(min(jobs, len(alone)), get_context("spawn")) as pool:
+        results = list(pool.map(simulate_spec, alone))
+    # What names the pilot is that of all seeds together.
+    pilot = results[0]["pilot"] | {"spec_sha256": spec_sha256(spec)}
+    return {"pilot": pilot, "runs": [run for result in results for run in result["runs"]]}
 
 
 def simulate_spec(spec: PilotSpec, on_round: OnRound = _ignore) -> dict[str, Any]:

@@ -82,11 +82,14 @@ def simulate(
     pilot: Annotated[Path, typer.Argument(help="A pilot's TOML file, such as data/pilots/demo.toml.")],
     json: Json = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the results only, no progress.")] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=256, help="Seeds that are run at once, a process each.")
+    ] = 1,
 ) -> None:
     """Run a pilot in this process, without server or workers."""
     from backend.cli import workers
 
-    _exit(workers.simulate(pilot, json, quiet))
+    _exit(workers.simulate(pilot, json, quiet, jobs))
 
 
 @app.command()

@@ -27,14 +27,14 @@ def worker(site: str | None, data_dir: Path | None) -> NoReturn:
     os.execve(sys.executable, [sys.executable, "-m", "worker.main"], environment)  # noqa: S606
 
 
-def simulate(pilot: Path, json_path: Path | None, quiet: bool) -> int:
+def simulate(pilot: Path, json_path: Path | None, quiet: bool, jobs: int = 1) -> int:
     """0 when all runs completed, 1 otherwise; a file that is no pilot is one line, before torch is loaded."""
     pilot_file, errors = import_module("worker.data.pilot_file"), import_module("dimat.errors")
     try:
         spec, _assumptions = pilot_file.read_pilot(pilot)
         if json_path is not None:
             json_path = writable(json_path)
-        completed = import_module("worker.simulate").main(spec, json_path, quiet)
+        completed = import_module("worker.simulate").main(spec, json_path, quiet, jobs)
     except (pilot_file.PilotFileError, errors.DimatError) as error:
         fail(str(error))
     except OSError as error:

@@ -1,7 +1,5 @@
 """DIMAT: each neighbour's units are matched to the own ones and permuted before mixing, at every merge."""
 
-from dataclasses import replace
-
 from dimat.matching.activation import match, observe
 from dimat.merging.mix import Merged, MergeInputs, mix
 from dimat.models.registry import load
@@ -13,10 +11,10 @@ def merge(inputs: MergeInputs) -> Merged:
 
     Reference: Saadati et al. 2024, "DIMAT: Decentralized Iterative Merging-And-Training", arXiv 2404.08079.
     """
-    return match_and_mix(replace(inputs, guard=0.0))
+    return match_and_mix(inputs, guard=0.0)
 
 
-def match_and_mix(inputs: MergeInputs) -> Merged:
+def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     """Every neighbour is matched against the own model alone, whose activations are computed once."""
     own = observe(load(inputs.model, inputs.models[inputs.site]), inputs.spec, inputs.probe)
     aligned, matches = dict(inputs.models), {}
@@ -24,7 +22,7 @@ def match_and_mix(inputs: MergeInputs) -> Merged:
         if j == inputs.site:
             continue
         other = observe(load(inputs.model, inputs.models[j]), inputs.spec, inputs.probe)
-        found = match(own, other, inputs.guard)
+        found = match(own, other, guard)
         aligned[j] = permute(inputs.models[j], inputs.spec, found.permutations)
         matches[j] = found.quality
     return Merged(mix(aligned, inputs.weights, inputs.site), matches)

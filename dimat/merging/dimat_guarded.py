@@ -9,5 +9,5 @@ from dimat.merging.mix import Merged, MergeInputs
 
 
 def merge(inputs: MergeInputs) -> Merged:
-    """As `dimat`, with `inputs.guard` added to the correlation of units in the same place."""
-    return match_and_mix(inputs)
+    """As `dimat`, with the setting `guard` added to the correlation of units in the same place."""
+    return match_and_mix(inputs, inputs.settings.guard)

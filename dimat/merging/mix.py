@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dimat.matching.activation import GroupMatch
 from dimat.params import Params
+from dimat.parts import MergeSpec
 from dimat.permutation.spec import PermutationSpec
 
 
@@ -20,7 +21,8 @@ class MergeInputs:
         spec: the network's permutation groups.
         site: index of the own site. models: params by site index, own and neighbours, all finite.
         weights: by site index, >= 0, sum 1, for the same sites as `models`.
-        probe: (rows, ...) own training rows on which units are compared. guard: see `best_assignment`.
+        probe: (rows, ...) own training rows on which units are compared.
+        settings: the arm's, for `guard` (see `best_assignment`), `off_diagonal` and `ridge` (see `regmean`).
         grams: by site index what `gram` made of that site's model and rows, for the same sites as `models`;
             empty for methods that need none.
     """
@@ -31,7 +33,7 @@ class MergeInputs:
     models: Mapping[int, Params]
     weights: Mapping[int, float]
     probe: Tensor
-    guard: float
+    settings: MergeSpec
     grams: Mapping[int, Params] = field(default_factory=dict)
 
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from dimat.merging import common_basis, dimat, dimat_guarded, local_only, plain_average, regmean
+from dimat.merging import (
+    common_basis,
+    dimat,
+    dimat_guarded,
+    local_only,
+    plain_average,
+    regmean,
+    weight_matching,
+)
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.parts import Method
 
@@ -11,6 +19,7 @@ METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
     "plain_average": plain_average.merge,
     "dimat": dimat.merge,
     "dimat_guarded": dimat_guarded.merge,
+    "weight_matching": weight_matching.merge,
     "common_basis": common_basis.merge,
     "regmean": regmean.merge,
 }

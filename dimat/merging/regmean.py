@@ -13,24 +13,24 @@ from torch import Tensor
 
 from dimat.merging.mix import Merged, MergeInputs, mix
 from dimat.params import Params
+from dimat.parts import MergeSpec
 
-OFF_DIAGONAL = 0.9
-RIDGE = 0.01
 TINY = 1e-9
 
 
 def merge(inputs: MergeInputs) -> Merged:
     """theta = (sum_j w_j G_j)^-1 sum_j w_j G_j theta_j for each layer with a Gram matrix, the weighted mean elsewhere.
 
-    Off-diagonals of G_j are multiplied by 0.9, and 1 % of the mean diagonal is added to the diagonal: with equal models the
-    result is that model, with equal Gram matrices the weighted mean.
+    Off-diagonals of G_j are multiplied by `off_diagonal` (0.9), and `ridge` (1 %) of the mean diagonal is added to the
+    diagonal: with equal models the result is that model, with equal Gram matrices the weighted mean.
 
     Raises: KeyError, when a model has no Gram matrix.
     Reference: Jin et al. 2023 (RegMean); the factor 0.9 and the ridge are those of our own prototype.
     """
     merged = dict(mix(inputs.models, inputs.weights, inputs.site))
     for name in inputs.grams[inputs.site]:
-        merged |= _solved(name, inputs.models, inputs.weights, {j: g[name] for j, g in inputs.grams.items()})
+        trusted = {j: _shrunk(grams[name].double(), inputs.settings) for j, grams in inputs.grams.items()}
+        merged |= _solved(name, inputs.models, inputs.weights, trusted)
     return Merged(merged, {})
 
 
@@ -44,7 +44,7 @@ def _solved(
     left_II = torch.zeros(size, size, dtype=torch.float64)
     right_IO = torch.zeros(size, len(some[weight]), dtype=torch.float64)
     for j in sorted(models):
-        gram_II = weights[j] * _shrunk(grams[j].double())
+        gram_II = weights[j] * grams[j]
         theta_IO = models[j][weight].double().reshape(len(some[weight]), -1).T
         if has_bias:
             theta_IO = torch.cat([theta_IO, models[j][bias].double()[None]])
@@ -57,7 +57,8 @@ def _solved(
     return {name: value.to(some[name].dtype).contiguous() for name, value in found.items()}
 
 
-def _shrunk(gram_II: Tensor) -> Tensor:
+def _shrunk(gram_II: Tensor, settings: MergeSpec) -> Tensor:
     diagonal = gram_II.diagonal()
-    ridge = RIDGE * diagonal.mean().clamp_min(TINY)  # units that are all dead must not make it unsolvable
-    return OFF_DIAGONAL * gram_II + torch.diag((1 - OFF_DIAGONAL) * diagonal + ridge)
+    ridge = settings.ridge * diagonal.mean().clamp_min(TINY)  # all units dead must not make it unsolvable
+    kept = settings.off_diagonal
+    return kept * gram_II + torch.diag((1 - kept) * diagonal + ridge)

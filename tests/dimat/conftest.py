@@ -43,6 +43,7 @@ def make_spec() -> Callable[..., PilotSpec]:
                     "plain_average",
                     "dimat",
                     "dimat_guarded",
+                    "weight_matching",
                     "common_basis",
                     "regmean",
                 )

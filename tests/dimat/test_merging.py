@@ -1,16 +1,19 @@
 """Merge methods, and normalisation after them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
+from dimat.matching.weights import match_weights
 from dimat.merging import gram
 from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.params import Params
-from dimat.parts import CnnSpec, Method, MlpSpec, ModelSpec
+from dimat.parts import CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
@@ -25,7 +28,7 @@ def inputs(rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = 
     spec = discover(model, rows.shape)
     layers = gram.layers_of(model, spec)
     grams = {j: gram.gram(load(model, params), layers, rows.train_x) for j, params in models.items()}
-    return MergeInputs(model, spec, min(models), models, weights, rows.train_x, 0.2, grams)
+    return MergeInputs(model, spec, min(models), models, weights, rows.train_x, MergeSpec(), grams)
 
 
 def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:
@@ -43,7 +46,7 @@ def test_merge_of_a_model_with_itself_is_itself(method: Method, site_rows: tuple
     assert_close(METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own})).params, own)
 
 
-@pytest.mark.parametrize("method", ["dimat", "dimat_guarded"])
+@pytest.mark.parametrize("method", ["dimat", "dimat_guarded", "weight_matching"])
 @pytest.mark.parametrize("architecture", [MLP, CnnSpec(width=4)], ids=lambda m: m.kind)
 def test_merge_of_a_model_with_its_permuted_self_is_itself(
     method: Method,
@@ -77,6 +80,32 @@ def test_no_method_changes_what_it_is_given(method: Method, site_rows: tuple[Sit
     METHODS[method](inputs(site_rows[0], models))
     for j, params in models.items():
         assert all(torch.equal(before[j][name], params[name]) for name in params)
+
+
+@pytest.mark.parametrize("architecture", [MLP, CnnSpec(width=4)], ids=lambda m: m.kind)
+def test_weights_alone_find_a_planted_permutation_in_spite_of_noise(
+    architecture: ModelSpec, site_rows: tuple[SiteRows, ...], image_rows: tuple[SiteRows, ...]
+) -> None:
+    rows = site_rows[0] if architecture.kind == "mlp" else image_rows[0]
+    own = initial(rows, 1, architecture)
+    spec = inputs(rows, {0: own}, architecture).spec
+    rng = torch_rng(2, "noise")
+    noisy = {
+        name: t + 0.01 * torch.randn(t.shape, generator=rng) if t.is_floating_point() else t
+        for name, t in own.items()
+    }
+    planted = apply.random(spec, rng)
+    found = match_weights(own, apply.permute(noisy, spec, planted), spec)
+    for group in spec.groups:
+        assert torch.equal(planted[group.name][found.permutations[group.name]], torch.arange(group.size))
+    assert all(0.9 < group.correlation <= 1 for group in found.quality)
+
+
+def test_weight_matching_looks_at_no_row(site_rows: tuple[SiteRows, ...]) -> None:
+    given = inputs(site_rows[0], {j: initial(site_rows[0], j) for j in range(2)})
+    other = replace(given, probe=torch.full_like(given.probe, torch.nan))
+    first, second = (METHODS["weight_matching"](one).params for one in (given, other))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_guard_keeps_more_units_in_place(site_rows: tuple[SiteRows, ...]) -> None:

@@ -13,7 +13,7 @@ from dimat.merging import gram, regmean
 from dimat.merging.mix import MergeInputs, mix
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.params import Params
-from dimat.parts import CnnSpec, MlpSpec
+from dimat.parts import CnnSpec, MergeSpec, MlpSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec
@@ -34,7 +34,7 @@ def made(seed: int, rows: SiteRows) -> tuple[nn.Module, Params, PermutationSpec]
 def inputs_of(rows: SiteRows, models: dict[int, Params], grams: dict[int, Params]) -> MergeInputs:
     model, _, spec = made(0, rows)
     weights = {j: 1 / len(models) for j in models}
-    return MergeInputs(model, spec, 0, models, weights, rows.train_x, 0.0, grams)
+    return MergeInputs(model, spec, 0, models, weights, rows.train_x, MergeSpec(), grams)
 
 
 def test_second_moments_are_those_of_the_inputs_and_of_a_one_for_the_bias(
@@ -89,7 +89,9 @@ def test_with_equal_moments_it_is_the_weighted_mean(seed: int) -> None:
     models = {j: {"fc.weight": layer[j], "fc.bias": layer[j, :, 0]} for j in range(2)}
     half = torch.randn(9, 7, generator=torch.Generator().manual_seed(seed + 1))
     moments = {j: {"fc": half.T @ half} for j in range(2)}
-    given_ = MergeInputs(nn.Identity(), PermutationSpec(()), 0, models, {0: 0.3, 1: 0.7}, half, 0.0, moments)
+    given_ = MergeInputs(
+        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.3, 1: 0.7}, half, MergeSpec(), moments
+    )
     merged, mean = regmean.merge(given_).params, mix(models, given_.weights, 0)
     for name in mean:
         torch.testing.assert_close(merged[name], mean[name], rtol=1e-3, atol=1e-4)
@@ -131,7 +133,7 @@ def test_units_that_are_all_dead_do_not_make_it_unsolvable() -> None:
     models = {j: {"fc.weight": torch.full((2, 3), float(j))} for j in range(2)}
     moments = {j: {"fc": torch.zeros(3, 3)} for j in range(2)}
     merging = MergeInputs(
-        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), 0.0, moments
+        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), MergeSpec(), moments
     )
     torch.testing.assert_close(regmean.merge(merging).params["fc.weight"], torch.full((2, 3), 0.5))
 
@@ -170,3 +172,24 @@ def test_second_moments_are_told_just_before_a_merge_that_needs_them(
     assert told("each") == [0, 1, 2, 3]
     assert told("every-second") == [1, 3]
     assert told("none") == []
+
+
+def test_without_trust_in_off_diagonals_each_unit_s_weights_are_weighed_by_its_own_moment() -> None:
+    models = {j: {"fc.weight": torch.full((2, 3), float(j))} for j in range(2)}
+    moments = {0: {"fc": torch.full((3, 3), 3.0)}, 1: {"fc": torch.full((3, 3), 1.0)}}
+    how = MergeSpec(off_diagonal=0.0, ridge=1e-9)
+    merging = MergeInputs(
+        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), how, moments
+    )
+    torch.testing.assert_close(regmean.merge(merging).params["fc.weight"], torch.full((2, 3), 0.25))
+
+
+def test_alignment_can_be_left_out(make_spec: Callable[..., PilotSpec]) -> None:
+    arms = [
+        {"name": "as-they-are", "method": "regmean", "merge": {"align": False}},
+        {"name": "aligned", "method": "regmean"},
+    ]
+    spec = make_spec(arms=arms)
+    kinds = {arm.name: {step.kind for step in Schedule.of(spec, arm.name).all_steps()} for arm in spec.arms}
+    assert "align" in kinds["aligned"]
+    assert "align" not in kinds["as-they-are"]

@@ -11,7 +11,7 @@ from backend.cli.main import app
 
 
 def _check(tmp_path: Path, *options: str) -> None:
-    preflight.check(["--data-dir", str(tmp_path / "data"), "--port", "0", *options], {})
+    preflight.check(["demo", "--data-dir", str(tmp_path / "data"), "--port", "0", *options], {})
 
 
 @pytest.mark.parametrize("option", ["--prot", "--jsn=x", "-p", "extra"])

@@ -217,6 +217,15 @@ def test_a_taken_port_is_told_before_anything_is_installed(real_machine: Machine
     assert not (real_machine.root / "var").exists()
 
 
+@pytest.mark.parametrize("option", ["--prot=3", "--port=abc"])
+def test_a_wrong_option_is_told_before_anything_is_installed(real_machine: Machine, option: str) -> None:
+    done = real_machine.run("demo", option)
+    assert done.returncode == 1
+    assert option.partition("=")[0] in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (real_machine.root / ".venv").exists()
+
+
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a" * 64 + ".example", "fe80::zz"])
 def test_a_host_that_is_not_this_machine_s_is_told_before_anything_is_installed(
     real_machine: Machine, host: str

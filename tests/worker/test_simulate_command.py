@@ -93,6 +93,18 @@ def test_result_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(run["arm"] in printed for run in result["runs"])
 
 
+def test_seeds_at_once_give_what_seeds_one_by_one_give(tmp_path: Path) -> None:
+    spec = spec_of(small_pilot(tmp_path)).model_copy(update={"seeds": (1, 2)})
+    results = []
+    for jobs in (1, 2):
+        assert main(spec, tmp_path / "result.json", quiet=True, jobs=jobs)
+        results.append(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
+        for run in results[-1]["runs"]:
+            del run["seconds"], run["busy_s"]
+    assert results[0] == results[1]
+    assert [run["seed"] for run in results[0]["runs"]] == [1] * 5 + [2] * 5
+
+
 def test_a_run_that_failed_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = small_pilot(tmp_path)
     text = path.read_text().replace("warmup_lr = 0.03", "warmup_lr = 10.0")

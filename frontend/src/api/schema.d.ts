@@ -756,7 +756,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis" | "regmean";
+            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "regmean";
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
@@ -1179,7 +1179,7 @@ export interface components {
         };
         /**
          * MergePatch
-         * @description Fields of `MergeSpec`; None = unchanged.
+         * @description Fields of `MergeSpec`; None = unchanged. `align` counts at the start only: an amendment to it changes nothing.
          */
         MergePatch: {
             /** Merge Every */
@@ -1187,10 +1187,19 @@ export interface components {
             probe?: components["schemas"]["ProbeSpec"] | null;
             /** Guard */
             guard?: number | null;
+            /** Align */
+            align?: boolean | null;
+            /** Off Diagonal */
+            off_diagonal?: number | null;
+            /** Ridge */
+            ridge?: number | null;
         };
         /**
          * MergeSpec
          * @description When and how models are merged. A round merges when it is a multiple of `merge_every`.
+         *
+         *     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
+         *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there).
          */
         MergeSpec: {
             /**
@@ -1210,6 +1219,21 @@ export interface components {
              * @default 0.2
              */
             guard?: number;
+            /**
+             * Align
+             * @default true
+             */
+            align?: boolean;
+            /**
+             * Off Diagonal
+             * @default 0.9
+             */
+            off_diagonal?: number;
+            /**
+             * Ridge
+             * @default 0.01
+             */
+            ridge?: number;
         };
         /**
          * Metric
@@ -1507,7 +1531,10 @@ export interface components {
              *         "kind": "own",
              *         "rows": 400
              *       },
-             *       "guard": 0.2
+             *       "guard": 0.2,
+             *       "align": true,
+             *       "off_diagonal": 0.9,
+             *       "ridge": 0.01
              *     }
              */
             merge?: components["schemas"]["MergeSpec"];
@@ -4104,7 +4131,7 @@ export interface operations {
                 /** @description Id or name of the pilot. */
                 pilot?: string | null;
                 arm?: string | null;
-                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "common_basis" | "regmean") | null;
+                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "regmean") | null;
                 /** @description Part of the name, in any case. */
                 q?: string | null;
             };

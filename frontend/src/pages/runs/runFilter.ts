@@ -6,6 +6,7 @@ export const METHODS = [
   'plain_average',
   'dimat',
   'dimat_guarded',
+  'weight_matching',
   'common_basis',
   'regmean',
 ] as const;

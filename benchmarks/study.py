@@ -1,0 +1,133 @@
+"""When does merging help? Every method in many settings, with several seeds, against sites that train alone.
+
+    .venv/bin/python benchmarks/study.py [--quick] [--jobs N] [--only WORD] [--results FILE] [--report FILE]
+
+Each setting is a pilot that `dimat.simulate` runs. What has been run is kept in the results file (JSON) and not run again:
+an interrupted study goes on where it stopped, `--only` adds settings. `--report` writes the tables as Markdown.
+`--quick` runs one seed of three settings in a few minutes, to see that all works; its numbers mean little.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.study_report import markdown  # noqa: E402
+from benchmarks.study_settings import QUICK, SETTINGS, Setting  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "study.json"
+SEEDS = (1, 2, 3)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--only", help="settings whose name holds this word")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--report", type=Path, help="write the tables here")
+    wanted = parser.parse_args()
+    results = _read(wanted.results)
+    if not wanted.report:
+        settings = [s for s in SETTINGS if not wanted.only or wanted.only in s.name]
+        if wanted.quick:
+            settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
+        else:
+            seeds = SEEDS
+        run(settings, seeds, wanted.jobs, results, wanted.results)
+    text = markdown(results)
+    if wanted.report:
+        wanted.report.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+def run(
+    settings: list[Setting], seeds: tuple[int, ...], jobs: int, results: dict[str, Any], path: Path
+) -> None:
+    """Runs what is missing, seed by seed in processes of their own, and keeps each result as it comes."""
+    open_ = [(s, seed) for seed in seeds for s in settings if f"{s.name}/{seed}" not in results["runs"]]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        under_way = {pool.submit(one, setting, seed): (setting, seed) for setting, seed in open_}
+        for number, done in enumerate(as_completed(under_way), start=1):
+            setting, seed = under_way[done]
+            results["runs"][f"{setting.name}/{seed}"] = done.result()
+            results["machines"][_machine(jobs)] = True
+            path.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+            print(f"{number} of {len(open_)}: {setting.name}, seed {seed}", file=sys.stderr, flush=True)
+
+
+def one(setting: Setting, seed: int) -> dict[str, Any]:
+    """All arms of a setting with one seed: for each arm its accuracies and bytes round by round."""
+    import torch
+
+    from dimat.simulate import simulate
+    from worker.data.samples import load_site_rows
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    spec = setting.pilot((seed,))
+
+    def rows_of(seed: int, site: int) -> Any:
+        return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
+
+    began = time.process_time()
+    found = simulate(spec, rows_of, time.perf_counter)
+    arms = {}
+    for result in found.runs:
+        if result.state != "completed":
+            arms[result.arm.name] = {"failed": result.reason}
+            continue
+        arms[result.arm.name] = {
+            "rounds": [
+                {
+                    "all": _mean(r.after_train, "all_site"),
+                    "own": _mean(r.after_train, "own_site"),
+                    "all_merged": _mean(r.after_merge, "all_site") if r.after_merge else None,
+                    "own_merged": _mean(r.after_merge, "own_site") if r.after_merge else None,
+                    "bytes": r.bytes_so_far,
+                }
+                for r in result.rounds
+            ],
+            "seconds": result.busy_s,
+        }
+    return {"arms": arms, "cpu_s": time.process_time() - began}
+
+
+def _mean(metrics: Any, name: str) -> float:
+    values = [getattr(one, name) for one in metrics]
+    return round(sum(values) / len(values), 6)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.exists():
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return loaded
+    return {"runs": {}, "machines": {}}
+
+
+def _machine(jobs: int) -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    import torch
+
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}, "
+        f"1 thread a process, {jobs} processes, commit {commit or 'unknown'}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

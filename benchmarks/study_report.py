@@ -1,0 +1,186 @@
+"""The tables of the study as Markdown, from its results. Every number is a mean over seeds, ± the standard deviation."""
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.study_settings import MAIN, SETTINGS, Setting
+
+Results = dict[str, Any]
+Value = Callable[[list[dict[str, Any]]], float | None]
+CONTROLS = ("local", "local-kept")
+MERGING = [one["name"] for one in MAIN if one["name"] not in CONTROLS]
+LEVEL = 0.005
+"""Half a percentage point: closer than this counts as level."""
+
+
+def markdown(results: Results) -> str:
+    done = [s for s in SETTINGS if _seeds(results, s)]
+    parts = ["## What was run", _machines(results), _settings(results, done)]
+    for table, title in (
+        ("main", "Methods"),
+        ("every", "Merging every 1, 2 or 5 rounds"),
+        ("parts", "What each part is worth"),
+    ):
+        settings = [s for s in done if s.table == table]
+        if not settings:
+            continue
+        parts += [
+            f"## {title}",
+            "All-site accuracy after the last round, %:",
+            _table(results, settings, lambda r: r[-1]["all"]),
+        ]
+        parts += [
+            "Own-site accuracy after the last round, %:",
+            _table(results, settings, lambda r: r[-1]["own"]),
+        ]
+        if table == "main":
+            parts += [
+                "## The first merge",
+                "All-site accuracy before the first merge (first column) and right after it, %:",
+            ]
+            parts += [_first_merge(results, settings)]
+            parts += ["## At the same bytes", _equal_bytes_words(), _equal_bytes(results, settings)]
+            parts += ["## What holds", _claims(results, settings)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machines(results: Results) -> str:
+    return "\n".join(f"- {machine}" for machine in sorted(results["machines"]))
+
+
+def _settings(results: Results, settings: Iterable[Setting]) -> str:
+    rows = []
+    for s in settings:
+        seeds = _seeds(results, s)
+        cpu = mean(results["runs"][f"{s.name}/{seed}"]["cpu_s"] for seed in seeds)
+        rows.append([s.name, s.say, f"{s.rounds}", f"{s.rows}", ", ".join(map(str, seeds)), f"{cpu:.0f}"])
+    return _grid(["setting", "what", "rounds", "rows a site", "seeds", "CPU s a seed"], rows)
+
+
+def _table(results: Results, settings: Sequence[Setting], value: Value) -> str:
+    arms = list(dict.fromkeys(one["name"] for s in settings for one in s.arms))
+    rows = [[s.name, *(_cell(_values(results, s, name, value)) for name in arms)] for s in settings]
+    return _grid(["setting", *arms], rows)
+
+
+def _first_merge(results: Results, settings: Sequence[Setting]) -> str:
+    arms = ("average", "dimat", "guarded", "basis", "regmean", "regmean-plus")
+    rows = [
+        [
+            s.name,
+            _cell(_values(results, s, "average", lambda r: r[0]["all"])),
+            *(_cell(_values(results, s, name, lambda r: r[1]["all_merged"])) for name in arms),
+        ]
+        for s in settings
+    ]
+    return _grid(["setting", "before", *arms], rows)
+
+
+def _equal_bytes_words() -> str:
+    return (
+        "All-site / own-site accuracy, %, after the last round that each arm could afford with the bytes that plain averaging "
+        "sent in all its rounds; in brackets how many rounds that is. Sites that train alone send nothing and train all rounds."
+    )
+
+
+def _equal_bytes(results: Results, settings: Sequence[Setting]) -> str:
+    rows = []
+    for s in settings:
+        cells = []
+        for name in (*CONTROLS, *MERGING):
+            found = [
+                _affordable(_rounds(results, s, seed, name), _rounds(results, s, seed, "average"))
+                for seed in _seeds(results, s)
+                if _rounds(results, s, seed, name) and _rounds(results, s, seed, "average")
+            ]
+            cells.append(
+                f"{_percent([f['all'] for f in found])} / {_percent([f['own'] for f in found])} ({found[0]['round']})"
+                if found
+                else "–"
+            )
+        rows.append([s.name, *cells])
+    return _grid(["setting", *CONTROLS, *MERGING], rows)
+
+
+def _affordable(rounds: list[dict[str, Any]], average: list[dict[str, Any]]) -> dict[str, Any]:
+    budget = average[-1]["bytes"]
+    last = max(number for number, one in enumerate(rounds) if one["bytes"] <= budget)
+    return {**rounds[last], "round": last}
+
+
+def _claims(results: Results, settings: Sequence[Setting]) -> str:
+    """Against the better of the two controls, in each seed: level means within half a point."""
+    rows = []
+    for s in settings:
+        cells = []
+        for name in MERGING:
+            verdicts = []
+            for measure in ("all", "own"):
+                differences = _differences(results, s, name, measure)
+                verdicts.append(_verdict(differences))
+            cells.append(" / ".join(verdicts))
+        rows.append([s.name, *cells])
+    words = (
+        "Each arm against the better of the two controls (sites alone, with or without kept momentum), all-site / own-site after the "
+        "last round: **+** ahead in every seed by more than half a point, **=** level (mean within half a point), **−** behind in "
+        "every seed by more than half a point, **~** neither.\n\n"
+    )
+    return words + _grid(["setting", *MERGING], rows)
+
+
+def _differences(results: Results, setting: Setting, name: str, measure: str) -> list[float]:
+    found = []
+    for seed in _seeds(results, setting):
+        ours = _rounds(results, setting, seed, name)
+        controls = [r for control in CONTROLS if (r := _rounds(results, setting, seed, control))]
+        if ours and controls:
+            found.append(ours[-1][measure] - max(r[-1][measure] for r in controls))
+    return found
+
+
+def _verdict(differences: list[float]) -> str:
+    if not differences:
+        return "–"
+    if all(d > LEVEL for d in differences):
+        return "+"
+    if all(d < -LEVEL for d in differences):
+        return "−"
+    return "=" if abs(mean(differences)) <= LEVEL else "~"
+
+
+def _values(results: Results, setting: Setting, name: str, value: Value) -> list[float]:
+    found = []
+    for seed in _seeds(results, setting):
+        rounds = _rounds(results, setting, seed, name)
+        one = value(rounds) if rounds else None
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _rounds(results: Results, setting: Setting, seed: int, name: str) -> list[dict[str, Any]] | None:
+    arm = results["runs"][f"{setting.name}/{seed}"]["arms"].get(name, {})
+    rounds: list[dict[str, Any]] | None = arm.get("rounds")
+    return rounds
+
+
+def _seeds(results: Results, setting: Setting) -> list[int]:
+    keys = [key.rpartition("/") for key in results["runs"]]
+    return sorted(int(seed) for name, _, seed in keys if name == setting.name)
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return "–"
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return _percent(values) + spread
+
+
+def _percent(values: list[float]) -> str:
+    return f"{100 * mean(values):.1f}"
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

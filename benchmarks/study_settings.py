@@ -1,0 +1,139 @@
+"""The settings of the study: data, how unequal the sites are, who is linked with whom, and the arms."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dimat.spec import PilotSpec
+
+Json = dict[str, Any]
+
+BLIND: Json = {"loss": "balanced_softmax"}
+KEPT: Json = {"keep_momentum": True}
+
+
+def arm(name: str, method: str, train: Json | None = None, merge: Json | None = None) -> Json:
+    return {
+        "name": name,
+        "method": method,
+        **({"train": train} if train else {}),
+        **({"merge": merge} if merge else {}),
+    }
+
+
+LOCAL = arm("local", "local_only")
+LOCAL_KEPT = arm("local-kept", "local_only", KEPT)
+MAIN = (
+    LOCAL,
+    LOCAL_KEPT,
+    arm("average", "plain_average"),
+    arm("dimat", "dimat"),
+    arm("guarded", "dimat_guarded"),
+    arm("basis", "common_basis"),
+    arm("average-plus", "plain_average", KEPT | BLIND),
+    arm("basis-plus", "common_basis", KEPT | BLIND),
+    arm("regmean", "regmean"),
+    arm("regmean-plus", "regmean", KEPT | BLIND),
+)
+"""`plus`: momentum kept across merges and a loss that is blind to a site's class mix."""
+ABLATION = (
+    LOCAL_KEPT,
+    arm("regmean-plus", "regmean", KEPT | BLIND),
+    arm("not-aligned", "regmean", KEPT | BLIND, {"align": False}),
+    arm("no-momentum", "regmean", BLIND),
+    arm("cross-entropy", "regmean", KEPT),
+    arm("no-gram", "common_basis", KEPT | BLIND),
+    arm("neither", "plain_average", KEPT | BLIND),
+    arm("diagonal-only", "regmean", KEPT | BLIND, {"off_diagonal": 0.0}),
+    arm("full-trust", "regmean", KEPT | BLIND, {"off_diagonal": 1.0}),
+    arm("more-ridge", "regmean", KEPT | BLIND, {"ridge": 0.1}),
+)
+"""What each part of `regmean-plus` is worth: one of them left out or changed at a time."""
+EVERY = tuple(
+    arm(f"{name}-{every}", method, train, {"merge_every": every})
+    for name, method, train in (
+        ("average", "plain_average", None),
+        ("dimat", "dimat", None),
+        ("basis", "common_basis", None),
+        ("regmean-plus", "regmean", KEPT | BLIND),
+    )
+    for every in (1, 2, 5)
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One pilot. `say`: what it is, for the report. `table`: to which of its tables it belongs."""
+
+    name: str
+    say: str
+    dataset: str
+    partition: Json
+    num_sites: int = 5
+    topology: str = "ring"
+    rounds: int = 8
+    rows: int = 500
+    model: Json = field(default_factory=lambda: {"kind": "mlp", "hidden": [128, 128]})
+    train: Json = field(default_factory=dict)
+    arms: tuple[Json, ...] = MAIN
+    table: str = "main"
+
+    def pilot(self, seeds: tuple[int, ...]) -> PilotSpec:
+        names = [f"site-{number:02d}" for number in range(1, self.num_sites + 1)]
+        return PilotSpec.model_validate(
+            {
+                "name": self.name,
+                "title": self.say,
+                "rounds": self.rounds,
+                "seeds": list(seeds),
+                "topology": {"kind": self.topology},
+                "data": {"rows_per_site": self.rows, "partition": self.partition},
+                "model": self.model,
+                "train": self.train,
+                "sites": [
+                    {"name": name, "data": {"kind": "sample", "dataset": self.dataset}} for name in names
+                ],
+                "arms": list(self.arms),
+            }
+        )
+
+
+IID: Json = {"kind": "iid"}
+SKEW: Json = {"kind": "dirichlet", "alpha": 0.5}
+TWO: Json = {"kind": "shards", "classes_per_site": 2}
+CNN: Json = {"kind": "cnn", "width": 16}
+WIDE: Json = {"kind": "mlp", "hidden": [512, 512]}
+PEN, LETTER, FASHION = "pendigits", "letter", "fashion_mnist_6k"
+
+SETTINGS = (
+    Setting("pen-iid-ring", "pen digits, equal class mixes, ring of 5", PEN, IID),
+    Setting("pen-skew-ring", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW),
+    Setting("pen-skew-full", "pen digits, Dirichlet 0.5, full graph of 8 (the demo)", PEN, SKEW, 8, "full"),
+    Setting("pen-two-ring", "pen digits, 2 classes a site, ring of 5", PEN, TWO),
+    Setting("pen-two-full", "pen digits, 2 classes a site, full graph of 8", PEN, TWO, 8, "full"),
+    Setting("letter-iid-ring", "letters, equal class mixes, ring of 5", LETTER, IID),
+    Setting("letter-skew-ring", "letters, Dirichlet 0.5, ring of 5", LETTER, SKEW),
+    Setting("fashion-iid-ring", "Fashion-MNIST, equal class mixes, ring of 5", FASHION, IID),
+    Setting("fashion-skew-ring", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW),
+    Setting("fashion-two-ring", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO),
+    Setting(
+        "fashion-cnn-iid", "Fashion-MNIST, CNN with BatchNorm, equal class mixes, ring of 5", FASHION, IID,
+        model=CNN, rounds=5, train={"warmup_epochs": 8},
+    ),
+    Setting(
+        "fashion-cnn-skew", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW,
+        model=CNN, rounds=5, train={"warmup_epochs": 8},
+    ),
+    Setting("pen-skew-ring-30", "pen digits, Dirichlet 0.5, ring of 5, 30 rounds", PEN, SKEW, rounds=30),
+    Setting("pen-iid-ring-30", "pen digits, equal class mixes, ring of 5, 30 rounds", PEN, IID, rounds=30),
+    Setting("pen-skew-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}),
+    Setting("pen-skew-wide", "pen digits, Dirichlet 0.5, ring of 5, 512 units", PEN, SKEW, model=WIDE),
+    Setting("pen-few-rows", "pen digits, Dirichlet 0.5, ring of 5, 100 rows a site", PEN, SKEW, rows=100),
+    Setting("every-skew", "pen digits, Dirichlet 0.5, full graph of 8", PEN, SKEW, 8, "full", 10, arms=(LOCAL, LOCAL_KEPT, *EVERY), table="every"),
+    Setting("every-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, rounds=10, arms=(LOCAL, LOCAL_KEPT, *EVERY), table="every"),
+    Setting("parts-skew-ring", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=ABLATION, table="parts"),
+    Setting("parts-two-ring", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=ABLATION, table="parts"),
+    Setting("parts-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=ABLATION, table="parts"),
+    Setting("parts-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=ABLATION, table="parts"),
+    Setting("parts-cnn", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW, model=CNN, rounds=5, train={"warmup_epochs": 8}, arms=ABLATION, table="parts"),
+)  # fmt: skip
+QUICK = ("pen-skew-ring", "parts-skew-ring", "every-iid")
