@@ -28,9 +28,12 @@ MAIN = (
     arm("average", "plain_average"),
     arm("dimat", "dimat"),
     arm("guarded", "dimat_guarded"),
+    arm("weights", "weight_matching"),
     arm("basis", "common_basis"),
     arm("average-plus", "plain_average", KEPT | BLIND),
     arm("basis-plus", "common_basis", KEPT | BLIND),
+    arm("slowmo-plus", "slowmo", KEPT | BLIND),
+    arm("fisher-plus", "fisher", KEPT | BLIND),
     arm("regmean", "regmean"),
     arm("regmean-plus", "regmean", KEPT | BLIND),
 )
@@ -115,14 +118,6 @@ SETTINGS = (
     Setting("fashion-iid-ring", "Fashion-MNIST, equal class mixes, ring of 5", FASHION, IID),
     Setting("fashion-skew-ring", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW),
     Setting("fashion-two-ring", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO),
-    Setting(
-        "fashion-cnn-iid", "Fashion-MNIST, CNN with BatchNorm, equal class mixes, ring of 5", FASHION, IID,
-        model=CNN, rounds=5, train={"warmup_epochs": 8},
-    ),
-    Setting(
-        "fashion-cnn-skew", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW,
-        model=CNN, rounds=5, train={"warmup_epochs": 8},
-    ),
     Setting("pen-skew-ring-30", "pen digits, Dirichlet 0.5, ring of 5, 30 rounds", PEN, SKEW, rounds=30),
     Setting("pen-iid-ring-30", "pen digits, equal class mixes, ring of 5, 30 rounds", PEN, IID, rounds=30),
     Setting("pen-skew-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}),
@@ -135,5 +130,13 @@ SETTINGS = (
     Setting("parts-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=ABLATION, table="parts"),
     Setting("parts-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=ABLATION, table="parts"),
     Setting("parts-cnn", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW, model=CNN, rounds=5, train={"warmup_epochs": 8}, arms=ABLATION, table="parts"),
+    Setting(
+        "fashion-cnn-iid", "Fashion-MNIST, CNN with BatchNorm, equal class mixes, ring of 5", FASHION, IID,
+        model=CNN, rounds=5, train={"warmup_epochs": 8},
+    ),
+    Setting(
+        "fashion-cnn-skew", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW,
+        model=CNN, rounds=5, train={"warmup_epochs": 8},
+    ),
 )  # fmt: skip
 QUICK = ("pen-skew-ring", "parts-skew-ring", "every-iid")

@@ -1,7 +1,7 @@
 """What a pilot sets, part by part: data, model, training, merging, topology; and what an arm or an amendment may
 set anew. Frozen, and checked as far as a part can be checked by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -18,7 +18,15 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal[
-    "local_only", "plain_average", "dimat", "dimat_guarded", "weight_matching", "common_basis", "regmean"
+    "local_only",
+    "plain_average",
+    "dimat",
+    "dimat_guarded",
+    "weight_matching",
+    "common_basis",
+    "slowmo",
+    "fisher",
+    "regmean",
 ]
 # Of `true` or "3" nobody can say whether a number was meant.
 Whole = Annotated[int, Strict()]
@@ -34,10 +42,11 @@ Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
 Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
-ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "regmean"})
+ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean"})
 """Sites align once, before round 0."""
-GRAM_METHODS: frozenset[Method] = frozenset({"regmean"})
-"""Second moments of hidden features leave a site."""
+Moments = Literal["gram", "fisher"]
+MOMENTS_OF: Mapping[Method, Moments] = {"regmean": "gram", "fisher": "fisher"}
+"""What leaves a site beside its model for methods that merge by it: second moments of hidden features, or of gradients."""
 Loss = Literal["cross_entropy", "balanced_softmax"]
 
 
@@ -168,7 +177,8 @@ class MergeSpec(Frozen):
     """When and how models are merged. A round merges when it is a multiple of `merge_every`.
 
     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
-    everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there).
+    everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
+    `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with.
     """
 
     merge_every: MergeEvery = 1
@@ -177,6 +187,7 @@ class MergeSpec(Frozen):
     align: bool = True
     off_diagonal: OffDiagonal = 0.9
     ridge: Ridge = 0.01
+    slow_momentum: Momentum = 0.5
 
 
 class LinkSpec(Frozen):
@@ -272,3 +283,4 @@ class MergePatch(Frozen):
     align: bool | None = None
     off_diagonal: OffDiagonal | None = None
     ridge: Ridge | None = None
+    slow_momentum: Momentum | None = None

@@ -19,7 +19,7 @@ from functools import cache, cached_property
 from itertools import islice
 from typing import Literal
 
-from dimat.parts import ALIGNED_METHODS, GRAM_METHODS, Loss, TopologySpec
+from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments, TopologySpec
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
@@ -92,19 +92,17 @@ class Schedule:
 
     @cached_property
     def aligns(self) -> bool:
-        """Whether sites align once before round 0."""
+        """Whether there are align steps, once, before round 0. Where alignment is left out, they only tell the second moments
+        of the start models, which all arms share and which `prepare` therefore cannot tell."""
         first = self.plan_of(1)
-        return first.method in ALIGNED_METHODS and first.merge.align
+        return first.method in ALIGNED_METHODS and (first.merge.align or first.method in MOMENTS_OF)
 
-    def tells_gram(self, step: StepKey) -> bool:
-        """Whether neighbours need second moments beside the model that `step` makes: the next round merges by them."""
+    def tells(self, step: StepKey) -> Moments | None:
+        """Which second moments neighbours need beside the model that `step` makes, as the next round merges by them."""
         next = step.round + 1
-        return (
-            step.kind in ("align", "train")
-            and next <= self.rounds
-            and self._merges_in(next)
-            and self.plan_of(next).method in GRAM_METHODS
-        )
+        if step != self.model_after(step.round, step.site) or next > self.rounds or not self._merges_in(next):
+            return None
+        return MOMENTS_OF.get(self.plan_of(next).method)
 
     def last_loss(self, step: StepKey) -> Loss:
         """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
@@ -113,17 +111,30 @@ class Schedule:
         return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
 
     def momentum_of(self, step: StepKey) -> StepKey | None:
-        """The train step whose optimiser goes on in the train step `step`; None: it starts afresh."""
+        """The step whose momentum goes on in `step`: that of the optimiser in a train step, the slow one in a merge by
+        `slowmo`. None: it starts afresh."""
+        if step.kind == "merge":
+            return self._slow_momentum_of(step)
         if step.round == 1 or not self.plan_of(step.round).train.keep_momentum:
             return None
         return StepKey(step.round - 1, "train", step.site)
 
+    def _slow_momentum_of(self, step: StepKey) -> StepKey | None:
+        if self.plan_of(step.round).method != "slowmo":
+            return None
+        before = next((round for round in range(step.round - 1, 0, -1) if self._merges_in(round)), None)
+        if before is None or self.plan_of(before).method != "slowmo":
+            return None
+        return StepKey(before, "merge", step.site)
+
     def parent(self, site: int) -> int | None:
-        """The site into whose basis `site` permutes itself; None for the root of the tree."""
+        """The site into whose basis `site` permutes itself; None for the root of the tree, and where alignment is left out."""
         return self._tree[site]
 
     @cached_property
     def _tree(self) -> tuple[int | None, ...]:
+        if not self.plan_of(1).merge.align:
+            return (None,) * self.num_sites
         return spanning_tree(self.topology_of(1))
 
     @cached_property

@@ -11,7 +11,7 @@ from typing import Any
 from dimat import steps
 from dimat.errors import DimatError
 from dimat.params import Params
-from dimat.parts import GRAM_METHODS
+from dimat.parts import MOMENTS_OF, Moments
 from dimat.plan import Amendment
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
@@ -118,7 +118,7 @@ class _Run:
         self.rounds: list[RoundResult] = []
         self.artifacts: dict[StepKey, bytes] = {}
         self.momenta: dict[StepKey, bytes] = {}
-        self.grams: dict[StepKey, bytes] = {}
+        self.moments: dict[StepKey, bytes] = {}
         self.metrics: dict[StepKey, Metrics] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
@@ -165,7 +165,7 @@ class _Run:
         if result.params is not None:
             self.artifacts[key] = encode(result.params)
             self.bytes_uploaded += len(self.artifacts[key])
-        for made, kept in ((result.momentum, self.momenta), (result.gram, self.grams)):
+        for made, kept in ((result.momentum, self.momenta), (result.moments, self.moments)):
             if made is not None:
                 kept[key] = encode(made)
                 self.bytes_uploaded += len(kept[key])
@@ -183,18 +183,21 @@ class _Run:
             return steps.evaluate(context, rows, own)
         if key.kind == "train":
             momentum = self._momentum(key, rows)
-            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells_gram(key))
+            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells(key))
         others = {
             other.site: decode(self.artifacts[other], expected, allow_non_finite=True) for other in other_keys
         }
         if key.kind == "align":
             parent = next(iter(others.items()), None)
-            result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells_gram(key))
+            result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells(key))
         else:
             row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
             weights = {site: float(row[site]) for site in (key.site, *others)}
-            grams = self._grams(inputs, rows) if plan.method in GRAM_METHODS else {}
-            result = steps.merge(context, rows, plan.merge, plan.method, own, others, weights, grams)
+            kind = MOMENTS_OF.get(plan.method)
+            moments = self._moments(inputs, rows, kind) if kind else {}
+            result = steps.merge(
+                context, rows, plan.merge, plan.method, own, others, weights, moments, self._before(key, rows)
+            )
         self._account(key, other_keys, result.rejected)
         return result
 
@@ -204,16 +207,22 @@ class _Run:
             return None
         return decode(self.momenta[before], steps.momentum_layout(self.spec.model, rows))
 
-    def _grams(self, keys: Sequence[StepKey], rows: SiteRows) -> dict[int, Params]:
-        expected = steps.gram_layout(self.spec.model, rows)
-        return {key.site: decode(self.grams[key], expected, allow_non_finite=True) for key in keys}
+    def _before(self, key: StepKey, rows: SiteRows) -> tuple[Params, Params] | None:
+        before, momentum = self.schedule.momentum_of(key), self._momentum(key, rows)
+        if before is None or momentum is None:
+            return None
+        return decode(self.artifacts[before], steps.layout(self.spec.model, rows)), momentum
+
+    def _moments(self, keys: Sequence[StepKey], rows: SiteRows, kind: Moments) -> dict[int, Params]:
+        expected = steps.moments_layout(self.spec.model, rows, kind)
+        return {key.site: decode(self.moments[key], expected, allow_non_finite=True) for key in keys}
 
     def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
         for key in fetched:
             num_bytes = len(self.artifacts[key])
             if step.kind == "merge":
-                num_bytes += len(self.grams.get(key, b""))
+                num_bytes += len(self.moments.get(key, b""))
             if key.site in rejected:
                 self.bytes_wasted += num_bytes
             else:

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from dimat.errors import NonFiniteParams
 from dimat.matching.activation import GroupMatch
-from dimat.merging import common_basis, gram
+from dimat.merging import common_basis, fisher, gram
 from dimat.merging.mix import MergeInputs
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Layout, Params, first_non_finite, layout_of
-from dimat.parts import EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, TrainSpec
+from dimat.parts import EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, Moments, TrainSpec
 from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
 from dimat.training import local
@@ -29,7 +29,7 @@ from dimat.training.seeding import torch_rng
 
 __all__ = [
     "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
-    "align", "evaluate", "gram_layout", "layout", "merge", "momentum_layout", "prepare", "train",
+    "align", "evaluate", "layout", "merge", "moments_layout", "momentum_layout", "prepare", "train",
 ]  # fmt: skip
 
 
@@ -88,8 +88,8 @@ class StepResult:
         rejected: indices of neighbours whose model was not finite and was left out of this merge.
         train_loss: mean over the last epoch; None where nothing was trained.
         num_epochs: epochs trained in this step.
-        momentum: what the optimiser remembers; None unless a later round goes on with it.
-        gram: second moments of hidden features, see `merging.gram`; None unless the next merge needs them.
+        momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later round goes on with it.
+        moments: see `merging.gram` and `merging.fisher`; None unless the next merge needs them.
     """
 
     params: Params | None = None
@@ -99,7 +99,7 @@ class StepResult:
     train_loss: float | None = None
     num_epochs: int = 0
     momentum: Params | None = None
-    gram: Params | None = None
+    moments: Params | None = None
 
 
 def layout(model: ModelSpec, rows: SiteRows) -> Layout:
@@ -112,8 +112,10 @@ def momentum_layout(model: ModelSpec, rows: SiteRows) -> Layout:
     return layout_of(dict(empty_model(model, rows.shape, rows.num_classes).named_parameters()))
 
 
-def gram_layout(model: ModelSpec, rows: SiteRows) -> Layout:
+def moments_layout(model: ModelSpec, rows: SiteRows, kind: Moments) -> Layout:
     """The same for second moments."""
+    if kind == "fisher":
+        return fisher.layout(empty_model(model, rows.shape, rows.num_classes))
     return gram.layout(*_hidden_readers(model, rows))
 
 
@@ -144,12 +146,12 @@ def align(
     merge: MergeSpec,
     own: Params,
     parent: tuple[int, Params] | None,
-    tell_gram: bool = False,
+    tell: Moments | None = None,
 ) -> StepResult:
     """The site's model in its parent's basis; what it computes does not change.
 
     Args:
-        tell_gram: also the second moments that a merge of the next round needs.
+        tell: also the second moments that a merge of the next round needs.
         parent: index and aligned params of the parent in the spanning tree; None for its root,
             whose model stays as it is.
 
@@ -159,14 +161,14 @@ def align(
     """
     _finite(context, own)
     if parent is None:
-        return StepResult(params=dict(own), gram=_gram(context, rows, own, tell_gram))
+        return StepResult(params=dict(own), moments=_moments(context, rows, own, tell))
     index, params = parent
     if first_non_finite(params):
-        return StepResult(params=dict(own), rejected=(index,), gram=_gram(context, rows, own, tell_gram))
+        return StepResult(params=dict(own), rejected=(index,), moments=_moments(context, rows, own, tell))
     models, weights = {context.site_index: own, index: params}, {context.site_index: 1.0, index: 0.0}
     aligned, quality = common_basis.align(_inputs(context, rows, merge, models, weights), index)
-    moments = _gram(context, rows, aligned, tell_gram)
-    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),), gram=moments)
+    moments = _moments(context, rows, aligned, tell)
+    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),), moments=moments)
 
 
 def merge(
@@ -177,7 +179,8 @@ def merge(
     own: Params,
     neighbours: Mapping[int, Params],
     weights: Mapping[int, float],
-    grams: Mapping[int, Params] | None = None,
+    moments: Mapping[int, Params] | None = None,
+    before: tuple[Params, Params] | None = None,
 ) -> StepResult:
     """Mixes the neighbours' models into the own one, re-estimates norm statistics, evaluates.
 
@@ -185,22 +188,27 @@ def merge(
         neighbours: params by site index. Decode them with `allow_non_finite`: a model that is not finite
             is left out here, its weight goes to the own model, and it is named in `rejected`.
         weights: the site's row of W by site index; must hold the own index and every neighbour.
-        grams: by site index, own and neighbours, for methods that merge by them.
+        moments: by site index, own and neighbours, for methods that merge by them.
+        before: the own model and slow momentum that the last merge made, for `slowmo`; None at its first.
 
     Raises:
         Cancelled. NonFiniteParams: the own model.
     """
     _finite(context, own)
-    grams = grams or {}
+    moments = moments or {}
     rejected = tuple(
-        j for j in sorted(neighbours) if first_non_finite(neighbours[j]) or first_non_finite(grams.get(j, {}))
+        j
+        for j in sorted(neighbours)
+        if first_non_finite(neighbours[j]) or first_non_finite(moments.get(j, {}))
     )
     models = {j: params for j, params in neighbours.items() if j not in rejected}
     models[context.site_index] = own
     kept = {j: weights[j] for j in models}
     kept[context.site_index] += sum(weights[j] for j in rejected)
     inputs = replace(
-        _inputs(context, rows, merge, models, kept), grams={j: grams[j] for j in models if j in grams}
+        _inputs(context, rows, merge, models, kept),
+        moments={j: moments[j] for j in models if j in moments},
+        before=before,
     )
     merged = METHODS[method](inputs)
     context.on_progress(0.8)
@@ -214,6 +222,7 @@ def merge(
         metrics=measure(model, here, _has_all_site(context), context.last_loss),
         matches=tuple(NeighbourMatch(j, merged.matches[j]) for j in sorted(merged.matches)),
         rejected=rejected,
+        momentum=merged.momentum,
     )
 
 
@@ -223,13 +232,13 @@ def train(
     train: TrainSpec,
     own: Params,
     momentum: Params | None = None,
-    tell_gram: bool = False,
+    tell: Moments | None = None,
 ) -> StepResult:
     """Local epochs of one round, then evaluation. The learning rate of epoch e of E in round r of R is
     `cosine(lr, (r - 1 + e / E) / R)`.
 
     Args:
-        momentum: with which the optimiser goes on; None: it starts afresh. tell_gram: see `align`.
+        momentum: with which the optimiser goes on; None: it starts afresh. tell: see `align`.
 
     Raises:
         Cancelled. NonFiniteParams: training diverged.
@@ -252,7 +261,7 @@ def train(
         train_loss=trained.loss,
         num_epochs=how.epochs,
         momentum=trained.momentum if train.keep_momentum and not is_last else None,
-        gram=_gram(context, rows, params, tell_gram),
+        moments=_moments(context, rows, params, tell),
     )
 
 
@@ -293,9 +302,13 @@ def _train(
     )
 
 
-def _gram(context: StepContext, rows: SiteRows, params: Params, wanted: bool) -> Params | None:
-    if not wanted:
+def _moments(context: StepContext, rows: SiteRows, params: Params, wanted: Moments | None) -> Params | None:
+    if wanted is None:
         return None
+    if wanted == "fisher":
+        here = rows.on(context.device)
+        net = load(empty_model(context.model, rows.shape, rows.num_classes), params).to(context.device)
+        return fisher.fisher(net, here.train_x, here.train_y)
     model, layers = _hidden_readers(context.model, rows)
     return gram.gram(load(model, params).to(context.device), layers, rows.train_x.to(context.device))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dimat.parts import DataSpec, EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, TrainSpec
+from dimat.parts import DataSpec, EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, Moments, TrainSpec
 from dimat.spec import SiteSpec
 
 Params = dict[str, str | int | float | bool | None]
@@ -69,19 +69,19 @@ class AlignMessage(_Step):
     own: ArtifactRef
     parent: "NeighbourRef | None"
     merge: MergeSpec
-    tell_gram: bool = False
+    tell: Moments | None = None
     """Also make the second moments that the next merge needs."""
 
 
 class NeighbourRef(Wire):
-    """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`); `gram`: the second moments to
-    fetch with it, for methods that merge by them."""
+    """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`); `moments`: the second moments
+    to fetch with it, for methods that merge by them."""
 
     index: int
     name: str
     artifact: ArtifactRef
     weight: float
-    gram: ArtifactRef | None = None
+    moments: ArtifactRef | None = None
 
 
 class MergeMessage(_Step):
@@ -92,7 +92,10 @@ class MergeMessage(_Step):
     method: Method
     merge: MergeSpec
     own: ArtifactRef
-    own_gram: ArtifactRef | None = None
+    own_moments: ArtifactRef | None = None
+    before: ArtifactRef | None = None
+    """The own model that the last merge made, and below its slow momentum; None: `slowmo` starts afresh, or another method."""
+    momentum: ArtifactRef | None = None
     last_loss: Loss = "cross_entropy"
     own_weight: float
     neighbours: tuple[NeighbourRef, ...]
@@ -106,7 +109,7 @@ class TrainMessage(_Step):
     own: ArtifactRef
     momentum: ArtifactRef | None = None
     """What the optimiser of the round before left; None: it starts afresh."""
-    tell_gram: bool = False
+    tell: Moments | None = None
 
 
 class EvaluateMessage(_Step):
@@ -134,11 +137,11 @@ class Accuracies(Wire):
     validation: float | None
 
 
-Purpose = Literal["align", "merge", "gram"]
+Purpose = Literal["align", "merge", "moments"]
 
 
 class ExchangeReport(Wire):
-    """One artifact fetched over one link, whatever came of it: a model (`align`, `merge`) or second moments (`gram`).
+    """One artifact fetched over one link, whatever came of it: a model (`align`, `merge`) or second moments (`moments`).
 
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
@@ -184,7 +187,7 @@ class StepFinished(_StepReport):
     artifact: ArtifactRef | None
     """What the step made; None for `evaluate` (it makes no model)."""
     momentum: ArtifactRef | None = None
-    gram: ArtifactRef | None = None
+    moments: ArtifactRef | None = None
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     uploaded_bytes: int

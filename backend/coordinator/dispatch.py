@@ -68,7 +68,10 @@ class Dispatch:
         fingerprints = {row.site_index: row.fingerprint for row in prepared}
         artifacts = _artifacts(prepared)
         if run_id:
-            rounds = {max(step.round - back, 0) for step in steps for back in (0, 1)}
+            keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
+            remembered = [before for key in keys if (before := plan.schedule.momentum_of(key))]
+            rounds = {max(key.round - back, 0) for key in keys for back in (0, 1)}
+            rounds |= {before.round for before in remembered}
             artifacts |= _artifacts(repository.artifacts_of(session, run_id, rounds))
         return [
             Outgoing(

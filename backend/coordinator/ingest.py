@@ -114,7 +114,7 @@ class Ingest:
         step.reason = None
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
-        extras = {"momentum": report.momentum, "gram": report.gram}
+        extras = {"momentum": report.momentum, "moments": report.moments}
         step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
         for ref in (report.artifact, *extras.values()):
             if ref is not None and session.get(ArtifactRow, ref.sha256) is None:
@@ -217,8 +217,8 @@ def _book(
     for exchange in exchanges:
         # The id says what happened, so that a doubled report finds its row.
         name = f"{step.id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
-        if exchange.purpose == "gram":  # comes beside the model of the same site
-            name += "/gram"
+        if exchange.purpose == "moments":  # comes beside the model of the same site
+            name += "/moments"
         id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
         if session.get(ExchangeRow, id) is not None:
             continue

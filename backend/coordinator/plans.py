@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.parts import GRAM_METHODS, TopologySpec
+from dimat.parts import MOMENTS_OF, TopologySpec
 from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -32,7 +32,7 @@ class Made:
 
     model: ArtifactRef
     momentum: ArtifactRef | None = None
-    gram: ArtifactRef | None = None
+    moments: ArtifactRef | None = None
 
 
 Artifacts = dict[StepKey, Made]
@@ -73,7 +73,7 @@ class RunPlan:
             return PrepareMessage(train=self.spec.train, **about)
         own_key, *other_keys = self.schedule.inputs(key)
         own, plan = artifacts[own_key].model, self.schedule.plan_of(max(key.round, 1))
-        about_gram = {"tell_gram": self.schedule.tells_gram(key)}
+        about_moments = {"tell": self.schedule.tells(key)}
         match key.kind:
             case "evaluate":
                 return EvaluateMessage(
@@ -87,38 +87,45 @@ class RunPlan:
                     train=plan.train,
                     own=own,
                     momentum=artifacts[before].momentum if before is not None else None,
-                    **about_gram,
+                    **about_moments,
                     **about,
                 )
             case "align":
                 parents = [self._neighbour(other, artifacts, 0.0) for other in other_keys]
                 return AlignMessage(
-                    own=own, parent=parents[0] if parents else None, merge=plan.merge, **about_gram, **about
+                    own=own,
+                    parent=parents[0] if parents else None,
+                    merge=plan.merge,
+                    **about_moments,
+                    **about,
                 )
             case "merge":
                 row = self._row(plan, key.site)
-                by_gram = plan.method in GRAM_METHODS
+                by_moments = plan.method in MOMENTS_OF
+                before = self.schedule.momentum_of(key)
                 return MergeMessage(
                     round=key.round,
                     method=plan.method,
                     merge=plan.merge,
                     own=own,
                     own_weight=float(row[key.site]),
-                    own_gram=artifacts[own_key].gram if by_gram else None,
+                    own_moments=artifacts[own_key].moments if by_moments else None,
+                    before=artifacts[before].model if before is not None else None,
+                    momentum=artifacts[before].momentum if before is not None else None,
                     last_loss=self.schedule.last_loss(key),
                     neighbours=tuple(
-                        self._neighbour(other, artifacts, float(row[other.site]), by_gram)
+                        self._neighbour(other, artifacts, float(row[other.site]), by_moments)
                         for other in other_keys
                     ),
                     **about,
                 )
 
     def _neighbour(
-        self, key: StepKey, artifacts: Artifacts, weight: float, by_gram: bool = False
+        self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False
     ) -> NeighbourRef:
         made, name = artifacts[key], self.spec.site_names[key.site]
-        gram = made.gram if by_gram else None
-        return NeighbourRef(index=key.site, name=name, artifact=made.model, weight=weight, gram=gram)
+        moments = made.moments if by_moments else None
+        return NeighbourRef(index=key.site, name=name, artifact=made.model, weight=weight, moments=moments)
 
     def _context(self, site: int, fingerprint: str | None) -> SiteContext:
         return SiteContext(

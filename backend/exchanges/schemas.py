@@ -16,7 +16,7 @@ class Exchange(Schema):
     from_site: str
     to_index: int
     to_site: str
-    purpose: Literal["align", "merge", "gram"]
+    purpose: Literal["align", "merge", "moments"]
     result: Literal["accepted", "rejected", "wasted"]
     num_bytes: int
     seconds: float

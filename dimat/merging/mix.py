@@ -23,8 +23,9 @@ class MergeInputs:
         weights: by site index, >= 0, sum 1, for the same sites as `models`.
         probe: (rows, ...) own training rows on which units are compared.
         settings: the arm's, for `guard` (see `best_assignment`), `off_diagonal` and `ridge` (see `regmean`).
-        grams: by site index what `gram` made of that site's model and rows, for the same sites as `models`;
+        moments: by site index what `gram` or `fisher` made of that site's model and rows, for the same sites as `models`;
             empty for methods that need none.
+        before: the own model after the last merge and its slow momentum; None at the first, and for other methods.
     """
 
     model: nn.Module
@@ -34,15 +35,18 @@ class MergeInputs:
     weights: Mapping[int, float]
     probe: Tensor
     settings: MergeSpec
-    grams: Mapping[int, Params] = field(default_factory=dict)
+    moments: Mapping[int, Params] = field(default_factory=dict)
+    before: tuple[Params, Params] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged params, and by neighbour how well its units were matched (empty without matching)."""
+    """The merged params, by neighbour how well its units were matched (empty without matching), and the slow momentum
+    with which the next merge goes on (None for methods that have none)."""
 
     params: Params
     matches: Mapping[int, tuple[GroupMatch, ...]]
+    momentum: Params | None = None
 
 
 def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> Params:

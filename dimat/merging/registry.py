@@ -6,9 +6,11 @@ from dimat.merging import (
     common_basis,
     dimat,
     dimat_guarded,
+    fisher,
     local_only,
     plain_average,
     regmean,
+    slowmo,
     weight_matching,
 )
 from dimat.merging.mix import Merged, MergeInputs
@@ -21,5 +23,7 @@ METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
     "dimat_guarded": dimat_guarded.merge,
     "weight_matching": weight_matching.merge,
     "common_basis": common_basis.merge,
+    "slowmo": slowmo.merge,
+    "fisher": fisher.merge,
     "regmean": regmean.merge,
 }

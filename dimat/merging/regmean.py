@@ -28,8 +28,8 @@ def merge(inputs: MergeInputs) -> Merged:
     Reference: Jin et al. 2023 (RegMean); the factor 0.9 and the ridge are those of our own prototype.
     """
     merged = dict(mix(inputs.models, inputs.weights, inputs.site))
-    for name in inputs.grams[inputs.site]:
-        trusted = {j: _shrunk(grams[name].double(), inputs.settings) for j, grams in inputs.grams.items()}
+    for name in inputs.moments[inputs.site]:
+        trusted = {j: _shrunk(grams[name].double(), inputs.settings) for j, grams in inputs.moments.items()}
         merged |= _solved(name, inputs.models, inputs.weights, trusted)
     return Merged(merged, {})
 

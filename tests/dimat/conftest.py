@@ -45,6 +45,8 @@ def make_spec() -> Callable[..., PilotSpec]:
                     "dimat_guarded",
                     "weight_matching",
                     "common_basis",
+                    "slowmo",
+                    "fisher",
                     "regmean",
                 )
             ],

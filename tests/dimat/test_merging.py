@@ -7,28 +7,40 @@ import torch
 from torch import nn
 
 from dimat.matching.weights import match_weights
-from dimat.merging import gram
+from dimat.merging import fisher, gram
 from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.params import Params
-from dimat.parts import CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec
+from dimat.parts import MOMENTS_OF, CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
+from dimat.permutation.spec import PermutationSpec
 from dimat.rows import SiteRows
 from dimat.training.seeding import torch_rng
 
 MLP = MlpSpec(hidden=(12, 8))
 
 
-def inputs(rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = MLP) -> MergeInputs:
+def inputs(
+    rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = MLP, method: Method = "regmean"
+) -> MergeInputs:
     model = empty_model(architecture, rows.shape, rows.num_classes)
     weights = {j: 1 / len(models) for j in models}
     spec = discover(model, rows.shape)
     layers = gram.layers_of(model, spec)
-    grams = {j: gram.gram(load(model, params), layers, rows.train_x) for j, params in models.items()}
-    return MergeInputs(model, spec, min(models), models, weights, rows.train_x, MergeSpec(), grams)
+    moments = {}
+    for j, params in models.items():
+        net = load(model, params)
+        told = MOMENTS_OF.get(method)
+        if told is not None:
+            moments[j] = (
+                gram.gram(net, layers, rows.train_x)
+                if told == "gram"
+                else fisher.fisher(net, rows.train_x, rows.train_y)
+            )
+    return MergeInputs(model, spec, min(models), models, weights, rows.train_x, MergeSpec(), moments)
 
 
 def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:
@@ -43,7 +55,7 @@ def assert_close(actual: Params, expected: Params) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_merge_of_a_model_with_itself_is_itself(method: Method, site_rows: tuple[SiteRows, ...]) -> None:
     own = initial(site_rows[0], 1)
-    assert_close(METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own})).params, own)
+    assert_close(METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own}, method=method)).params, own)
 
 
 @pytest.mark.parametrize("method", ["dimat", "dimat_guarded", "weight_matching"])
@@ -77,7 +89,7 @@ def test_plain_average_of_a_model_with_its_permuted_self_is_something_else(
 def test_no_method_changes_what_it_is_given(method: Method, site_rows: tuple[SiteRows, ...]) -> None:
     models = {j: initial(site_rows[0], j) for j in range(3)}
     before = {j: {name: tensor.clone() for name, tensor in params.items()} for j, params in models.items()}
-    METHODS[method](inputs(site_rows[0], models))
+    METHODS[method](inputs(site_rows[0], models, method=method))
     for j, params in models.items():
         assert all(torch.equal(before[j][name], params[name]) for name in params)
 
@@ -154,3 +166,51 @@ def test_few_rows_are_all_used_and_models_without_normalisation_left_alone() -> 
     reset_statistics(nn.Sequential(layer), x)
     torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2, 3)))
     assert not reset_statistics(nn.Sequential(nn.Linear(2, 2)), torch.zeros(3, 2))
+
+
+def test_fisher_information_is_the_mean_square_of_each_row_s_gradient(
+    image_rows: tuple[SiteRows, ...],
+) -> None:
+    rows = image_rows[0]
+    model = empty_model(CnnSpec(width=4), rows.shape, rows.num_classes)
+    initial_params(model, torch_rng(1, "init"))
+    found = fisher.fisher(model, rows.train_x[:40], rows.train_y[:40])
+    squares = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
+    for x, y in zip(rows.train_x[:40], rows.train_y[:40], strict=True):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(x[None]), y[None]).backward()  # type: ignore[no-untyped-call]
+        for name, value in model.named_parameters():
+            assert value.grad is not None
+            squares[name] += value.grad.square() / 40
+    for name, expected in squares.items():
+        torch.testing.assert_close(found[name], expected, rtol=1e-3, atol=1e-7)
+    assert {name: (tuple(t.shape), t.dtype) for name, t in found.items()} == fisher.layout(model)
+
+
+def test_a_number_on_which_one_site_s_predictions_depend_is_that_site_s() -> None:
+    models = {0: {"w": torch.tensor([1.0, 1.0])}, 1: {"w": torch.tensor([3.0, 3.0])}}
+    moments = {0: {"w": torch.tensor([1.0, 0.0])}, 1: {"w": torch.tensor([0.0, 0.0])}}
+    how = MergeSpec(ridge=1e-6)
+    given = MergeInputs(
+        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), how, moments
+    )
+    assert METHODS["fisher"](given).params["w"].tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
+    equal = replace(given, moments={j: {"w": torch.ones(2)} for j in models})
+    assert METHODS["fisher"](equal).params["w"].tolist() == pytest.approx([2.0, 2.0])
+
+
+def test_slow_momentum_goes_on_with_half_of_the_last_movement() -> None:
+    """One number, moved by its site from 0 to 1, then by nobody: 0.5 more, then 0.25 more."""
+    net = nn.Linear(1, 1, bias=False)
+    place, before = torch.zeros(1, 1), None
+    reached = []
+    for gain in (0.0, 1.0, 0.0, 0.0):
+        trained = {"weight": place + gain}
+        given = MergeInputs(
+            net, PermutationSpec(()), 0, {0: trained}, {0: 1.0}, torch.zeros(1), MergeSpec(), {}, before
+        )
+        merged = METHODS["slowmo"](given)
+        assert merged.momentum is not None
+        place, before = merged.params["weight"], (merged.params, merged.momentum)
+        reached.append(float(place))
+    assert reached == [0.0, 1.0, 1.5, 1.75]

@@ -268,8 +268,8 @@ def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
     grams = {}
     for j, params in enumerate(models):
         made = steps.align(
-            make_context(round=0, site_index=j), site_rows[j], MERGE, params, None, tell_gram=True
-        ).gram
+            make_context(round=0, site_index=j), site_rows[j], MERGE, params, None, tell="gram"
+        ).moments
         assert made is not None
         grams[j] = made
     grams[2] = {name: torch.full_like(t, torch.inf) for name, t in grams[2].items()}

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from dimat import steps
 from dimat.params import Layout, Params
+from dimat.parts import MOMENTS_OF
 from dimat.rows import SiteRows
 from dimat.steps import NeighbourMatch, StepContext
 from dimat.wire.codec import decode
@@ -41,18 +42,23 @@ class Bench:
             return None
         return decode(self.store.get(ref), steps.momentum_layout(self.message.model, self.rows))
 
-    def grams(self, message: MergeMessage) -> dict[int, Params]:
+    def before(self, message: MergeMessage) -> tuple[Params, Params] | None:
+        """The own model and slow momentum of the last merge. Raises: StoreUnavailable, ArtifactInvalid."""
+        momentum = self.momentum(message.momentum)
+        return None if message.before is None or momentum is None else (self.own(message.before), momentum)
+
+    def moments(self, message: MergeMessage) -> dict[int, Params]:
         """Second moments by site index, own and neighbours; empty where the method needs none.
 
         Raises: StoreUnavailable, ArtifactInvalid.
         """
-        if message.own_gram is None:
+        if message.own_moments is None:
             return {}
-        expected = steps.gram_layout(message.model, self.rows)
-        found = {self.context.site_index: decode(self.store.get(message.own_gram), expected)}
+        expected = steps.moments_layout(message.model, self.rows, MOMENTS_OF[message.method])
+        found = {self.context.site_index: decode(self.store.get(message.own_moments), expected)}
         for ref in message.neighbours:
-            if ref.gram is not None:
-                content = self._fetch(ref.index, ref.gram, "gram")
+            if ref.moments is not None:
+                content = self._fetch(ref.index, ref.moments, "moments")
                 found[ref.index] = decode(content, expected, allow_non_finite=True)
         return found
 
@@ -87,7 +93,7 @@ class Bench:
         self.exchanges[:] = [
             exchange.model_copy(
                 update={
-                    **_quality(matches.get(exchange.from_index) if exchange.purpose != "gram" else None),
+                    **_quality(matches.get(exchange.from_index) if exchange.purpose != "moments" else None),
                     "rejected": "non_finite_params" if exchange.from_index in result.rejected else None,
                 }
             )

@@ -11,7 +11,7 @@ def run(bench: Bench, message: MergeMessage) -> StepResult:
     neighbours = {ref.index: bench.neighbour(ref) for ref in message.neighbours}
     weights = {ref.index: ref.weight for ref in message.neighbours}
     weights[bench.context.site_index] = message.own_weight
-    grams = bench.grams(message)
+    moments, before = bench.moments(message), bench.before(message)
     return steps.merge(
-        bench.context, bench.rows, message.merge, message.method, own, neighbours, weights, grams
+        bench.context, bench.rows, message.merge, message.method, own, neighbours, weights, moments, before
     )

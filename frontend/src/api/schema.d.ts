@@ -756,7 +756,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "regmean";
+            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean";
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
@@ -1025,7 +1025,7 @@ export interface components {
              * Purpose
              * @enum {string}
              */
-            purpose: "align" | "merge" | "gram";
+            purpose: "align" | "merge" | "moments";
             /**
              * Result
              * @enum {string}
@@ -1193,13 +1193,16 @@ export interface components {
             off_diagonal?: number | null;
             /** Ridge */
             ridge?: number | null;
+            /** Slow Momentum */
+            slow_momentum?: number | null;
         };
         /**
          * MergeSpec
          * @description When and how models are merged. A round merges when it is a multiple of `merge_every`.
          *
          *     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
-         *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there).
+         *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
+         *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with.
          */
         MergeSpec: {
             /**
@@ -1234,6 +1237,11 @@ export interface components {
              * @default 0.01
              */
             ridge?: number;
+            /**
+             * Slow Momentum
+             * @default 0.5
+             */
+            slow_momentum?: number;
         };
         /**
          * Metric
@@ -1534,7 +1542,8 @@ export interface components {
              *       "guard": 0.2,
              *       "align": true,
              *       "off_diagonal": 0.9,
-             *       "ridge": 0.01
+             *       "ridge": 0.01,
+             *       "slow_momentum": 0.5
              *     }
              */
             merge?: components["schemas"]["MergeSpec"];
@@ -4131,7 +4140,7 @@ export interface operations {
                 /** @description Id or name of the pilot. */
                 pilot?: string | null;
                 arm?: string | null;
-                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "regmean") | null;
+                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean") | null;
                 /** @description Part of the name, in any case. */
                 q?: string | null;
             };

@@ -245,7 +245,7 @@ def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
     exchanges: tuple[ExchangeReport, ...] = ()
     if isinstance(message, MergeMessage):
         exchanges = tuple(_exchange(n.index, message, "merge") for n in message.neighbours)
-        exchanges += tuple(_exchange(n.index, message, "gram") for n in message.neighbours if n.gram)
+        exchanges += tuple(_exchange(n.index, message, "moments") for n in message.neighbours if n.moments)
     elif isinstance(message, AlignMessage) and message.parent is not None:
         exchanges = (_exchange(message.parent.index, message, "align"),)
     makes_model = message.kind != "evaluate"
@@ -259,7 +259,7 @@ def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
     return StepFinished(
         artifact=made("model") if makes_model else None,
         momentum=made("momentum") if keeps else None,
-        gram=made("gram") if getattr(message, "tell_gram", False) else None,
+        moments=made("moments") if getattr(message, "tell", None) else None,
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7), exchanges=exchanges,
         uploaded_bytes=MODEL_BYTES if makes_model else 0, seconds=1.0, cpu_s=1.0, device="cpu",
         fingerprint="f" if message.kind == "prepare" else None, num_rows=5 if message.kind == "prepare" else None,

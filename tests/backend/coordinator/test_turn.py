@@ -300,11 +300,11 @@ def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None
     assert len(merges) == 2 * len(SITES)
     for message in merges:
         before = ("align", 0) if message.round == 1 else ("train", message.round - 1)
-        assert message.own_gram is not None
-        assert message.own_gram.model_dump() == extras[*before, message.context.index]["gram"]
+        assert message.own_moments is not None
+        assert message.own_moments.model_dump() == extras[*before, message.context.index]["moments"]
         for ref in message.neighbours:
-            assert ref.gram is not None
-            assert ref.gram.model_dump() == extras[*before, ref.index]["gram"]
+            assert ref.moments is not None
+            assert ref.moments.model_dump() == extras[*before, ref.index]["moments"]
     for message in sent:
         if isinstance(message, TrainMessage):
             left = extras["train", 1, message.context.index]["momentum"]

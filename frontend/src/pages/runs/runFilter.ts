@@ -8,6 +8,8 @@ export const METHODS = [
   'dimat_guarded',
   'weight_matching',
   'common_basis',
+  'slowmo',
+  'fisher',
   'regmean',
 ] as const;
 export const SORTS = [

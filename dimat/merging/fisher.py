@@ -1,0 +1,73 @@
+"""Each number of a model weighed by how much its site's predictions depend on it: diagonal Fisher information.
+
+Aligned once as in `common_basis`. Beside its model a site tells the mean square of each parameter's gradient over its rows:
+as many bytes again, and no second moments of features.
+
+Legend: B = rows of a chunk.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional
+
+from dimat.merging.mix import Merged, MergeInputs, mix
+from dimat.params import Layout, Params, layout_of
+
+CHUNK_ROWS = 32
+TINY = 1e-12
+
+
+def merge(inputs: MergeInputs) -> Merged:
+    """theta = sum_j w_j F_j theta_j / sum_j w_j F_j for every trained parameter, the weighted mean elsewhere.
+
+    `ridge` (1 %) of the tensor's mean is added to F_j: where no site's predictions depend on a number, it is averaged.
+
+    Raises: KeyError, when a model has no Fisher information.
+    Reference: Matena, Raffel 2022, "Merging Models with Fisher-Weighted Averaging".
+    """
+    merged = dict(mix(inputs.models, inputs.weights, inputs.site))
+    for name in inputs.moments[inputs.site]:
+        top = torch.zeros(merged[name].shape, dtype=torch.float64)
+        bottom = torch.zeros_like(top)
+        for j in sorted(inputs.models):
+            weight = inputs.weights[j] * _floored(inputs.moments[j][name].double(), inputs.settings.ridge)
+            top += weight * inputs.models[j][name].double()
+            bottom += weight
+        merged[name] = (top / bottom).to(merged[name].dtype)
+    return Merged(merged, {})
+
+
+def fisher(model: nn.Module, x: Tensor, y: Tensor) -> Params:
+    """Mean over rows of the squared gradient of the log likelihood of the row's label: one tensor for each parameter, float32,
+    on the CPU.
+
+    Args:
+        x: (rows, ...) inputs and y: (rows,) int64 labels, on the model's device. The model is left in evaluation mode.
+    """
+    model.eval()
+    params = {name: value.detach() for name, value in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+
+    def loss(params: Mapping[str, Tensor], row: Tensor, label: Tensor) -> Tensor:
+        logits = functional_call(model, (dict(params), buffers), (row[None],))
+        return functional.cross_entropy(logits, label[None])
+
+    of_rows = vmap(grad(loss), in_dims=(None, 0, 0))
+    totals = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in params.items()}
+    for start in range(0, len(x), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        for name, gradient_B in of_rows(params, x[chunk], y[chunk]).items():
+            totals[name] += gradient_B.double().square().sum(dim=0)
+    return {name: (totals[name] / len(x)).float().cpu() for name in sorted(totals)}
+
+
+def layout(model: nn.Module) -> Layout:
+    """Shape and dtype of each tensor that `fisher` makes."""
+    return layout_of(dict(model.named_parameters()))
+
+
+def _floored(information: Tensor, ridge: float) -> Tensor:
+    return information + ridge * information.mean() + TINY
