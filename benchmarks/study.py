@@ -89,20 +89,27 @@ def one(setting: Setting, seed: int) -> dict[str, Any]:
         if result.state != "completed":
             arms[result.arm.name] = {"failed": result.reason}
             continue
-        arms[result.arm.name] = {
-            "rounds": [
-                {
-                    "all": _mean(r.after_train, "all_site"),
-                    "own": _mean(r.after_train, "own_site"),
-                    "all_merged": _mean(r.after_merge, "all_site") if r.after_merge else None,
-                    "own_merged": _mean(r.after_merge, "own_site") if r.after_merge else None,
-                    "bytes": r.bytes_so_far,
-                }
-                for r in result.rounds
-            ],
-            "seconds": result.busy_s,
-        }
+        arms[result.arm.name] = {"rounds": _rounds(result.rounds), "seconds": result.busy_s}
+    if setting.table == "baselines":
+        from dimat import baselines
+
+        rows = [rows_of(seed, site) for site in range(len(spec.sites))]
+        for baseline in (baselines.centralised, baselines.cdsgd, baselines.sgp):
+            arms[baseline.__name__] = {"rounds": _rounds(baseline(spec, rows, seed))}
     return {"arms": arms, "cpu_s": time.process_time() - began}
+
+
+def _rounds(rounds: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "all": _mean(r.after_train, "all_site"),
+            "own": _mean(r.after_train, "own_site"),
+            "all_merged": _mean(r.after_merge, "all_site") if r.after_merge else None,
+            "own_merged": _mean(r.after_merge, "own_site") if r.after_merge else None,
+            "bytes": r.bytes_so_far,
+        }
+        for r in rounds
+    ]
 
 
 def _mean(metrics: Any, name: str) -> float:

@@ -10,6 +10,7 @@ Results = dict[str, Any]
 Value = Callable[[list[dict[str, Any]]], float | None]
 CONTROLS = ("local", "local-kept")
 MERGING = [one["name"] for one in MAIN if one["name"] not in CONTROLS]
+BASELINES = ["centralised", "cdsgd", "sgp"]
 LEVEL = 0.005
 """Half a percentage point: closer than this counts as level."""
 
@@ -19,6 +20,7 @@ def markdown(results: Results) -> str:
     parts = ["## What was run", _machines(results), _settings(results, done)]
     for table, title in (
         ("main", "Methods"),
+        ("baselines", "Pooled data, and an exchange at every batch"),
         ("every", "Merging every 1, 2 or 5 rounds"),
         ("parts", "What each part is worth"),
     ):
@@ -34,6 +36,11 @@ def markdown(results: Results) -> str:
             "Own-site accuracy after the last round, %:",
             _table(results, settings, lambda r: r[-1]["own"]),
         ]
+        if table == "baselines":
+            parts += [
+                "Sent over links in all rounds, MB:",
+                _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),
+            ]
         if table == "main":
             parts += [
                 "## The first merge",
@@ -60,6 +67,8 @@ def _settings(results: Results, settings: Iterable[Setting]) -> str:
 
 def _table(results: Results, settings: Sequence[Setting], value: Value) -> str:
     arms = list(dict.fromkeys(one["name"] for s in settings for one in s.arms))
+    if settings[0].table == "baselines":
+        arms += BASELINES
     rows = [[s.name, *(_cell(_values(results, s, name, value)) for name in arms)] for s in settings]
     return _grid(["setting", *arms], rows)
 

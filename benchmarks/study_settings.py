@@ -58,6 +58,8 @@ ABLATION = (
     arm("more-ridge", "regmean", KEPT | BLIND, {"ridge": 0.1}),
 )
 """What each part of `regmean-plus` is worth: one of them left out or changed at a time."""
+BOUNDED = tuple(one for one in MAIN if one["name"] in {"local", "average", "basis", "regmean-plus"})
+"""Beside pooled data and exchange at every batch."""
 EVERY = tuple(
     arm(f"{name}-{every}", method, train, {"merge_every": every})
     for name, method, train in (
@@ -72,7 +74,8 @@ EVERY = tuple(
 
 @dataclass(frozen=True)
 class Setting:
-    """One pilot. `say`: what it is, for the report. `table`: to which of its tables it belongs."""
+    """One pilot. `say`: what it is, for the report. `table`: to which of its tables it belongs; those of `baselines` are run with
+    pooled data and with an exchange at every batch, too (`dimat.baselines`)."""
 
     name: str
     say: str
@@ -136,6 +139,10 @@ SETTINGS = (
     Setting("parts-two-ring", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=ABLATION, table="parts"),
     Setting("parts-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=ABLATION, table="parts"),
     Setting("parts-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=ABLATION, table="parts"),
+    Setting("bounds-pen-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=BOUNDED, table="baselines"),
+    Setting("bounds-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=BOUNDED, table="baselines"),
+    Setting("bounds-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=BOUNDED, table="baselines"),
+    Setting("bounds-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=BOUNDED, table="baselines"),
     Setting(
         "fashion-cnn-iid", "Fashion-MNIST, CNN with BatchNorm, equal class mixes, ring of 5", FASHION, IID,
         model=CNN, rounds=5, train={"warmup_epochs": 8}, arms=IMAGES,

@@ -52,6 +52,14 @@ def test_dead_unit_is_like_no_other() -> None:
     assert similarity[0, 0] == pytest.approx(1)
 
 
+def test_a_unit_that_only_rounding_moves_is_dead() -> None:
+    acts = torch.randn(3000, 3, generator=torch_rng(1, "x"))
+    acts[:, 1] = 0.1  # whose mean in float32 is not 0.1
+    acts[::2, 1] += 1e-8
+    assert centred(acts).deviation_A[1] == 0
+    assert correlation(centred(acts), centred(acts))[1].tolist() == [0, 0, 0]
+
+
 def test_activations_on_different_rows_are_refused() -> None:
     with pytest.raises(ShapeMismatch, match="50 samples"):
         correlation(centred(torch.zeros(50, 2)), centred(torch.zeros(40, 2)))

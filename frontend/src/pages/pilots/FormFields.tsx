@@ -157,6 +157,28 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
           onChange={(value) => value && change({ init: value })}
           {...fields.at('spec.train.init')}
         />
+        <Select
+          label={t('ui.new.loss')}
+          description={t(`ui.new.loss_${draft.loss}_help`)}
+          data={(['cross_entropy', 'balanced_softmax'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.loss_${value}`),
+          }))}
+          value={draft.loss}
+          onChange={(value) => value && change({ loss: value })}
+          {...fields.at('spec.train.loss')}
+        />
+        <Select
+          label={t('ui.new.momentum')}
+          description={t(`ui.new.momentum_${draft.keepMomentum ? 'kept' : 'fresh'}_help`)}
+          data={(['fresh', 'kept'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.momentum_${value}`),
+          }))}
+          value={draft.keepMomentum ? 'kept' : 'fresh'}
+          onChange={(value) => value && change({ keepMomentum: value === 'kept' })}
+          {...fields.at('spec.train.keep_momentum')}
+        />
         <Whole
           label={t('ui.new.rounds')}
           help={t('ui.new.rounds_help')}

@@ -31,6 +31,8 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.rows_per_site'), formats.number(spec.data?.rows_per_site ?? 500)],
     [t('ui.new.model'), model],
     [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
+    [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
+    [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
   ];

@@ -23,6 +23,13 @@ describe('the form of a pilot', () => {
       epochs: 3,
     });
   });
+  it('sends how to train, and gives it back', () => {
+    const given = { ...freshDraft(), loss: 'balanced_softmax' as const, keepMomentum: true };
+    const spec = specOf(given, [], { kind: 'ring' });
+    expect(spec.train).toMatchObject({ loss: 'balanced_softmax', keep_momentum: true });
+    const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect([again.loss, again.keepMomentum]).toEqual(['balanced_softmax', true]);
+  });
   it('marks untouched money as an example, and changed money not', () => {
     const draft = freshDraft();
     expect(assumptionsOf(draft)?.example).toBe(true);

@@ -41,6 +41,8 @@ export interface PilotDraft {
   hidden: string;
   width: number;
   init: 'different' | 'common';
+  loss: 'cross_entropy' | 'balanced_softmax';
+  keepMomentum: boolean;
   rounds: number;
   epochs: number;
   seeds: string;
@@ -78,6 +80,8 @@ export function freshDraft(): PilotDraft {
     hidden: '128, 128',
     width: 16,
     init: 'different',
+    loss: 'cross_entropy',
+    keepMomentum: false,
     rounds: 8,
     epochs: 1,
     seeds: '1',
@@ -117,6 +121,8 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     hidden: spec.model?.kind === 'mlp' ? (spec.model.hidden ?? [128, 128]).join(', ') : fresh.hidden,
     width: spec.model?.kind === 'cnn' ? (spec.model.width ?? fresh.width) : fresh.width,
     init: spec.train?.init ?? fresh.init,
+    loss: spec.train?.loss ?? fresh.loss,
+    keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
     seeds: (spec.seeds ?? [1]).join(', '),
@@ -155,7 +161,13 @@ export function specOf(
       draft.model === 'cnn'
         ? { kind: 'cnn', width: draft.width }
         : { kind: 'mlp', hidden: wholeNumbers(draft.hidden) },
-    train: { ...base?.train, init: draft.init, epochs: draft.epochs },
+    train: {
+      ...base?.train,
+      init: draft.init,
+      epochs: draft.epochs,
+      loss: draft.loss,
+      keep_momentum: draft.keepMomentum,
+    },
     rounds: draft.rounds,
     seeds: wholeNumbers(draft.seeds),
     arms: draft.arms.map((arm) => {

@@ -46,6 +46,8 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.model', 'new.model'),
     draft.model === 'mlp' ? ui('spec.model.hidden', 'new.hidden') : ui('spec.model.width', 'new.width'),
     ui('spec.train.init', 'new.init'),
+    ui('spec.train.loss', 'new.loss'),
+    ui('spec.train.keep_momentum', 'new.momentum'),
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),

@@ -1,0 +1,169 @@
+"""What the methods of a pilot are compared with in studies, and no company would run: pooled data, and exchange at every batch.
+
+All of it needs every site's rows in one process; the API knows none of it. Start models, epochs, learning rates, batches and
+clipping are those of the pilot, so that only the way of working together differs.
+
+Legend: N = sites, P = all trained parameters of a model in a row.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from dimat import steps
+from dimat.models.registry import empty_model, initial_params, load
+from dimat.rows import SiteRows
+from dimat.simulate import RoundResult
+from dimat.spec import PilotSpec
+from dimat.steps import StepContext
+from dimat.topology import Topology
+from dimat.training import local
+from dimat.training.evaluate import Metrics, measure
+from dimat.training.seeding import torch_rng
+
+BYTES_A_NUMBER = 4
+Mixed = Callable[[Tensor, Tensor], Tensor]
+"""From all sites' parameters (N, P) and the step each would take alone (N, P) to all sites' next parameters."""
+
+
+def centralised(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundResult, ...]:
+    """One model on the pooled rows of all sites: the upper bound. Bytes are not counted: rows would travel, not models.
+
+    Args:
+        rows: of every site, in the order of the spec.
+    """
+    x, y = torch.cat([one.train_x for one in rows]), torch.cat([one.train_y for one in rows])
+    model = empty_model(spec.model, rows[0].shape, rows[0].num_classes)
+    initial_params(model, torch_rng(seed, "init", "common"))
+    train, found = spec.train, []
+    warm = _pass(spec, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs))
+    local.train(model, x, y, warm, torch_rng(seed, "centralised", 0), _never, _ignore)
+    found.append(RoundResult(0, None, _measured(spec, [model] * len(rows), rows), 0))
+    for round in range(1, spec.rounds + 1):
+        how = _pass(spec, train.epochs, _rate(spec, round))
+        local.train(model, x, y, how, torch_rng(seed, "centralised", round), _never, _ignore)
+        found.append(RoundResult(round, None, _measured(spec, [model] * len(rows), rows), 0))
+    return tuple(found)
+
+
+def cdsgd(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundResult, ...]:
+    """theta_i <- sum_j W_ij theta_j - lr g_i(theta_i) at every batch, without momentum.
+
+    Reference: Jiang et al. 2017, "Collaborative Deep Learning in Fixed Topology Networks" (CDSGD).
+    """
+    mixing_NN = torch.from_numpy(spec.topology.mixing_matrix(spec.site_names)).float()
+    return _every_batch(spec, rows, seed, lambda theta_NP, step_NP: mixing_NN @ theta_NP - step_NP)
+
+
+def sgp(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundResult, ...]:
+    """Stochastic gradient push: x_i <- sum_j p_ij (x_j - lr g_j(z_j)), w_i <- sum_j p_ij w_j, z_i = x_i / w_i, with
+    p column-stochastic: each site gives itself and each neighbour an equal part.
+
+    Reference: Assran et al. 2019, "Stochastic Gradient Push for Distributed Deep Learning".
+    """
+    pushing_NN = _pushing(spec.topology.build(spec.site_names))
+    mass_N = torch.ones(len(rows))
+
+    def mixed(z_NP: Tensor, step_NP: Tensor) -> Tensor:
+        nonlocal mass_N
+        x_NP = pushing_NN @ (z_NP * mass_N[:, None] - step_NP)
+        mass_N = pushing_NN @ mass_N
+        return x_NP / mass_N[:, None]
+
+    return _every_batch(spec, rows, seed, mixed)
+
+
+def _every_batch(
+    spec: PilotSpec, rows: Sequence[SiteRows], seed: int, mixed: Mixed
+) -> tuple[RoundResult, ...]:
+    models = [_start(spec, one, site, seed) for site, one in enumerate(rows)]
+    topology = spec.topology.build(spec.site_names)
+    links = sum(len(topology.neighbours(site)) for site in range(topology.n))
+    bytes_a_batch = links * BYTES_A_NUMBER * parameters_to_vector(models[0].parameters()).numel()
+    found = [RoundResult(0, None, _measured(spec, models, rows), 0)]
+    num_batches = min(len(one.train_x) // spec.train.batch_size for one in rows) or 1
+    sent = 0
+    for round in range(1, spec.rounds + 1):
+        rngs = [torch_rng(seed, "train", site, round) for site in range(len(rows))]
+        for epoch in range(spec.train.epochs):
+            rate = _rate(spec, round)(epoch)
+            orders = [
+                torch.randperm(len(one.train_x), generator=rng) for one, rng in zip(rows, rngs, strict=True)
+            ]
+            for batch in range(num_batches):
+                at = slice(batch * spec.train.batch_size, (batch + 1) * spec.train.batch_size)
+                steps_NP = torch.stack(
+                    [
+                        rate * _gradient(spec, model, one.train_x[order[at]], one.train_y[order[at]])
+                        for model, one, order in zip(models, rows, orders, strict=True)
+                    ]
+                )
+                theta_NP = torch.stack(
+                    [parameters_to_vector(model.parameters()).detach() for model in models]
+                )
+                for model, theta_P in zip(models, mixed(theta_NP, steps_NP), strict=True):
+                    vector_to_parameters(theta_P, model.parameters())
+                sent += bytes_a_batch
+        found.append(RoundResult(round, None, _measured(spec, models, rows), sent))
+    return tuple(found)
+
+
+def _start(spec: PilotSpec, rows: SiteRows, site: int, seed: int) -> nn.Module:
+    """The site's model after its warm-up alone, as in every arm."""
+    context = StepContext(
+        seed, 0, spec.rounds, site, spec.site_names[site], len(spec.sites), spec.model, spec.evaluation
+    )
+    made = steps.prepare(context, rows, spec.train).params
+    assert made is not None, "prepare always makes params"
+    return load(empty_model(spec.model, rows.shape, rows.num_classes), made)
+
+
+def _gradient(spec: PilotSpec, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """(P,) of one batch in training mode, clipped, weight decay included."""
+    model.train()
+    model.zero_grad()
+    functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), spec.train.grad_clip)
+    return torch.cat(
+        [
+            (torch.zeros_like(value) if value.grad is None else value.grad).flatten()
+            + spec.train.weight_decay * value.detach().flatten()
+            for value in model.parameters()
+        ]
+    )
+
+
+def _pushing(topology: Topology) -> Tensor:
+    """(N, N): column j is what site j gives away."""
+    n = topology.n
+    given_NN = torch.zeros(n, n)
+    for j in range(n):
+        receivers = [j, *topology.neighbours(j)]
+        given_NN[receivers, j] = 1.0 / len(receivers)
+    return given_NN
+
+
+def _measured(spec: PilotSpec, models: Sequence[nn.Module], rows: Sequence[SiteRows]) -> tuple[Metrics, ...]:
+    has_all_site = spec.evaluation.all_site == "shared_set"
+    return tuple(measure(model, one, has_all_site) for model, one in zip(models, rows, strict=True))
+
+
+def _rate(spec: PilotSpec, round: int) -> Callable[[int], float]:
+    epochs = spec.train.epochs
+    return lambda epoch: local.cosine(spec.train.lr, (round - 1 + epoch / epochs) / spec.rounds)
+
+
+def _pass(spec: PilotSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
+    train = spec.train
+    return local.Pass(epochs, lr_of, train.batch_size, train.momentum, train.weight_decay, train.grad_clip)
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignore(_done_fraction: float) -> None:
+    return None
