@@ -55,6 +55,7 @@ ABLATION = (
     arm("neither", "plain_average", KEPT | BLIND),
     arm("diagonal-only", "regmean", KEPT | BLIND, {"off_diagonal": 0.0}),
     arm("full-trust", "regmean", KEPT | BLIND, {"off_diagonal": 1.0}),
+    arm("final-merge", "regmean", KEPT | BLIND, {"final_merge": True}),
     arm("more-ridge", "regmean", KEPT | BLIND, {"ridge": 0.1}),
 )
 """What each part of `regmean-plus` is worth: one of them left out or changed at a time."""

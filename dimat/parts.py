@@ -31,7 +31,7 @@ Method = Literal[
 # Of `true` or "3" nobody can say whether a number was meant.
 Whole = Annotated[int, Strict()]
 # Ranges of what a pilot sets and an arm or an amendment may set anew.
-Epochs = Annotated[Whole, Field(ge=1, le=1000)]
+Epochs = Annotated[Whole, Field(ge=0, le=1000)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
 BatchSize = Annotated[Whole, Field(ge=1, le=65_536)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -178,7 +178,8 @@ class MergeSpec(Frozen):
 
     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
-    `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with.
+    `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
+    round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
     """
 
     merge_every: MergeEvery = 1
@@ -188,6 +189,7 @@ class MergeSpec(Frozen):
     off_diagonal: OffDiagonal = 0.9
     ridge: Ridge = 0.01
     slow_momentum: Momentum = 0.5
+    final_merge: bool = False
 
 
 class LinkSpec(Frozen):
@@ -284,3 +286,4 @@ class MergePatch(Frozen):
     off_diagonal: OffDiagonal | None = None
     ridge: Ridge | None = None
     slow_momentum: Momentum | None = None
+    final_merge: bool | None = None

@@ -54,7 +54,7 @@ class Amendment(Frozen):
 
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
     """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
-    with `from_round` <= `round`, in the order given.
+    with `from_round` <= `round`, in the order given. Without epochs in a last round that is to end with its merge.
 
     Raises:
         KeyError: no such arm.
@@ -65,6 +65,8 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
     for amendment in amendments:
         if amendment.from_round <= round and amendment.arm in (None, arm):
             plan = _patched(plan, amendment.patch)
+    if plan.merge.final_merge and round == spec.rounds and plan.merges_in(round):
+        plan = _patched(plan, Patch(train=TrainPatch(epochs=0)))
     return plan
 
 

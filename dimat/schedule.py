@@ -68,15 +68,17 @@ class Schedule:
         names = spec.site_names
 
         @cache
-        def plan_under(in_force: tuple[int, ...]) -> ArmPlan:
-            return effective_spec(spec, arm, [amendments[k] for k in in_force], spec.rounds)
+        def plan_under(in_force: tuple[int, ...], is_last: bool) -> ArmPlan:
+            some_round = spec.rounds if is_last else spec.rounds - 1
+            return effective_spec(spec, arm, [amendments[k] for k in in_force], some_round)
 
         @cache
         def built(topology: TopologySpec) -> Topology:
             return topology.build(names)
 
         def plan_of(round: int) -> ArmPlan:
-            return plan_under(tuple(k for k, a in enumerate(amendments) if a.from_round <= round))
+            in_force = tuple(k for k, a in enumerate(amendments) if a.from_round <= round)
+            return plan_under(in_force, round == spec.rounds)
 
         return cls(
             spec.rounds, len(names), plan_of, lambda round: built(plan_of(round).topology), spec.train.loss

@@ -203,7 +203,7 @@ class _Run:
 
     def _momentum(self, key: StepKey, rows: SiteRows) -> Params | None:
         before = self.schedule.momentum_of(key)
-        if before is None:
+        if before is None or before not in self.momenta:
             return None
         return decode(self.momenta[before], steps.momentum_layout(self.spec.model, rows))
 

@@ -260,7 +260,7 @@ def train(
         metrics=measure(model, rows.on(context.device), _has_all_site(context), train.loss),
         train_loss=trained.loss,
         num_epochs=how.epochs,
-        momentum=trained.momentum if train.keep_momentum and not is_last else None,
+        momentum=trained.momentum or None if train.keep_momentum and not is_last else None,
         moments=_moments(context, rows, params, tell),
     )
 

@@ -164,3 +164,26 @@ def test_start_state_is_judged_by_the_loss_it_was_trained_with(make_spec: MakeSp
     assert plain["rounds"][0] == balanced["rounds"][0]
     assert plain["rounds"][1]["after_merge"] == balanced["rounds"][1]["after_merge"]
     assert plain["final_artifacts"] != balanced["final_artifacts"]
+
+
+def test_a_final_merge_is_what_comes_out(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    arms = [
+        {"name": "alone", "method": "local_only", "merge": {"final_merge": True}},
+        {
+            "name": "ends-merged",
+            "method": "regmean",
+            "merge": {"final_merge": True},
+            "train": {"keep_momentum": True},
+        },
+    ]
+    runs = as_json(simulate(make_spec(rounds=3, arms=arms), rows_of, ticks()))["runs"]
+    alone, merged = (run["rounds"] for run in runs)
+    assert merged[3]["after_train"] == merged[3]["after_merge"]
+    assert merged[2]["after_train"] != merged[2]["after_merge"]
+    assert alone[3]["after_train"] != alone[2]["after_train"]  # who never merges trains to the end
+
+
+def test_a_round_without_epochs_leaves_the_model_as_it_is(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    arms = [{"name": "alone", "method": "local_only", "train": {"epochs": 0, "keep_momentum": True}}]
+    (run,) = as_json(simulate(make_spec(rounds=2, arms=arms), rows_of, ticks()))["runs"]
+    assert run["rounds"][0]["after_train"] == run["rounds"][2]["after_train"]

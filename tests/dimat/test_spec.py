@@ -103,8 +103,8 @@ def test_arm_overrides_come_before_amendments_and_later_amendments_win(make_spec
 
 
 def test_amendment_out_of_range_is_refused_before_it_applies() -> None:
-    with pytest.raises(ValidationError, match=r"patch\.train\.epochs\n.*greater than or equal to 1"):
-        Amendment.model_validate({"from_round": 1, "patch": {"train": {"epochs": 0}}, "by": "m", "why": "w"})
+    with pytest.raises(ValidationError, match=r"patch\.train\.epochs\n.*greater than or equal to 0"):
+        Amendment.model_validate({"from_round": 1, "patch": {"train": {"epochs": -1}}, "by": "m", "why": "w"})
 
 
 @pytest.mark.parametrize("field", ["by", "why"])

@@ -15,6 +15,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
     arms: list[dict[str, Any]] = [{"name": method, "method": method} for method in METHODS]
     arms += [
         {"name": "slow", "method": "slowmo", "merge": {"merge_every": 2}, "train": {"keep_momentum": True}},
+        {"name": "ends-merged", "method": "regmean", "merge": {"final_merge": True}},
         {"name": "as-they-are", "method": "regmean", "merge": {"align": False, "off_diagonal": 0.5}},
         {
             "name": "blind",

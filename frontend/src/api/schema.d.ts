@@ -1195,6 +1195,8 @@ export interface components {
             ridge?: number | null;
             /** Slow Momentum */
             slow_momentum?: number | null;
+            /** Final Merge */
+            final_merge?: boolean | null;
         };
         /**
          * MergeSpec
@@ -1202,7 +1204,8 @@ export interface components {
          *
          *     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
          *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
-         *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with.
+         *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
+         *     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
          */
         MergeSpec: {
             /**
@@ -1242,6 +1245,11 @@ export interface components {
              * @default 0.5
              */
             slow_momentum?: number;
+            /**
+             * Final Merge
+             * @default false
+             */
+            final_merge?: boolean;
         };
         /**
          * Metric
@@ -1543,7 +1551,8 @@ export interface components {
              *       "align": true,
              *       "off_diagonal": 0.9,
              *       "ridge": 0.01,
-             *       "slow_momentum": 0.5
+             *       "slow_momentum": 0.5,
+             *       "final_merge": false
              *     }
              */
             merge?: components["schemas"]["MergeSpec"];
