@@ -189,7 +189,7 @@ class _Run:
             parent = next(iter(others.items()), None)
             result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells_gram(key))
         else:
-            row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
+            row = self.schedule.weights(key)
             weights = {site: float(row[site]) for site in (key.site, *others)}
             grams = self._grams(inputs, rows) if plan.method in GRAM_METHODS else {}
             result = steps.merge(context, rows, plan.merge, plan.method, own, others, weights, grams)

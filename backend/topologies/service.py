@@ -68,7 +68,7 @@ def _check(session: Session, names: list[str] | tuple[str, ...], spec: TopologyS
     try:
         check_unique(names)
         sites.check_names(session, names, "site_names")
-        spec.mixing_matrix(names)
+        spec.check(names)
     except DimatError as error:
         field = "site_names" if isinstance(error, DuplicateName | TopologyTooSmall) else "spec"
         raise Invalid(error.code, dict(error.params), field) from None
