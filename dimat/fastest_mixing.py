@@ -73,7 +73,7 @@ class _Problem:
     j: NDArray[np.intp]
 
     def descend(self, w: Floats) -> Floats:
-        if self.log_size(w, 0) == -math.inf:
+        if self.log_size(w, SQUARINGS[0]) == -math.inf:
             return w  # all is mixed at once
         step = 0.1
         for squarings in SQUARINGS:

@@ -40,8 +40,7 @@ export function useTopology(start: TopologyDraft) {
     setSites: (names: readonly string[]) =>
       change({ names, spec: takenOver(draft.spec, draft.names, names) }),
     setSpec: (spec: Spec) => change({ ...draft, spec }),
-    toggle: (a: string, b: string) =>
-      change({ ...draft, spec: withLinks(draft.spec, toggled(links, a, b)) }),
+    toggle: (a: string, b: string) => change({ ...draft, spec: withLinks(draft.spec, toggled(links, a, b)) }),
   };
 }
 
