@@ -108,7 +108,7 @@ def random_regular(n: int, degree: int, seed: int) -> list[Link]:
 
 def small_world(n: int, degree: int, probability: float, seed: int) -> list[Link]:
     """A ring in which each site is linked to the `degree` nearest, and each link is then turned, with `probability`, to
-    a random other site; connected.
+    a random other site. Hardly ever in parts; `from_links` refuses it then, and another seed helps.
 
     Raises:
         SmallWorldDegree: `degree` odd or below 4. TopologyDegreeTooHigh: not enough sites.
@@ -117,10 +117,21 @@ def small_world(n: int, degree: int, probability: float, seed: int) -> list[Link
         raise SmallWorldDegree(degree=degree)
     _check_degree(n, degree)
     rng = np.random.default_rng(seed)
-    while True:
-        links = _rewired(n, degree, probability, rng)
-        if Topology(n, tuple(links)).is_connected():
-            return links
+    near: list[set[int]] = [set() for _ in range(n)]
+    for i in range(n):
+        for k in range(1, degree // 2 + 1):
+            near[i].add((i + k) % n)
+            near[(i + k) % n].add(i)
+    for k in range(1, degree // 2 + 1):
+        for i, draw in enumerate(rng.random(n).tolist()):
+            if draw < probability and len(near[i]) < n - 1:
+                j, other = (i + k) % n, i
+                while other == i or other in near[i]:
+                    other = int(rng.integers(n))
+                near[i] ^= {j, other}
+                near[j].remove(i)
+                near[other].add(i)
+    return [(i, j) for i in range(n) for j in sorted(near[i]) if i < j]
 
 
 def _check_degree(n: int, degree: int) -> None:
@@ -151,21 +162,3 @@ def _swapped(links: list[Link], rng: np.random.Generator) -> list[Link]:
             known |= {first, second}
             found[one], found[other] = first, second
     return found
-
-
-def _rewired(n: int, degree: int, probability: float, rng: np.random.Generator) -> list[Link]:
-    near: list[set[int]] = [set() for _ in range(n)]
-    for i in range(n):
-        for k in range(1, degree // 2 + 1):
-            near[i].add((i + k) % n)
-            near[(i + k) % n].add(i)
-    for k in range(1, degree // 2 + 1):
-        for i, draw in enumerate(rng.random(n).tolist()):
-            if draw < probability and len(near[i]) < n - 1:
-                j, other = (i + k) % n, i
-                while other == i or other in near[i]:
-                    other = int(rng.integers(n))
-                near[i] ^= {j, other}
-                near[j].remove(i)
-                near[other].add(i)
-    return [(i, j) for i in range(n) for j in sorted(near[i]) if i < j]

@@ -44,6 +44,10 @@ def test_any_order_of_completion_ends_complete(
     assert sorted(order) == schedule.all_steps()
 
 
+def test_a_start_state_waits_for_nobody(make_spec: MakeSpec) -> None:
+    assert Schedule.of(make_spec(), "dimat").inputs(StepKey(0, "prepare", 0)) == []
+
+
 def test_merge_waits_for_every_neighbour(make_spec: MakeSpec) -> None:
     schedule = Schedule.of(make_spec(5), "dimat")
     merge = StepKey(2, "merge", 0)

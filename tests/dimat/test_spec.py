@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +125,23 @@ def test_merging_follows_merge_every_and_never_happens_in_the_control_arm(make_s
     merging = [round for round in range(1, 10) if effective_spec(spec, "dimat", (), round).merges_in(round)]
     assert merging == [3, 6, 9]
     assert not effective_spec(spec, "local_only", (), 3).merges_in(3)
+
+
+def test_the_control_arm_is_the_first_that_never_merges(make_spec: MakeSpec) -> None:
+    alone = {"name": "alone", "method": "local_only"}
+    merging = {"name": "x", "method": "dimat"}
+    found = make_spec(arms=[merging, alone]).control_arm
+    assert found is not None
+    assert found.name == "alone"
+    assert make_spec(arms=[merging]).control_arm is None
+
+
+def test_digest_of_a_pilot_is_what_it_was_before_topologies_had_options(make_spec: MakeSpec) -> None:
+    demo = Path(__file__).parents[2] / "data" / "pilots" / "demo.toml"
+    content = tomllib.loads(demo.read_text())
+    del content["assumptions"]
+    expected = "f8f3d789460d280f5db49123074d65f059dba1eda12ab56cb84b118daaef1674"
+    assert spec_sha256(PilotSpec.model_validate(content)) == expected
 
 
 def test_equal_specs_have_equal_digests_and_survive_json(make_spec: MakeSpec) -> None:
