@@ -18,9 +18,9 @@ import numpy as np
 import scipy
 
 from dimat.fastest_mixing import MOST_SITES
-from dimat.parts import TopologySpec
 from dimat.topology import second_eigenvalue
 from dimat.topology_advice import advise
+from dimat.topology_spec import TopologySpec
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL_BYTES = 1_000_000

@@ -22,10 +22,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.parts import ALIGNED_METHODS, GRAM_METHODS, Loss, TopologySpec
+from dimat.parts import ALIGNED_METHODS, GRAM_METHODS, Loss
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
+from dimat.topology_spec import TopologySpec
 
 StepKind = Literal["prepare", "align", "merge", "train", "evaluate"]
 PlanOf = Callable[[int], ArmPlan]

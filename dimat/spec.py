@@ -26,12 +26,12 @@ from dimat.parts import (
     ModelSpec,
     Name,
     SiteData,
-    TopologySpec,
     TrainPatch,
     TrainSpec,
     Whole,
 )
 from dimat.samples import SAMPLES
+from dimat.topology_spec import TopologySpec
 from dimat.validation import at
 
 ROUNDING_ROWS = 100

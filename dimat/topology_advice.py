@@ -17,8 +17,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from dimat import graphs
 from dimat.errors import TopologyError, TopologyTooSmall
-from dimat.parts import TopologySpec
 from dimat.topology import Link, Topology, from_links, metropolis, rounds_to_mix, second_eigenvalue
+from dimat.topology_spec import TopologySpec
 
 DENSE_UP_TO = 200
 """Sites up to which all eigenvalues of W are found as fast as one by Lanczos."""

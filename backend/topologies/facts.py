@@ -6,8 +6,8 @@ from functools import lru_cache
 from backend.text.schemas import Text
 from backend.topologies.schemas import Facts, Link, Preview
 from dimat.errors import DimatError, DuplicateName, TopologyDisconnected, TopologySelfLink, UnknownSite
-from dimat.parts import TopologySpec
 from dimat.topology import rounds_to_mix, second_eigenvalue
+from dimat.topology_spec import TopologySpec
 
 
 def preview(names: Sequence[str], spec: TopologySpec) -> Preview:

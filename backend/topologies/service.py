@@ -14,7 +14,7 @@ from backend.topologies.facts import check_unique, known_preview
 from backend.topologies.schemas import Topology, TopologyCreate, TopologyPage, TopologyPatch
 from backend.web import ListQuery, check_match
 from dimat.errors import DimatError, DuplicateName, TopologyTooSmall
-from dimat.parts import TopologySpec
+from dimat.topology_spec import TopologySpec
 
 
 def list_topologies(session: Session, paging: ListQuery, q: str | None) -> TopologyPage:

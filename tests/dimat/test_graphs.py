@@ -17,8 +17,8 @@ from dimat.errors import (
     TopologyDegreeTooHigh,
     TopologyTooSmall,
 )
-from dimat.parts import TopologySpec
 from dimat.topology import Topology, second_eigenvalue
+from dimat.topology_spec import TopologySpec
 
 SIMPLE = ["ring", "line", "full", "star", "bipartite", "torus", "exponential"]
 MIXINGS = ["metropolis", "uniform", "optimised"]

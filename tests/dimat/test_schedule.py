@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimat.parts import MergePatch, TopologySpec
+from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
+from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 METHODS = ["local_only", "plain_average", "dimat", "common_basis", "regmean"]

@@ -2,17 +2,16 @@
 
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from dimat.parts import MergePatch, MergeSpec, TopologySpec, TrainPatch, TrainSpec
+from dimat.parts import MergePatch, MergeSpec, TrainPatch, TrainSpec
 from dimat.plan import Amendment, Patch, effective_spec
 from dimat.spec import PilotSpec, spec_sha256
+from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 SITES = [{"name": name, "data": {"dataset": "pendigits"}} for name in ("east", "west", "north")]
@@ -134,14 +133,6 @@ def test_the_control_arm_is_the_first_that_never_merges(make_spec: MakeSpec) -> 
     assert found is not None
     assert found.name == "alone"
     assert make_spec(arms=[merging]).control_arm is None
-
-
-def test_digest_of_a_pilot_is_what_it_was_before_topologies_had_options(make_spec: MakeSpec) -> None:
-    demo = Path(__file__).parents[2] / "data" / "pilots" / "demo.toml"
-    content = tomllib.loads(demo.read_text())
-    del content["assumptions"]
-    expected = "f8f3d789460d280f5db49123074d65f059dba1eda12ab56cb84b118daaef1674"
-    assert spec_sha256(PilotSpec.model_validate(content)) == expected
 
 
 def test_equal_specs_have_equal_digests_and_survive_json(make_spec: MakeSpec) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.topologies.facts import preview
-from dimat.parts import TopologySpec
+from dimat.topology_spec import TopologySpec
 from tests.backend.building import create_sites
 from tests.backend.conftest import Api
 
