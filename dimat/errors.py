@@ -9,12 +9,16 @@
     |-- TopologyError
     |   |-- TopologyDisconnected
     |   |-- TopologySelfLink
-    |   `-- TopologyTooSmall
+    |   |-- TopologyTooSmall
+    |   |-- TopologyDegreeTooHigh
+    |   |-- RegularDegreeOdd
+    |   `-- SmallWorldDegree
     |-- MixingError
     |   |-- MixingShape
     |   |-- MixingRowSum
     |   |-- MixingNegative
-    |   `-- MixingOffLink
+    |   |-- MixingOffLink
+    |   `-- MixingTooLarge
     |-- DataError
     |   |-- NonFiniteData
     |   |-- TooFewRows
@@ -102,6 +106,24 @@ class TopologyTooSmall(TopologyError):
     template = "A pilot needs at least 2 sites, this one has {n}. Add a site."
 
 
+class TopologyDegreeTooHigh(TopologyError):
+    code = "topology_degree_too_high"
+    template = "Of {n} sites none can have {degree} links. Choose a degree below the number of sites."
+
+
+class RegularDegreeOdd(TopologyError):
+    code = "regular_degree_odd"
+    template = (
+        "{n} sites cannot have {degree} links each: each link has two ends, and {n} times {degree} is odd. "
+        "Choose an even degree, or add a site."
+    )
+
+
+class SmallWorldDegree(TopologyError):
+    code = "small_world_degree"
+    template = "A small world needs an even degree of 4 or more, not {degree}. Change the degree."
+
+
 class MixingError(DimatError):
     """The mixing matrix W cannot be used."""
 
@@ -135,6 +157,11 @@ class MixingOffLink(MixingError):
         "Site '{a}' gives weight {value:.6g} to site '{b}', but the two are not linked. "
         "Set the weight to 0 or add the link."
     )
+
+
+class MixingTooLarge(MixingError):
+    code = "mixing_too_large"
+    template = "Weights can be optimised for at most {most}, not for {n} sites. Choose 'metropolis'."
 
 
 class DataError(DimatError):

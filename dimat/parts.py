@@ -1,16 +1,13 @@
-"""What a pilot sets, part by part: data, model, training, merging, topology; and what an arm or an amendment may
+"""What a pilot sets, part by part: data, model, training, merging; and what an arm or an amendment may
 set anew. Frozen, and checked as far as a part can be checked by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from dimat import topology as graphs
-from dimat.errors import UnknownSample, UnknownSite
+from dimat.errors import UnknownSample
 from dimat.samples import SAMPLES
 from dimat.validation import as_pydantic
 
@@ -190,71 +187,6 @@ class MergeSpec(Frozen):
     ridge: Ridge = 0.01
     slow_momentum: Momentum = 0.5
     final_merge: bool = False
-
-
-class LinkSpec(Frozen):
-    """An undirected link between two sites."""
-
-    a: Name
-    b: Name
-
-
-class TopologySpec(Frozen):
-    """Who exchanges with whom, and with which weights.
-
-    `links` is used by kind `custom`, `hub` by `star`, `weights` by mixing `custom` (one row per site,
-    in the order of the pilot's sites).
-    """
-
-    kind: Literal["ring", "full", "star", "line", "custom"] = "full"
-    hub: Name | None = None
-    links: tuple[LinkSpec, ...] = ()
-    mixing: Literal["metropolis", "uniform", "custom"] = "metropolis"
-    weights: tuple[tuple[float, ...], ...] | None = None
-
-    @model_validator(mode="after")
-    def _weights_belong_to_custom_mixing(self) -> Self:
-        if (self.mixing == "custom") != (self.weights is not None):
-            raise PydanticCustomError(
-                "weights_mixing",
-                "'weights' and mixing 'custom' go together; mixing is '{mixing}'. Give both or neither.",
-                {"mixing": self.mixing},
-            )
-        return self
-
-    def build(self, names: Sequence[str]) -> graphs.Topology:
-        """The graph over `names`.
-
-        Raises:
-            UnknownSite: hub or link with a name not in `names`. TopologyError: see `topology.from_links`.
-        """
-        index = {name: i for i, name in enumerate(names)}
-
-        def at(name: str) -> int:
-            if name not in index:
-                raise UnknownSite(name=name, known=", ".join(names))
-            return index[name]
-
-        n = len(names)
-        match self.kind:
-            case "ring":
-                links = graphs.ring(n)
-            case "line":
-                links = graphs.line(n)
-            case "full":
-                links = graphs.full(n)
-            case "star":
-                links = graphs.star(n, at(self.hub) if self.hub else 0)
-            case "custom":
-                links = [(at(link.a), at(link.b)) for link in self.links]
-        return graphs.from_links(n, links, names)
-
-    def mixing_matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """W: (N, N) float64, rows summing to 1. Raises: as `build`, and MixingError."""
-        built = self.build(names)
-        if self.weights is not None:
-            return graphs.check_mixing(self.weights, built, names)
-        return graphs.uniform(built) if self.mixing == "uniform" else graphs.metropolis(built)
 
 
 class EvaluationSpec(Frozen):

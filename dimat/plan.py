@@ -12,12 +12,12 @@ from dimat.parts import (
     MergeSpec,
     Method,
     Name,
-    TopologySpec,
     TrainPatch,
     TrainSpec,
     Whole,
 )
 from dimat.spec import PilotSpec
+from dimat.topology_spec import TopologySpec
 
 
 class Patch(Frozen):

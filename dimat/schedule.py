@@ -15,14 +15,18 @@ the steps that read what was just made, `ready_steps` at the first open step of 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import islice
 from typing import Literal
 
-from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments, TopologySpec
+import numpy as np
+from numpy.typing import NDArray
+
+from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
+from dimat.topology_spec import TopologySpec
 
 StepKind = Literal["prepare", "align", "merge", "train", "evaluate"]
 PlanOf = Callable[[int], ArmPlan]
@@ -49,7 +53,10 @@ class Schedule:
         rounds: number of rounds R, >= 1.
         num_sites: N >= 2.
         plan_of: effective plan of a round 1..R; asked often, so it should remember its answers.
-        topology_of: topology of a round 1..R; likewise.
+        topology_of: who reads whom in a round 1..R; likewise. Of a graph that changes with every merge, the one whose turn
+            it is: merges are counted, not rounds, so that no graph is left out where only some rounds merge.
+        mixing_of: W of a round 1..R, (N, N) float64, read only; likewise.
+        aligned_over: the connected graph over whose spanning tree sites align.
         start_loss: with which `prepare` trains.
     """
 
@@ -57,6 +64,8 @@ class Schedule:
     num_sites: int
     plan_of: PlanOf
     topology_of: Callable[[int], Topology]
+    mixing_of: Callable[[int], NDArray[np.float64]]
+    aligned_over: Callable[[], Topology]
     start_loss: Loss = "cross_entropy"
 
     @classmethod
@@ -73,15 +82,30 @@ class Schedule:
             return effective_spec(spec, arm, [amendments[k] for k in in_force], some_round)
 
         @cache
-        def built(topology: TopologySpec) -> Topology:
-            return topology.build(names)
+        def built(topology: TopologySpec, turn: int) -> Topology:
+            return topology.build(names, turn)
+
+        # Rounds of all sites lie close together: no need to keep many matrices of a thousand sites squared.
+        @lru_cache(maxsize=2)
+        def mixed(topology: TopologySpec, turn: int) -> NDArray[np.float64]:
+            return topology.mixing_matrix(names, turn)
 
         def plan_of(round: int) -> ArmPlan:
             in_force = tuple(k for k, a in enumerate(amendments) if a.from_round <= round)
             return plan_under(in_force, round == spec.rounds)
 
+        def turn_of(round: int) -> tuple[TopologySpec, int]:
+            plan = plan_of(round)
+            return plan.topology, (round // plan.merge.merge_every - 1) % plan.topology.period(len(names))
+
         return cls(
-            spec.rounds, len(names), plan_of, lambda round: built(plan_of(round).topology), spec.train.loss
+            rounds=spec.rounds,
+            num_sites=len(names),
+            plan_of=plan_of,
+            topology_of=lambda round: built(*turn_of(round)),
+            mixing_of=lambda round: mixed(*turn_of(round)),
+            aligned_over=lambda: plan_of(1).topology.whole(names),
+            start_loss=spec.train.loss,
         )
 
     def all_steps(self) -> list[StepKey]:
@@ -129,6 +153,11 @@ class Schedule:
             return None
         return StepKey(before, "merge", step.site)
 
+    def weights(self, merge: StepKey) -> NDArray[np.float64]:
+        """The share of each site's model in what the step `merge` makes: (N,) float64, its site's row of W."""
+        row: NDArray[np.float64] = self.mixing_of(merge.round)[merge.site]
+        return row
+
     def parent(self, site: int) -> int | None:
         """The site into whose basis `site` permutes itself; None for the root of the tree, and where alignment is left out."""
         return self._tree[site]
@@ -137,7 +166,7 @@ class Schedule:
     def _tree(self) -> tuple[int | None, ...]:
         if not self.plan_of(1).merge.align:
             return (None,) * self.num_sites
-        return spanning_tree(self.topology_of(1))
+        return spanning_tree(self.aligned_over())
 
     @cached_property
     def _children(self) -> tuple[tuple[int, ...], ...]:
@@ -223,8 +252,8 @@ class Schedule:
             return []
         if not self._merges_in(round):
             return [StepKey(round, "train", site)]
-        near = self.topology_of(round).neighbours(site)
-        return [StepKey(round, "merge", s) for s in sorted((site, *near))]
+        readers = self.topology_of(round).readers(site)
+        return [StepKey(round, "merge", s) for s in sorted((site, *readers))]
 
     def _is_ready(self, step: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey]) -> bool:
         return step not in done and step not in known and all(needed in done for needed in self._inputs(step))

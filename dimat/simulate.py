@@ -191,7 +191,7 @@ class _Run:
             parent = next(iter(others.items()), None)
             result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells(key))
         else:
-            row = plan.topology.mixing_matrix(self.spec.site_names)[key.site]
+            row = self.schedule.weights(key)
             weights = {site: float(row[site]) for site in (key.site, *others)}
             kind = MOMENTS_OF.get(plan.method)
             moments = self._moments(inputs, rows, kind) if kind else {}

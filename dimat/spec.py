@@ -26,12 +26,12 @@ from dimat.parts import (
     ModelSpec,
     Name,
     SiteData,
-    TopologySpec,
     TrainPatch,
     TrainSpec,
     Whole,
 )
 from dimat.samples import SAMPLES
+from dimat.topology_spec import TopologySpec
 from dimat.validation import at
 
 ROUNDING_ROWS = 100
@@ -101,7 +101,7 @@ class PilotSpec(Frozen):
             places.setdefault(arm.topology or self.topology, f"arms.{position}.topology")
         for topology, place in places.items():
             with at(place):
-                topology.mixing_matrix(self.site_names)
+                topology.check(self.site_names)
         for position, arm in enumerate(self.arms):
             every = (arm.merge and arm.merge.merge_every) or self.merge.merge_every
             if arm.method != CONTROL_METHOD and every > self.rounds:

@@ -1,13 +1,15 @@
 """Graphs over sites and the mixing matrices on them. Sites are indices 0..n-1 in the order of the spec.
 
+The graphs themselves are made in `dimat.graphs`, the weights that mix fastest in `dimat.fastest_mixing`.
+
 Legend: N = number of sites; W_NN row-stochastic: row i says what site i mixes.
 """
 
+import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,39 +26,52 @@ from dimat.errors import (
 
 Link = tuple[int, int]
 ROW_SUM_TOLERANCE = 1e-9
+MIXED = 0.01
+"""Differences between sites count as gone when a hundredth of them is left."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """An undirected graph over N sites.
+    """A graph over N sites: who reads whose model in a merge.
 
     Attributes:
         n: number of sites, >= 1.
-        links: (i, j) with i < j, sorted, no duplicates.
+        links: sorted, no duplicates: (i, j) with i < j, both read each other; of a one-way graph (i, j): i reads j.
+        one_way: whether links are read in one direction only.
     """
 
     n: int
     links: tuple[Link, ...]
+    one_way: bool = False
 
     def neighbours(self, site: int) -> tuple[int, ...]:
-        """Sites linked to `site`, ascending, `site` itself excluded."""
-        return self._adjacency[site]
+        """Sites whose models `site` reads, ascending, `site` itself excluded."""
+        return self._reads[site]
+
+    def readers(self, site: int) -> tuple[int, ...]:
+        """Sites that read the model of `site`, ascending; its neighbours unless the graph is one-way."""
+        return self._readers[site]
 
     def degrees(self) -> tuple[int, ...]:
         """Number of neighbours of each site."""
-        return tuple(len(near) for near in self._adjacency)
+        return tuple(len(near) for near in self._reads)
+
+    def is_connected(self) -> bool:
+        """Whether a path of reads leads from the first site to every other."""
+        return len(_reached_from(self, 0)) == self.n
 
     @cached_property
-    def _adjacency(self) -> tuple[tuple[int, ...], ...]:
-        near: list[list[int]] = [[] for _ in range(self.n)]
-        for i, j in self.links:
-            near[i].append(j)
-            near[j].append(i)
-        return tuple(tuple(sorted(sites)) for sites in near)
+    def _reads(self) -> tuple[tuple[int, ...], ...]:
+        back = [] if self.one_way else [(j, i) for i, j in self.links]
+        return _by_first(self.n, [*self.links, *back])
+
+    @cached_property
+    def _readers(self) -> tuple[tuple[int, ...], ...]:
+        return _by_first(self.n, [(j, i) for i, j in self.links]) if self.one_way else self._reads
 
 
 def from_links(n: int, links: Iterable[Link], names: Sequence[str] | None = None) -> Topology:
-    """A topology from links in any order and direction.
+    """A connected topology from links in any order and direction.
 
     Raises:
         TopologyTooSmall: fewer than 2 sites. TopologySelfLink: a link (i, i).
@@ -77,26 +92,6 @@ def from_links(n: int, links: Iterable[Link], names: Sequence[str] | None = None
     return topology
 
 
-def ring(n: int) -> list[Link]:
-    """Each site linked to the next, the last to the first; a ring of 2 is one link."""
-    return [(i, (i + 1) % n) for i in range(n if n > 2 else n - 1)]
-
-
-def line(n: int) -> list[Link]:
-    """Each site linked to the next."""
-    return [(i, i + 1) for i in range(n - 1)]
-
-
-def full(n: int) -> list[Link]:
-    """Every pair of sites linked."""
-    return list(combinations(range(n), 2))
-
-
-def star(n: int, hub: int = 0) -> list[Link]:
-    """All sites linked to `hub` only."""
-    return [(hub, i) for i in range(n) if i != hub]
-
-
 def metropolis(topology: Topology) -> NDArray[np.float64]:
     """Metropolis-Hastings weights, symmetric and doubly stochastic: (N, N) float64.
 
@@ -112,10 +107,13 @@ def metropolis(topology: Topology) -> NDArray[np.float64]:
 
 
 def uniform(topology: Topology) -> NDArray[np.float64]:
-    """Every site mixes itself and its neighbours with equal weight: (N, N) float64, row-stochastic."""
+    """Every site mixes itself and its neighbours with equal weight: (N, N) float64, row-stochastic.
+
+    Where all sites have one and the same number of neighbours and readers, columns sum to 1 as well.
+    """
     W_NN = np.eye(topology.n)
-    for i, j in topology.links:
-        W_NN[i, j] = W_NN[j, i] = 1.0
+    for site in range(topology.n):
+        W_NN[site, list(topology.neighbours(site))] = 1.0
     normalised: NDArray[np.float64] = W_NN / W_NN.sum(axis=1, keepdims=True)
     return normalised
 
@@ -153,8 +151,41 @@ def second_eigenvalue(W_NN: NDArray[np.float64]) -> float:
 
     Reference: Xiao, Boyd 2004. Ring of 5 with Metropolis weights: 0.539.
     """
-    moduli = np.sort(np.abs(np.linalg.eigvals(W_NN)))[::-1]
+    symmetric = bool((W_NN == W_NN.T).all())
+    found = np.linalg.eigvalsh(W_NN) if symmetric else np.linalg.eigvals(W_NN)
+    moduli = np.sort(np.abs(found))[::-1]
     return float(min(moduli[1], 1.0)) if len(moduli) > 1 else 0.0
+
+
+def rounds_to_mix(eigenvalue: float, period: int = 1) -> int | None:
+    """Merges until differences fall to `MIXED`; None when they never do.
+
+    Args:
+        eigenvalue: 0..1, of W, or of the product of the `period` matrices of a graph that changes.
+        period: merges after which such a graph begins anew; whole periods are counted.
+    """
+    if eigenvalue >= 1.0 - 1e-12:
+        return None
+    return period * (1 if eigenvalue <= MIXED else math.ceil(math.log(MIXED) / math.log(eigenvalue)))
+
+
+def without(W_NN: NDArray[np.float64], silent: Collection[int]) -> NDArray[np.float64]:
+    """W where the `silent` sites take no part: (N, N) float64, rows summing to 1 as before.
+
+    The weight of a silent neighbour goes to the own model; a silent site keeps its own. A symmetric W stays symmetric, so
+    that the mean over all sites, the silent ones with their last models, is kept.
+
+    Args:
+        W_NN: (N, N) float64, row-stochastic. silent: indices 0..N-1, each once or more.
+    """
+    left_NN = W_NN.copy()
+    out = sorted(set(silent))
+    left_NN[out, :] = 0.0
+    left_NN[:, out] = 0.0
+    own = np.arange(len(W_NN))
+    left_NN[own, own] = 0.0
+    left_NN[own, own] = 1.0 - left_NN.sum(axis=1)
+    return left_NN
 
 
 def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
@@ -174,6 +205,14 @@ def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
                 parents[neighbour] = site
                 queue.append(neighbour)
     return tuple(parents)
+
+
+def _by_first(n: int, pairs: Iterable[Link]) -> tuple[tuple[int, ...], ...]:
+    """For each site the second members of its pairs, ascending."""
+    found: list[list[int]] = [[] for _ in range(n)]
+    for first, second in pairs:
+        found[first].append(second)
+    return tuple(tuple(sorted(sites)) for sites in found)
 
 
 def _reached_from(topology: Topology, start: int) -> set[int]:

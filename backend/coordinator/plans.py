@@ -1,4 +1,4 @@
-"""What is known of a run for its whole life, worked out once: spec, schedule, weights.
+"""What is known of a run for its whole life, worked out once: spec and schedule.
 
 Kept in memory, because parsing a spec at every step would cost more than deciding.
 """
@@ -6,11 +6,8 @@ Kept in memory, because parsing a spec at every step would cost more than decidi
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dimat.parts import MOMENTS_OF, TopologySpec
-from dimat.plan import Amendment, ArmPlan
+from dimat.parts import MOMENTS_OF
+from dimat.plan import Amendment
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from worker.messages import (
@@ -58,7 +55,6 @@ class RunPlan:
     amendments: Sequence[Amendment] = ()
     store_id: str | None = None
     schedule: Schedule = field(init=False)
-    _mixing: dict[TopologySpec, NDArray[np.float64]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.spec, self.arm, self.amendments)
@@ -100,7 +96,7 @@ class RunPlan:
                     **about,
                 )
             case "merge":
-                row = self._row(plan, key.site)
+                row = self.schedule.weights(key)
                 by_moments = plan.method in MOMENTS_OF
                 before = self.schedule.momentum_of(key)
                 return MergeMessage(
@@ -139,11 +135,3 @@ class RunPlan:
             store_id=self.store_id,
             fingerprint=fingerprint,
         )
-
-    def _row(self, plan: ArmPlan, site: int) -> NDArray[np.float64]:
-        """The site's row of W, built once a topology."""
-        topology = plan.topology
-        if topology not in self._mixing:
-            self._mixing[topology] = topology.mixing_matrix(self.spec.site_names)
-        row: NDArray[np.float64] = self._mixing[topology][site]
-        return row

@@ -1,17 +1,13 @@
 """What a graph means for a pilot: connected or not, how fast it mixes, who is busiest. Pure."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
 from backend.text.schemas import Text
 from backend.topologies.schemas import Facts, Link, Preview
 from dimat.errors import DimatError, DuplicateName, TopologyDisconnected, TopologySelfLink, UnknownSite
-from dimat.parts import TopologySpec
-from dimat.topology import second_eigenvalue
-
-MIXED = 0.01
-"""Differences between sites count as gone when a hundredth of them is left."""
+from dimat.topology import rounds_to_mix, second_eigenvalue
+from dimat.topology_spec import TopologySpec
 
 
 def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
@@ -21,12 +17,12 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
     eigenvalue: float | None = None
     try:
         check_unique(names)
-        W_NN = spec.mixing_matrix(names)
+        W_NN = spec.mixing_over_period(names)
         weights = W_NN.tolist()
         eigenvalue = second_eigenvalue(W_NN)
     except DimatError as error:
         problem = error
-    links = _links(names, spec)
+    links, period = _links(names, spec), spec.period(len(names))
     degree = dict.fromkeys(names, 0)
     for link in links:
         degree[link.a] += 1
@@ -39,7 +35,8 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
         problem=None if problem is None else Text(code=problem.code, params=dict(problem.params)),
         num_links=len(links),
         second_eigenvalue=eigenvalue,
-        rounds_to_mix=None if eigenvalue is None else rounds_to_mix(eigenvalue),
+        rounds_to_mix=None if eigenvalue is None else rounds_to_mix(eigenvalue, period),
+        period=period,
         busiest_site=busiest,
         busiest_site_links=degree[busiest] if busiest is not None else 0,
     )
@@ -59,17 +56,10 @@ def check_unique(names: Sequence[str]) -> None:
             raise DuplicateName(thing="site", name=name)
 
 
-def rounds_to_mix(eigenvalue: float) -> int | None:
-    """Rounds until differences fall to `MIXED`; None when they never do. `eigenvalue` 0..1."""
-    if eigenvalue >= 1.0 - 1e-12:
-        return None
-    return 1 if eigenvalue <= MIXED else math.ceil(math.log(MIXED) / math.log(eigenvalue))
-
-
 def _links(names: Sequence[str], spec: TopologySpec) -> list[Link]:
     """The links that can be drawn, also of a graph that cannot be used."""
     try:
-        return [Link(a=names[i], b=names[j]) for i, j in spec.build(names).links]
+        return [Link(a=names[i], b=names[j]) for i, j in spec.whole(names).links]
     except TopologyDisconnected:
         known = [(link.a, link.b) for link in spec.links]
     except (UnknownSite, TopologySelfLink):

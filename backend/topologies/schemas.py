@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
-from dimat.parts import Name, TopologySpec
+from dimat.parts import Name
+from dimat.topology_spec import TopologySpec
 
 # The eigenvalues of a larger graph would keep a request waiting for minutes.
 SiteNames = Annotated[tuple[Name, ...], Field(max_length=1000)]
@@ -46,8 +47,10 @@ class PreviewRequest(Schema):
 class Facts(Schema):
     """What the graph means.
 
-    `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds until differences
-    between sites fall to a hundredth (null: never). `problem` says why the graph cannot be used.
+    `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds with a merge until differences
+    between sites fall to a hundredth (null: never). A graph that changes with every merge (`one_peer`) begins anew after
+    `period` merges, others have 1: of such a one all links of a period are counted, and the eigenvalue is that of the
+    product of its W over a period. `problem` says why the graph cannot be used.
     """
 
     connected: bool
@@ -55,6 +58,7 @@ class Facts(Schema):
     num_links: int
     second_eigenvalue: float | None
     rounds_to_mix: int | None
+    period: int
     busiest_site: str | None
     busiest_site_links: int
 
@@ -65,7 +69,8 @@ class Link(Schema):
 
 
 class Preview(Schema):
-    """`mixing`: W, one row of weights per site in the order of `site_names`; null when it cannot be built."""
+    """`mixing`: W, one row of weights per site in the order of `site_names`, of a graph that changes with every merge the
+    product over a period; null when it cannot be built."""
 
     facts: Facts
     links: list[Link]

@@ -14,7 +14,7 @@ from backend.topologies.facts import check_unique, known_preview
 from backend.topologies.schemas import Topology, TopologyCreate, TopologyPage, TopologyPatch
 from backend.web import ListQuery, check_match
 from dimat.errors import DimatError, DuplicateName, TopologyTooSmall
-from dimat.parts import TopologySpec
+from dimat.topology_spec import TopologySpec
 
 
 def list_topologies(session: Session, paging: ListQuery, q: str | None) -> TopologyPage:
@@ -68,7 +68,7 @@ def _check(session: Session, names: list[str] | tuple[str, ...], spec: TopologyS
     try:
         check_unique(names)
         sites.check_names(session, names, "site_names")
-        spec.mixing_matrix(names)
+        spec.check(names)
     except DimatError as error:
         field = "site_names" if isinstance(error, DuplicateName | TopologyTooSmall) else "spec"
         raise Invalid(error.code, dict(error.params), field) from None

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dimat.baselines import _pushing, cdsgd, centralised, sgp
-from dimat.parts import TopologySpec
 from dimat.rows import SiteRows
 from dimat.spec import PilotSpec
+from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 # A round of the small pilots is a single batch.

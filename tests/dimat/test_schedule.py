@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimat.parts import MergePatch, TopologySpec
+from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
+from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 METHODS = ["local_only", "plain_average", "dimat", "common_basis", "regmean"]
@@ -22,7 +23,9 @@ def prepared(schedule: Schedule) -> set[StepKey]:
 
 @pytest.mark.parametrize("method", METHODS)
 @settings(max_examples=25, deadline=None)
-@given(rng=st.randoms(use_true_random=False), kind=st.sampled_from(["ring", "full", "star", "line"]))
+@given(
+    rng=st.randoms(use_true_random=False), kind=st.sampled_from(["ring", "full", "star", "line", "one_peer"])
+)
 def test_any_order_of_completion_ends_complete(
     method: str, rng: random.Random, kind: str, make_spec: MakeSpec
 ) -> None:
@@ -40,6 +43,10 @@ def test_any_order_of_completion_ends_complete(
         assert sorted(fresh) == schedule.ready_steps(done, known)
         open_steps += fresh
     assert sorted(order) == schedule.all_steps()
+
+
+def test_a_start_state_waits_for_nobody(make_spec: MakeSpec) -> None:
+    assert Schedule.of(make_spec(), "dimat").inputs(StepKey(0, "prepare", 0)) == []
 
 
 def test_merge_waits_for_every_neighbour(make_spec: MakeSpec) -> None:
@@ -106,3 +113,45 @@ def test_amendment_changes_rhythm_and_links_from_its_round_on(make_spec: MakeSpe
     assert {step.round for step in schedule.all_steps() if step.kind == "merge"} == {1, 2, 4}
     assert len(schedule.inputs(StepKey(2, "merge", 0))) == 3
     assert len(schedule.inputs(StepKey(4, "merge", 0))) == 4
+
+
+@pytest.mark.parametrize("num_sites", [4, 5])
+def test_one_peer_reads_another_site_at_each_merge(num_sites: int, make_spec: MakeSpec) -> None:
+    spec = make_spec(num_sites, rounds=4, topology={"kind": "one_peer"})
+    schedule = Schedule.of(spec, "dimat")
+    read = {round: schedule.inputs(StepKey(round, "merge", 0))[1].site for round in (1, 2, 3, 4)}
+    assert read == ({1: 1, 2: 2, 3: 1, 4: 2} if num_sites == 4 else {1: 1, 2: 2, 3: 4, 4: 1})
+    for step in [*prepared(schedule), *schedule.all_steps()]:
+        readers = [other for other in schedule.all_steps() if step in schedule.inputs(other)]
+        assert sorted(schedule.followers(step)) == readers
+    for step in schedule.all_steps():
+        if step.kind == "merge":
+            row = schedule.weights(step)
+            assert {site for site in range(num_sites) if row[site]} == {
+                step.site, *schedule.topology_of(step.round).neighbours(step.site),
+            }  # fmt: skip
+
+
+@pytest.mark.parametrize("merge_every", [1, 2, 3])
+def test_no_turn_of_one_peer_is_left_out_where_only_some_rounds_merge(
+    merge_every: int, make_spec: MakeSpec
+) -> None:
+    spec = make_spec(4, rounds=12, topology={"kind": "one_peer"}, merge={"merge_every": merge_every})
+    schedule = Schedule.of(spec, "dimat")
+    merging = range(merge_every, 13, merge_every)
+    read = [schedule.topology_of(round).neighbours(0)[0] for round in merging]
+    assert read == [1, 2] * (len(read) // 2)
+
+
+def test_sites_align_over_the_links_of_a_whole_period(make_spec: MakeSpec) -> None:
+    schedule = Schedule.of(make_spec(8, topology={"kind": "one_peer"}), "common_basis")
+    parents = [schedule.parent(site) for site in range(8)]
+    assert parents == [None, 0, 0, 1, 0, 1, 2, 3]
+
+
+def test_weights_are_those_of_the_topology_in_force(make_spec: MakeSpec) -> None:
+    patch = Patch(topology=TopologySpec(kind="line", mixing="optimised"))
+    amendment = Amendment(from_round=2, patch=patch, by="manager", why="fewer links")
+    schedule = Schedule.of(make_spec(3, rounds=2), "dimat", [amendment])
+    assert schedule.weights(StepKey(1, "merge", 0)) == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+    assert schedule.weights(StepKey(2, "merge", 0)) == pytest.approx([0.5, 0.5, 0], abs=0.02)

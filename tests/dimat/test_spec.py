@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dimat.parts import MergePatch, MergeSpec, TopologySpec, TrainPatch, TrainSpec
+from dimat.parts import MergePatch, MergeSpec, TrainPatch, TrainSpec
 from dimat.plan import Amendment, Patch, effective_spec
 from dimat.spec import PilotSpec, spec_sha256
+from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 SITES = [{"name": name, "data": {"dataset": "pendigits"}} for name in ("east", "west", "north")]
@@ -123,6 +124,15 @@ def test_merging_follows_merge_every_and_never_happens_in_the_control_arm(make_s
     merging = [round for round in range(1, 10) if effective_spec(spec, "dimat", (), round).merges_in(round)]
     assert merging == [3, 6, 9]
     assert not effective_spec(spec, "local_only", (), 3).merges_in(3)
+
+
+def test_the_control_arm_is_the_first_that_never_merges(make_spec: MakeSpec) -> None:
+    alone = {"name": "alone", "method": "local_only"}
+    merging = {"name": "x", "method": "dimat"}
+    found = make_spec(arms=[merging, alone]).control_arm
+    assert found is not None
+    assert found.name == "alone"
+    assert make_spec(arms=[merging]).control_arm is None
 
 
 def test_equal_specs_have_equal_digests_and_survive_json(make_spec: MakeSpec) -> None:

@@ -1055,8 +1055,10 @@ export interface components {
          * Facts
          * @description What the graph means.
          *
-         *     `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds until differences
-         *     between sites fall to a hundredth (null: never). `problem` says why the graph cannot be used.
+         *     `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds with a merge until differences
+         *     between sites fall to a hundredth (null: never). A graph that changes with every merge (`one_peer`) begins anew after
+         *     `period` merges, others have 1: of such a one all links of a period are counted, and the eigenvalue is that of the
+         *     product of its W over a period. `problem` says why the graph cannot be used.
          */
         Facts: {
             /** Connected */
@@ -1068,6 +1070,8 @@ export interface components {
             second_eigenvalue: number | null;
             /** Rounds To Mix */
             rounds_to_mix: number | null;
+            /** Period */
+            period: number;
             /** Busiest Site */
             busiest_site: string | null;
             /** Busiest Site Links */
@@ -1591,7 +1595,8 @@ export interface components {
         };
         /**
          * Preview
-         * @description `mixing`: W, one row of weights per site in the order of `site_names`; null when it cannot be built.
+         * @description `mixing`: W, one row of weights per site in the order of `site_names`, of a graph that changes with every merge the
+         *     product over a period; null when it cannot be built.
          */
         Preview: {
             facts: components["schemas"]["Facts"];
@@ -2301,8 +2306,10 @@ export interface components {
          * TopologySpec
          * @description Who exchanges with whom, and with which weights.
          *
-         *     `links` is used by kind `custom`, `hub` by `star`, `weights` by mixing `custom` (one row per site,
-         *     in the order of the pilot's sites).
+         *     `links` is used by kind `custom`, `hub` by `star`, `degree` (links of a site) by `random_regular` and `small_world`,
+         *     `probability` (of a link to be turned to a random site) by `small_world`, `seed` (0 if null) by both. `weights` belongs to
+         *     mixing `custom` (one row per site, in the order of the pilot's sites). `one_peer` is another graph at each
+         *     merge: one neighbour a site, and both count half.
          */
         TopologySpec: {
             /**
@@ -2310,7 +2317,7 @@ export interface components {
              * @default full
              * @enum {string}
              */
-            kind?: "ring" | "full" | "star" | "line" | "custom";
+            kind?: "ring" | "full" | "star" | "line" | "custom" | "bipartite" | "torus" | "exponential" | "one_peer" | "random_regular" | "small_world";
             /** Hub */
             hub?: string | null;
             /**
@@ -2323,9 +2330,15 @@ export interface components {
              * @default metropolis
              * @enum {string}
              */
-            mixing?: "metropolis" | "uniform" | "custom";
+            mixing?: "metropolis" | "uniform" | "optimised" | "custom";
             /** Weights */
             weights?: number[][] | null;
+            /** Degree */
+            degree?: number | null;
+            /** Probability */
+            probability?: number | null;
+            /** Seed */
+            seed?: number | null;
         };
         /**
          * TrainPatch

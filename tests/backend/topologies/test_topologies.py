@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from backend.topologies.facts import preview, rounds_to_mix
-from dimat.parts import TopologySpec
+from backend.topologies.facts import preview
+from dimat.topology_spec import TopologySpec
 from tests.backend.building import create_sites
 from tests.backend.conftest import Api
 
@@ -25,7 +25,19 @@ def test_ring_of_five_has_the_known_eigenvalue() -> None:
 
 def test_full_graph_mixes_in_one_round() -> None:
     assert preview(list("abcd"), TopologySpec(kind="full")).facts.rounds_to_mix == 1
-    assert rounds_to_mix(1.0) is None
+
+
+def test_graph_that_changes_with_every_merge_is_judged_over_a_period() -> None:
+    shown = preview(list("abcdefgh"), TopologySpec(kind="one_peer"))
+    assert shown.facts.connected
+    # Pairs 1, 2 and 4 apart: after three merges every site holds the mean of all.
+    assert (shown.facts.period, shown.facts.rounds_to_mix, shown.facts.num_links) == (3, 3, 12)
+    assert shown.facts.second_eigenvalue == pytest.approx(0, abs=1e-12)
+    assert shown.mixing == [[0.125] * 8] * 8
+    uneven = preview(list("abcde"), TopologySpec(kind="one_peer")).facts
+    assert uneven.second_eigenvalue == pytest.approx(0.2023, abs=1e-3)
+    assert (uneven.period, uneven.rounds_to_mix) == (3, 9)
+    assert preview(list("abcde"), TopologySpec(kind="ring")).facts.period == 1
 
 
 def test_disconnected_graph_is_explained_with_the_links_it_has() -> None:
@@ -49,6 +61,10 @@ def test_disconnected_graph_is_explained_with_the_links_it_has() -> None:
         (["a", "b"], {"kind": "star", "hub": "z"}, "unknown_site"),
         (["a", "b"], {"mixing": "custom", "weights": [[0.5, 0.4], [0.5, 0.5]]}, "mixing_row_sum"),
         (["a", "b"], {"mixing": "custom", "weights": [[1.0]]}, "mixing_shape"),
+        (["a", "b", "c"], {"kind": "random_regular", "degree": 3}, "topology_degree_too_high"),
+        (list("abcde"), {"kind": "random_regular", "degree": 3}, "regular_degree_odd"),
+        (list("abcdef"), {"kind": "small_world", "degree": 3, "probability": 0.1}, "small_world_degree"),
+        ([f"s{i}" for i in range(201)], {"kind": "ring", "mixing": "optimised"}, "mixing_too_large"),
     ],
 )
 def test_preview_explains_what_cannot_be_used(names: list[str], spec: dict[str, Any], code: str) -> None:
@@ -86,6 +102,25 @@ def test_saved_topology_carries_links_and_facts(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "torus"},
+        {"kind": "exponential", "mixing": "optimised"},
+        {"kind": "one_peer"},
+        {"kind": "random_regular", "degree": 2, "seed": 7},
+    ],
+)
+def test_graph_of_a_newer_kind_is_saved_and_comes_back(api: Api, spec: dict[str, Any]) -> None:
+    body = {"name": "new", "site_names": create_sites(api.manager), "spec": spec}
+    made = api.manager.post("/api/v1/topologies", json=body)
+    assert made.status_code == 201, made.json()
+    again = api.viewer.get(f"/api/v1/topologies/{made.json()['id']}").json()
+    assert {key: again["spec"][key] for key in spec} == spec
+    assert again["facts"]["connected"] is True
+    assert again["facts"]["problem"] is None
+
+
+@pytest.mark.parametrize(
     ("change", "code", "field"),
     [
         ({"site_names": ["site-01", "nowhere"]}, "unknown_site", "site_names.1"),
@@ -97,6 +132,10 @@ def test_saved_topology_carries_links_and_facts(api: Api) -> None:
         ),
         ({"site_names": ["site-01", "site-01"]}, "duplicate_name", "site_names"),
         ({"spec": {"kind": "custom", "mixing": "custom"}}, "weights_mixing", "spec"),
+        ({"spec": {"kind": "random_regular"}}, "topology_option_missing", "spec"),
+        ({"spec": {"kind": "ring", "seed": 1}}, "topology_option_unused", "spec"),
+        ({"spec": {"kind": "one_peer", "mixing": "optimised"}}, "one_peer_mixing", "spec"),
+        ({"spec": {"kind": "random_regular", "degree": 5}}, "topology_degree_too_high", "spec"),
     ],
 )
 def test_topology_that_cannot_be_used_is_not_saved(

@@ -5,12 +5,13 @@ import { useTranslation } from 'react-i18next';
 import { Loading, ProblemNote } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
 import { TopologyFacts } from './Facts';
-import type { Spec } from './links';
+import { mixingFor, type Spec } from './links';
 import { Matrix } from './Matrix';
 import type { Topology } from './useTopology';
 
 const Graph = lazy(() => import('./Graph'));
-const PRESETS = ['full', 'ring', 'star', 'line'] as const;
+const PRESETS = ['full', 'ring', 'star', 'line', 'torus', 'exponential', 'one_peer'] as const;
+const MIXINGS = ['metropolis', 'uniform', 'optimised'] as const;
 
 export function TopologyEditor({ topology, shown }: { topology: Topology; shown: (name: string) => string }) {
   const { t } = useTranslation();
@@ -21,7 +22,7 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
       kind,
       hub: kind === 'star' ? (draft.names[0] ?? null) : null,
       links: [],
-      mixing: draft.spec.mixing === 'uniform' ? 'uniform' : 'metropolis',
+      mixing: mixingFor(draft.spec, kind),
       weights: null,
     });
   const toggle = (a: string, b: string) => {
@@ -46,9 +47,9 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
               </button>
             ))}
           </div>
-          {draft.spec.kind === 'custom' ? (
-            <span className="aw-soft">{t('ui.topology.kind_custom')}</span>
-          ) : null}
+          {PRESETS.some((kind) => kind === draft.spec.kind) ? null : (
+            <span className="aw-soft">{t(`ui.topology.kind_${draft.spec.kind ?? 'full'}`)}</span>
+          )}
           <Button
             size="xs"
             variant="default"
@@ -85,15 +86,14 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
         <Select
           label={t('ui.topology.mixing')}
           description={t('ui.topology.mixing_help')}
-          data={(['metropolis', 'uniform'] as const).map((value) => ({
-            value,
-            label: t(`ui.topology.mixing_${value}`),
-          }))}
+          data={MIXINGS.filter((value) => mixingFor({ mixing: value }, draft.spec.kind) === value).map(
+            (value) => ({ value, label: t(`ui.topology.mixing_${value}`) }),
+          )}
           value={draft.spec.mixing ?? 'metropolis'}
           onChange={(value) =>
             topology.setSpec({
               ...draft.spec,
-              mixing: value === 'uniform' ? 'uniform' : 'metropolis',
+              mixing: MIXINGS.find((known) => known === value) ?? 'metropolis',
               weights: null,
             })
           }

@@ -19,7 +19,9 @@ export function TopologyFacts({ facts, numSites, shown }: Props) {
   const formats = useFormats();
   const say = useSay();
   const lambda = facts.second_eigenvalue;
-  const speed = lambda === null ? null : lambda < FAST ? 'fast' : lambda < SLOW ? 'middle' : 'slow';
+  // Of a graph that changes with every merge the eigenvalue is that of a whole period: a merge has its share of it.
+  const each = lambda === null ? null : lambda ** (1 / facts.period);
+  const speed = each === null ? null : each < FAST ? 'fast' : each < SLOW ? 'middle' : 'slow';
   const hub = numSites > 3 && facts.busiest_site_links >= numSites - 1 && facts.num_links < numSites;
   return (
     <div className="aw-stack" aria-live="polite">
@@ -33,6 +35,7 @@ export function TopologyFacts({ facts, numSites, shown }: Props) {
           {t('ui.topology.hub_warning', { name: shown(facts.busiest_site) })}
         </Note>
       ) : null}
+      {facts.period > 1 ? <Note>{t('ui.topology.one_peer_help', { period: facts.period })}</Note> : null}
       <dl className="aw-pairs">
         <dt>{t('ui.topology.connected')}</dt>
         <dd>
@@ -46,7 +49,11 @@ export function TopologyFacts({ facts, numSites, shown }: Props) {
         <dd>
           {speed === null ? '–' : t(`ui.topology.speed_${speed}`)}
           {lambda === null ? null : (
-            <span className="aw-sub">{t('ui.topology.lambda', { value: formats.number(lambda, 3) })}</span>
+            <span className="aw-sub">
+              {t(facts.period > 1 ? 'ui.topology.lambda_period' : 'ui.topology.lambda', {
+                value: formats.number(lambda, 3),
+              })}
+            </span>
           )}
         </dd>
         <dt>{t('ui.topology.rounds_to_mix')}</dt>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasLink, neighbours, restrictedTo, takenOver, toggled } from './links';
+import { hasLink, mixingFor, neighbours, restrictedTo, takenOver, toggled, withLinks } from './links';
 
 describe('links', () => {
   it('a link is the same in both directions', () => {
@@ -30,5 +30,20 @@ describe('links', () => {
   it('own weights of other sites give way to the usual mixing', () => {
     const spec = { kind: 'full' as const, mixing: 'custom' as const, weights: [[0.9, 0.1], [0.4, 0.6]] }; // prettier-ignore
     expect(takenOver(spec, ['x', 'y'], ['x', 'z'])).toMatchObject({ mixing: 'metropolis', weights: null });
+  });
+  it('links of its own need no options of the kind that a graph was', () => {
+    const spec = { kind: 'random_regular' as const, degree: 4, seed: 1, mixing: 'optimised' as const };
+    expect(withLinks(spec, [{ a: 'x', b: 'y' }])).toEqual({
+      kind: 'custom',
+      hub: null,
+      links: [{ a: 'x', b: 'y' }],
+      weights: null,
+      mixing: 'optimised',
+    });
+  });
+  it('where both models count half there is nothing to optimise', () => {
+    expect(mixingFor({ mixing: 'optimised' }, 'one_peer')).toBe('metropolis');
+    expect(mixingFor({ mixing: 'optimised' }, 'torus')).toBe('optimised');
+    expect(mixingFor({ mixing: 'custom', weights: [[1]] }, 'ring')).toBe('metropolis');
   });
 });

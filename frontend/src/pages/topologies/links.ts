@@ -18,6 +18,17 @@ export function neighbours(links: readonly Link[], site: string): string[] {
   return links.flatMap((link) => (link.a === site ? [link.b] : link.b === site ? [link.a] : []));
 }
 
+/** The weights to keep where a graph becomes one of another kind: those that are worked out anew for it. */
+export function mixingFor(spec: Spec, kind: Spec['kind']): NonNullable<Spec['mixing']> {
+  if (spec.mixing === 'uniform') return 'uniform';
+  return spec.mixing === 'optimised' && kind !== 'one_peer' ? 'optimised' : 'metropolis';
+}
+
+/** The links as a graph of its own; what belonged to the kind it was is dropped. */
+export function withLinks(spec: Spec, links: Link[]): Spec {
+  return { kind: 'custom', hub: null, links, weights: null, mixing: mixingFor(spec, 'custom') };
+}
+
 /** `spec` for other sites: what names a site that is gone is dropped. */
 export function restrictedTo(spec: Spec, names: readonly string[]): Spec {
   const known = new Set(names);

@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { http, type Schemas } from '../../api/client';
-import { takenOver, toggled, type Link, type Spec } from './links';
+import { takenOver, toggled, withLinks, type Link, type Spec } from './links';
 
 export interface TopologyDraft {
   names: readonly string[];
@@ -40,18 +40,7 @@ export function useTopology(start: TopologyDraft) {
     setSites: (names: readonly string[]) =>
       change({ names, spec: takenOver(draft.spec, draft.names, names) }),
     setSpec: (spec: Spec) => change({ ...draft, spec }),
-    toggle: (a: string, b: string) =>
-      change({
-        ...draft,
-        spec: {
-          ...draft.spec,
-          kind: 'custom',
-          hub: null,
-          links: toggled(links, a, b),
-          weights: null,
-          mixing: draft.spec.mixing === 'uniform' ? 'uniform' : 'metropolis',
-        },
-      }),
+    toggle: (a: string, b: string) => change({ ...draft, spec: withLinks(draft.spec, toggled(links, a, b)) }),
   };
 }
 

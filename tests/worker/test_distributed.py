@@ -1,0 +1,86 @@
+"""A run by messages, as the coordinator writes and workers execute them, ends in the artifacts of `simulate`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.coordinator.plans import Artifacts, Made, RunPlan, StepId
+from dimat.schedule import StepKey
+from dimat.spec import PilotSpec
+from worker.artifacts import DirectoryStore
+from worker.execution import Execution
+from worker.messages import Report, StepFinished, StepMessage
+from worker.simulate import simulate_spec
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    def send(self, report: Report, until_taken: bool = True) -> None:
+        self.reports.append(report)
+
+    def is_cancelled(self, message: StepMessage) -> bool:
+        return False
+
+
+def executed(message: StepMessage, store: DirectoryStore) -> Made:
+    heard = Heard()
+    received = type(message).model_validate_json(message.model_dump_json())
+    Execution(received, "w", heard, 4.0).run(lambda: store, "cpu")
+    end = heard.reports[-1]
+    assert isinstance(end, StepFinished), end
+    made = end.artifact or received.own  # type: ignore[union-attr]
+    return Made(made, end.momentum, end.gram)
+
+
+def by_messages(spec: PilotSpec, arm: str, store: DirectoryStore) -> dict[str, str]:
+    """The run's last models by site."""
+    plan = RunPlan(spec, arm, spec.seeds[0])
+    sites = range(len(spec.sites))
+    artifacts: Artifacts = {}
+    for step in [*(StepKey(0, "prepare", site) for site in sites), *_in_order(plan)]:
+        message = plan.message(step, StepId(str(step), 1, "p", "r"), artifacts, None)
+        artifacts[step] = executed(message, store)
+    last = [artifacts[StepKey(spec.rounds, "train", site)].model.sha256 for site in sites]
+    return dict(zip(spec.site_names, last, strict=True))
+
+
+def _in_order(plan: RunPlan) -> list[StepKey]:
+    """Parents align before their children; everything else is in order of work already."""
+    done = {StepKey(0, "prepare", site) for site in range(plan.schedule.num_sites)}
+    order: list[StepKey] = []
+    while ready := plan.schedule.ready_steps(done):
+        order += ready
+        done |= set(ready)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("num_sites", "topology"),
+    [
+        (4, {"kind": "one_peer"}),
+        (3, {"kind": "one_peer"}),
+        (5, {"kind": "exponential", "mixing": "optimised"}),
+        (6, {"kind": "random_regular", "degree": 3, "seed": 4}),
+    ],
+)
+def test_a_run_on_a_graph_of_any_kind_ends_in_the_artifacts_of_simulate(
+    num_sites: int, topology: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = PilotSpec.model_validate(
+        {
+            "name": "small", "rounds": 3, "topology": topology, "data": {"rows_per_site": 40},
+            "model": {"kind": "mlp", "hidden": [8]}, "train": {"warmup_epochs": 1}, "merge": {"probe": {"rows": 16}},
+            "sites": [
+                {"name": f"s{i}", "data": {"kind": "sample", "dataset": "pendigits"}} for i in range(num_sites)
+            ],
+            "arms": [{"name": method, "method": method} for method in ("plain_average", "regmean")],
+        }
+    )  # fmt: skip
+    simulated = simulate_spec(spec)
+    for run in simulated["runs"]:
+        assert run["state"] == "completed"
+        store = DirectoryStore(tmp_path / run["arm"])
+        assert by_messages(spec, run["arm"], store) == run["final_artifacts"]
