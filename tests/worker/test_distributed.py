@@ -32,7 +32,7 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
     end = heard.reports[-1]
     assert isinstance(end, StepFinished), end
     made = end.artifact or received.own  # type: ignore[union-attr]
-    return Made(made, end.momentum, end.gram)
+    return Made(made, end.momentum, end.moments)
 
 
 def by_messages(spec: PilotSpec, arm: str, store: DirectoryStore) -> dict[str, str]:
