@@ -27,6 +27,7 @@
     |-- ModelMismatch          model and data do not fit together
     |-- NonFiniteParams        a model that diverged
     |-- ShapeMismatch          arrays whose shapes do not belong together
+    |-- PermutationNotAdmissible  it would change what a model computes
     `-- ArtifactInvalid        bytes that are not the model they should be
 
 An error is `code` + `params` (the catalogue in `locales/` says it in the reader's language) and, for
@@ -216,6 +217,11 @@ class NonFiniteParams(DimatError):
 class ShapeMismatch(DimatError):
     code = "shape_mismatch"
     template = "'{name}' has shape {actual}, expected {expected}."
+
+
+class PermutationNotAdmissible(DimatError):
+    code = "permutation_not_admissible"
+    template = "The permutation of '{name}' would change what the model computes: it needs {expected}."
 
 
 class ArtifactInvalid(DimatError):

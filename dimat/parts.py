@@ -138,7 +138,25 @@ class CnnSpec(Frozen):
     width: Whole = Field(16, ge=1, le=512)
 
 
-ModelSpec = Annotated[MlpSpec | CnnSpec, Field(discriminator="kind")]
+# Times the channels of the published network.
+WidthFactor = Annotated[float, Field(ge=1 / 16, le=16.0)]
+
+
+class ResNet20Spec(Frozen):
+    """ResNet-20 for small images, projections as shortcuts; `width` times 16, 32 and 64 channels."""
+
+    kind: Literal["resnet20"] = "resnet20"
+    width: WidthFactor = 1.0
+
+
+class Vgg16BnSpec(Frozen):
+    """VGG-16 with BatchNorm and one linear head; `width` times 64 to 512 channels."""
+
+    kind: Literal["vgg16_bn"] = "vgg16_bn"
+    width: WidthFactor = 1.0
+
+
+ModelSpec = Annotated[MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec, Field(discriminator="kind")]
 
 
 class TrainSpec(Frozen):

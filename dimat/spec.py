@@ -151,9 +151,9 @@ class PilotSpec(Frozen):
                 dataset=" + ".join(datasets), shape="various",
             )  # fmt: skip
         shape = SAMPLES[datasets[0]].shape
-        if self.model.kind == "cnn" and len(shape) != 3:
+        if self.model.kind != "mlp" and len(shape) != 3:
             raise ModelMismatch(
-                model="cnn", needs="images (channels, height, width)",
+                model=self.model.kind, needs="images (channels, height, width)",
                 dataset=datasets[0], shape=str(shape),
             )  # fmt: skip
 

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from dimat.errors import NonFiniteParams
-from dimat.matching.activation import GroupMatch
+from dimat.matching.found import GroupMatch
 from dimat.merging import common_basis, fisher, gram
 from dimat.merging.mix import MergeInputs
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params, load, params_of
+from dimat.models.symmetries import symmetries
 from dimat.params import Layout, Params, first_non_finite, layout_of
 from dimat.parts import EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, Moments, TrainSpec
-from dimat.permutation.discover import discover
 from dimat.rows import SiteRows
 from dimat.training import local
 from dimat.training.evaluate import Metrics, measure
@@ -315,7 +315,7 @@ def _moments(context: StepContext, rows: SiteRows, params: Params, wanted: Momen
 
 def _hidden_readers(spec: ModelSpec, rows: SiteRows) -> tuple[nn.Module, tuple[str, ...]]:
     model = empty_model(spec, rows.shape, rows.num_classes)
-    return model, gram.layers_of(model, discover(model, rows.shape))
+    return model, gram.layers_of(model, symmetries(spec, rows.shape, rows.num_classes))
 
 
 def _inputs(
@@ -329,10 +329,9 @@ def _inputs(
     _stop_if_asked(context)
     model = empty_model(context.model, rows.shape, rows.num_classes)
     rng = torch_rng(context.seed, "probe", context.site_index, context.round)
-    spec = discover(model, rows.shape)  # before the move: it sends a row of zeros through the model
     return MergeInputs(
         model=model.to(context.device),
-        spec=spec,
+        spec=symmetries(context.model, rows.shape, rows.num_classes),
         site=context.site_index,
         models=models,
         weights=weights,

@@ -1,6 +1,6 @@
 """Looks at what reaches single layers while rows go through a model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -9,6 +9,20 @@ from torch import Tensor, nn
 CHUNK_ROWS = 256
 Tap = Callable[[nn.Module, Tensor], None]
 """Called with the layer and its input: (rows, ...), on the model's device."""
+Watcher = Callable[[nn.Module, tuple[Any, ...], Any], None]
+"""Called with a module, its arguments and what it gave."""
+
+
+def watch(model: nn.Module, x: Tensor, watchers: Iterable[tuple[str, Watcher]]) -> None:
+    """Sends `x` through in chunks of 256 rows and shows each watcher the calls of the module of its name.
+
+    Args:
+        x: (rows, ...) inputs on the model's device. The model is left in evaluation mode.
+
+    Raises: AttributeError, when there is no such module.
+    """
+    handles = [model.get_submodule(name).register_forward_hook(watcher) for name, watcher in watchers]
+    _send(model, x, handles)
 
 
 def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
@@ -24,6 +38,10 @@ def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
         return lambda layer, inputs: tap(layer, inputs[0])
 
     handles = [model.get_submodule(name).register_forward_pre_hook(hook(tap)) for name, tap in taps.items()]
+    _send(model, x, handles)
+
+
+def _send(model: nn.Module, x: Tensor, handles: list[Any]) -> None:
     model.eval()
     try:
         with torch.no_grad():

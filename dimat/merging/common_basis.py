@@ -5,7 +5,8 @@ not change what its model computes. From then on units with one index mean the s
 plain averaging works, permutations compose over the whole graph, and merges need no matching.
 """
 
-from dimat.matching.activation import GroupMatch, match, observe
+from dimat.matching.activation import match, observe
+from dimat.matching.found import GroupMatch
 from dimat.merging import plain_average
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.models.registry import load
@@ -22,5 +23,5 @@ def align(inputs: MergeInputs, parent: int) -> tuple[Params, tuple[GroupMatch, .
     """The own model with its units reordered to match those of `inputs.models[parent]`."""
     target = observe(load(inputs.model, inputs.models[parent]), inputs.spec, inputs.probe)
     own = observe(load(inputs.model, inputs.models[inputs.site]), inputs.spec, inputs.probe)
-    found = match(target, own)
+    found = match(target, own, spec=inputs.spec)
     return permute(inputs.models[inputs.site], inputs.spec, found.permutations), found.quality

@@ -22,7 +22,7 @@ def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
         if j == inputs.site:
             continue
         other = observe(load(inputs.model, inputs.models[j]), inputs.spec, inputs.probe)
-        found = match(own, other, guard)
+        found = match(own, other, guard, inputs.spec)
         aligned[j] = permute(inputs.models[j], inputs.spec, found.permutations)
         matches[j] = found.quality
     return Merged(mix(aligned, inputs.weights, inputs.site), matches)

@@ -18,8 +18,27 @@ from dimat.taps import Tap, look
 
 def layers_of(model: nn.Module, spec: PermutationSpec) -> tuple[str, ...]:
     """Names of the Linear and Conv2d layers that read hidden units, in the order of the forward pass."""
-    readers = {group.tap for group in spec.groups}
-    return tuple(name for name, _ in model.named_modules() if name in readers)
+    reading = {axis.param for group in spec.groups for axis in group.axes if axis.axis == 1}
+    known: dict[int, int] = {}
+    for _, param in model.named_parameters(remove_duplicate=False):
+        known[id(param)] = known.get(id(param), 0) + 1
+    # A layer inside of attention is never called by itself, and a weight with two uses is not the layer's own.
+    hidden = [
+        f"{name}." for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)
+    ]
+    return tuple(
+        name
+        for name, module in model.named_modules()
+        if f"{name}.weight" in reading and _is_plain(module)
+        if known[id(module.weight)] == 1 and not name.startswith(tuple(hidden))
+    )
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether the layer's outputs are linear in rows, or patches, of all its inputs."""
+    if isinstance(layer, nn.Conv2d):
+        return layer.groups == 1 and not isinstance(layer.padding, str) and layer.padding_mode == "zeros"
+    return isinstance(layer, nn.Linear)
 
 
 def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor) -> Params:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from dimat.matching.activation import GroupMatch
+from dimat.matching.found import GroupMatch
 from dimat.params import Params
 from dimat.parts import MergeSpec
 from dimat.permutation.spec import PermutationSpec

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from dimat.errors import ModelMismatch
-from dimat.models import cnn, mlp
+from dimat.models import cnn, mlp, resnet20, vgg16_bn
 from dimat.params import Params
-from dimat.parts import CnnSpec, MlpSpec, ModelSpec
+from dimat.parts import CnnSpec, MlpSpec, ModelSpec, ResNet20Spec, Vgg16BnSpec
 
 
-def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn.Module:
     """The architecture with params of no meaning, on the CPU; `load` or `initial_params` give it values.
 
     Args:
@@ -26,15 +26,25 @@ def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn
             case MlpSpec():
                 model = mlp.build(spec, shape, num_classes)
             case CnnSpec():
-                if len(shape) != 3 or min(shape[1:]) < 4:
-                    raise ModelMismatch(
-                        model="cnn",
-                        needs="images (channels, height >= 4, width >= 4)",
-                        dataset="of this site",
-                        shape=str(shape),
-                    )
+                _needs_images(spec.kind, shape, 4)
                 model = cnn.build(spec, shape, num_classes)
+            case ResNet20Spec():
+                _needs_images(spec.kind, shape, 1)
+                model = resnet20.build(spec, shape, num_classes)
+            case Vgg16BnSpec():
+                _needs_images(spec.kind, shape, 1)
+                model = vgg16_bn.build(spec, shape, num_classes)
     return model.to_empty(device="cpu")
+
+
+def _needs_images(kind: str, shape: tuple[int, ...], smallest: int) -> None:
+    if len(shape) != 3 or min(shape[1:]) < smallest:
+        raise ModelMismatch(
+            model=kind,
+            needs=f"images (channels, height >= {smallest}, width >= {smallest})",
+            dataset="of this site",
+            shape=str(shape),
+        )
 
 
 def initial_params(model: nn.Module, rng: torch.Generator) -> Params:

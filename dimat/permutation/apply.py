@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dimat.errors import ShapeMismatch
+from dimat.errors import PermutationNotAdmissible, ShapeMismatch
 from dimat.params import Params
-from dimat.permutation.spec import PermutationSpec
+from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 Permutations = Mapping[str, Tensor]
 """Permutation of each group by its name. A group that is left out stays as it is."""
@@ -19,23 +19,30 @@ Permutations = Mapping[str, Tensor]
 def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -> Params:
     """`params` with the units of each group reordered; the model computes the same function.
 
+    Args:
+        params: a state dict, or what an optimiser remembers under the same names: tensors that it lacks are passed over.
+
     Raises:
         ShapeMismatch: a permutation or tensor does not have the group's size. KeyError: no such group.
+        PermutationNotAdmissible: it tears apart a norm group or a head, or moves linked heads apart.
     """
+    _check(spec, permutations)
     result = dict(params)
     for name, permutation in permutations.items():
         group = spec.group(name)
-        if permutation.shape != (group.size,):
-            raise ShapeMismatch(name=name, actual=str(tuple(permutation.shape)), expected=str((group.size,)))
         for axis in group.axes:
-            tensor = result[axis.param]
-            if tensor.shape[axis.axis] != group.size * axis.repeat:
+            tensor = result.get(axis.param)
+            if tensor is None:
+                continue
+            length = axis.length or group.size * axis.repeat * axis.tiles
+            if tensor.ndim <= axis.axis or tensor.shape[axis.axis] != length:
                 raise ShapeMismatch(
                     name=axis.param,
                     actual=str(tuple(tensor.shape)),
-                    expected=f"{group.size * axis.repeat} entries on axis {axis.axis}",
+                    expected=f"{length} entries on axis {axis.axis}",
                 )
-            result[axis.param] = tensor.index_select(axis.axis, _spread(permutation, axis.repeat))
+            index = spread(permutation, axis, length).to(tensor.device)
+            result[axis.param] = tensor.index_select(axis.axis, index)
     return result
 
 
@@ -55,12 +62,49 @@ def identity(spec: PermutationSpec) -> Permutations:
 
 
 def random(spec: PermutationSpec, rng: torch.Generator) -> Permutations:
-    """A uniformly random permutation of each group."""
-    return {group.name: torch.randperm(group.size, generator=rng) for group in spec.groups}
+    """A uniformly random admissible permutation of each group."""
+    return spec.random(rng)
 
 
-def _spread(permutation: Tensor, repeat: int) -> Tensor:
-    """Index of each entry of an axis on which a unit owns `repeat` neighbouring entries."""
-    if repeat == 1:
+def _check(spec: PermutationSpec, permutations: Permutations) -> None:
+    tops: dict[str, Tensor] = {}
+    for name, permutation in permutations.items():
+        group = spec.group(name)
+        if permutation.shape != (group.size,):
+            raise ShapeMismatch(name=name, actual=str(tuple(permutation.shape)), expected=str((group.size,)))
+        if not torch.equal(permutation.sort().values, torch.arange(group.size)):
+            raise PermutationNotAdmissible(name=name, expected="every unit once")
+        for blocks in group.blocks:
+            of_block = (permutation // (group.size // blocks)).view(blocks, -1)
+            if (of_block != of_block[:, :1]).any():
+                raise PermutationNotAdmissible(
+                    name=name, expected=f"each of {blocks} blocks moved as a whole"
+                )
+        if group.link:
+            tops.setdefault(group.link, _top(group, permutation))
+    for group in spec.groups:
+        if group.link in tops:
+            given = permutations.get(group.name)
+            top = torch.arange(group.blocks[0]) if given is None else _top(group, given)
+            if not torch.equal(top, tops[group.link]):
+                raise PermutationNotAdmissible(
+                    name=group.name, expected=f"heads moved as those of '{group.link}'"
+                )
+
+
+def _top(group: Group, permutation: Tensor) -> Tensor:
+    inner = group.size // group.blocks[0]
+    return permutation[::inner] // inner
+
+
+def spread(permutation: Tensor, axis: Axis, length: int) -> Tensor:
+    """Index of each entry of an axis of which a part follows a group."""
+    if length == len(permutation):
         return permutation
-    return (permutation[:, None] * repeat + torch.arange(repeat)).reshape(-1)
+    size = len(permutation)
+    units = permutation[:, None] * axis.repeat + torch.arange(axis.repeat)
+    tiles = torch.arange(axis.tiles)[:, None, None] * (size * axis.repeat)
+    index = torch.arange(length)
+    end = axis.offset + axis.tiles * size * axis.repeat
+    index[axis.offset : end] = (axis.offset + tiles + units).reshape(-1)
+    return index

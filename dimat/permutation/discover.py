@@ -1,57 +1,62 @@
 """Finds the permutation groups of a model.
 
-Known so far: a chain of Linear, Conv2d, BatchNorm, Flatten and layers that act on each unit alone.
-Anything else is refused rather than guessed: a wrong group silently changes what a model computes.
+A wrong group silently changes what a model computes. So whatever is not known stays as it is, and no architecture is
+used before random permutations have left its outputs alone.
 """
 
+from dataclasses import replace
+from typing import Any, cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dimat.permutation.spec import Axis, Group, PermutationSpec
+from dimat.permutation.chain import groups_of_chain, is_chain
+from dimat.permutation.collect import coverage
+from dimat.permutation.selftest import verified
+from dimat.permutation.spec import Frozen, PermutationSpec
 
-UNITWISE = (nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity)
+SEED = 20_240_404
 
 
-def discover(model: nn.Sequential, shape: tuple[int, ...]) -> PermutationSpec:
-    """The groups of a chain of layers. Input features and output classes are not reordered.
+def discover(model: nn.Module, example_inputs: tuple[Tensor, ...] | tuple[int, ...]) -> PermutationSpec:
+    """The groups of an architecture. Input features and outputs are not reordered.
 
     Args:
-        shape: of one row.
+        model: any module; what its params are does not matter. It is left as it was.
+        example_inputs: of the forward pass, two rows or more; or the shape of one row of a single float32 input.
 
-    Raises:
-        TypeError: a layer whose symmetries are not known.
+    Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
     """
-    was_training = model.training
-    model.eval()
-    groups: list[Group] = []
-    producer, size, axes, repeat = "", 0, [], 1
-    value = torch.zeros(1, *shape)
-    with torch.no_grad():
-        for name, layer in model.named_children():
-            if isinstance(layer, (nn.Linear, nn.Conv2d)):
-                _refuse_grouped(name, layer)
-                if producer:
-                    axes.append(Axis(f"{name}.weight", 1, repeat))
-                    groups.append(Group(producer, size, name, tuple(axes)))
-                producer, size, repeat = name, layer.weight.shape[0], 1
-                axes = [Axis(f"{name}.weight", 0)]
-                if layer.bias is not None:
-                    axes.append(Axis(f"{name}.bias", 0))
-            elif isinstance(layer, nn.BatchNorm2d):
-                if producer:
-                    names = ("weight", "bias", "running_mean", "running_var")
-                    axes += [Axis(f"{name}.{part}", 0) for part in names]
-            elif isinstance(layer, nn.Flatten):
-                repeat *= value[0, 0].numel() if producer else 1
-            elif not isinstance(layer, UNITWISE):
-                raise TypeError(f"The symmetries of layer '{name}' ({type(layer).__name__}) are not known.")
-            value = layer(value)
-    model.train(was_training)
-    return PermutationSpec(tuple(groups))
+    inputs = _inputs(example_inputs)
+    rng = torch.Generator().manual_seed(SEED)
+    shapes = {name: tuple(param.shape) for name, param in model.named_parameters()}
+    if is_chain(model, inputs):
+        groups, frozen = groups_of_chain(cast(nn.Sequential, model), inputs)
+        spec = verified(model, inputs, lambda _: PermutationSpec(groups, frozen), rng)
+    else:
+        spec = _traced(model, inputs, rng)
+    return replace(spec, coverage=coverage(shapes, spec.groups))
 
 
-def _refuse_grouped(name: str, layer: nn.Linear | nn.Conv2d) -> None:
-    if isinstance(layer, nn.Conv2d) and layer.groups != 1:
-        raise TypeError(
-            f"The symmetries of layer '{name}' (a convolution in {layer.groups} groups) are not known."
-        )
+def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> PermutationSpec:
+    from dimat.permutation.collect import collect
+    from dimat.permutation.tapping import tapped
+    from dimat.permutation.trace import NotTraceable, trace
+
+    try:
+        traced = trace(model, inputs)
+    except NotTraceable as error:
+        axes = ((name, axis) for name, param in model.named_parameters() for axis in range(param.ndim))
+        return PermutationSpec((), tuple(Frozen(*one, f"the model has no graph: {error}") for one in axes))
+
+    def build(own_inside: bool) -> PermutationSpec:
+        collected = collect(traced, own_inside)
+        return PermutationSpec(tapped(model, traced, collected), collected.frozen)
+
+    return verified(model, inputs, build, rng)
+
+
+def _inputs(given: tuple[Tensor, ...] | tuple[int, ...]) -> tuple[Any, ...]:
+    if given and all(isinstance(one, int) for one in given):
+        return (torch.zeros(2, *cast(tuple[int, ...], given)),)
+    return given

@@ -1,33 +1,195 @@
 """Checks that the groups found for a model are right: random permutations must not change its outputs."""
 
 import copy
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
-from dimat.permutation.apply import permute, random
-from dimat.permutation.spec import PermutationSpec
+from dimat.permutation.apply import Permutations, permute
+from dimat.permutation.spec import Frozen, Group, PermutationSpec
 
 TOLERANCE = 1e-6
+TOLERANCE_SINGLE = 1e-4
+ROUNDS = 2
+"""Permutations tried on all groups at once; two, as a small group may draw one that hides a mistake."""
 
 
 def output_change(
-    model: nn.Module, spec: PermutationSpec, x: Tensor, rng: torch.Generator
+    model: nn.Module, spec: PermutationSpec, x: Tensor | tuple[Tensor, ...], rng: torch.Generator
 ) -> dict[str, float]:
     """For each group the largest change of the outputs under a random permutation, relative to their size.
+
+    Groups of one link are permuted together.
 
     Args:
         x: (rows, ...) inputs; outputs are computed in float64 in evaluation mode.
 
     Returns: at most about 1e-12 for a right group; above `TOLERANCE` the group is wrong.
     """
-    double = copy.deepcopy(model).double().eval()
-    state = {name: tensor.clone() for name, tensor in double.state_dict().items()}
-    change = {}
+    tester = _Tester(model, x if isinstance(x, tuple) else (x,))
+    change: dict[str, float] = {}
+    for bundle in _bundles(spec):
+        found = tester.change(spec, {name: p for name, p in _drawn(spec, rng).items() if name in bundle})
+        change |= dict.fromkeys(bundle, found)
+    return {group.name: change[group.name] for group in spec.groups}
+
+
+def verified(
+    model: nn.Module, inputs: tuple[Any, ...], build: Callable[[bool], PermutationSpec], rng: torch.Generator
+) -> PermutationSpec:
+    """A spec that was tested on random params and on those of the model: groups that fail are frozen.
+
+    Args:
+        build: makes the spec, with units that each head reorders by itself or (False) all heads alike.
+    """
+    try:
+        testers = [_Tester(randomised(model, rng), inputs), _Tester(model, inputs)]
+    except RuntimeError as error:
+        reason = f"the self-test could not run: {str(error).splitlines()[0]}"
+        return _without(build(False), lambda _group: reason)
+    if not testers[0].is_finite:
+        return _without(build(False), lambda _group: "outputs are zero or not finite in the self-test")
+    testers = [tester for tester in testers if tester.is_finite]
+    spec = build(True)
+    if any(group.link for group in spec.groups) and not _holds(testers, spec, rng):
+        spec = build(False)
+    if _holds(testers, spec, rng):
+        return spec
+    wrong: dict[str, float] = {}
+    for bundle in _bundles(spec):
+        drawn = _drawn(spec, rng)
+        chosen = {name: drawn[name] for name in bundle}
+        for tester in testers:
+            change = tester.change(spec, chosen)
+            if not change < tester.tolerance:
+                wrong |= dict.fromkeys(bundle, change)
+    spec = _without(
+        spec,
+        lambda group: f"the self-test found it wrong: outputs change by {wrong[group.name]:.1g}",
+        set(wrong),
+    )
+    if _holds(testers, spec, rng):
+        return spec
+    return _without(spec, lambda _group: "the self-test found the groups wrong together")
+
+
+def randomised(model: nn.Module, rng: torch.Generator) -> nn.Module:
+    """A copy in float64 with random params and norm statistics: start values (zeros, ones) would hide a wrong axis."""
+    double = _on_cpu(model, torch.float64)
     with torch.no_grad():
-        before = double(x.double())
-        scale = before.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-        for name, permutation in random(spec, rng).items():
-            double.load_state_dict(dict(permute(state, spec, {name: permutation})))
-            change[name] = float((double(x.double()) - before).abs().max() / scale)
-    return change
+        for param in double.parameters():
+            if not param.is_floating_point():
+                continue
+            if param.ndim > 1:
+                param.normal_(generator=rng).mul_((param[0].numel() or 1) ** -0.5)
+            else:
+                param.uniform_(0.5, 1.5, generator=rng)
+        for module in double.modules():
+            if isinstance(module, _NormBase) and module.running_mean is not None:
+                assert module.running_var is not None
+                module.running_mean.normal_(generator=rng)
+                module.running_var.uniform_(0.5, 2, generator=rng)
+    return double
+
+
+class _Tester:
+    """A model in float64 (where it insists on float32: in that) with random inputs, and what it makes of them."""
+
+    def __init__(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.tolerance, self.dtype = TOLERANCE, torch.float64
+        try:
+            self._start(model, inputs)
+        except RuntimeError:
+            self.tolerance, self.dtype = TOLERANCE_SINGLE, torch.float32
+            self._start(model, inputs)
+        self.is_finite = bool(self.before.isfinite().all()) and bool(self.before.any())
+
+    def _start(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.model = _on_cpu(model, self.dtype)
+        state = self.model.state_dict().items()
+        self.state = {name: one.detach().clone() for name, one in state if isinstance(one, Tensor)}
+        rng = torch.Generator().manual_seed(0)
+        self.inputs = tuple(_filled(value, rng, self.dtype) for value in inputs)
+        self.before = self._outputs(self.state)
+
+    def change(self, spec: PermutationSpec, permutations: Permutations) -> float:
+        after = self._outputs(dict(permute(self.state, spec, permutations)))
+        return float((after - self.before).abs().max() / self.before.abs().max())
+
+    def _outputs(self, state: dict[str, Tensor]) -> Tensor:
+        self.model.load_state_dict(state, strict=False)  # in place: recurrent layers hold on to their tensors
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(self.dtype)  # for tensors that a forward pass makes
+        try:
+            with torch.no_grad():
+                found = self.model(*self.inputs)
+        finally:
+            torch.set_default_dtype(default)
+        return torch.cat([one.double().reshape(-1) for one in _tensors(found)])
+
+
+def _on_cpu(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    copied = copy.deepcopy(model)
+    if any(tensor.is_meta for tensor in copied.parameters()):
+        copied = copied.to_empty(device="cpu")
+    return copied.cpu().to(dtype).eval()
+
+
+def _filled(value: Any, rng: torch.Generator, dtype: torch.dtype) -> Any:
+    """Random numbers in place of an example that may be all zeros; whole numbers (tokens, masks) stay."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return torch.randn(value.shape, generator=rng, dtype=torch.float64).to(dtype)
+    return value.cpu() if isinstance(value, Tensor) else value
+
+
+def _tensors(found: Any) -> Iterator[Tensor]:
+    if isinstance(found, Tensor):
+        yield found
+    elif isinstance(found, dict):
+        for one in found.values():
+            yield from _tensors(one)
+    elif isinstance(found, (list, tuple)):
+        for one in found:
+            yield from _tensors(one)
+
+
+def _holds(testers: list[_Tester], spec: PermutationSpec, rng: torch.Generator) -> bool:
+    return all(
+        tester.change(spec, _drawn(spec, rng)) < tester.tolerance for tester in testers for _ in range(ROUNDS)
+    )
+
+
+def _drawn(spec: PermutationSpec, rng: torch.Generator) -> Permutations:
+    """Random permutations of which none leaves everything in place, if luck allows."""
+    drawn = spec.random(rng)
+    for _ in range(8):
+        idle = [
+            n for n, p in drawn.items() if torch.equal(p, torch.arange(len(p))) and not spec.group(n).link
+        ]
+        if not idle:
+            break
+        again = spec.random(rng)
+        drawn |= {name: again[name] for name in idle}
+    return drawn
+
+
+def _bundles(spec: PermutationSpec) -> list[list[str]]:
+    bundles: dict[str, list[str]] = {}
+    for group in spec.groups:
+        bundles.setdefault(group.link or f"group {group.name}", []).append(group.name)
+    return list(bundles.values())
+
+
+def _without(
+    spec: PermutationSpec, reason: Callable[[Group], str], names: set[str] | None = None
+) -> PermutationSpec:
+    """The spec without these groups (None: without any)."""
+    gone = [group for group in spec.groups if names is None or group.name in names]
+    frozen = dict.fromkeys(
+        Frozen(axis.param, axis.axis, reason(group)) for group in gone for axis in group.axes
+    )
+    kept = tuple(group for group in spec.groups if group not in gone)
+    return PermutationSpec(kept, (*spec.frozen, *frozen))

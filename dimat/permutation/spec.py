@@ -1,20 +1,53 @@
 """Which axes of which tensors must be reordered together."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of one tensor that follows a group.
+    """A part of one axis of one tensor that follows a group.
+
+    It begins at entry `offset` and holds the group's units `tiles` times one behind the other, each unit with `repeat`
+    entries next to each other: the entry of unit u in tile t is offset + (t * size + u) * repeat + 0..repeat-1.
 
     Attributes:
-        param: name of the tensor. axis: its axis.
-        repeat: each unit owns this many neighbouring entries of the axis (H*W behind a flatten).
+        param: name of a parameter or buffer. axis: its axis.
+        repeat: 1, or more behind a flatten (H*W), or where a unit is a whole head.
+        offset: where the part begins. tiles: more than 1 for gates of a cell, and for units of a head shared by all heads.
+        length: of the axis where the group is only a part of it; 0 where it is all of it.
     """
 
     param: str
     axis: int
     repeat: int = 1
+    offset: int = 0
+    tiles: int = 1
+    length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where activations of a group can be seen: a part of one axis of a tensor at the module `Group.tap`.
+
+    Attributes:
+        side: the module's `input` or `output`; `projection`: q, k and v of an `nn.MultiheadAttention` side by side;
+            `layer`: what a layer of a recurrent module gives to the next.
+        axis: of that tensor. number: of the layer. repeat, offset, tiles: as in `Axis`.
+        others: axes of that tensor (from its end) that another group reorders: they cannot count as samples.
+    """
+
+    side: Literal["input", "output", "projection", "layer"] = "input"
+    axis: int = 1
+    number: int = 0
+    repeat: int = 1
+    offset: int = 0
+    tiles: int = 1
+    others: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +55,71 @@ class Group:
     """Hidden units that are reordered together.
 
     Attributes:
-        name: of the layer that makes them. size: number of units.
-        tap: the layer that reads them; activations are compared at its input.
-        axes: everything that must follow, producer first.
+        name: of the layer (or tensor) that makes them. size: number of units.
+        tap: the layer that reads them, where there is one; activations are compared at its input. Empty: they cannot be
+            seen, only permuted.
+        axes: everything that must follow, producer first. place: where to look at the tap.
+        blocks: admissible permutations map each of so many equal blocks of units to one of them: norm groups, heads.
+            Several levels, coarse to fine.
+        link: groups of one link move their first level of blocks alike (the heads of q, k and v).
+        under: the group of blocks or heads in each of which these units recur, all reordered alike.
     """
 
     name: str
     size: int
     tap: str
     axes: tuple[Axis, ...]
+    place: Place = Place()
+    blocks: tuple[int, ...] = ()
+    link: str = ""
+    under: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An axis, or a part of it, that stays as it is, and why."""
+
+    param: str
+    axis: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class PermutationSpec:
-    """All groups of an architecture, in the order of the forward pass."""
+    """All groups of an architecture, in the order of the forward pass.
+
+    Attributes:
+        frozen: axes that stay. coverage: share of the parameters' elements on at least one axis of a group, 0..1.
+    """
 
     groups: tuple[Group, ...]
+    frozen: tuple[Frozen, ...] = ()
+    coverage: float = 0.0
+    _by_name: Mapping[str, Group] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {group.name: group for group in self.groups})
 
     def group(self, name: str) -> Group:
         """Raises: KeyError."""
-        return {group.name: group for group in self.groups}[name]
+        return self._by_name[name]
+
+    def random(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """A uniformly random admissible permutation of each group: (size,) int64 by name."""
+        tops: dict[str, Tensor] = {}
+        found = {}
+        for group in self.groups:
+            if group.link and group.link not in tops:
+                tops[group.link] = torch.randperm(group.blocks[0], generator=generator)
+            found[group.name] = _nested(group.size, group.blocks, generator, tops.get(group.link))
+        return found
+
+
+def _nested(size: int, blocks: tuple[int, ...], rng: torch.Generator, top: Tensor | None = None) -> Tensor:
+    """A random permutation that maps blocks to blocks on every level; `top`: of the first level."""
+    if not blocks:
+        return torch.randperm(size, generator=rng)
+    outer = torch.randperm(blocks[0], generator=rng) if top is None else top
+    inner = size // blocks[0]
+    finer = tuple(n // blocks[0] for n in blocks[1:])
+    return torch.cat([int(block) * inner + _nested(inner, finer, rng) for block in outer])

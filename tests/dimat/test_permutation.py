@@ -78,11 +78,6 @@ def test_each_channel_owns_its_positions_behind_a_flatten() -> None:
     assert Axis("head.weight", 1, repeat=2 * 3) in spec.group("conv2").axes
 
 
-def test_layer_with_unknown_symmetries_is_refused() -> None:
-    with pytest.raises(TypeError, match="'2' \\(LayerNorm\\)"):
-        discover(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.LayerNorm(4), nn.Linear(4, 2)), (3,))
-
-
 @given(seed=st.integers(0, 10_000))
 def test_inverse_undoes_and_composition_is_one_after_the_other(seed: int) -> None:
     network, spec = made(MlpSpec(hidden=(9, 6)), (5,), 1)

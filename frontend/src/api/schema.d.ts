@@ -1527,7 +1527,7 @@ export interface components {
              *       ]
              *     }
              */
-            model?: components["schemas"]["MlpSpec"] | components["schemas"]["CnnSpec"];
+            model?: components["schemas"]["MlpSpec"] | components["schemas"]["CnnSpec"] | components["schemas"]["ResNet20Spec"] | components["schemas"]["Vgg16BnSpec"];
             /**
              * @default {
              *       "init": "different",
@@ -1654,6 +1654,22 @@ export interface components {
             remedy: string | null;
             /** Errors */
             errors: components["schemas"]["FieldProblem"][];
+        };
+        /**
+         * ResNet20Spec
+         * @description ResNet-20 for small images, projections as shortcuts; `width` times 16, 32 and 64 channels.
+         */
+        ResNet20Spec: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "resnet20";
+            /**
+             * Width
+             * @default 1
+             */
+            width?: number;
         };
         /**
          * Result
@@ -2475,6 +2491,22 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Vgg16BnSpec
+         * @description VGG-16 with BatchNorm and one linear head; `width` times 64 to 512 channels.
+         */
+        Vgg16BnSpec: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "vgg16_bn";
+            /**
+             * Width
+             * @default 1
+             */
+            width?: number;
         };
         /** WorkerHealth */
         WorkerHealth: {

@@ -123,7 +123,10 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
         <Select
           label={t('ui.new.model')}
           description={t(`ui.new.model_${draft.model}_help`)}
-          data={(['mlp', 'cnn'] as const).map((value) => ({ value, label: t(`ui.new.model_${value}`) }))}
+          data={(['mlp', 'cnn', 'resnet20', 'vgg16_bn'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.model_${value}`),
+          }))}
           value={draft.model}
           onChange={(value) => value && change({ model: value })}
           {...fields.at('spec.model')}
@@ -136,6 +139,16 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
             onChange={(event) => change({ hidden: event.currentTarget.value })}
             {...fields.at('spec.model.hidden')}
             autoComplete="off"
+          />
+        ) : draft.model === 'resnet20' || draft.model === 'vgg16_bn' ? (
+          <Whole
+            label={t('ui.new.width_factor')}
+            help={t('ui.new.width_factor_help')}
+            value={draft.widthFactor}
+            set={(widthFactor) => change({ widthFactor })}
+            {...fields.at('spec.model.width')}
+            decimals={3}
+            step={0.25}
           />
         ) : (
           <Whole

@@ -1,5 +1,6 @@
 /* What the pilot is made of: a launched pilot never changes under its results; what they are worth may. */
 import { Button } from '@mantine/core';
+import type { TFunction } from 'i18next';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
@@ -20,16 +21,12 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       : partition?.kind === 'shards'
         ? t('ui.new.partition_shards_value', { number: partition.classes_per_site ?? 2 })
         : t('ui.new.partition_iid');
-  const model =
-    spec.model?.kind === 'cnn'
-      ? t('ui.new.model_cnn_value', { width: spec.model.width ?? 16 })
-      : t('ui.new.model_mlp_value', { hidden: (spec.model?.hidden ?? [128, 128]).join(' – ') });
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
     [t('ui.new.dataset'), [...new Set(spec.sites.map((site) => site.data.dataset))].join(', ')],
     [t('ui.new.partition'), share],
     [t('ui.new.rows_per_site'), formats.number(spec.data?.rows_per_site ?? 500)],
-    [t('ui.new.model'), model],
+    [t('ui.new.model'), modelIn(spec.model, t)],
     [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
@@ -44,6 +41,21 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       <Money pilot={pilot} />
     </div>
   );
+}
+
+function modelIn(model: Schemas['PilotSpec']['model'], t: TFunction): string {
+  switch (model?.kind) {
+    case 'cnn':
+      return t('ui.new.model_cnn_value', { width: model.width ?? 16 });
+    case 'resnet20':
+    case 'vgg16_bn':
+      return t('ui.new.model_factor_value', {
+        model: t(`ui.new.model_${model.kind}`),
+        factor: String(model.width ?? 1),
+      });
+    default:
+      return t('ui.new.model_mlp_value', { hidden: (model?.hidden ?? [128, 128]).join(' – ') });
+  }
 }
 
 function Money({ pilot }: { pilot: Schemas['Pilot'] }) {

@@ -30,6 +30,12 @@ describe('the form of a pilot', () => {
     const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
     expect([again.loss, again.keepMomentum]).toEqual(['balanced_softmax', true]);
   });
+  it('sends a model of each kind with what belongs to it', () => {
+    const of = (model: 'cnn' | 'resnet20') =>
+      specOf({ ...freshDraft(), model, width: 8, widthFactor: 0.5 }, [], { kind: 'ring' }).model;
+    expect(of('cnn')).toEqual({ kind: 'cnn', width: 8 });
+    expect(of('resnet20')).toEqual({ kind: 'resnet20', width: 0.5 });
+  });
   it('marks untouched money as an example, and changed money not', () => {
     const draft = freshDraft();
     expect(assumptionsOf(draft)?.example).toBe(true);

@@ -37,9 +37,10 @@ export interface PilotDraft {
   alpha: number;
   classesPerSite: number;
   rowsPerSite: number;
-  model: 'mlp' | 'cnn';
+  model: 'mlp' | 'cnn' | 'resnet20' | 'vgg16_bn';
   hidden: string;
   width: number;
+  widthFactor: number;
   init: 'different' | 'common';
   loss: 'cross_entropy' | 'balanced_softmax';
   keepMomentum: boolean;
@@ -79,6 +80,7 @@ export function freshDraft(): PilotDraft {
     model: 'mlp',
     hidden: '128, 128',
     width: 16,
+    widthFactor: 1,
     init: 'different',
     loss: 'cross_entropy',
     keepMomentum: false,
@@ -120,6 +122,10 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     model: spec.model?.kind ?? fresh.model,
     hidden: spec.model?.kind === 'mlp' ? (spec.model.hidden ?? [128, 128]).join(', ') : fresh.hidden,
     width: spec.model?.kind === 'cnn' ? (spec.model.width ?? fresh.width) : fresh.width,
+    widthFactor:
+      spec.model?.kind === 'resnet20' || spec.model?.kind === 'vgg16_bn'
+        ? (spec.model.width ?? fresh.widthFactor)
+        : fresh.widthFactor,
     init: spec.train?.init ?? fresh.init,
     loss: spec.train?.loss ?? fresh.loss,
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
@@ -157,10 +163,7 @@ export function specOf(
     }),
     topology,
     data: { ...base?.data, partition: partitionOf(draft), rows_per_site: draft.rowsPerSite },
-    model:
-      draft.model === 'cnn'
-        ? { kind: 'cnn', width: draft.width }
-        : { kind: 'mlp', hidden: wholeNumbers(draft.hidden) },
+    model: modelOf(draft),
     train: {
       ...base?.train,
       init: draft.init,
@@ -218,6 +221,12 @@ export function wholeNumbers(text: string): number[] {
     .split(/[\s,、，]+/)
     .filter((part) => part !== '')
     .map(Number);
+}
+
+function modelOf(draft: PilotDraft): NonNullable<PilotSpec['model']> {
+  if (draft.model === 'mlp') return { kind: 'mlp', hidden: wholeNumbers(draft.hidden) };
+  if (draft.model === 'cnn') return { kind: 'cnn', width: draft.width };
+  return { kind: draft.model, width: draft.widthFactor };
 }
 
 function partitionOf(draft: PilotDraft): NonNullable<Schemas['DataSpec']['partition']> {

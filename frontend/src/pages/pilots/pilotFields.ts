@@ -44,7 +44,9 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ...(draft.partition === 'shards' ? [ui('spec.data.partition.classes_per_site', 'new.classes')] : []),
     ui('spec.data.rows_per_site', 'new.rows_per_site'),
     ui('spec.model', 'new.model'),
-    draft.model === 'mlp' ? ui('spec.model.hidden', 'new.hidden') : ui('spec.model.width', 'new.width'),
+    draft.model === 'mlp'
+      ? ui('spec.model.hidden', 'new.hidden')
+      : ui('spec.model.width', draft.model === 'cnn' ? 'new.width' : 'new.width_factor'),
     ui('spec.train.init', 'new.init'),
     ui('spec.train.loss', 'new.loss'),
     ui('spec.train.keep_momentum', 'new.momentum'),

@@ -1,0 +1,79 @@
+"""Activations of a group's units at its tap.
+
+Legend: S = samples (rows and all positions), N = units.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dimat.permutation.spec import Axis, Group, PermutationSpec
+
+
+def units_at(group: Group, spec: PermutationSpec, layer: nn.Module, inputs: Any, output: Any) -> Tensor:
+    """(S, N) float on the CPU; N = size, or for a group under another (blocks, heads) blocks * size, block after block.
+
+    Args:
+        inputs, output: of a call of the module `group.tap`.
+    """
+    place = group.place
+    tiles, offset = place.tiles, place.offset
+    if place.side == "input":
+        seen = inputs[0]
+    elif place.side == "output":
+        # A copy: an activation that works in place may follow.
+        seen = (output[0] if isinstance(output, tuple) else output).clone()
+    elif place.side == "layer":
+        seen = _of_layer(layer, inputs[0], place.number)
+    else:
+        seen, offset = _projected(layer, inputs, offset)
+        tiles = min(tiles, (seen.shape[-1] - offset) // (group.size * place.repeat))
+    if place.others:
+        # Their order differs from model to model; what does not depend on it is compared in their place.
+        seen = torch.stack(
+            [seen.mean(place.others, keepdim=True), seen.square().mean(place.others, keepdim=True)]
+        )
+        seen = seen.movedim(0, 1).flatten(0, 1)
+    blocks = spec.group(group.under).size if group.under else 1
+    if tiles % blocks:
+        blocks = 1
+    part: Tensor = seen.movedim(place.axis, -1)[..., offset : offset + tiles * group.size * place.repeat]
+    split = part.reshape(*part.shape[:-1], tiles // blocks, blocks, group.size, place.repeat)
+    return split.transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
+
+
+def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:
+    """(size, everything else) of a tensor that follows a group on this axis."""
+    part = tensor.movedim(axis.axis, 0)[axis.offset : axis.offset + axis.tiles * size * axis.repeat]
+    split = part.reshape(axis.tiles, size, axis.repeat, *part.shape[1:])
+    return split.movedim(1, 0).reshape(size, -1)
+
+
+def _of_layer(module: nn.Module, x: Tensor, number: int) -> Tensor:
+    """What layer `number` of a recurrent module gives, started from zeros."""
+    assert isinstance(module, nn.RNNBase), type(module)
+    directions = 2 if module.bidirectional else 1
+    each = directions * (4 if module.bias else 2)
+    start = torch.zeros(
+        directions, x.shape[0 if module.batch_first else 1], module.hidden_size, dtype=x.dtype
+    )
+    start = start.to(x.device)
+    run = getattr(torch, module.mode.lower())
+    state: Any = (start, start) if module.mode == "LSTM" else start
+    for layer in range(number + 1):
+        weights = module._flat_weights[each * layer : each * (layer + 1)]
+        how = (bool(module.bias), 1, 0.0, False, bool(module.bidirectional), bool(module.batch_first))
+        x = run(x, state, weights, *how)[0]
+    return x
+
+
+def _projected(module: nn.Module, inputs: Any, offset: int) -> tuple[Tensor, int]:
+    """q, k or v of an attention module, and the place in it of what stands at `offset` of the packed projection."""
+    assert isinstance(module, nn.MultiheadAttention), type(module)
+    which, rest = divmod(offset, module.embed_dim)
+    rows = slice(which * module.embed_dim, (which + 1) * module.embed_dim)
+    packed = getattr(module, "in_proj_bias", None)
+    bias = None if packed is None else packed[rows]
+    return functional.linear(inputs[which], module.in_proj_weight[rows], bias), rest

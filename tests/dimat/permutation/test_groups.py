@@ -1,0 +1,119 @@
+"""What the groups of single architectures look like, and which permutations are refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from dimat.errors import PermutationNotAdmissible
+from dimat.models.registry import empty_model, initial_params
+from dimat.parts import CnnSpec, MlpSpec, ModelSpec, Vgg16BnSpec
+from dimat.permutation import Axis, PermutationSpec, discover, permute, random
+from dimat.permutation.chain import groups_of_chain, is_chain
+from dimat.permutation.collect import collect
+from dimat.permutation.tapping import tapped
+from dimat.permutation.trace import trace
+from dimat.training.seeding import torch_rng
+from tests.dimat.permutation.architectures import ZOO
+
+
+def of(name: str) -> PermutationSpec:
+    return discover(*ZOO[name]())
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (MlpSpec(hidden=(9, 6, 4)), (2, 3, 3)),
+        (MlpSpec(hidden=(1, 5)), (7,)),
+        (CnnSpec(width=3), (2, 8, 12)),
+        (CnnSpec(width=4), (1, 28, 28)),
+        (Vgg16BnSpec(width=1 / 16), (3, 32, 32)),
+    ],
+)
+def test_a_chain_has_the_same_groups_with_and_without_a_graph(
+    spec: ModelSpec, shape: tuple[int, ...]
+) -> None:
+    model = empty_model(spec, shape, 4)
+    initial_params(model, torch_rng(1, "init"))
+    inputs = (torch.randn(2, *shape),)
+    assert isinstance(model, nn.Sequential)
+    assert is_chain(model, inputs)
+    traced = trace(model, inputs)
+    collected = collect(traced)
+    groups, frozen = groups_of_chain(model, inputs)
+    assert groups == tapped(model, traced, collected)
+    assert {(f.param, f.axis) for f in frozen} == {(f.param, f.axis) for f in collected.frozen}
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Linear(5, 8), nn.LayerNorm(8), nn.Linear(8, 3)],
+        [nn.Linear(5, 8), nn.Softmax(0), nn.Linear(8, 3)],
+        [nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)],
+        [nn.Linear(6, 6), nn.ReLU(), nn.Flatten(0), nn.Linear(12, 3)],
+        [nn.Linear(6, 6), nn.Sequential(nn.ReLU()), nn.Linear(6, 3)],
+        [shared := nn.Linear(5, 5), nn.ReLU(), shared],
+        [nn.ReLU()],
+    ],
+)
+def test_anything_else_is_no_chain(layers: list[nn.Module]) -> None:
+    assert not is_chain(nn.Sequential(*layers), (torch.zeros(2, 5),))
+
+
+def test_heads_move_as_a_whole_and_q_and_k_share_units_that_v_does_not() -> None:
+    spec = of("vit")
+    qk, v = (g for g in spec.groups if g.link == "heads of blocks.0.attention.qkv")
+    weight = "blocks.0.attention.qkv.weight"
+    assert (qk.size, qk.blocks, v.size, v.blocks) == (24, (3,), 24, (3,))
+    assert Axis(weight, 0, offset=0, tiles=2, length=72) in qk.axes
+    assert Axis(weight, 0, offset=48, length=72) in v.axes
+    assert Axis("blocks.0.attention.proj.weight", 1) in v.axes
+
+
+def test_one_group_runs_along_the_residual_stream() -> None:
+    stream = of("text_transformer").groups[0]
+    on = {axis.param for axis in stream.axes}
+    assert {"embed.weight", "head.weight", "pos.weight", "encoder.norm.bias"} < on
+    assert {f"encoder.layers.{i}.linear2.weight" for i in (0, 1)} < on
+
+
+def test_gates_of_a_cell_are_tiles() -> None:
+    first = of("lstm").groups[0]
+    assert Axis("rnn.weight_hh_l0", 0, tiles=4) in first.axes
+    assert Axis("rnn.weight_hh_l0", 1) in first.axes
+    assert Axis("rnn.weight_ih_l1", 1) in first.axes
+
+
+def test_concatenated_tensors_are_parts_of_one_axis() -> None:
+    spec = of("unet")
+    assert Axis("up1.weight", 1, offset=16, length=32) in spec.group("down2").axes
+    assert Axis("up1.weight", 1, offset=0, length=32) in spec.group("up").axes
+
+
+def test_channels_own_their_positions_behind_a_flatten() -> None:
+    assert Axis("13.weight", 1, repeat=4) in of("vgg").group("7").axes
+
+
+@pytest.mark.parametrize("name", ["group_norm", "vit", "resnext"])
+def test_a_permutation_that_tears_blocks_apart_is_refused(name: str) -> None:
+    model, inputs = ZOO[name]()
+    spec = discover(model, inputs)
+    group = next(g for g in spec.groups if g.blocks and g.blocks[0] < g.size)
+    good = random(spec, torch_rng(1, "p"))
+    torn = torch.arange(group.size).roll(1)
+    with pytest.raises(PermutationNotAdmissible, match="blocks moved as a whole"):
+        permute(model.state_dict(), spec, {**good, group.name: torn})
+    with pytest.raises(PermutationNotAdmissible, match="every unit once"):
+        permute(model.state_dict(), spec, {group.name: torch.zeros(group.size, dtype=torch.int64)})
+
+
+def test_heads_of_q_without_those_of_v_are_refused() -> None:
+    model, inputs = ZOO["vit"]()
+    spec = discover(model, inputs)
+    qk = next(g for g in spec.groups if g.link)
+    swapped = torch.arange(24).view(3, 8)[[1, 0, 2]].reshape(-1)
+    with pytest.raises(PermutationNotAdmissible, match="heads moved as those of"):
+        permute(model.state_dict(), spec, {qk.name: swapped})
+    inside = torch.cat([torch.arange(8).flip(0), torch.arange(8, 24)])
+    permute(model.state_dict(), spec, {qk.name: inside})  # units inside of a head need nobody else

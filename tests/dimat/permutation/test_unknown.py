@@ -1,0 +1,185 @@
+"""What is not known stays as it is: nothing is ever permuted on a guess."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dimat.permutation import Axis, Group, PermutationSpec, discover
+from dimat.permutation.selftest import TOLERANCE, output_change, verified
+from dimat.training.seeding import torch_rng
+from tests.dimat.permutation.architectures import Recurrent, images, series
+
+UNKNOWN: dict[str, Callable[[Tensor], Tensor]] = {
+    "fft": lambda x: torch.fft.rfft(x, dim=1).abs(),
+    "sorted": lambda x: x.sort(dim=1).values,
+    "summed up": lambda x: x.cumsum(dim=1),
+    "rolled": lambda x: x.roll(1, dims=1),
+    "best of": lambda x: x.topk(3, dim=1).values,
+    "counted": lambda x: x * torch.arange(x.shape[1]),
+    "every second": lambda x: x[:, ::2],
+    "one of": lambda x: (x[:, 3] + x[:, 5])[:, None],
+    "looked up": lambda x: x[:, torch.tensor([3, 1, 2])],
+    "unfolded": lambda x: x.unfold(1, 3, 1).flatten(1),
+    "scattered": lambda x: torch.zeros_like(x).scatter(1, x.argmax(1, keepdim=True), 1.0),
+    "convolved": lambda x: nn.functional.conv1d(x[:, None], torch.ones(1, 1, 3)).flatten(1),
+    "pooled": lambda x: nn.functional.avg_pool1d(x[:, None], 2).flatten(1),
+    "triangle": lambda x: torch.triu(x[:, :, None] * x[:, None]).flatten(1),
+    "outer product with itself": lambda x: torch.einsum("bi,bi->b", x, x.flip(1))[:, None],
+    "normalised by neighbours": lambda x: nn.functional.local_response_norm(x[:, :, None], 3).flatten(1),
+    "written in place": lambda x: x.clone().index_fill_(1, torch.tensor([2]), 0.5),
+    "a part overwritten": lambda x: torch.cat([x, x], 1).index_copy(1, torch.tensor([0]), x[:, :1]),
+    "distances": lambda x: torch.cdist(x[:, :, None], x[:, :, None]).flatten(1),
+}  # fmt: skip
+
+
+class Around(nn.Module):
+    """A net with something in its middle."""
+
+    def __init__(self, middle: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.second, self.middle = nn.Linear(5, 8), nn.Linear(8, 8), middle
+        num = middle(torch.randn(2, 8)).shape[1]
+        self.third, self.last = nn.Linear(num, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.middle(torch.tanh(self.second(torch.tanh(self.first(x)))))
+        return self.last(torch.tanh(self.third(x)))
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_units_that_meet_an_unknown_operation_stay_and_the_others_do_not(name: str) -> None:
+    torch.manual_seed(1)
+    model = Around(UNKNOWN[name])
+    x = torch.randn(4, 5, generator=torch_rng(1, "x"))
+    spec = discover(model, (x,))
+    assert {group.name for group in spec.groups} == {"first", "third"}
+    assert max(output_change(model, spec, x, torch_rng(2, "p")).values()) < TOLERANCE
+    assert any(one.param == "second.weight" and one.axis == 0 and one.reason for one in spec.frozen)
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        return self.last(h if h.sum() > 0 else -h)
+
+
+def test_a_model_without_a_graph_has_no_groups_and_says_why() -> None:
+    spec = discover(Branches(), (torch.randn(2, 5),))
+    assert (spec.groups, spec.coverage) == ((), 0.0)
+    assert "no graph" in spec.frozen[0].reason
+
+
+class Positions(nn.Module):
+    """Reads the beginning of a table that is made for longer texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.table = nn.Embedding(30, 8), nn.Parameter(torch.randn(1, 50, 8))
+        self.register_buffer("ids", torch.arange(50)[None])
+        self.more, self.head = nn.Embedding(50, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x) + self.table[:, : x.shape[1]] + self.more(self.ids[:, : x.shape[1]])
+        return self.head(x.mean(1))
+
+
+def test_rows_of_a_table_that_the_example_does_not_reach_stay() -> None:
+    spec = discover(Positions(), (torch.randint(30, (2, 7)),))
+    assert [group.name for group in spec.groups] == ["embed"]
+    assert {(axis.param, axis.axis) for axis in spec.groups[0].axes} == {
+        ("embed.weight", 1), ("table", 2), ("more.weight", 1), ("head.weight", 1),
+    }  # fmt: skip
+
+
+def test_parameters_without_a_use_stay() -> None:
+    model = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, 3))
+    model.register_parameter("idle", nn.Parameter(torch.zeros(8, 8)))
+    spec = discover(model, (torch.randn(2, 5),))
+    assert "not used by the forward pass" in {one.reason for one in spec.frozen if one.param == "idle"}
+
+
+def test_non_persistent_buffers_hold_their_units() -> None:
+    """They are not in the state dict, so nothing could follow."""
+    model = nn.Sequential(nn.Linear(5, 8), Shift(), nn.Linear(8, 3))
+    assert discover(model, (torch.randn(2, 5),)).groups == ()
+
+
+class Shift(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("by", torch.arange(8.0), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x + self.by)
+
+
+def test_a_group_that_fails_the_self_test_is_frozen_with_that_reason() -> None:
+    model = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 3))
+    right = Group("2", 6, "4", (Axis("2.weight", 0), Axis("2.bias", 0), Axis("4.weight", 1)))
+    wrong = Group("0", 8, "2", (Axis("0.weight", 0), Axis("2.weight", 1)))
+    spec = verified(model, (torch.randn(3, 5),), lambda _: PermutationSpec((wrong, right)), torch_rng(1, "p"))
+    assert spec.groups == (right,)
+    assert {(one.param, one.axis) for one in spec.frozen} == {("0.weight", 0), ("2.weight", 1)}
+    assert all("self-test found it wrong" in one.reason for one in spec.frozen)
+
+
+def test_heads_that_fail_with_units_of_their_own_are_tried_with_units_in_common() -> None:
+    model = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
+    axes = (Axis("0.weight", 0), Axis("0.bias", 0), Axis("2.weight", 1))
+    linked = Group("0", 8, "2", axes[:2], blocks=(2,), link="heads")
+    whole = Group("0", 8, "2", axes)
+    spec = verified(
+        model,
+        (torch.randn(3, 5),),
+        lambda own: PermutationSpec((linked if own else whole,)),
+        torch_rng(1, "p"),
+    )
+    assert spec.groups == (whole,)
+
+
+def test_self_test_sees_into_recurrent_layers() -> None:
+    model = Recurrent(nn.LSTM, False)
+    spec = discover(model, series())
+    group = spec.groups[0]
+    kept = tuple(axis for axis in group.axes if axis.param != "rnn.weight_hh_l0")
+    wrong = PermutationSpec((Group(group.name, group.size, group.tap, kept), *spec.groups[1:]))
+    change = output_change(model, wrong, series(), torch_rng(2, "p"))
+    assert change[group.name] > 1e-4
+    assert change[spec.groups[1].name] < TOLERANCE
+
+
+def test_a_model_that_insists_on_float32_is_tested_in_float32() -> None:
+    class Single(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(5, 8), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(torch.tanh(self.first(x)) @ torch.eye(8, dtype=torch.float32) * 1.0)
+
+    assert discover(Single(), (torch.randn(2, 5),)).groups == ()  # the identity matrix is a constant: frozen
+    model = nn.Sequential(nn.Linear(5, 8), ToSingle(), nn.Linear(8, 3))
+    assert [group.name for group in discover(model, (torch.randn(2, 5),)).groups] == ["0"]
+
+
+class ToSingle(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x).float()
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 14 * 14, 2))
+    model.train()
+    model[1].eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    discover(model, images())
+    assert (model.training, model[0].training, model[1].training) == (True, True, False)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
