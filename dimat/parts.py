@@ -182,10 +182,12 @@ class TrainSpec(Frozen):
 
 
 class ProbeSpec(Frozen):
-    """The rows on which hidden units are compared: a seeded sample of the site's own training rows."""
+    """The rows on which hidden units are compared: a seeded sample of the site's own training rows, and of each image at most
+    `positions` places."""
 
     kind: Literal["own"] = "own"
     rows: Whole = Field(400, ge=8, le=100_000)
+    positions: Whole = Field(16, ge=1, le=100_000)
 
 
 class MergeSpec(Frozen):

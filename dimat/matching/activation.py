@@ -26,17 +26,24 @@ class Activations(dict[str, Centred]):
         self.params = params
 
 
-def observe(model: nn.Module, spec: PermutationSpec, probe: Tensor) -> Activations:
+POSITIONS = 16
+"""Of an image: enough to tell units apart, and a fraction of the work (benchmarks/merge.py)."""
+
+
+def observe(
+    model: nn.Module, spec: PermutationSpec, probe: Tensor, positions: int = POSITIONS
+) -> Activations:
     """Activations of every group at its tap; positions count as samples. Of groups without one, the weights.
 
     Args:
         probe: (rows, ...) inputs, on the model's device. The model is left in evaluation mode.
+        positions: see `units_at`.
     """
     seen: dict[str, list[Tensor]] = {group.name: [] for group in spec.groups if group.tap}
 
     def keep(group: Group) -> Watcher:
         def watcher(layer: nn.Module, inputs: Any, output: Any) -> None:
-            seen[group.name].append(units_at(group, spec, layer, inputs, output))
+            seen[group.name].append(units_at(group, spec, layer, inputs, output, positions))
 
         return watcher
 

@@ -12,11 +12,14 @@ from torch.nn import functional
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 
-def units_at(group: Group, spec: PermutationSpec, layer: nn.Module, inputs: Any, output: Any) -> Tensor:
+def units_at(
+    group: Group, spec: PermutationSpec, layer: nn.Module, inputs: Any, output: Any, positions: int
+) -> Tensor:
     """(S, N) float on the CPU; N = size, or for a group under another (blocks, heads) blocks * size, block after block.
 
     Args:
         inputs, output: of a call of the module `group.tap`.
+        positions: at most so many of an image or a sequence are looked at, evenly spread.
     """
     place = group.place
     tiles, offset = place.tiles, place.offset
@@ -36,12 +39,22 @@ def units_at(group: Group, spec: PermutationSpec, layer: nn.Module, inputs: Any,
             [seen.mean(place.others, keepdim=True), seen.square().mean(place.others, keepdim=True)]
         )
         seen = seen.movedim(0, 1).flatten(0, 1)
+    if place.axis == 1 and seen.ndim > 2:
+        seen = _some_positions(seen.flatten(2), positions)
     blocks = spec.group(group.under).size if group.under else 1
     if tiles % blocks:
         blocks = 1
     part: Tensor = seen.movedim(place.axis, -1)[..., offset : offset + tiles * group.size * place.repeat]
     split = part.reshape(*part.shape[:-1], tiles // blocks, blocks, group.size, place.repeat)
     return split.transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
+
+
+def _some_positions(seen_BCP: Tensor, most: int) -> Tensor:
+    """Neighbouring positions tell almost the same: a few of them, the same ones every time, do."""
+    num = seen_BCP.shape[2]
+    if num <= most:
+        return seen_BCP
+    return seen_BCP[:, :, torch.arange(most, device=seen_BCP.device) * num // most]
 
 
 def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:

@@ -21,7 +21,14 @@ def merge(inputs: MergeInputs) -> Merged:
 
 def align(inputs: MergeInputs, parent: int) -> tuple[Params, tuple[GroupMatch, ...]]:
     """The own model with its units reordered to match those of `inputs.models[parent]`."""
-    target = observe(load(inputs.model, inputs.models[parent]), inputs.spec, inputs.probe)
-    own = observe(load(inputs.model, inputs.models[inputs.site]), inputs.spec, inputs.probe)
+    target = observe(
+        load(inputs.model, inputs.models[parent]), inputs.spec, inputs.probe, inputs.settings.probe.positions
+    )
+    own = observe(
+        load(inputs.model, inputs.models[inputs.site]),
+        inputs.spec,
+        inputs.probe,
+        inputs.settings.probe.positions,
+    )
     found = match(target, own, spec=inputs.spec)
     return permute(inputs.models[inputs.site], inputs.spec, found.permutations), found.quality

@@ -16,12 +16,19 @@ def merge(inputs: MergeInputs) -> Merged:
 
 def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     """Every neighbour is matched against the own model alone, whose activations are computed once."""
-    own = observe(load(inputs.model, inputs.models[inputs.site]), inputs.spec, inputs.probe)
+    own = observe(
+        load(inputs.model, inputs.models[inputs.site]),
+        inputs.spec,
+        inputs.probe,
+        inputs.settings.probe.positions,
+    )
     aligned, matches = dict(inputs.models), {}
     for j in sorted(inputs.models):
         if j == inputs.site:
             continue
-        other = observe(load(inputs.model, inputs.models[j]), inputs.spec, inputs.probe)
+        other = observe(
+            load(inputs.model, inputs.models[j]), inputs.spec, inputs.probe, inputs.settings.probe.positions
+        )
         found = match(own, other, guard, inputs.spec)
         aligned[j] = permute(inputs.models[j], inputs.spec, found.permutations)
         matches[j] = found.quality
