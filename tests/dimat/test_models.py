@@ -37,8 +37,9 @@ def test_a_deep_network_can_be_aligned_almost_whole(spec: ModelSpec, shape: tupl
 
 def test_published_widths() -> None:
     resnet = empty_model(ResNet20Spec(), (3, 32, 32), 10)
-    # 270,896 without shortcuts' projections (He et al.: 0.27 M), and 2,752 in two of them with their norms.
-    assert sum(p.numel() for p in resnet.parameters()) == 272_474 + 16 * 32 + 32 * 64 + 2 * 32 + 2 * 64 - 0
+    # 269,722 without projections (He et al.: 0.27 M), and two projections with their norms.
+    projections = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+    assert sum(p.numel() for p in resnet.parameters()) == 269_722 + projections
     vgg = empty_model(Vgg16BnSpec(), (3, 32, 32), 10)
     assert [m.out_channels for m in vgg.modules() if isinstance(m, nn.Conv2d)][-1] == 512
     assert empty_model(ResNet20Spec(width=8), (3, 32, 32), 10).get_submodule("conv").weight.shape[0] == 128

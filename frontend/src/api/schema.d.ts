@@ -1220,7 +1220,8 @@ export interface components {
             /**
              * @default {
              *       "kind": "own",
-             *       "rows": 400
+             *       "rows": 400,
+             *       "positions": 16
              *     }
              */
             probe?: components["schemas"]["ProbeSpec"];
@@ -1549,6 +1550,7 @@ export interface components {
              *       "merge_every": 1,
              *       "probe": {
              *         "kind": "own",
+             *         "positions": 16,
              *         "rows": 400
              *       },
              *       "guard": 0.2,
@@ -1616,7 +1618,8 @@ export interface components {
         };
         /**
          * ProbeSpec
-         * @description The rows on which hidden units are compared: a seeded sample of the site's own training rows.
+         * @description The rows on which hidden units are compared: a seeded sample of the site's own training rows, and of each image at most
+         *     `positions` places.
          */
         ProbeSpec: {
             /**
@@ -1630,6 +1633,11 @@ export interface components {
              * @default 400
              */
             rows?: number;
+            /**
+             * Positions
+             * @default 16
+             */
+            positions?: number;
         };
         /**
          * Problem
