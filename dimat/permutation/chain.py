@@ -47,8 +47,10 @@ def groups_of_chain(
     groups: list[Group] = []
     frozen: list[Frozen] = []
     producer, size, axes, repeat = "", 0, [], 1
-    value = example_inputs[0].to("meta", torch.float32)
-    for name, layer in copy.deepcopy(model).to("meta").eval().named_children():
+    # Shapes are all that is wanted of the values; the meta device would give them too, but loads the compiler.
+    value = torch.zeros(example_inputs[0].shape)
+    empty = copy.deepcopy(model).to_empty(device="cpu").float().eval()
+    for name, layer in empty.named_children():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
             weight = f"{name}.weight"
             if producer:
@@ -70,6 +72,7 @@ def groups_of_chain(
             axes += [Axis(f"{name}.{part}", 0) for part in parts]
         elif isinstance(layer, nn.Flatten) and producer:
             repeat *= value[0, 0].numel()
-        value = layer(value)
+        with torch.no_grad():
+            value = layer(value)
     frozen += [Frozen(axis.param, axis.axis, "output of the model") for axis in axes if size > 1]
     return tuple(groups), tuple(frozen)

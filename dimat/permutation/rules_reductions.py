@@ -32,8 +32,10 @@ def extreme(call: Call) -> Outcome:
     if call.overload == "other":
         raise Unclear("pointwise ones have a tag")
     x = call.value(0)
-    if call.overload == "dim":  # tells where it was found as well
-        freeze(x[int(call.args["dim"])], ORDER)
+    if call.overload == "dim":
+        # It tells where the extreme was found as well; that depends on the order, and seldom anybody asks.
+        if any(user.users and user.args[1:] != (0,) for user in call.node.users):
+            freeze(x[int(call.args["dim"])], ORDER)
         found = _reduced(call, x)
         return [found, found]
     return _reduced(call, x)

@@ -6,12 +6,14 @@ does not know is frozen, with everything that touches it. Nothing is computed he
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import transformer
 
 from dimat.permutation import (  # noqa: F401  (each file registers its rules)
     rules_norms,
@@ -116,11 +118,23 @@ def _export(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:
         if param.is_floating_point():
             param.requires_grad_(True)  # without, attention takes a fused path that hides what it does
     try:
-        with warnings.catch_warnings(), torch.enable_grad():
+        with warnings.catch_warnings(), torch.enable_grad(), _masks_unread():
             warnings.simplefilter("ignore")
             return export(double, example_inputs, strict=False)
     except Exception as error:  # it raises errors of many kinds for one thing: this model has no graph
         raise NotTraceable(str(error).strip().split("\n")[0]) from error
+
+
+@contextmanager
+def _masks_unread() -> Iterator[None]:
+    """Transformers of torch look whether a mask is the causal one, which no graph can say, to take a faster path to the
+    same values. Meanwhile they are told that it is not."""
+    before = transformer._detect_is_causal_mask
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: False
+    try:
+        yield
+    finally:
+        transformer._detect_is_causal_mask = before
 
 
 def _is_constant(spec: Any) -> bool:

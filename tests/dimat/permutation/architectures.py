@@ -563,3 +563,97 @@ class Grouped(nn.Module):
 @zoo
 def llama() -> Made:
     return Grouped(), tokens()
+
+
+class Causal(nn.Module):
+    """Encoder and decoder of torch with masks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(30, 16), nn.Linear(16, 30)
+        self.both = nn.Transformer(16, 2, 1, 1, 32, batch_first=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        # Made by hand: torch's own maker of masks wants to know a dtype.
+        mask = torch.triu(torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool), diagonal=1)
+        x = self.embed(ids)
+        return self.head(self.both(x, x, src_mask=mask, tgt_mask=mask))
+
+
+@zoo
+def transformer_with_masks() -> Made:
+    return Causal(), tokens()
+
+
+class Einsum(nn.Module):
+    """Attention by bare parameters, seen by no module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(5, 12), nn.Linear(12, 3)
+        self.q, self.k, self.v = (nn.Parameter(torch.randn(12, 3, 4)) for _ in range(3))
+        self.out = nn.Parameter(torch.randn(3, 4, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.first(x))
+        q, k = (torch.einsum("bte,ehd->bthd", x, w) for w in (self.q, self.k))
+        weights = torch.einsum("bthd,bshd->bhts", q, k).softmax(-1)
+        y = torch.einsum("bhts,bshd,hde->bte", weights, torch.einsum("...e,ehd->...hd", x, self.v), self.out)
+        return self.head((x + y).mean(1))
+
+
+@zoo
+def attention_by_einsum() -> Made:
+    return Einsum(), series()
+
+
+class TalkingHeads(nn.Module):
+    """Heads that are mixed: units may not be reordered in each head by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.qkv, self.out, self.head = (
+            nn.Linear(5, 12),
+            nn.Linear(12, 36),
+            nn.Linear(12, 12),
+            nn.Linear(12, 3),
+        )
+        self.mix, self.mix_values = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        b, t, _ = x.shape
+        q, k, v = (one.view(b, t, 3, 4).transpose(1, 2) for one in self.qkv(x).chunk(3, -1))
+        scores = self.mix((q @ k.mT).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        y = scores.softmax(-1) @ v
+        y = y + self.mix_values(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.head((x + self.out(y.transpose(1, 2).flatten(2))).mean(1))
+
+
+@zoo
+def talking_heads() -> Made:
+    return TalkingHeads(), series()
+
+
+class Attentive(nn.Module):
+    """Convolutional block attention, and convolutions with standardised weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.norm = nn.Parameter(torch.randn(16, 3, 3, 3)), nn.GroupNorm(2, 16)
+        self.gate = nn.Sequential(nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 16))
+        self.where, self.head = nn.Conv2d(2, 1, 3, padding=1), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        x = functional.relu(
+            self.norm(functional.conv2d(x, w / (w.std((1, 2, 3), keepdim=True) + 1e-5), padding=1))
+        )
+        x = x * torch.sigmoid(self.gate(x.mean((2, 3))) + self.gate(x.amax((2, 3))))[:, :, None, None]
+        seen = torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]], 1)
+        return self.head((x * torch.sigmoid(self.where(seen))).flatten(2).mean(-1))
+
+
+@zoo
+def block_attention() -> Made:
+    return Attentive(), images()

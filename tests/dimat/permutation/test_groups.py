@@ -1,5 +1,8 @@
 """What the groups of single architectures look like, and which permutations are refused."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -93,6 +96,17 @@ def test_concatenated_tensors_are_parts_of_one_axis() -> None:
 
 def test_channels_own_their_positions_behind_a_flatten() -> None:
     assert Axis("13.weight", 1, repeat=4) in of("vgg").group("7").axes
+
+
+def test_a_chain_needs_not_load_the_compiler() -> None:
+    """It takes seconds, and each worker would wait for it."""
+    code = (
+        "import sys; from dimat.models.symmetries import symmetries; from dimat.parts import CnnSpec, MlpSpec;"
+        "symmetries(MlpSpec(), (16,), 10); symmetries(CnnSpec(), (1, 28, 28), 10);"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("name", ["group_norm", "vit", "resnext"])
