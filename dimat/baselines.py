@@ -25,8 +25,9 @@ from dimat.training.evaluate import Metrics, measure
 from dimat.training.seeding import torch_rng
 
 BYTES_A_NUMBER = 4
-Mixed = Callable[[Tensor, Tensor], Tensor]
-"""From all sites' parameters (N, P) and the step each would take alone (N, P) to all sites' next parameters."""
+Mixed = Callable[[Tensor, Tensor, int], Tensor]
+"""From all sites' parameters (N, P), the step each would take alone (N, P) and the number of batches before this one to all
+sites' next parameters. A graph that changes with every merge changes with every batch."""
 
 
 def centralised(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundResult, ...]:
@@ -54,21 +55,31 @@ def cdsgd(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundRe
 
     Reference: Jiang et al. 2017, "Collaborative Deep Learning in Fixed Topology Networks" (CDSGD).
     """
-    mixing_NN = torch.from_numpy(spec.topology.mixing_matrix(spec.site_names)).float()
-    return _every_batch(spec, rows, seed, lambda theta_NP, step_NP: mixing_NN @ theta_NP - step_NP)
+    turns = range(spec.topology.period(len(rows)))
+    mixing = [
+        torch.tensor(spec.topology.mixing_matrix(spec.site_names, turn), dtype=torch.float32)
+        for turn in turns
+    ]
+
+    def mixed(theta_NP: Tensor, step_NP: Tensor, batch: int) -> Tensor:
+        return mixing[batch % len(turns)] @ theta_NP - step_NP
+
+    return _every_batch(spec, rows, seed, mixed)
 
 
 def sgp(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[RoundResult, ...]:
     """Stochastic gradient push: x_i <- sum_j p_ij (x_j - lr g_j(z_j)), w_i <- sum_j p_ij w_j, z_i = x_i / w_i, with
-    p column-stochastic: each site gives itself and each neighbour an equal part.
+    p column-stochastic: each site gives itself and each of its readers an equal part.
 
     Reference: Assran et al. 2019, "Stochastic Gradient Push for Distributed Deep Learning".
     """
-    pushing_NN = _pushing(spec.topology.build(spec.site_names))
+    turns = range(spec.topology.period(len(rows)))
+    pushing = [_pushing(spec.topology.build(spec.site_names, turn)) for turn in turns]
     mass_N = torch.ones(len(rows))
 
-    def mixed(z_NP: Tensor, step_NP: Tensor) -> Tensor:
+    def mixed(z_NP: Tensor, step_NP: Tensor, batch: int) -> Tensor:
         nonlocal mass_N
+        pushing_NN = pushing[batch % len(turns)]
         x_NP = pushing_NN @ (z_NP * mass_N[:, None] - step_NP)
         mass_N = pushing_NN @ mass_N
         return x_NP / mass_N[:, None]
@@ -85,7 +96,7 @@ def _every_batch(
     bytes_a_batch = links * BYTES_A_NUMBER * parameters_to_vector(models[0].parameters()).numel()
     found = [RoundResult(0, None, _measured(spec, models, rows), 0)]
     num_batches = min(len(one.train_x) // spec.train.batch_size for one in rows) or 1
-    sent = 0
+    num_before = 0
     for round in range(1, spec.rounds + 1):
         rngs = [torch_rng(seed, "train", site, round) for site in range(len(rows))]
         for epoch in range(spec.train.epochs):
@@ -104,9 +115,10 @@ def _every_batch(
                 theta_NP = torch.stack(
                     [parameters_to_vector(model.parameters()).detach() for model in models]
                 )
-                for model, theta_P in zip(models, mixed(theta_NP, steps_NP), strict=True):
+                for model, theta_P in zip(models, mixed(theta_NP, steps_NP, num_before), strict=True):
                     vector_to_parameters(theta_P, model.parameters())
-                sent += bytes_a_batch
+                num_before += 1
+        sent = num_before * bytes_a_batch
         found.append(RoundResult(round, None, _measured(spec, models, rows), sent))
     return tuple(found)
 
@@ -141,7 +153,7 @@ def _pushing(topology: Topology) -> Tensor:
     n = topology.n
     given_NN = torch.zeros(n, n)
     for j in range(n):
-        receivers = [j, *topology.neighbours(j)]
+        receivers = [j, *topology.readers(j)]
         given_NN[receivers, j] = 1.0 / len(receivers)
     return given_NN
 

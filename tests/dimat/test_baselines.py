@@ -49,6 +49,19 @@ def test_bytes_are_those_of_a_model_over_every_link_at_every_batch(
 
 
 def test_a_push_gives_all_of_a_site_s_mass_away() -> None:
-    for kind in ("ring", "star", "line", "full"):
+    for kind in ("ring", "star", "line", "full", "one_peer"):
         given = _pushing(TopologySpec(kind=kind).build([f"site-{i}" for i in range(5)]))
         torch.testing.assert_close(given.sum(dim=0), torch.ones(5))
+
+
+@pytest.mark.parametrize("baseline", [cdsgd, sgp])
+def test_a_graph_that_changes_with_every_merge_changes_with_every_batch(
+    baseline: Callable[..., object], make_spec: MakeSpec, site_rows: tuple[SiteRows, ...]
+) -> None:
+    """Where steps do next to nothing, two batches of pairs leave one model at four sites."""
+    train = {"warmup_epochs": 2, "epochs": 2, "lr": 1e-9}
+    spec = make_spec(rounds=1, topology={"kind": "one_peer"}, train=train)
+    found = [m.all_site for m in baseline(spec, site_rows[:4], 1)[-1].after_train]  # type: ignore[index]
+    assert len(set(found)) == 1
+    alone = [m.all_site for m in baseline(spec, site_rows[:4], 1)[0].after_train]  # type: ignore[index]
+    assert len(set(alone)) > 1

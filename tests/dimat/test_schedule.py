@@ -155,3 +155,21 @@ def test_weights_are_those_of_the_topology_in_force(make_spec: MakeSpec) -> None
     schedule = Schedule.of(make_spec(3, rounds=2), "dimat", [amendment])
     assert schedule.weights(StepKey(1, "merge", 0)) == pytest.approx([1 / 3, 1 / 3, 1 / 3])
     assert schedule.weights(StepKey(2, "merge", 0)) == pytest.approx([0.5, 0.5, 0], abs=0.02)
+
+
+def test_slow_momentum_goes_on_from_the_last_merge_of_its_kind(make_spec: MakeSpec) -> None:
+    arms = [{"name": method, "method": method} for method in ("slowmo", "dimat")]
+    spec = make_spec(rounds=4, merge={"merge_every": 2}, arms=arms)
+    slow = Schedule.of(spec, "slowmo")
+    assert slow.momentum_of(StepKey(2, "merge", 1)) is None
+    assert slow.momentum_of(StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
+    assert Schedule.of(spec, "dimat").momentum_of(StepKey(4, "merge", 1)) is None
+    turned = Amendment(from_round=3, patch=Patch(method="slowmo"), by="manager", why="to compare")
+    assert Schedule.of(spec, "dimat", [turned]).momentum_of(StepKey(4, "merge", 1)) is None
+
+
+def test_where_alignment_is_left_out_no_site_has_a_parent(make_spec: MakeSpec) -> None:
+    arms = [{"name": "regmean", "method": "regmean"}]
+    schedule = Schedule.of(make_spec(merge={"align": False}, arms=arms), "regmean")
+    assert [schedule.parent(site) for site in range(4)] == [None] * 4
+    assert schedule.inputs(StepKey(0, "align", 3)) == [StepKey(0, "prepare", 3)]

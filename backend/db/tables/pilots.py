@@ -33,7 +33,7 @@ class SiteRow(Base):
 
 
 class TopologyRow(Base):
-    """A saved graph over named sites. `spec`: dimat.parts.TopologySpec as JSON; `site_names`: list of str."""
+    """A saved graph over named sites. `spec`: dimat.topology_spec.TopologySpec as JSON; `site_names`: list of str."""
 
     __tablename__ = "topologies"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
