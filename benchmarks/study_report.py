@@ -11,13 +11,17 @@ Value = Callable[[list[dict[str, Any]]], float | None]
 CONTROLS = ("local", "local-kept")
 MERGING = [one["name"] for one in MAIN if one["name"] not in CONTROLS]
 BASELINES = ["centralised", "cdsgd", "sgp"]
+HEAD = (
+    "Made by `benchmarks/study.py --report FILE` from the results it keeps; what they mean is said in [results.md](results.md). "
+    "Every number is a mean over seeds, ± the standard deviation between them; – stands for what was not run."
+)
 LEVEL = 0.005
 """Half a percentage point: closer than this counts as level."""
 
 
 def markdown(results: Results) -> str:
     done = [s for s in SETTINGS if _seeds(results, s)]
-    parts = ["## What was run", _machines(results), _settings(results, done)]
+    parts = ["# Tables of the study", HEAD, "## What was run", _machines(results), _settings(results, done)]
     for table, title in (
         ("main", "Methods"),
         ("baselines", "Pooled data, and an exchange at every batch"),
@@ -98,11 +102,12 @@ def _equal_bytes(results: Results, settings: Sequence[Setting]) -> str:
     for s in settings:
         cells = []
         for name in (*CONTROLS, *MERGING):
-            found = [
-                _affordable(_rounds(results, s, seed, name), _rounds(results, s, seed, "average"))
-                for seed in _seeds(results, s)
-                if _rounds(results, s, seed, name) and _rounds(results, s, seed, "average")
-            ]
+            found = []
+            for seed in _seeds(results, s):
+                ours, average = (_rounds(results, s, seed, one) for one in (name, "average"))
+                reached = _affordable(ours, average) if ours and average else None
+                if reached is not None:
+                    found.append(reached)
             cells.append(
                 f"{_percent([f['all'] for f in found])} / {_percent([f['own'] for f in found])} ({found[0]['round']})"
                 if found
@@ -112,10 +117,11 @@ def _equal_bytes(results: Results, settings: Sequence[Setting]) -> str:
     return _grid(["setting", *CONTROLS, *MERGING], rows)
 
 
-def _affordable(rounds: list[dict[str, Any]], average: list[dict[str, Any]]) -> dict[str, Any]:
+def _affordable(rounds: list[dict[str, Any]], average: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """None: not even the alignment before the first merge."""
     budget = average[-1]["bytes"]
-    last = max(number for number, one in enumerate(rounds) if one["bytes"] <= budget)
-    return {**rounds[last], "round": last}
+    last = max((number for number, one in enumerate(rounds) if one["bytes"] <= budget), default=None)
+    return None if last is None else {**rounds[last], "round": last}
 
 
 def _claims(results: Results, settings: Sequence[Setting]) -> str:
