@@ -41,11 +41,11 @@ def centralised(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[R
     initial_params(model, torch_rng(seed, "init", "common"))
     train, found = spec.train, []
     warm = _pass(spec, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs))
-    local.train(model, x, y, warm, torch_rng(seed, "centralised", 0), _never, _ignore)
+    local.train(model, x, y, warm, torch_rng(seed, "centralised", 0))
     found.append(RoundResult(0, None, _measured(spec, [model] * len(rows), rows), 0))
     for round in range(1, spec.rounds + 1):
         how = _pass(spec, train.epochs, _rate(spec, round))
-        local.train(model, x, y, how, torch_rng(seed, "centralised", round), _never, _ignore)
+        local.train(model, x, y, how, torch_rng(seed, "centralised", round))
         found.append(RoundResult(round, None, _measured(spec, [model] * len(rows), rows), 0))
     return tuple(found)
 
@@ -171,11 +171,3 @@ def _rate(spec: PilotSpec, round: int) -> Callable[[int], float]:
 def _pass(spec: PilotSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
     train = spec.train
     return local.Pass(epochs, lr_of, train.batch_size, train.momentum, train.weight_decay, train.grad_clip)
-
-
-def _never() -> bool:
-    return False
-
-
-def _ignore(_done_fraction: float) -> None:
-    return None

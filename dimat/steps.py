@@ -33,14 +33,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _never() -> bool:
-    return False
-
-
-def _ignore(_done_fraction: float) -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """Where and when a step runs.
@@ -65,8 +57,8 @@ class StepContext:
     evaluation: EvaluationSpec
     last_loss: Loss = "cross_entropy"
     device: str = "cpu"
-    should_stop: Callable[[], bool] = _never
-    on_progress: Callable[[float], None] = _ignore
+    should_stop: Callable[[], bool] = local.never
+    on_progress: Callable[[float], None] = local.ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Activations(dict[str, Centred]):
 
 
 POSITIONS = 16
-"""Of an image: enough to tell units apart, and a fraction of the work (benchmarks/merge.py)."""
+"""Of an image: enough to tell units apart, and a fraction of the work (benchmarks/probe.py)."""
 
 
 def observe(

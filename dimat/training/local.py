@@ -18,6 +18,15 @@ class Cancelled(Exception):
     """The caller asked a step to stop; nothing of it is kept."""
 
 
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def ignore(_done_fraction: float) -> None:
+    """Nobody wants to know how far it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """How to train in one call.
@@ -57,8 +66,8 @@ def train(
     y: Tensor,
     how: Pass,
     rng: torch.Generator,
-    should_stop: Callable[[], bool],
-    on_progress: Callable[[float], None],
+    should_stop: Callable[[], bool] = never,
+    on_progress: Callable[[float], None] = ignore,
     momentum: Params | None = None,
 ) -> Trained:
     """Trains `model` in place.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dimat.merging.registry import METHODS
 from dimat.parts import DataSpec, EvaluationSpec, MlpSpec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.spec import PilotSpec
@@ -36,20 +37,7 @@ def make_spec() -> Callable[..., PilotSpec]:
             "model": {"kind": "mlp", "hidden": [12, 8]},
             "train": {"warmup_epochs": 2},
             "merge": {"probe": {"rows": 40}},
-            "arms": [
-                {"name": method, "method": method}
-                for method in (
-                    "local_only",
-                    "plain_average",
-                    "dimat",
-                    "dimat_guarded",
-                    "weight_matching",
-                    "common_basis",
-                    "slowmo",
-                    "fisher",
-                    "regmean",
-                )
-            ],
+            "arms": [{"name": method, "method": method} for method in METHODS],
         }
         return PilotSpec.model_validate({**content, **changes})
 
