@@ -17,6 +17,7 @@ PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal[
     "local_only",
     "plain_average",
+    "federated_average",
     "dimat",
     "dimat_guarded",
     "weight_matching",
@@ -41,6 +42,11 @@ Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
 ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean"})
 """Sites align once, before round 0."""
+SUMMED_METHODS: frozenset[Method] = ALIGNED_METHODS | {"plain_average", "federated_average"}
+"""Their merge is a sum over sites, so that it can go over all of them."""
+Over = Literal["neighbours", "tree", "star"]
+"""Whose models a merge takes in: the neighbours', by W; all sites', up and down the spanning tree of the topology, or to and from
+one site that is linked to all."""
 Moments = Literal["gram", "fisher"]
 MOMENTS_OF: Mapping[Method, Moments] = {"regmean": "gram", "fisher": "fisher"}
 """What leaves a site beside its model for methods that merge by it: second moments of hidden features, or of gradients."""
@@ -197,9 +203,12 @@ class MergeSpec(Frozen):
     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
+    `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
+    whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
     """
 
     merge_every: MergeEvery = 1
+    over: Literal["neighbours", "tree"] = "neighbours"
     probe: ProbeSpec = ProbeSpec()
     guard: Guard = 0.2
     align: bool = True
@@ -232,6 +241,7 @@ class MergePatch(Frozen):
     """Fields of `MergeSpec`; None = unchanged. `align` counts at the start only: an amendment to it changes nothing."""
 
     merge_every: MergeEvery | None = None
+    over: Literal["neighbours", "tree"] | None = None
     probe: ProbeSpec | None = None
     guard: Guard | None = None
     align: bool | None = None

@@ -7,11 +7,13 @@ from pydantic import Field
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
+    SUMMED_METHODS,
     Frozen,
     MergePatch,
     MergeSpec,
     Method,
     Name,
+    Over,
     TrainPatch,
     TrainSpec,
     Whole,
@@ -40,6 +42,13 @@ class ArmPlan(Frozen):
     def merges_in(self, round: int) -> bool:
         """Whether models are merged in `round` (>= 1)."""
         return self.method != CONTROL_METHOD and round % self.merge.merge_every == 0
+
+    @property
+    def over(self) -> Over:
+        """Whose models a merge takes in."""
+        if self.method == "federated_average":
+            return "star"
+        return self.merge.over if self.method in SUMMED_METHODS else "neighbours"
 
 
 class Amendment(Frozen):

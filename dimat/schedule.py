@@ -4,7 +4,8 @@ Barriers are local. A merge of round r waits only for the models of round r-1 of
 neighbours; a train step waits only for its own site. A run's steps:
 
     round 0      align (methods of a common basis only, parent before child), then evaluate
-    round 1..R   merge (in rounds that merge), then train; both evaluate what they made
+    round 1..R   merge (in rounds that merge), then train; both evaluate what they made.
+                 Where a merge takes in all sites: gather up a tree first, child before parent, then merge down it
 
 `prepare` belongs to (pilot, seed, site) and comes before all of this.
 
@@ -27,8 +28,9 @@ from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
 from dimat.topology_spec import TopologySpec
+from dimat.tree import Tree
 
-StepKind = Literal["prepare", "align", "merge", "train", "evaluate"]
+StepKind = Literal["prepare", "align", "gather", "merge", "train", "evaluate"]
 PlanOf = Callable[[int], ArmPlan]
 """The effective plan of the arm in a round 1..R."""
 
@@ -57,6 +59,7 @@ class Schedule:
             it is: merges are counted, not rounds, so that no graph is left out where only some rounds merge.
         mixing_of: W of a round 1..R, (N, N) float64, read only; likewise.
         aligned_over: the connected graph over whose spanning tree sites align.
+        tree_of: in rounds whose merge takes in all sites the parent of each, None for the root; None in other rounds.
         start_loss: with which `prepare` trains.
     """
 
@@ -66,6 +69,7 @@ class Schedule:
     topology_of: Callable[[int], Topology]
     mixing_of: Callable[[int], NDArray[np.float64]]
     aligned_over: Callable[[], Topology]
+    tree_of: Callable[[int], Tree | None]
     start_loss: Loss = "cross_entropy"
 
     @classmethod
@@ -90,6 +94,15 @@ class Schedule:
         def mixed(topology: TopologySpec, turn: int) -> NDArray[np.float64]:
             return topology.mixing_matrix(names, turn)
 
+        @cache
+        def tree(topology: TopologySpec, is_star: bool) -> Tree:
+            over = Tree.of(spanning_tree(topology.whole(names)))
+            return over.as_star() if is_star else over
+
+        def tree_of(round: int) -> Tree | None:
+            plan = plan_of(round)
+            return None if plan.over == "neighbours" else tree(plan.topology, plan.over == "star")
+
         def plan_of(round: int) -> ArmPlan:
             in_force = tuple(k for k, a in enumerate(amendments) if a.from_round <= round)
             return plan_under(in_force, round == spec.rounds)
@@ -105,6 +118,7 @@ class Schedule:
             topology_of=lambda round: built(*turn_of(round)),
             mixing_of=lambda round: mixed(*turn_of(round)),
             aligned_over=lambda: plan_of(1).topology.whole(names),
+            tree_of=tree_of,
             start_loss=spec.train.loss,
         )
 
@@ -121,12 +135,16 @@ class Schedule:
         """Whether there are align steps, once, before round 0. Where alignment is left out, they only tell the second moments
         of the start models, which all arms share and which `prepare` therefore cannot tell."""
         first = self.plan_of(1)
-        return first.method in ALIGNED_METHODS and (first.merge.align or first.method in MOMENTS_OF)
+        tells = first.method in MOMENTS_OF and first.over == "neighbours"
+        return first.method in ALIGNED_METHODS and (first.merge.align or tells)
 
     def tells(self, step: StepKey) -> Moments | None:
-        """Which second moments neighbours need beside the model that `step` makes, as the next round merges by them."""
+        """Which second moments neighbours need beside the model that `step` makes, as the next round merges by them. Where all
+        sites are added up, each makes its own when it is its turn."""
         next = step.round + 1
         if step != self.model_after(step.round, step.site) or next > self.rounds or not self._merges_in(next):
+            return None
+        if self.tree_of(next) is not None:
             return None
         return MOMENTS_OF.get(self.plan_of(next).method)
 
@@ -160,24 +178,17 @@ class Schedule:
 
     def parent(self, site: int) -> int | None:
         """The site into whose basis `site` permutes itself; None for the root of the tree, and where alignment is left out."""
-        return self._tree[site]
+        return self._aligning.parents[site]
 
     @cached_property
-    def _tree(self) -> tuple[int | None, ...]:
+    def _aligning(self) -> Tree:
         if not self.plan_of(1).merge.align:
-            return (None,) * self.num_sites
-        return spanning_tree(self.aligned_over())
-
-    @cached_property
-    def _children(self) -> tuple[tuple[int, ...], ...]:
-        children: list[list[int]] = [[] for _ in range(self.num_sites)]
-        for site, parent in enumerate(self._tree):
-            if parent is not None:
-                children[parent].append(site)
-        return tuple(tuple(sites) for sites in children)
+            return Tree.of((None,) * self.num_sites)
+        return Tree.of(spanning_tree(self.aligned_over()))
 
     def inputs(self, step: StepKey) -> list[StepKey]:
-        """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending."""
+        """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending (for a merge over all sites:
+        then its own `gather` at the root of the tree, the parent's `merge` elsewhere)."""
         return list(self._inputs(step))
 
     def _inputs(self, step: StepKey) -> Iterator[StepKey]:
@@ -192,8 +203,15 @@ class Schedule:
                     yield StepKey(0, "align", parent)
             case "evaluate":
                 yield self._start(step.site)
+            case "gather":
+                yield self.model_after(step.round - 1, step.site)
+                for child in self._tree_in(step).children[step.site]:
+                    yield StepKey(step.round, "gather", child)
             case "merge":
                 yield self.model_after(step.round - 1, step.site)
+                if (tree := self.tree_of(step.round)) is not None:
+                    yield _source(step, tree)
+                    return
                 for neighbour in self.topology_of(step.round).neighbours(step.site):
                     yield self.model_after(step.round - 1, neighbour)
             case "train":
@@ -206,13 +224,21 @@ class Schedule:
         """Steps that read the artifact of `step`, in the order of `all_steps`."""
         if step.kind == "evaluate":
             return []
+        if step.kind == "gather":
+            parent = self._tree_in(step).parents[step.site]
+            above = StepKey(step.round, "gather", parent) if parent is not None else None
+            return [above or StepKey(step.round, "merge", step.site)]
         if step.kind == "merge":
-            return [StepKey(step.round, "train", step.site)]
+            tree = self.tree_of(step.round)
+            below = tree.children[step.site] if tree is not None else ()
+            return [StepKey(step.round, "merge", s) for s in below] + [
+                StepKey(step.round, "train", step.site)
+            ]
         if step.kind == "prepare" and self.aligns:
             return [StepKey(0, "align", step.site)]
         following: list[StepKey] = []
         if step.kind == "align":
-            following += [StepKey(0, "align", child) for child in self._children[step.site]]
+            following += [StepKey(0, "align", child) for child in self._aligning.children[step.site]]
         if step.kind in ("align", "prepare"):
             following.append(StepKey(0, "evaluate", step.site))
         return following + self._next_round(step.round + 1, step.site)
@@ -243,6 +269,8 @@ class Schedule:
             yield StepKey(0, "align", site)
         for round in range(1, self.rounds + 1):
             if self._merges_in(round):
+                if self.tree_of(round) is not None:
+                    yield StepKey(round, "gather", site)
                 yield StepKey(round, "merge", site)
             yield StepKey(round, "train", site)
 
@@ -252,14 +280,31 @@ class Schedule:
             return []
         if not self._merges_in(round):
             return [StepKey(round, "train", site)]
+        if self.tree_of(round) is not None:
+            return [StepKey(round, "gather", site), StepKey(round, "merge", site)]
         readers = self.topology_of(round).readers(site)
         return [StepKey(round, "merge", s) for s in sorted((site, *readers))]
 
     def _is_ready(self, step: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey]) -> bool:
         return step not in done and step not in known and all(needed in done for needed in self._inputs(step))
 
+    def _tree_in(self, step: StepKey) -> Tree:
+        tree = self.tree_of(step.round)
+        assert tree is not None, "only such rounds have this step"
+        return tree
+
     def _merges_in(self, round: int) -> bool:
         return self.plan_of(round).merges_in(round)
 
     def _start(self, site: int) -> StepKey:
         return StepKey(0, "align" if self.aligns else "prepare", site)
+
+
+def _source(merge: StepKey, tree: Tree) -> StepKey:
+    """Where a merge over all sites takes their mean from."""
+    parent = tree.parents[merge.site]
+    return (
+        StepKey(merge.round, "gather", merge.site)
+        if parent is None
+        else StepKey(merge.round, "merge", parent)
+    )

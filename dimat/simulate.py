@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dimat import steps
+from dimat import second_moments, steps
 from dimat.errors import DimatError
+from dimat.merging.sums import Sums
 from dimat.params import Params
 from dimat.parts import MOMENTS_OF, Moments
-from dimat.plan import Amendment
+from dimat.plan import Amendment, ArmPlan
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
@@ -119,6 +120,7 @@ class _Run:
         self.artifacts: dict[StepKey, bytes] = {}
         self.momenta: dict[StepKey, bytes] = {}
         self.moments: dict[StepKey, bytes] = {}
+        self.means: dict[StepKey, bytes] = {}
         self.metrics: dict[StepKey, Metrics] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
@@ -165,7 +167,11 @@ class _Run:
         if result.params is not None:
             self.artifacts[key] = encode(result.params)
             self.bytes_uploaded += len(self.artifacts[key])
-        for made, kept in ((result.momentum, self.momenta), (result.moments, self.moments)):
+        for made, kept in (
+            (result.momentum, self.momenta),
+            (result.moments, self.moments),
+            (result.mean, self.means),
+        ):
             if made is not None:
                 kept[key] = encode(made)
                 self.bytes_uploaded += len(kept[key])
@@ -184,6 +190,8 @@ class _Run:
         if key.kind == "train":
             momentum = self._momentum(key, rows)
             return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells(key))
+        if key.kind == "gather" or (key.kind == "merge" and self.schedule.tree_of(key.round) is not None):
+            return self._over_all(key, other_keys, own, plan)
         others = {
             other.site: decode(self.artifacts[other], expected, allow_non_finite=True) for other in other_keys
         }
@@ -201,6 +209,30 @@ class _Run:
         self._account(key, other_keys, result.rejected)
         return result
 
+    def _over_all(
+        self, key: StepKey, other_keys: Sequence[StepKey], own: Params, plan: ArmPlan
+    ) -> StepResult:
+        """`gather`, and a merge over all sites."""
+        context, rows = self._context(key), self._rows(key.site)
+        if key.kind == "gather":
+            branches = {other.site: self._sums(other, rows, plan) for other in other_keys}
+            result = steps.gather(context, rows, plan.merge, plan.method, own, branches)
+            self._account(key, other_keys, result.rejected)
+            return result
+        source = other_keys[0]
+        found: Sums | Params
+        if source.kind == "gather":
+            found = self._sums(source, rows, plan)
+        else:
+            found = decode(self.means[source], steps.mean_layout(self.spec.model, rows))
+            self.bytes_exchanged += len(self.means[source])
+        return steps.merge_all(context, rows, plan.merge, plan.method, own, found, self._before(key, rows))
+
+    def _sums(self, key: StepKey, rows: SiteRows, plan: ArmPlan) -> Sums:
+        params = decode(self.artifacts[key], steps.sums_layout(self.spec.model, rows), allow_non_finite=True)
+        kind = MOMENTS_OF.get(plan.method)
+        return Sums(params, self._moments([key], rows, kind)[key.site] if kind else {})
+
     def _momentum(self, key: StepKey, rows: SiteRows) -> Params | None:
         before = self.schedule.momentum_of(key)
         if before is None or before not in self.momenta:
@@ -214,14 +246,14 @@ class _Run:
         return decode(self.artifacts[before], steps.layout(self.spec.model, rows)), momentum
 
     def _moments(self, keys: Sequence[StepKey], rows: SiteRows, kind: Moments) -> dict[int, Params]:
-        expected = steps.moments_layout(self.spec.model, rows, kind)
+        expected = second_moments.layout(kind, self.spec.model, rows)
         return {key.site: decode(self.moments[key], expected, allow_non_finite=True) for key in keys}
 
     def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
         for key in fetched:
             num_bytes = len(self.artifacts[key])
-            if step.kind == "merge":
+            if step.kind in ("merge", "gather"):
                 num_bytes += len(self.moments.get(key, b""))
             if key.site in rejected:
                 self.bytes_wasted += num_bytes

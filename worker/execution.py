@@ -103,21 +103,22 @@ class Execution:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
         bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
         result = steps.run(bench)
-        model, momentum, moments = (
-            None if made is None else store.put(encode(made))
-            for made in (result.params, result.momentum, result.moments)
-        )
+        made = {
+            "artifact": result.params, "momentum": result.momentum, "moments": result.moments, "mean": result.mean,
+        }  # fmt: skip
+        kept = {name: store.put(encode(params)) for name, params in made.items() if params is not None}
         is_prepare = self.message.kind == "prepare"
         metrics = result.metrics
         return StepFinished(
-            artifact=model,
-            momentum=momentum,
-            moments=moments,
+            artifact=kept.get("artifact"),
+            momentum=kept.get("momentum"),
+            moments=kept.get("moments"),
+            mean=kept.get("mean"),
             accuracies=metrics and Accuracies(
                 own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
             ),
             exchanges=tuple(exchanges),
-            uploaded_bytes=sum(ref.num_bytes for ref in (model, momentum, moments) if ref is not None),
+            uploaded_bytes=sum(ref.num_bytes for ref in kept.values()),
             seconds=self._seconds(),
             cpu_s=time.process_time() - cpu_began,
             device=device,

@@ -6,9 +6,9 @@ an attempt to the first execution that starts it. Neither carries data values, t
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from dimat.parts import DataSpec, EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, Moments, TrainSpec
 from dimat.spec import SiteSpec
@@ -101,6 +101,46 @@ class MergeMessage(_Step):
     neighbours: tuple[NeighbourRef, ...]
 
 
+class GatheredRef(Wire):
+    """What the site itself has gathered: sums over all sites."""
+
+    artifact: ArtifactRef
+    moments: ArtifactRef | None = None
+
+
+class GatherMessage(_Step):
+    """Add up the own model and what the children in the tree gathered (as `artifact` and `moments` of `branches`)."""
+
+    kind: Literal["gather"] = "gather"
+    round: int
+    method: Method
+    merge: MergeSpec
+    own: ArtifactRef
+    branches: tuple[NeighbourRef, ...]
+
+
+class MergeAllMessage(_Step):
+    """A merge step that takes in all sites: from what the site, the root of the tree, has gathered, or from the parent's mean.
+    `before`, `momentum` and `last_loss`: see `MergeMessage`."""
+
+    kind: Literal["merge_all"] = "merge_all"
+    round: int
+    method: Method
+    merge: MergeSpec
+    own: ArtifactRef
+    gathered: GatheredRef | None = None
+    parent: NeighbourRef | None = None
+    before: ArtifactRef | None = None
+    momentum: ArtifactRef | None = None
+    last_loss: Loss = "cross_entropy"
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.gathered is None) == (self.parent is None):
+            raise ValueError("a merge over all sites has one source: what was gathered, or the parent")
+        return self
+
+
 class TrainMessage(_Step):
     kind: Literal["train"] = "train"
     round: int
@@ -120,7 +160,13 @@ class EvaluateMessage(_Step):
 
 
 StepMessage = Annotated[
-    PrepareMessage | AlignMessage | MergeMessage | TrainMessage | EvaluateMessage,
+    PrepareMessage
+    | AlignMessage
+    | GatherMessage
+    | MergeMessage
+    | MergeAllMessage
+    | TrainMessage
+    | EvaluateMessage,
     Field(discriminator="kind"),
 ]
 step_message: TypeAdapter[StepMessage] = TypeAdapter(StepMessage)
@@ -141,7 +187,8 @@ Purpose = Literal["align", "merge", "moments"]
 
 
 class ExchangeReport(Wire):
-    """One artifact fetched over one link, whatever came of it: a model (`align`, `merge`) or second moments (`moments`).
+    """One artifact fetched over one link, whatever came of it: a model, or a sum or mean of models (`align`, `merge`), or second
+    moments (`moments`).
 
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
@@ -188,6 +235,7 @@ class StepFinished(_StepReport):
     """What the step made; None for `evaluate` (it makes no model)."""
     momentum: ArtifactRef | None = None
     moments: ArtifactRef | None = None
+    mean: ArtifactRef | None = None
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     uploaded_bytes: int

@@ -114,7 +114,7 @@ class Ingest:
         step.reason = None
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
-        extras = {"momentum": report.momentum, "moments": report.moments}
+        extras = {"momentum": report.momentum, "moments": report.moments, "mean": report.mean}
         step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
         for ref in (report.artifact, *extras.values()):
             if ref is not None and session.get(ArtifactRow, ref.sha256) is None:

@@ -5,15 +5,19 @@ Kept in memory, because parsing a spec at every step would cost more than decidi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dimat.parts import MOMENTS_OF
-from dimat.plan import Amendment
+from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from worker.messages import (
     AlignMessage,
     ArtifactRef,
     EvaluateMessage,
+    GatheredRef,
+    GatherMessage,
+    MergeAllMessage,
     MergeMessage,
     NeighbourRef,
     PrepareMessage,
@@ -30,6 +34,7 @@ class Made:
     model: ArtifactRef
     momentum: ArtifactRef | None = None
     moments: ArtifactRef | None = None
+    mean: ArtifactRef | None = None
 
 
 Artifacts = dict[StepKey, Made]
@@ -95,6 +100,17 @@ class RunPlan:
                     **about_moments,
                     **about,
                 )
+            case "gather":
+                return GatherMessage(
+                    round=key.round,
+                    method=plan.method,
+                    merge=plan.merge,
+                    own=own,
+                    branches=tuple(self._neighbour(other, artifacts, 1.0, True) for other in other_keys),
+                    **about,
+                )
+            case "merge" if plan.over != "neighbours":
+                return self._merge_all(key, other_keys[0], own, plan, artifacts, about)
             case "merge":
                 row = self.schedule.weights(key)
                 by_moments = plan.method in MOMENTS_OF
@@ -115,6 +131,29 @@ class RunPlan:
                     ),
                     **about,
                 )
+
+    def _merge_all(
+        self, key: StepKey, source: StepKey, own: ArtifactRef, plan: ArmPlan, artifacts: Artifacts,
+        about: dict[str, Any],
+    ) -> MergeAllMessage:  # fmt: skip
+        made, before = artifacts[source], self.schedule.momentum_of(key)
+        is_root = source.kind == "gather"
+        if not is_root and made.mean is None:
+            raise KeyError(f"{source} left no mean")
+        return MergeAllMessage(
+            round=key.round,
+            method=plan.method,
+            merge=plan.merge,
+            own=own,
+            gathered=GatheredRef(artifact=made.model, moments=made.moments) if is_root else None,
+            parent=None if made.mean is None else NeighbourRef(
+                index=source.site, name=self.spec.site_names[source.site], artifact=made.mean, weight=1.0
+            ),
+            before=artifacts[before].model if before is not None else None,
+            momentum=artifacts[before].momentum if before is not None else None,
+            last_loss=self.schedule.last_loss(key),
+            **about,
+        )  # fmt: skip
 
     def _neighbour(
         self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False

@@ -11,6 +11,7 @@ _DOING = {
     "prepare": "preparing",
     "align": "aligning",
     "evaluate": "start_state",
+    "gather": "gathering",
     "merge": "merging",
     "train": "training",
 }

@@ -8,15 +8,13 @@ plain averaging works, permutations compose over the whole graph, and merges nee
 from dimat.matching.activation import match, observe
 from dimat.matching.found import GroupMatch
 from dimat.merging import plain_average
-from dimat.merging.mix import Merged, MergeInputs
+from dimat.merging.mix import MergeInputs
 from dimat.models.registry import load
 from dimat.params import Params
 from dimat.permutation.apply import permute
 
-
-def merge(inputs: MergeInputs) -> Merged:
-    """The weighted mean; all models are in the common basis already."""
-    return plain_average.merge(inputs)
+METHOD = plain_average.METHOD
+"""The weighted mean; all models are in the common basis already."""
 
 
 def align(inputs: MergeInputs, parent: int) -> tuple[Params, tuple[GroupMatch, ...]]:

@@ -13,31 +13,37 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
-from dimat.merging.mix import Merged, MergeInputs, mix
+from dimat.merging import plain_average
+from dimat.merging.sums import Summed, Sums, reals
 from dimat.params import Layout, Params, layout_of
+from dimat.parts import MergeSpec
 
 CHUNK_ROWS = 32
 TINY = 1e-12
 
 
-def merge(inputs: MergeInputs) -> Merged:
-    """theta = sum_j w_j F_j theta_j / sum_j w_j F_j for every trained parameter, the weighted mean elsewhere.
+def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
+    """F_j theta_j and F_j for every trained parameter, theta_j elsewhere.
 
     `ridge` (1 %) of the tensor's mean is added to F_j: where no site's predictions depend on a number, it is averaged.
+    """
+    floored = {name: _floored(value.double(), settings.ridge) for name, value in moments.items()}
+    weighed = {name: value.double() * floored.get(name, 1.0) for name, value in reals(params).items()}
+    return Sums(weighed, floored)
 
-    Raises: KeyError, when a model has no Fisher information.
+
+def solve(total: Sums) -> Params:
+    """theta = sum_j w_j F_j theta_j / sum_j w_j F_j for every trained parameter, the weighted mean elsewhere.
+
     Reference: Matena, Raffel 2022, "Merging Models with Fisher-Weighted Averaging".
     """
-    merged = dict(mix(inputs.models, inputs.weights, inputs.site))
-    for name in inputs.moments[inputs.site]:
-        top = torch.zeros(merged[name].shape, dtype=torch.float64)
-        bottom = torch.zeros_like(top)
-        for j in sorted(inputs.models):
-            weight = inputs.weights[j] * _floored(inputs.moments[j][name].double(), inputs.settings.ridge)
-            top += weight * inputs.models[j][name].double()
-            bottom += weight
-        merged[name] = (top / bottom).to(merged[name].dtype)
-    return Merged(merged, {})
+    by_information = {
+        name: total.params[name].double() / value.double() for name, value in total.moments.items()
+    }
+    return {**plain_average.mean(total), **by_information}
+
+
+METHOD = Summed(summand, solve, by_moments=True)
 
 
 def fisher(model: nn.Module, x: Tensor, y: Tensor) -> Params:

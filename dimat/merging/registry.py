@@ -6,6 +6,7 @@ from dimat.merging import (
     common_basis,
     dimat,
     dimat_guarded,
+    federated_average,
     fisher,
     local_only,
     plain_average,
@@ -14,16 +15,24 @@ from dimat.merging import (
     weight_matching,
 )
 from dimat.merging.mix import Merged, MergeInputs
+from dimat.merging.sums import Summed
 from dimat.parts import Method
+
+SUMMED: Mapping[Method, Summed] = {
+    "plain_average": plain_average.METHOD,
+    "federated_average": federated_average.METHOD,
+    "common_basis": common_basis.METHOD,
+    "slowmo": slowmo.METHOD,
+    "fisher": fisher.METHOD,
+    "regmean": regmean.METHOD,
+}
+"""Those that can be added up over all sites, too."""
 
 METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
     "local_only": local_only.merge,
-    "plain_average": plain_average.merge,
     "dimat": dimat.merge,
     "dimat_guarded": dimat_guarded.merge,
     "weight_matching": weight_matching.merge,
-    "common_basis": common_basis.merge,
-    "slowmo": slowmo.merge,
-    "fisher": fisher.merge,
-    "regmean": regmean.merge,
+    **{name: method.merge for name, method in SUMMED.items()},
 }
+"""Over the own model and its neighbours'."""

@@ -6,55 +6,59 @@ everything else is averaged. Alignment is that of `common_basis`.
 Legend: I = inputs of a layer and one for its bias, O = its outputs.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from dimat.merging.mix import Merged, MergeInputs, mix
+from dimat.merging import plain_average
+from dimat.merging.sums import Summed, Sums, reals
 from dimat.params import Params
 from dimat.parts import MergeSpec
 
 TINY = 1e-9
 
 
-def merge(inputs: MergeInputs) -> Merged:
-    """theta = (sum_j w_j G_j)^-1 sum_j w_j G_j theta_j for each layer with a Gram matrix, the weighted mean elsewhere.
+def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
+    """G_j theta_j and G_j for each layer with a Gram matrix, theta_j elsewhere.
 
     Off-diagonals of G_j are multiplied by `off_diagonal` (0.9), and `ridge` (1 %) of the mean diagonal is added to the
     diagonal: with equal models the result is that model, with equal Gram matrices the weighted mean.
+    """
+    trusted = {layer: _shrunk(gram.double(), settings) for layer, gram in moments.items()}
+    weighed = {name: value.double() for name, value in reals(params).items()}
+    for layer, gram_II in trusted.items():
+        weighed |= _as_layer(weighed, layer, gram_II @ _as_matrix(weighed, layer))
+    return Sums(weighed, trusted)
 
-    Raises: KeyError, when a model has no Gram matrix.
+
+def solve(total: Sums) -> Params:
+    """theta = (sum_j w_j G_j)^-1 sum_j w_j G_j theta_j for each layer with a Gram matrix, the weighted mean elsewhere.
+
     Reference: Jin et al. 2023 (RegMean); the factor 0.9 and the ridge are those of our own prototype.
     """
-    merged = dict(mix(inputs.models, inputs.weights, inputs.site))
-    for name in inputs.moments[inputs.site]:
-        trusted = {j: _shrunk(grams[name].double(), inputs.settings) for j, grams in inputs.moments.items()}
-        merged |= _solved(name, inputs.models, inputs.weights, trusted)
-    return Merged(merged, {})
+    solved = dict(plain_average.mean(total))
+    for layer, gram_II in total.moments.items():
+        theta_IO = torch.linalg.solve(gram_II.double(), _as_matrix(total.params, layer))
+        solved |= _as_layer(total.params, layer, theta_IO)
+    return solved
 
 
-def _solved(
-    layer: str, models: Mapping[int, Params], weights: Mapping[int, float], grams: Mapping[int, Tensor]
-) -> Params:
+METHOD = Summed(summand, solve, by_moments=True)
+
+
+def _as_matrix(params: Params, layer: str) -> Tensor:
+    """Weight and bias of a layer as one matrix (I, O), float64."""
+    weight = params[f"{layer}.weight"].double()
+    theta_IO = weight.reshape(len(weight), -1).T
+    bias = params.get(f"{layer}.bias")
+    return theta_IO if bias is None else torch.cat([theta_IO, bias.double()[None]])
+
+
+def _as_layer(params: Params, layer: str, theta_IO: Tensor) -> Params:
+    """The reverse; shapes are those in `params`."""
     weight, bias = f"{layer}.weight", f"{layer}.bias"
-    some = next(iter(models.values()))
-    has_bias = bias in some
-    size = len(next(iter(grams.values())))
-    left_II = torch.zeros(size, size, dtype=torch.float64)
-    right_IO = torch.zeros(size, len(some[weight]), dtype=torch.float64)
-    for j in sorted(models):
-        gram_II = weights[j] * grams[j]
-        theta_IO = models[j][weight].double().reshape(len(some[weight]), -1).T
-        if has_bias:
-            theta_IO = torch.cat([theta_IO, models[j][bias].double()[None]])
-        left_II += gram_II
-        right_IO += gram_II @ theta_IO
-    theta_IO = torch.linalg.solve(left_II, right_IO)
-    found = {weight: (theta_IO[:-1] if has_bias else theta_IO).T.reshape(some[weight].shape)}
-    if has_bias:
-        found[bias] = theta_IO[-1]
-    return {name: value.to(some[name].dtype).contiguous() for name, value in found.items()}
+    if bias not in params:
+        return {weight: theta_IO.T.reshape(params[weight].shape)}
+    return {weight: theta_IO[:-1].T.reshape(params[weight].shape), bias: theta_IO[-1]}
 
 
 def _shrunk(gram_II: Tensor, settings: MergeSpec) -> Tensor:

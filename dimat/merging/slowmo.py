@@ -5,17 +5,17 @@ Aligned once as in `common_basis`. No bytes beyond those of plain averaging: eac
 
 from dimat.merging import plain_average
 from dimat.merging.mix import Merged, MergeInputs
+from dimat.merging.sums import Summed
 from dimat.params import Params
 
 
-def merge(inputs: MergeInputs) -> Merged:
+def go_on(inputs: MergeInputs, mean: Params) -> Merged:
     """theta = mean - b * v, v <- b * v + (theta_before - mean), with b the setting `slow_momentum` and theta_before the own model
     after the merge before this one. At the first merge v is zero: how far strangers are apart is no movement.
 
     Reference: Wang et al. 2020, "SlowMo: Improving Communication-Efficient Distributed SGD with Slow Momentum", with slow
     learning rate 1, and without the division by the learning rate (which falls from round to round here).
     """
-    mean = plain_average.merge(inputs).params
     names = [name for name, _ in inputs.model.named_parameters()]
     if inputs.before is None:
         return Merged(mean, {}, {name: mean[name] - mean[name] for name in names})
@@ -24,3 +24,6 @@ def merge(inputs: MergeInputs) -> Merged:
         name: inputs.settings.slow_momentum * momentum[name] + (before[name] - mean[name]) for name in names
     }
     return Merged({**mean, **{name: before[name] - moved[name] for name in names}}, {}, moved)
+
+
+METHOD = Summed(plain_average.summand, plain_average.mean, finish=go_on)

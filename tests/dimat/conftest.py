@@ -10,6 +10,7 @@ import torch
 from dimat.merging.registry import METHODS
 from dimat.parts import DataSpec, EvaluationSpec, MlpSpec
 from dimat.rows import SiteRows, Table, all_site_rows
+from dimat.simulate import RowsOf
 from dimat.spec import PilotSpec
 from dimat.steps import StepContext
 
@@ -88,3 +89,17 @@ def make_context() -> Callable[..., StepContext]:
         return StepContext(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rows_of(table: Table) -> RowsOf:
+    shares: dict[int, tuple[SiteRows, ...]] = {}
+
+    def of(seed: int, site: int) -> SiteRows:
+        if seed not in shares:
+            names = tuple(f"site-{i}" for i in range(4))
+            spec = PilotSpec.model_fields["data"].get_default()
+            shares[seed] = all_site_rows(table, spec.model_copy(update={"rows_per_site": 60}), names, seed)
+        return shares[seed][site]
+
+    return of

@@ -92,7 +92,7 @@ def test_with_equal_moments_it_is_the_weighted_mean(seed: int) -> None:
     given_ = MergeInputs(
         nn.Identity(), PermutationSpec(()), 0, models, {0: 0.3, 1: 0.7}, half, MergeSpec(), moments
     )
-    merged, mean = regmean.merge(given_).params, mix(models, given_.weights, 0)
+    merged, mean = regmean.METHOD.merge(given_).params, mix(models, given_.weights, 0)
     for name in mean:
         torch.testing.assert_close(merged[name], mean[name], rtol=1e-3, atol=1e-4)
 
@@ -115,7 +115,7 @@ def test_each_site_s_outputs_are_kept_better_than_by_the_mean(site_rows: tuple[S
 
         return sum(float((out(params, xs[j]) - out(models[j], xs[j])).square().mean()) for j in models)
 
-    assert error(regmean.merge(merging).params) < 0.9 * error(mix(models, merging.weights, 0))
+    assert error(regmean.METHOD.merge(merging).params) < 0.9 * error(mix(models, merging.weights, 0))
 
 
 def test_the_first_layer_is_averaged(site_rows: tuple[SiteRows, ...]) -> None:
@@ -124,7 +124,7 @@ def test_the_first_layer_is_averaged(site_rows: tuple[SiteRows, ...]) -> None:
     layers = gram.layers_of(model, spec)
     grams = {j: gram.gram(load(model, models[j]), layers, site_rows[j].train_x) for j in range(2)}
     merging = inputs_of(site_rows[0], models, grams)
-    merged, mean = regmean.merge(merging).params, mix(models, merging.weights, 0)
+    merged, mean = regmean.METHOD.merge(merging).params, mix(models, merging.weights, 0)
     assert torch.equal(merged["hidden1.weight"], mean["hidden1.weight"])
     assert not torch.allclose(merged["hidden2.weight"], mean["hidden2.weight"])
 
@@ -135,7 +135,7 @@ def test_units_that_are_all_dead_do_not_make_it_unsolvable() -> None:
     merging = MergeInputs(
         nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), MergeSpec(), moments
     )
-    torch.testing.assert_close(regmean.merge(merging).params["fc.weight"], torch.full((2, 3), 0.5))
+    torch.testing.assert_close(regmean.METHOD.merge(merging).params["fc.weight"], torch.full((2, 3), 0.5))
 
 
 def test_reordering_all_sites_alike_reorders_the_result(site_rows: tuple[SiteRows, ...]) -> None:
@@ -147,7 +147,7 @@ def test_reordering_all_sites_alike_reorders_the_result(site_rows: tuple[SiteRow
 
     def merged(of: dict[int, Params]) -> Params:
         grams = {j: gram.gram(load(model, of[j]), layers, site_rows[j].train_x) for j in of}
-        return regmean.merge(inputs_of(site_rows[0], of, grams)).params
+        return regmean.METHOD.merge(inputs_of(site_rows[0], of, grams)).params
 
     expected = apply.permute(merged(models), spec, order)
     for name, value in merged(moved).items():
@@ -181,7 +181,7 @@ def test_without_trust_in_off_diagonals_each_unit_s_weights_are_weighed_by_its_o
     merging = MergeInputs(
         nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), how, moments
     )
-    torch.testing.assert_close(regmean.merge(merging).params["fc.weight"], torch.full((2, 3), 0.25))
+    torch.testing.assert_close(regmean.METHOD.merge(merging).params["fc.weight"], torch.full((2, 3), 0.25))
 
 
 def test_alignment_can_be_left_out(make_spec: Callable[..., PilotSpec]) -> None:

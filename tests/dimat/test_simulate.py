@@ -8,7 +8,6 @@ import pytest
 
 from dimat.parts import TrainPatch
 from dimat.plan import Amendment, Patch
-from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.simulate import Clock, RowsOf, as_json, simulate
 from dimat.spec import PilotSpec, spec_sha256
 
@@ -19,20 +18,6 @@ def ticks() -> Clock:
     """A clock that advances one second each time it is asked."""
     counter = count()
     return lambda: float(next(counter))
-
-
-@pytest.fixture(scope="module")
-def rows_of(table: Table) -> RowsOf:
-    shares: dict[int, tuple[SiteRows, ...]] = {}
-
-    def of(seed: int, site: int) -> SiteRows:
-        if seed not in shares:
-            names = tuple(f"site-{i}" for i in range(4))
-            spec = PilotSpec.model_fields["data"].get_default()
-            shares[seed] = all_site_rows(table, spec.model_copy(update={"rows_per_site": 60}), names, seed)
-        return shares[seed][site]
-
-    return of
 
 
 @pytest.fixture(scope="module")

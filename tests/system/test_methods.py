@@ -23,6 +23,9 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             "train": {"loss": "balanced_softmax"},
             "topology": {"kind": "ring"},
         },
+        {"name": "tree", "method": "regmean", "merge": {"over": "tree"}},
+        {"name": "tree-slow", "method": "slowmo", "merge": {"over": "tree", "merge_every": 2}},
+        {"name": "tree-as-they-are", "method": "fisher", "merge": {"over": "tree", "align": False}},
     ]
     spec = house.small_pilot(rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2})
     with house.running(tmp_path) as server:
@@ -41,5 +44,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         for name in ("final_artifacts", "rounds", "bytes_exchanged", "bytes_uploaded"):
             assert found[name] == known[name], (found["arm"], name)
     assert booked["fisher"] == booked["regmean"] == {"align", "merge", "moments"}
+    assert booked["tree"] == {"align", "merge", "moments"}
+    assert booked["tree-as-they-are"] == {"merge", "moments"}
+    assert booked["federated_average"] == {"merge"}
     assert booked["slowmo"] == {"align", "merge"}
     assert booked["weight_matching"] == {"merge"}

@@ -1,8 +1,16 @@
 """The steps as a worker runs them: fetch artifacts, call `dimat.steps`, book exchanges. No broker here."""
 
 from dimat.steps import StepResult
-from worker.messages import AlignMessage, EvaluateMessage, MergeMessage, PrepareMessage, TrainMessage
-from worker.steps import align, evaluate, merge, prepare, train
+from worker.messages import (
+    AlignMessage,
+    EvaluateMessage,
+    GatherMessage,
+    MergeAllMessage,
+    MergeMessage,
+    PrepareMessage,
+    TrainMessage,
+)
+from worker.steps import align, evaluate, gather, merge, merge_all, prepare, train
 from worker.steps.bench import Bench
 
 __all__ = ["Bench", "run"]
@@ -19,8 +27,12 @@ def run(bench: Bench) -> StepResult:
             result = prepare.run(bench, message)
         case AlignMessage() as message:
             result = align.run(bench, message)
+        case GatherMessage() as message:
+            result = gather.run(bench, message)
         case MergeMessage() as message:
             result = merge.run(bench, message)
+        case MergeAllMessage() as message:
+            result = merge_all.run(bench, message)
         case TrainMessage() as message:
             result = train.run(bench, message)
         case EvaluateMessage() as message:

@@ -4,14 +4,24 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from dimat import steps
+from dimat import second_moments, steps
+from dimat.merging.sums import Sums
 from dimat.params import Layout, Params
-from dimat.parts import MOMENTS_OF
+from dimat.parts import MOMENTS_OF, Method
 from dimat.rows import SiteRows
 from dimat.steps import NeighbourMatch, StepContext
 from dimat.wire.codec import decode
 from worker.artifacts import ArtifactStore
-from worker.messages import ArtifactRef, ExchangeReport, MergeMessage, NeighbourRef, Purpose, StepMessage
+from worker.messages import (
+    ArtifactRef,
+    ExchangeReport,
+    GatheredRef,
+    MergeAllMessage,
+    MergeMessage,
+    NeighbourRef,
+    Purpose,
+    StepMessage,
+)
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Bench:
             return None
         return decode(self.store.get(ref), steps.momentum_layout(self.message.model, self.rows))
 
-    def before(self, message: MergeMessage) -> tuple[Params, Params] | None:
+    def before(self, message: MergeMessage | MergeAllMessage) -> tuple[Params, Params] | None:
         """The own model and slow momentum of the last merge. Raises: StoreUnavailable, ArtifactInvalid."""
         momentum = self.momentum(message.momentum)
         return None if message.before is None or momentum is None else (self.own(message.before), momentum)
@@ -54,7 +64,7 @@ class Bench:
         """
         if message.own_moments is None:
             return {}
-        expected = steps.moments_layout(message.model, self.rows, MOMENTS_OF[message.method])
+        expected = self._moments_layout(message.method)
         found = {self.context.site_index: decode(self.store.get(message.own_moments), expected)}
         for ref in message.neighbours:
             if ref.moments is not None:
@@ -71,6 +81,34 @@ class Bench:
         purpose: Purpose = "align" if self.message.kind == "align" else "merge"
         content = self._fetch(ref.index, ref.artifact, purpose)
         return decode(content, self.layout, allow_non_finite=True)
+
+    def gathered(self, ref: GatheredRef, method: Method) -> Sums:
+        """What this site gathered itself: no exchange. Raises: StoreUnavailable, ArtifactInvalid."""
+        params = decode(self.store.get(ref.artifact), self._sums_layout)
+        if ref.moments is None:
+            return Sums(params)
+        return Sums(params, decode(self.store.get(ref.moments), self._moments_layout(method)))
+
+    def branch(self, ref: NeighbourRef, method: Method) -> Sums:
+        """What a child in the tree gathered. As `neighbour`, for values that are not finite and what is raised."""
+        content = self._fetch(ref.index, ref.artifact, "merge")
+        params = decode(content, self._sums_layout, allow_non_finite=True)
+        if ref.moments is None:
+            return Sums(params)
+        content = self._fetch(ref.index, ref.moments, "moments")
+        return Sums(params, decode(content, self._moments_layout(method), allow_non_finite=True))
+
+    def mean(self, ref: NeighbourRef) -> Params:
+        """What all sites' models come to, from the parent in the tree. Raises: StoreUnavailable, ArtifactInvalid."""
+        content = self._fetch(ref.index, ref.artifact, "merge")
+        return decode(content, steps.mean_layout(self.message.model, self.rows))
+
+    @property
+    def _sums_layout(self) -> Layout:
+        return steps.sums_layout(self.message.model, self.rows)
+
+    def _moments_layout(self, method: Method) -> Layout:
+        return second_moments.layout(MOMENTS_OF[method], self.message.model, self.rows)
 
     def _fetch(self, from_index: int, artifact: ArtifactRef, purpose: Purpose) -> bytes:
         """Over a link: this is an exchange, measured here."""

@@ -87,7 +87,7 @@ class StepRow(Base):
     artifact_sha256: Mapped[str | None]
     artifact_bytes: Mapped[int | None]
     extras: Mapped[dict[str, Any] | None]
-    """What it made beside the model: {"momentum" | "moments": {"sha256", "num_bytes"}}."""
+    """What it made beside the model: {"momentum" | "moments" | "mean": {"sha256", "num_bytes"}}."""
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
 
@@ -121,7 +121,7 @@ class MetricRow(Base):
 
 
 class ExchangeRow(Base):
-    """One artifact that crossed one link. `purpose`: align | merge (models) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
+    """One artifact that crossed one link. `purpose`: align | merge (models, their sums or mean) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
 
     __tablename__ = "exchanges"
     __table_args__ = (Index("ix_exchanges_run_id_round", "run_id", "round"),)

@@ -756,7 +756,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean";
+            method: "local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean";
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
@@ -1188,6 +1188,8 @@ export interface components {
         MergePatch: {
             /** Merge Every */
             merge_every?: number | null;
+            /** Over */
+            over?: ("neighbours" | "tree") | null;
             probe?: components["schemas"]["ProbeSpec"] | null;
             /** Guard */
             guard?: number | null;
@@ -1210,6 +1212,8 @@ export interface components {
          *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
          *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
          *     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
+         *     `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
+         *     whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
          */
         MergeSpec: {
             /**
@@ -1217,6 +1221,12 @@ export interface components {
              * @default 1
              */
             merge_every?: number;
+            /**
+             * Over
+             * @default neighbours
+             * @enum {string}
+             */
+            over?: "neighbours" | "tree";
             /**
              * @default {
              *       "kind": "own",
@@ -1548,6 +1558,7 @@ export interface components {
             /**
              * @default {
              *       "merge_every": 1,
+             *       "over": "neighbours",
              *       "probe": {
              *         "kind": "own",
              *         "positions": 16,
@@ -4202,7 +4213,7 @@ export interface operations {
                 /** @description Id or name of the pilot. */
                 pilot?: string | null;
                 arm?: string | null;
-                method?: ("local_only" | "plain_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean") | null;
+                method?: ("local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean") | null;
                 /** @description Part of the name, in any case. */
                 q?: string | null;
             };

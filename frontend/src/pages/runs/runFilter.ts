@@ -4,6 +4,7 @@ export const STATES = ['queued', 'running', 'completed', 'failed', 'cancelled'] 
 export const METHODS = [
   'local_only',
   'plain_average',
+  'federated_average',
   'dimat',
   'dimat_guarded',
   'weight_matching',

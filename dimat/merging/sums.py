@@ -1,0 +1,99 @@
+"""Merging as one sum over sites: each site has a summand, and the merged model follows from their weighted total alone.
+
+So it does not matter in which order and grouping sites are added up: over neighbours by the weights of W, or over all sites, up
+the spanning tree, with nobody seeing more than the sums of whole branches.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import torch
+
+from dimat.merging.mix import Merged, MergeInputs
+from dimat.params import Layout, Params
+from dimat.parts import MergeSpec
+
+SHARE = ".share"
+"""Among the summed params: the sum of the weights. No name in a state dict begins with a dot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A weighted sum of summands.
+
+    Attributes:
+        params: by the names of the model's tensors of real numbers, of the same shapes, and `SHARE` (scalar).
+        moments: by the names of the method's second moments; empty for methods without.
+    """
+
+    params: Params
+    moments: Params = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """A method whose merge is a sum.
+
+    Attributes:
+        summand: of a site, from its params, its second moments and the settings: float64, without `SHARE`.
+        solve: the merged tensors of real numbers, float64, from the total.
+        by_moments: whether a summand needs second moments.
+        finish: what the site makes of them by itself, from (inputs, merged params).
+    """
+
+    summand: Callable[[Params, Params, MergeSpec], Sums]
+    solve: Callable[[Sums], Params]
+    by_moments: bool = False
+    finish: Callable[[MergeInputs, Params], Merged] = lambda _, params: Merged(params, {})
+
+    def merge(self, inputs: MergeInputs) -> Merged:
+        """The method over the own model and its neighbours'. Raises: KeyError, when second moments are needed and missing."""
+        total = add(
+            (inputs.weights[j], self.of_site(inputs.models[j], self._moments(inputs, j), inputs.settings))
+            for j in sorted(inputs.models)
+        )
+        return self.finish(inputs, self.params_of(total, inputs.models[inputs.site]))
+
+    def of_site(self, params: Params, moments: Params, settings: MergeSpec) -> Sums:
+        """The summand with its `SHARE` of 1."""
+        found = self.summand(params, moments, settings)
+        return Sums({**found.params, SHARE: torch.ones((), dtype=torch.float64)}, found.moments)
+
+    def params_of(self, total: Sums, own: Params) -> Params:
+        """A whole model from the total: dtypes are those of `own`, and so are tensors of whole numbers (counters), as a
+        mean of them means nothing."""
+        solved = self.solve(total)
+        return {
+            name: solved[name].to(value.dtype).contiguous() if name in solved else value.clone()
+            for name, value in sorted(own.items())
+        }
+
+    def _moments(self, inputs: MergeInputs, site: int) -> Params:
+        return inputs.moments[site] if self.by_moments else {}
+
+
+def add(weighted: Iterable[tuple[float, Sums]]) -> Sums:
+    """sum of weight * summand in the order given, in float64. At least one."""
+    params: dict[str, torch.Tensor] = {}
+    moments: dict[str, torch.Tensor] = {}
+    for weight, summand in weighted:
+        for into, values in ((params, summand.params), (moments, summand.moments)):
+            for name in sorted(values):
+                part = values[name].double() * weight
+                into[name] = into[name] + part if name in into else part
+    return Sums(params, moments)
+
+
+def reals(params: Params) -> Params:
+    """The tensors of real numbers."""
+    return {name: value for name, value in params.items() if value.is_floating_point()}
+
+
+def layout(model: Layout) -> Layout:
+    """Shapes and dtypes of summed params as they travel: those of the model, and `SHARE` in float64."""
+    return {**mean_layout(model), SHARE: ((), torch.float64)}
+
+
+def mean_layout(model: Layout) -> Layout:
+    """The same of merged params."""
+    return {name: about for name, about in model.items() if about[1].is_floating_point}

@@ -1,0 +1,29 @@
+"""What a site tells of its rows beside its model, for methods that merge by it (`parts.MOMENTS_OF`)."""
+
+from torch import nn
+
+from dimat.merging import fisher, gram
+from dimat.models.registry import empty_model, load
+from dimat.models.symmetries import symmetries
+from dimat.params import Layout, Params
+from dimat.parts import ModelSpec, Moments
+from dimat.rows import SiteRows
+
+
+def made(kind: Moments, model: ModelSpec, rows: SiteRows, params: Params, device: str = "cpu") -> Params:
+    """Those of the site's training rows under its model `params`; see `merging.gram` and `merging.fisher`."""
+    net = load(empty_model(model, rows.shape, rows.num_classes), params).to(device)
+    here = rows.on(device)
+    if kind == "fisher":
+        return fisher.fisher(net, here.train_x, here.train_y)
+    return gram.gram(net, _hidden_readers(net, model, rows), here.train_x)
+
+
+def layout(kind: Moments, model: ModelSpec, rows: SiteRows) -> Layout:
+    """Names, shapes and dtypes of what `made` makes."""
+    net = empty_model(model, rows.shape, rows.num_classes)
+    return fisher.layout(net) if kind == "fisher" else gram.layout(net, _hidden_readers(net, model, rows))
+
+
+def _hidden_readers(net: nn.Module, model: ModelSpec, rows: SiteRows) -> tuple[str, ...]:
+    return gram.layers_of(net, symmetries(model, rows.shape, rows.num_classes))

@@ -1,0 +1,20 @@
+"""The steps of a run as pure functions: `prepare`, `align`, `gather`, `merge`, `train`, `evaluate`.
+
+A worker and `simulate` call these same functions with the same values, and that is why a distributed
+run ends in the same bits. They read no file, no clock and no global state; the caller sets one torch
+thread and deterministic algorithms. No argument is changed.
+"""
+
+from dimat.steps.context import NeighbourMatch, StepContext, StepResult
+from dimat.steps.layouts import layout, mean_layout, momentum_layout, sums_layout
+from dimat.steps.merging import align, merge
+from dimat.steps.over_all import gather, merge_all
+from dimat.steps.training import evaluate, prepare, train
+from dimat.training.evaluate import Metrics
+from dimat.training.local import Cancelled
+
+__all__ = [
+    "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
+    "align", "evaluate", "gather", "layout", "mean_layout", "merge", "merge_all", "momentum_layout", "prepare",
+    "sums_layout", "train",
+]  # fmt: skip

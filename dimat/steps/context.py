@@ -1,0 +1,102 @@
+"""Where a step runs, what it made, and what every step asks on its way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dimat import second_moments
+from dimat.errors import NonFiniteParams
+from dimat.matching.found import GroupMatch
+from dimat.params import Params, first_non_finite
+from dimat.parts import EvaluationSpec, Loss, ModelSpec, Moments
+from dimat.rows import SiteRows
+from dimat.training import local
+from dimat.training.evaluate import Metrics
+from dimat.training.local import Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """Where and when a step runs.
+
+    Attributes:
+        seed: of the run. round: 0 for prepare and align. rounds: of the pilot.
+        site_index: place of the site in the pilot's list; all randomness and order come from it.
+        site_name: used in messages only. num_sites: of the pilot.
+        model, evaluation: parts of the pilot's spec. last_loss: see `Schedule.last_loss`.
+        device: torch device of the computation; params always come back on the CPU.
+        should_stop: asked often; when true the step ends with `Cancelled`.
+        on_progress: told the share of the step that is done, 0..1.
+    """
+
+    seed: int
+    round: int
+    rounds: int
+    site_index: int
+    site_name: str
+    num_sites: int
+    model: ModelSpec
+    evaluation: EvaluationSpec
+    last_loss: Loss = "cross_entropy"
+    device: str = "cpu"
+    should_stop: Callable[[], bool] = local.never
+    on_progress: Callable[[float], None] = local.ignore
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourMatch:
+    """How well the units of one neighbour were matched (for `align`: the own units to the parent's)."""
+
+    site_index: int
+    groups: tuple[GroupMatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step made.
+
+    Attributes:
+        params: the site's model after the step; the sums of its branch for `gather`; None for `evaluate`, which changes nothing.
+        metrics: accuracies of this model; None for `prepare` and `align` (an `evaluate` step follows).
+        matches: by neighbour, ascending; empty where nothing was matched.
+        rejected: indices of neighbours whose model was not finite and was left out of this merge.
+        train_loss: mean over the last epoch; None where nothing was trained.
+        num_epochs: epochs trained in this step.
+        momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later round goes on with it.
+        moments: see `second_moments`; None unless the next merge needs them. For `gather` the sums of them.
+        mean: what all sites' models come to, for the site's children in the tree; None but for `merge_all`.
+    """
+
+    params: Params | None = None
+    metrics: Metrics | None = None
+    matches: tuple[NeighbourMatch, ...] = ()
+    rejected: tuple[int, ...] = ()
+    train_loss: float | None = None
+    num_epochs: int = 0
+    momentum: Params | None = None
+    moments: Params | None = None
+    mean: Params | None = None
+
+
+def moments_of(context: StepContext, rows: SiteRows, params: Params, wanted: Moments | None) -> Params | None:
+    """The second moments that are wanted of the site's model, if any."""
+    if wanted is None:
+        return None
+    return second_moments.made(wanted, context.model, rows, params, context.device)
+
+
+def finite(context: StepContext, params: Params) -> Params:
+    """`params` again. Raises: NonFiniteParams."""
+    if name := first_non_finite(params):
+        raise NonFiniteParams(site=context.site_name, tensor=name)
+    return params
+
+
+def stop_if_asked(context: StepContext) -> None:
+    """Raises: Cancelled."""
+    if context.should_stop():
+        raise Cancelled
+
+
+def has_all_site(context: StepContext) -> bool:
+    """Whether accuracy on all sites' rows is measured."""
+    return context.evaluation.all_site == "shared_set"

@@ -1,0 +1,144 @@
+"""The steps in which a site takes in its neighbours' models: `align` and `merge`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from dimat.merging import common_basis
+from dimat.merging.mix import Merged, MergeInputs
+from dimat.merging.normalisation import reset_statistics
+from dimat.merging.registry import METHODS
+from dimat.models.registry import empty_model, load, params_of
+from dimat.models.symmetries import symmetries
+from dimat.params import Params, first_non_finite
+from dimat.parts import MergeSpec, Method, Moments
+from dimat.rows import SiteRows
+from dimat.steps.context import (
+    NeighbourMatch,
+    StepContext,
+    StepResult,
+    finite,
+    has_all_site,
+    moments_of,
+    stop_if_asked,
+)
+from dimat.training.evaluate import measure
+from dimat.training.seeding import torch_rng
+
+
+def align(
+    context: StepContext,
+    rows: SiteRows,
+    merge: MergeSpec,
+    own: Params,
+    parent: tuple[int, Params] | None,
+    tell: Moments | None = None,
+) -> StepResult:
+    """The site's model in its parent's basis; what it computes does not change.
+
+    Args:
+        tell: also the second moments that a merge of the next round needs.
+        parent: index and aligned params of the parent in the spanning tree; None for its root,
+            whose model stays as it is.
+
+    Raises:
+        Cancelled. NonFiniteParams: the own model. A parent that is not finite is rejected: the site
+        keeps its own basis.
+    """
+    finite(context, own)
+    if parent is None:
+        return StepResult(params=dict(own), moments=moments_of(context, rows, own, tell))
+    index, params = parent
+    if first_non_finite(params):
+        return StepResult(params=dict(own), rejected=(index,), moments=moments_of(context, rows, own, tell))
+    models, weights = {context.site_index: own, index: params}, {context.site_index: 1.0, index: 0.0}
+    aligned, quality = common_basis.align(merge_inputs(context, rows, merge, models, weights), index)
+    moments = moments_of(context, rows, aligned, tell)
+    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),), moments=moments)
+
+
+def merge(
+    context: StepContext,
+    rows: SiteRows,
+    merge: MergeSpec,
+    method: Method,
+    own: Params,
+    neighbours: Mapping[int, Params],
+    weights: Mapping[int, float],
+    moments: Mapping[int, Params] | None = None,
+    before: tuple[Params, Params] | None = None,
+) -> StepResult:
+    """Mixes the neighbours' models into the own one, re-estimates norm statistics, evaluates.
+
+    Args:
+        neighbours: params by site index. Decode them with `allow_non_finite`: a model that is not finite
+            is left out here, its weight goes to the own model, and it is named in `rejected`.
+        weights: the site's row of W by site index; must hold the own index and every neighbour.
+        moments: by site index, own and neighbours, for methods that merge by them.
+        before: the own model and slow momentum that the last merge made, for `slowmo`; None at its first.
+
+    Raises:
+        Cancelled. NonFiniteParams: the own model.
+    """
+    finite(context, own)
+    moments = moments or {}
+    rejected = tuple(
+        j
+        for j in sorted(neighbours)
+        if first_non_finite(neighbours[j]) or first_non_finite(moments.get(j, {}))
+    )
+    models = {j: params for j, params in neighbours.items() if j not in rejected}
+    models[context.site_index] = own
+    kept = {j: weights[j] for j in models}
+    kept[context.site_index] += sum(weights[j] for j in rejected)
+    inputs = replace(
+        merge_inputs(context, rows, merge, models, kept),
+        moments={j: moments[j] for j in models if j in moments},
+        before=before,
+    )
+    return replace(settled(context, rows, inputs.model, METHODS[method](inputs)), rejected=rejected)
+
+
+def settled(context: StepContext, rows: SiteRows, model: nn.Module, merged: Merged) -> StepResult:
+    """A merged model on its site: norm statistics re-estimated, and measured."""
+    context.on_progress(0.8)
+    stop_if_asked(context)
+    load(model, merged.params)
+    here = rows.on(context.device)
+    rng = torch_rng(context.seed, "normalisation", context.site_index, context.round)
+    reset_statistics(model, _sample(here.train_x, len(here.train_x), rng))
+    return StepResult(
+        params=finite(context, params_of(model)),
+        metrics=measure(model, here, has_all_site(context), context.last_loss),
+        matches=tuple(NeighbourMatch(j, merged.matches[j]) for j in sorted(merged.matches)),
+        momentum=merged.momentum,
+    )
+
+
+def merge_inputs(
+    context: StepContext,
+    rows: SiteRows,
+    merge: MergeSpec,
+    models: Mapping[int, Params],
+    weights: Mapping[int, float],
+) -> MergeInputs:
+    """The probe is drawn anew every round: a fixed one would tie all merges to the same few rows."""
+    stop_if_asked(context)
+    model = empty_model(context.model, rows.shape, rows.num_classes)
+    rng = torch_rng(context.seed, "probe", context.site_index, context.round)
+    return MergeInputs(
+        model=model.to(context.device),
+        spec=symmetries(context.model, rows.shape, rows.num_classes),
+        site=context.site_index,
+        models=models,
+        weights=weights,
+        probe=_sample(rows.train_x, merge.probe.rows, rng).to(context.device),
+        settings=merge,
+    )
+
+
+def _sample(x: Tensor, num_rows: int, rng: torch.Generator) -> Tensor:
+    """`num_rows` rows (all, if there are fewer) in random order."""
+    return x[torch.randperm(len(x), generator=rng)[:num_rows].to(x.device)]

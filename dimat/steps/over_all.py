@@ -1,0 +1,85 @@
+"""The steps in which all sites' models come to one: `gather` adds them up along the tree, `merge_all` takes in the mean."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dimat.merging import sums
+from dimat.merging.registry import SUMMED
+from dimat.merging.sums import Sums
+from dimat.params import Params, first_non_finite
+from dimat.parts import MOMENTS_OF, MergeSpec, Method
+from dimat.rows import SiteRows
+from dimat.steps.context import StepContext, StepResult, finite, moments_of, stop_if_asked
+from dimat.steps.layouts import sums_layout
+from dimat.steps.merging import merge_inputs, settled
+
+
+def gather(
+    context: StepContext,
+    rows: SiteRows,
+    merge: MergeSpec,
+    method: Method,
+    own: Params,
+    branches: Mapping[int, Sums],
+) -> StepResult:
+    """The own summand and those of the branches below in the tree, added up for the parent. `federated_average` counts a site
+    as often as it has training rows, other methods count each site once.
+
+    Args:
+        branches: what the children gathered, by site index. One that is not finite is left out, with all sites of its branch,
+            and is named in `rejected`.
+
+    Raises:
+        Cancelled. NonFiniteParams: the own model. KeyError: the method's merge is no sum.
+    """
+    finite(context, own)
+    stop_if_asked(context)
+    summed = SUMMED[method]
+    moments = moments_of(context, rows, own, MOMENTS_OF.get(method)) or {}
+    rejected = tuple(
+        j
+        for j in sorted(branches)
+        if first_non_finite(branches[j].params) or first_non_finite(branches[j].moments)
+    )
+    share = float(len(rows.train_x)) if method == "federated_average" else 1.0
+    total = sums.add(
+        [
+            (share, summed.of_site(own, moments, merge)),
+            *((1.0, branches[j]) for j in sorted(branches) if j not in rejected),
+        ]
+    )
+    expected = sums_layout(context.model, rows)
+    return StepResult(
+        params={name: value.to(expected[name][1]) for name, value in total.params.items()},
+        moments={name: value.float() for name, value in total.moments.items()} or None,
+        rejected=rejected,
+    )
+
+
+def merge_all(
+    context: StepContext,
+    rows: SiteRows,
+    merge: MergeSpec,
+    method: Method,
+    own: Params,
+    found: Sums | Params,
+    before: tuple[Params, Params] | None = None,
+) -> StepResult:
+    """Takes in what all sites' models come to, re-estimates norm statistics, evaluates.
+
+    Args:
+        found: the sums over all sites at the root of the tree; elsewhere the `mean` that the parent took in.
+        before: see `merge`.
+
+    Raises:
+        Cancelled. NonFiniteParams: the own model, or the mean.
+    """
+    finite(context, own)
+    summed = SUMMED[method]
+    mean = sums.reals(summed.params_of(found, own)) if isinstance(found, Sums) else found
+    inputs = replace(
+        merge_inputs(context, rows, merge, {context.site_index: own}, {context.site_index: 1.0}),
+        before=before,
+    )
+    merged = summed.finish(inputs, {**own, **finite(context, mean)})
+    return replace(settled(context, rows, inputs.model, merged), mean=mean)

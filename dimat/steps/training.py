@@ -1,0 +1,112 @@
+"""The steps in which a site works alone: `prepare`, `train`, `evaluate`."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from dimat.models.registry import empty_model, initial_params, load, params_of
+from dimat.params import Params
+from dimat.parts import Moments, TrainSpec
+from dimat.rows import SiteRows
+from dimat.steps.context import StepContext, StepResult, finite, has_all_site, moments_of, stop_if_asked
+from dimat.training import local
+from dimat.training.evaluate import measure
+from dimat.training.seeding import torch_rng
+
+
+def prepare(context: StepContext, rows: SiteRows, train: TrainSpec) -> StepResult:
+    """The site's start model: initialised and trained alone for `warmup_epochs`.
+
+    The learning rate of warm-up epoch e of E is `cosine(warmup_lr, e / E)`. With init `common` all
+    sites start from the same values, but each trains on its own rows.
+
+    Raises:
+        Cancelled. NonFiniteParams: training diverged.
+    """
+    model = empty_model(context.model, rows.shape, rows.num_classes)
+    owner = "common" if train.init == "common" else context.site_index
+    initial_params(model, torch_rng(context.seed, "init", owner))
+    how = _pass(
+        rows, train, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs)
+    )
+    trained = _train(context, rows, model, how, torch_rng(context.seed, "warm-up", context.site_index))
+    return StepResult(
+        params=finite(context, params_of(model)), train_loss=trained.loss, num_epochs=how.epochs
+    )
+
+
+def train(
+    context: StepContext,
+    rows: SiteRows,
+    train: TrainSpec,
+    own: Params,
+    momentum: Params | None = None,
+    tell: Moments | None = None,
+) -> StepResult:
+    """Local epochs of one round, then evaluation. The learning rate of epoch e of E in round r of R is
+    `cosine(lr, (r - 1 + e / E) / R)`.
+
+    Args:
+        momentum: with which the optimiser goes on; None: it starts afresh. tell: see `align`.
+
+    Raises:
+        Cancelled. NonFiniteParams: training diverged.
+    """
+    model = load(empty_model(context.model, rows.shape, rows.num_classes), own)
+    start = context.round - 1
+    how = _pass(
+        rows,
+        train,
+        train.epochs,
+        lambda e: local.cosine(train.lr, (start + e / train.epochs) / context.rounds),
+    )
+    rng = torch_rng(context.seed, "train", context.site_index, context.round)
+    trained = _train(context, rows, model, how, rng, momentum)
+    params = finite(context, params_of(model))
+    is_last = context.round == context.rounds
+    return StepResult(
+        params=params,
+        metrics=measure(model, rows.on(context.device), has_all_site(context), train.loss),
+        train_loss=trained.loss,
+        num_epochs=how.epochs,
+        momentum=trained.momentum or None if train.keep_momentum and not is_last else None,
+        moments=moments_of(context, rows, params, tell),
+    )
+
+
+def evaluate(context: StepContext, rows: SiteRows, own: Params) -> StepResult:
+    """Accuracies of the site's model as it is."""
+    stop_if_asked(context)
+    model = load(empty_model(context.model, rows.shape, rows.num_classes), own).to(context.device)
+    return StepResult(
+        metrics=measure(model, rows.on(context.device), has_all_site(context), context.last_loss)
+    )
+
+
+def _pass(rows: SiteRows, train: TrainSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
+    return local.Pass(
+        epochs=epochs,
+        lr_of=lr_of,
+        batch_size=train.batch_size,
+        momentum=train.momentum,
+        weight_decay=train.weight_decay,
+        grad_clip=train.grad_clip,
+        log_prior_C=rows.log_prior() if train.loss == "balanced_softmax" else None,
+    )
+
+
+def _train(
+    context: StepContext,
+    rows: SiteRows,
+    model: nn.Module,
+    how: local.Pass,
+    rng: torch.Generator,
+    momentum: Params | None = None,
+) -> local.Trained:
+    stop_if_asked(context)
+    here = rows.on(context.device)
+    model.to(context.device)
+    return local.train(
+        model, here.train_x, here.train_y, how, rng, context.should_stop, context.on_progress, momentum
+    )
