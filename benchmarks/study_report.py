@@ -27,6 +27,7 @@ def markdown(results: Results) -> str:
         ("baselines", "Pooled data, and an exchange at every batch"),
         ("every", "Merging every 1, 2 or 5 rounds"),
         ("parts", "What each part is worth"),
+        ("tree", "All sites along a tree, or neighbours"),
     ):
         settings = [s for s in done if s.table == table]
         if not settings:
@@ -40,7 +41,7 @@ def markdown(results: Results) -> str:
             "Own-site accuracy after the last round, %:",
             _table(results, settings, lambda r: r[-1]["own"]),
         ]
-        if table == "baselines":
+        if table in ("baselines", "tree"):
             parts += [
                 "Sent over links in all rounds, MB:",
                 _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),

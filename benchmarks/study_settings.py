@@ -59,6 +59,20 @@ ABLATION = (
     arm("more-ridge", "regmean", KEPT | BLIND, {"ridge": 0.1}),
 )
 """What each part of `regmean-plus` is worth: one of them left out or changed at a time."""
+TREE: Json = {"over": "tree"}
+OVER_ALL = (
+    LOCAL_KEPT,
+    arm("average-plus", "plain_average", KEPT | BLIND),
+    arm("server-plus", "federated_average", KEPT | BLIND),
+    arm("basis-plus", "common_basis", KEPT | BLIND),
+    arm("basis-tree", "common_basis", KEPT | BLIND, TREE),
+    arm("slowmo-tree", "slowmo", KEPT | BLIND, TREE),
+    arm("fisher-tree", "fisher", KEPT | BLIND, TREE),
+    arm("regmean-plus", "regmean", KEPT | BLIND),
+    arm("regmean-tree", "regmean", KEPT | BLIND, TREE),
+    arm("regmean-tree-final", "regmean", KEPT | BLIND, TREE | {"final_merge": True}),
+)
+"""An exact mean over all sites, up and down a tree, beside mixing with neighbours."""
 BOUNDED = tuple(one for one in MAIN if one["name"] in {"local", "average", "basis", "regmean-plus"})
 """Beside pooled data and exchange at every batch."""
 EVERY = tuple(
@@ -140,6 +154,14 @@ SETTINGS = (
     Setting("parts-two-ring", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=ABLATION, table="parts"),
     Setting("parts-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=ABLATION, table="parts"),
     Setting("parts-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=ABLATION, table="parts"),
+    Setting("tree-pen-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=OVER_ALL, table="tree"),
+    Setting("tree-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=OVER_ALL, table="tree"),
+    Setting("tree-pen-skew-10", "pen digits, Dirichlet 0.5, ring of 10", PEN, SKEW, 10, arms=OVER_ALL, table="tree"),
+    Setting("tree-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=OVER_ALL, table="tree"),
+    Setting("tree-pen-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=OVER_ALL, table="tree"),
+    Setting("tree-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=OVER_ALL, table="tree"),
+    Setting("tree-fashion-skew", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW, arms=OVER_ALL, table="tree"),
+    Setting("tree-fashion-two", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO, arms=OVER_ALL, table="tree"),
     Setting("bounds-pen-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=BOUNDED, table="baselines"),
     Setting("bounds-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=BOUNDED, table="baselines"),
     Setting("bounds-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=BOUNDED, table="baselines"),

@@ -6,6 +6,7 @@ import { Icon } from '../../components/Icon';
 import { Panel } from '../../components/Page';
 import { METHODS } from '../runs/runFilter';
 import type { FieldsProps } from './FormFields';
+import { SUMMED } from './armWords';
 import type { ArmDraft, Method } from './pilotDraft';
 
 export function ArmFields({ draft, change, fields }: FieldsProps) {
@@ -17,7 +18,9 @@ export function ArmFields({ draft, change, fields }: FieldsProps) {
     const names = new Set(draft.arms.map((arm) => arm.name));
     let name: string = method;
     for (let number = 2; names.has(name); number += 1) name = `${method}-${number}`;
-    change({ arms: [...draft.arms, { key: crypto.randomUUID(), name, method, mergeEvery: 1 }] });
+    change({
+      arms: [...draft.arms, { key: crypto.randomUUID(), name, method, mergeEvery: 1, over: 'neighbours' }],
+    });
   };
   return (
     <Panel
@@ -51,6 +54,23 @@ export function ArmFields({ draft, change, fields }: FieldsProps) {
               value={arm.method}
               onChange={(value) => value && setArm(at, { method: value as Method })}
               {...fields.at(`spec.arms.${at}.method`)}
+            />
+            <Select
+              label={t('ui.new.over')}
+              data={(['neighbours', 'tree'] as const).map((value) => ({
+                value,
+                label: t(`ui.new.over_${value}`),
+              }))}
+              value={
+                arm.method === 'federated_average'
+                  ? 'tree'
+                  : SUMMED.includes(arm.method)
+                    ? arm.over
+                    : 'neighbours'
+              }
+              onChange={(value) => value && setArm(at, { over: value as ArmDraft['over'] })}
+              disabled={!SUMMED.includes(arm.method)}
+              {...fields.at(`spec.arms.${at}.merge.over`)}
             />
             <NumberInput
               label={t('ui.new.merge_every')}

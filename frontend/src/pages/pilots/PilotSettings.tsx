@@ -9,6 +9,7 @@ import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { ChangeMoney } from './ChangeMoney';
 import { useFormats } from '../../i18n/useFormats';
+import { armWords, type Word } from './armWords';
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
@@ -32,6 +33,10 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
+    ...spec.arms.map((arm): [string, string] => [
+      t('ui.pilot.arm_settings', { name: arm.name }),
+      formats.list([t(`methods.${arm.method}`), ...armWords(arm, spec).map((word) => said(word, t))]),
+    ]),
   ];
   return (
     <div className="aw-grid2">
@@ -41,6 +46,11 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       <Money pilot={pilot} />
     </div>
   );
+}
+
+function said(word: Word, t: TFunction): string {
+  if (word.key !== 'ui.arm_set.topology') return t(word.key, word.params);
+  return t(word.key, { kind: t(`ui.topology.kind_${word.params?.kind}`) });
 }
 
 function modelIn(model: Schemas['PilotSpec']['model'], t: TFunction): string {

@@ -12,6 +12,7 @@ export interface ArmDraft {
   name: string;
   method: Method;
   mergeEvery: number;
+  over: 'neighbours' | 'tree';
 }
 export interface MoneyDraft {
   currency: string;
@@ -92,6 +93,7 @@ export function freshDraft(): PilotDraft {
       name: method,
       method,
       mergeEvery: 1,
+      over: 'neighbours' as const,
     })),
     withMoney: true,
     money: EXAMPLE_MONEY,
@@ -137,6 +139,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
       name: arm.name,
       method: arm.method,
       mergeEvery: arm.merge?.merge_every ?? spec.merge?.merge_every ?? 1,
+      over: arm.merge?.over ?? spec.merge?.over ?? 'neighbours',
     })),
     withMoney: assumptions !== null,
     money: assumptions === null ? EXAMPLE_MONEY : moneyDraftOf(assumptions),
@@ -179,7 +182,10 @@ export function specOf(
         ...before,
         name: arm.name,
         method: arm.method,
-        merge: arm.method === 'local_only' ? null : { ...before?.merge, merge_every: arm.mergeEvery },
+        merge:
+          arm.method === 'local_only'
+            ? null
+            : { ...before?.merge, merge_every: arm.mergeEvery, over: arm.over },
       };
     }),
   };

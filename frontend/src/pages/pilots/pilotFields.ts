@@ -57,6 +57,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ...draft.arms.flatMap((_, at): Field[] => [
       { ...ui(`spec.arms.${at}.name`, 'new.arm_name'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.method`, 'method'), arm: at + 1 },
+      { ...ui(`spec.arms.${at}.merge.over`, 'new.over'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.merge`, 'new.merge_every'), arm: at + 1 },
     ]),
     ...(draft.withMoney ? MONEY_FIELDS : []),

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import type { Schemas } from '../../api/client';
+import { armWords } from './armWords';
+
+const SPEC = {
+  name: 'p',
+  sites: [],
+  rounds: 8,
+  arms: [],
+  merge: { merge_every: 2 },
+} as unknown as Schemas['PilotSpec'];
+const keys = (arm: Partial<Schemas['ArmSpec']>) =>
+  armWords({ name: 'a', method: 'regmean', ...arm } as Schemas['ArmSpec'], SPEC).map((word) => word.key);
+
+describe('armWords', () => {
+  it('says what the arm sets, and how often it merges', () => {
+    expect(
+      keys({ merge: { over: 'tree', final_merge: true }, train: { keep_momentum: true, lr: 0.1 } }),
+    ).toEqual([
+      'ui.arm_set.every',
+      'ui.arm_set.over_tree',
+      'ui.arm_set.final_merge',
+      'ui.arm_set.momentum_kept',
+      'ui.arm_set.lr',
+    ]);
+  });
+  it('leaves out what means nothing for the method', () => {
+    expect(keys({ method: 'dimat', merge: { over: 'tree', merge_every: 1 } })).toEqual([]);
+    expect(keys({ method: 'local_only', train: { loss: 'balanced_softmax' } })).toEqual([
+      'ui.new.loss_balanced_softmax',
+    ]);
+  });
+});

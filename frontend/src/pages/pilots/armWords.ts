@@ -1,0 +1,63 @@
+/* What sets an arm apart from the pilot's settings, as keys of the catalogue and their params. Pure. */
+import type { Schemas } from '../../api/client';
+import type { Method } from './pilotDraft';
+
+type Spec = Schemas['PilotSpec'];
+type Arm = Schemas['ArmSpec'];
+export interface Word {
+  key: string;
+  params?: Record<string, string | number>;
+}
+
+/** Methods whose merge can take in all sites: `parts.SUMMED_METHODS`, less the one that always does. */
+export const SUMMED: readonly Method[] = ['plain_average', 'common_basis', 'slowmo', 'fisher', 'regmean'];
+
+export function armWords(arm: Arm, spec: Spec): Word[] {
+  if (arm.method === 'local_only') return trainWords(arm);
+  const merge = { ...spec.merge, ...given(arm.merge) };
+  const every = merge.merge_every ?? 1;
+  return [
+    ...(every > 1 ? [{ key: 'ui.arm_set.every', params: { rounds: every } }] : []),
+    ...(merge.over === 'tree' && SUMMED.includes(arm.method) ? [{ key: 'ui.arm_set.over_tree' }] : []),
+    ...(arm.topology ? [{ key: 'ui.arm_set.topology', params: { kind: arm.topology.kind ?? 'full' } }] : []),
+    ...(merge.final_merge ? [{ key: 'ui.arm_set.final_merge' }] : []),
+    ...(arm.method === 'dimat_guarded'
+      ? [{ key: 'ui.arm_set.guard', params: { value: String(merge.guard ?? 0.2) } }]
+      : []),
+    ...(arm.merge?.align === false ? [{ key: 'ui.arm_set.not_aligned' }] : []),
+    ...numbers(arm),
+    ...trainWords(arm),
+  ];
+}
+
+const NUMBERS = ['off_diagonal', 'ridge', 'slow_momentum'] as const;
+
+function numbers(arm: Arm): Word[] {
+  return NUMBERS.flatMap((name) => {
+    const value = arm.merge?.[name];
+    return value === null || value === undefined
+      ? []
+      : [{ key: `ui.arm_set.${name}`, params: { value: String(value) } }];
+  });
+}
+
+function trainWords(arm: Arm): Word[] {
+  const train = given(arm.train);
+  const words: Word[] = [];
+  if (train.loss !== undefined) words.push({ key: `ui.new.loss_${train.loss}` });
+  if (train.keep_momentum !== undefined) {
+    words.push({ key: `ui.arm_set.momentum_${train.keep_momentum ? 'kept' : 'fresh'}` });
+  }
+  for (const name of ['epochs', 'lr', 'batch_size', 'momentum', 'weight_decay', 'grad_clip'] as const) {
+    const value = train[name];
+    if (value !== undefined) words.push({ key: `ui.arm_set.${name}`, params: { value: String(value) } });
+  }
+  return words;
+}
+
+/** What is set; null means "as the pilot". */
+function given<T extends object>(patch: T | null | undefined): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(
+    Object.entries(patch ?? {}).filter(([, value]) => value !== null && value !== undefined),
+  ) as { [K in keyof T]?: NonNullable<T[K]> };
+}
