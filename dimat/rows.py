@@ -4,6 +4,7 @@ Pure: arrays in, tensors out. Reading files is the worker's business (`worker/da
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimat.errors import NonFiniteData, TooFewRows
-from dimat.partition import share_out, split_rows
+from dimat.partition import Share, share_out, split_rows
 from dimat.parts import DataSpec
 from dimat.training.seeding import numpy_rng
 
@@ -92,11 +93,12 @@ def all_site_rows(
     sites are simulated from one data set; real sites have to agree on a scale in another way.
 
     Raises:
-        TooFewRows: naming the first site that does not get its rows. NonFiniteData: see `check_finite`.
+        TooFewRows: naming the first site that does not get its rows, or has no test row to be judged by. NonFiniteData: see `check_finite`.
     """
     check_finite(table.x, site_names[0])
     split = split_rows(table.y, table.num_classes, data.split)
     shares = share_out(table.y, table.num_classes, split, data, site_names, numpy_rng(seed, "partition"))
+    _check_testable(table, split.test, shares, site_names)
     x = _standardised(table.x, split.train) if data.standardise else table.x
     test_x, test_y = torch.from_numpy(x[split.test]), torch.from_numpy(table.y[split.test])
     return tuple(
@@ -127,6 +129,16 @@ def check_finite(x: NDArray[np.float32], site: str) -> None:
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         raise NonFiniteData(site=site, count=int(bad.sum()), row=row + 1, column=column + 1)
+
+
+def _check_testable(
+    table: Table, test: NDArray[np.int64], shares: Sequence[Share], site_names: Sequence[str]
+) -> None:
+    """Whether each site can be judged: own-site accuracy is that of its classes' test rows. Raises: TooFewRows."""
+    tested_C = np.bincount(table.y[test], minlength=table.num_classes) > 0
+    for name, share in zip(site_names, shares, strict=True):
+        if not tested_C[table.y[share.train]].any():
+            raise TooFewRows(site=name, rows=0, side="test", needed=1)
 
 
 def _standardised(x: NDArray[np.float32], reference: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -17,7 +17,8 @@ Params = dict[str, str | int | float | bool | None]
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN would be sent as null and refused by who reads it: better said by who made it.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ArtifactRef(Wire):

@@ -75,6 +75,10 @@ def delete_session(session: Session, digest: bytes) -> None:
     session.execute(delete(SessionRow).where(SessionRow.secret_sha256 == digest))
 
 
+def delete_sessions_of(session: Session, token_id: str) -> None:
+    session.execute(delete(SessionRow).where(SessionRow.token_id == token_id))
+
+
 def delete_expired_sessions(session: Session, before: datetime) -> None:
     session.execute(delete(SessionRow).where(SessionRow.expires_at < before))
 

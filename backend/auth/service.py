@@ -102,7 +102,7 @@ def sign_in_by_token(session: Session, secret: str, settings: Settings) -> Signe
         raise Forbidden("token_not_for_sign_in", {"role": who.roles[0]})
     if who.token_id is not None:
         repository.note_use(session, who.token_id, utc_now())
-    return _start(session, who.user_id, settings)
+    return _start(session, who.user_id, settings, who.token_id)
 
 
 def sign_out(session: Session, secret: str) -> None:
@@ -179,11 +179,12 @@ def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPag
 
 
 def revoke_token(session: Session, who: Principal, id: str) -> None:
-    """Raises: NotFound, also for a token that the asker may not see (`list_tokens`)."""
+    """Sessions that it began end with it. Raises: NotFound, also for a token that the asker may not see (`list_tokens`)."""
     row = repository.token_by_id(session, id)
     if row is None or row.revoked_at is not None or not _may_see(who, row):
         raise NotFound("token", id)
     row.revoked_at = utc_now()
+    repository.delete_sessions_of(session, id)
     audit.record(session, who, "token_revoked", "token", id, name=row.name)
 
 
@@ -232,14 +233,14 @@ def _new_link(session: Session, user_id: str, settings: Settings) -> SignInLink:
     return SignInLink(sign_in_link=f"{settings.origin}/sign-in#{secret}", expires_at=expires_at)
 
 
-def _start(session: Session, user_id: str, settings: Settings) -> SignedIn:
+def _start(session: Session, user_id: str, settings: Settings, token_id: str | None = None) -> SignedIn:
     _enabled(session, user_id)
     now = utc_now()
     repository.delete_expired_sessions(session, now)
     secret = new_secret()
     row = SessionRow(
         secret_sha256=digest(secret), user_id=user_id, csrf_token=new_secret(),
-        expires_at=now + timedelta(days=settings.session_days),
+        token_id=token_id, expires_at=now + timedelta(days=settings.session_days),
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -123,6 +123,13 @@ class Advance:
         if not repository.runs_sharing(session, step.pilot_id, step.seed):
             self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
 
+    def leave_out_revoked(self, session: Session, now: datetime, changes: Changes) -> None:
+        """Runs that wait for a revoked site end: it takes no more work."""
+        for step in repository.steps_of_revoked_sites(session):
+            shown = self._plans.shown(session, step.pilot_id, step.site_index)
+            endings.refuse(step, {"code": "site_revoked", "params": {"site": shown}}, now, changes)
+            self.fail(session, step, now, changes)
+
     def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
         """Stops the run's steps; it has ended when none runs any more, or none answers in time.
 

@@ -74,6 +74,13 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
     changes.touch(step.run_id)
 
 
+def refuse(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
+    """Ends a step that nobody will do; what it may yet report no longer counts."""
+    move_step(step, "cancelled")
+    step.finished_at, step.reason = now, reason
+    changes.touch(step.run_id)
+
+
 def fail_run(
     session: Session, run: RunRow, step: StepRow, shown: str, now: datetime, changes: Changes
 ) -> None:

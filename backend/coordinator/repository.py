@@ -136,6 +136,15 @@ def dispatched_before(session: Session, limit: datetime) -> Sequence[StepRow]:
     ).all()
 
 
+def steps_of_revoked_sites(session: Session) -> Sequence[StepRow]:
+    """Steps that have not ended and that nobody will do any more."""
+    return session.scalars(
+        select(StepRow)
+        .join(SiteRow, SiteRow.name == StepRow.site_name)
+        .where(SiteRow.state == "revoked", StepRow.state.in_(states.STEP_LIVE))
+    ).all()
+
+
 def sites_named(session: Session, names: Collection[str]) -> Sequence[SiteRow]:
     return session.scalars(select(SiteRow).where(SiteRow.name.in_(names))).all()
 

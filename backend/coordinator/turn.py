@@ -121,7 +121,8 @@ class Coordinator:
         return changes
 
     def _commands(self, session: Session, now: datetime, changes: Changes) -> None:
-        """What the API has asked for since: runs to start, runs to cancel."""
+        """What the API has asked for since: sites revoked, runs to start, runs to cancel."""
+        self._advance.leave_out_revoked(session, now, changes)
         queued = repository.runs_in(session, ["queued"], STARTS)
         self._is_starting = len(queued) == STARTS
         for run in queued:

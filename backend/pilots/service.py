@@ -76,7 +76,7 @@ def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match
     if body.spec is not None:
         _change_spec(session, row, body.spec)
     if body.title is not None:
-        row.title = body.title
+        _change_title(session, row, body.title)
     changed: dict[str, str] = {}
     if body.assumptions is not None:
         before = assumptions_of(session, id)
@@ -125,6 +125,13 @@ def _change_spec(session: Session, row: PilotRow, spec: PilotSpec) -> None:
     row.spec, row.spec_sha256 = spec.model_dump(mode="json"), spec_sha256(spec)
     with unique_name("pilot", spec.name, "spec.name"):
         session.flush()
+
+
+def _change_title(session: Session, row: PilotRow, title: str) -> None:
+    """What people read may change at any time; the spec of a launched pilot stays as it was frozen."""
+    if row.state == "draft":
+        _change_spec(session, row, stored_spec(row).model_copy(update={"title": title}))
+    row.title = title
 
 
 def _insert(session: Session, who: Principal, spec: PilotSpec, field: str) -> PilotRow:

@@ -10,6 +10,7 @@ from backend.text.schemas import Params, Schema
 from dimat.validation import place_of
 
 # The parts of a request in which FastAPI looks; they are no part of a field's name.
+MOST_FINDINGS = 50
 _PLACES = ("body", "query", "path", "header", "cookie")
 # Kinds of pydantic that mean the same to whoever sent the value.
 _ALIKE = {
@@ -57,11 +58,13 @@ def of_validation(lang: str, errors: Sequence[Mapping[str, Any]], body: Any = No
 
     Args:
         body: what was sent, where `errors` are about it.
+    Returns: the first `MOST_FINDINGS`: nobody mends more at once, and an answer must not be many times what was sent.
     """
+    counted = errors[:MOST_FINDINGS]
     return [
         field_problem(lang, _ALIKE.get(error["type"], error["type"]), _params(error), _field(error, body))
-        for error in errors
-        if not _is_echo(error, errors)
+        for error in counted
+        if not _is_echo(error, counted)
     ]
 
 

@@ -18,6 +18,7 @@ from backend.main import create_app
 from backend.pilots.schemas import EXAMPLE as PILOT_EXAMPLE
 from backend.security import MAX_BODY_BYTES
 from backend.settings import Settings
+from backend.text.findings import MOST_FINDINGS
 from tests.backend.building import create_sites
 from tests.backend.conftest import ORIGIN, Api
 
@@ -82,6 +83,14 @@ def test_body_that_is_too_large_is_not_read_to_its_end(api: Api) -> None:
 
     answer = api.manager.post("/api/v1/sites", content=parts(), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_an_answer_is_not_many_times_what_was_sent(api: Api) -> None:
+    many = {f"unknown-{number}": number for number in range(5000)}
+    answer = api.caller(Origin=ORIGIN).post("/api/v1/session", json={"token": "x", **many})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == MOST_FINDINGS
+    assert len(answer.content) < len(answer.request.content)
 
 
 def test_unforeseen_error_is_logged_and_answered_without_the_inside(caplog: pytest.LogCaptureFixture) -> None:

@@ -102,6 +102,25 @@ def test_too_few_rows_name_the_site_and_what_is_missing() -> None:
         shares(IidPartition(), rows_per_site=200)
 
 
+@pytest.mark.parametrize(
+    ("split", "site"),
+    [
+        (SplitSpec(test_fraction=1e-5), "a"),
+        (SplitSpec(test_fraction=2 / 1200, validation_fraction=0.1), None),
+    ],
+)
+def test_a_site_that_cannot_be_judged_is_named_before_it_trains(
+    split: SplitSpec, site: str | None, table: Table
+) -> None:
+    """No test row at all, or none of the classes of a site: its own-site accuracy would be no number."""
+    data = DataSpec(partition=ShardsPartition(classes_per_site=1), rows_per_site=20, split=split)
+    with pytest.raises(TooFewRows) as caught:
+        all_site_rows(table, data, NAMES, seed=1)
+    params = caught.value.params
+    assert (params["side"], params["rows"], params["needed"]) == ("test", 0, 1)
+    assert site in (None, params["site"])
+
+
 def test_value_that_is_no_number_is_named_with_its_place(table: Table) -> None:
     x = table.x.copy()
     x[4, 2] = np.nan

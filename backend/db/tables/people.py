@@ -51,6 +51,8 @@ class SessionRow(Base):
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     csrf_token: Mapped[str]
+    token_id: Mapped[str | None]
+    """With which it was begun; it ends when that is revoked. None: by a link."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime]
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from backend.db.tables import TokenRow, utc_now
-from tests.backend.conftest import Api
+from tests.backend.conftest import ORIGIN, Api
 
 
 def test_secret_is_shown_only_at_creation_and_works(api: Api) -> None:
@@ -35,6 +35,18 @@ def test_revoked_token_is_refused_at_once(api: Api) -> None:
     answer = api.caller(Authorization=f"Bearer {made['secret']}").get("/api/v1/sites")
     assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
     assert api.admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 404
+
+
+def test_sessions_that_a_token_began_end_with_it(api: Api) -> None:
+    made = api.admin.post("/api/v1/tokens", json={"name": "mine", "role": "admin"}).json()
+    browser = api.caller(Origin=ORIGIN)
+    assert browser.post("/api/v1/session", json={"token": made["secret"]}).status_code == 200
+    assert browser.get("/api/v1/users").status_code == 200
+    assert api.admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
+    assert (browser.get("/api/v1/users").status_code, api.admin.get("/api/v1/users").status_code) == (
+        401,
+        200,
+    )
 
 
 def test_expired_token_is_refused(api: Api) -> None:

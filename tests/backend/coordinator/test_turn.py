@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import LockLost
 from backend.coordinator.turn import STARTS
-from backend.db.tables import MetricRow, PilotRow, RunRow
+from backend.db.tables import MetricRow, PilotRow, RunRow, SiteRow
 from dimat.parts import TrainSpec
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -150,6 +150,23 @@ def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -
     assert "running" not in {step.state for step in stage.steps("p/dimat")}
     stage.work_until_quiet()
     assert stage.run("p/local_only").state == "completed"
+
+
+def test_a_run_that_waits_for_a_revoked_site_ends_and_says_why(stage: Stage) -> None:
+    stage.launch(spec(rounds=3))
+    stage.turn()
+    for _ in range(2):
+        for message in stage.waiting():
+            stage.finish(message, stage.begin(stage.take(message)))
+        stage.turn()
+    with stage.database.write() as session:
+        session.execute(update(SiteRow).where(SiteRow.name == SITES[0]).values(state="revoked"))
+    stage.turn(after_s=5)
+    run = stage.run("p/dimat")
+    assert (run.state, run.reason and run.reason["code"]) == ("failed", "site_revoked")
+    assert run.reason
+    assert run.reason["params"]["site"] == SITES[0]
+    assert {step.state for step in stage.steps()} == {"completed", "cancelled"}
 
 
 def test_a_local_worker_is_asked_to_serve_the_sites_it_does_not(stage: Stage) -> None:

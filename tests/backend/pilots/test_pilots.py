@@ -126,6 +126,17 @@ def test_launched_spec_is_frozen(api: Api) -> None:
     assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()["spec"]["rounds"] == 2
 
 
+def test_a_new_title_is_that_of_a_draft_s_spec_too_and_leaves_a_frozen_spec_alone(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    path = f"/api/v1/pilots/{pilot['id']}"
+    changed = api.manager.patch(path, json={"title": "Scrap"}).json()
+    assert (changed["title"], changed["spec"]["title"]) == ("Scrap", "Scrap")
+    launch(api.manager, changed)
+    later = api.manager.patch(path, json={"title": "Scrap, east"}).json()
+    assert (later["title"], later["spec"]["title"]) == ("Scrap, east", "Scrap")
+    assert later["spec_sha256"] == changed["spec_sha256"]
+
+
 def test_draft_changes_only_from_the_revision_that_was_read(api: Api) -> None:
     pilot = create_pilot(api.manager)
     path = f"/api/v1/pilots/{pilot['id']}"

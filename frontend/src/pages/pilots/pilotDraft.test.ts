@@ -23,6 +23,22 @@ describe('the form of a pilot', () => {
       epochs: 3,
     });
   });
+  it('keeps what an arm sets when the arm is called another name', () => {
+    const arm = {
+      name: 'merged',
+      method: 'regmean' as const,
+      train: { lr: 0.5 },
+      merge: { final_merge: true },
+    };
+    const spec = { ...specOf(freshDraft(), [], { kind: 'ring' }), arms: [arm] };
+    const draft = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    const renamed = { ...draft, arms: draft.arms.map((one) => ({ ...one, name: 'other' })) };
+    expect(specOf(renamed, [], { kind: 'ring' }, spec).arms[0]).toMatchObject({
+      name: 'other',
+      train: { lr: 0.5 },
+      merge: { final_merge: true },
+    });
+  });
   it('sends how to train, and gives it back', () => {
     const given = { ...freshDraft(), loss: 'balanced_softmax' as const, keepMomentum: true };
     const spec = specOf(given, [], { kind: 'ring' });

@@ -9,6 +9,8 @@ export type Method = Schemas['ArmSpec']['method'];
 export interface ArmDraft {
   /** Stays while the name is typed. */
   key: string;
+  /** What the form does not show of a stored arm stays, whatever it is called now. */
+  stored?: Schemas['ArmSpec'];
   name: string;
   method: Method;
   mergeEvery: number;
@@ -136,6 +138,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     seeds: (spec.seeds ?? [1]).join(', '),
     arms: spec.arms.map((arm) => ({
       key: arm.name,
+      stored: arm,
       name: arm.name,
       method: arm.method,
       mergeEvery: arm.merge?.merge_every ?? spec.merge?.merge_every ?? 1,
@@ -155,7 +158,6 @@ export function specOf(
 ): PilotSpec {
   const byName = new Map(sites.map((site) => [site.name, site]));
   const stored = new Map(base?.sites.map((site) => [site.name, site]));
-  const arms = new Map(base?.arms.map((arm) => [arm.name, arm]));
   return {
     ...base,
     name: draft.name,
@@ -176,18 +178,15 @@ export function specOf(
     },
     rounds: draft.rounds,
     seeds: wholeNumbers(draft.seeds),
-    arms: draft.arms.map((arm) => {
-      const before = arms.get(arm.name);
-      return {
-        ...before,
-        name: arm.name,
-        method: arm.method,
-        merge:
-          arm.method === 'local_only'
-            ? null
-            : { ...before?.merge, merge_every: arm.mergeEvery, over: arm.over },
-      };
-    }),
+    arms: draft.arms.map((arm) => ({
+      ...arm.stored,
+      name: arm.name,
+      method: arm.method,
+      merge:
+        arm.method === 'local_only'
+          ? null
+          : { ...arm.stored?.merge, merge_every: arm.mergeEvery, over: arm.over },
+    })),
   };
 }
 

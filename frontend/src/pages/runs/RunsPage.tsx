@@ -1,6 +1,5 @@
 /* The history: filtered, sorted and paged by the server; the view is in the address. */
-import { Button, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Select } from '@mantine/core';
 import { keepPreviousData } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -10,6 +9,7 @@ import { Answer, Empty } from '../../components/Answer';
 import { DataTable } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
 import { Page, Panel } from '../../components/Page';
+import { SearchText } from '../../components/SearchText';
 import { useNarrow } from '../../layout/useNarrow';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
@@ -17,7 +17,6 @@ import { METHODS, queryOf, STATES } from './runFilter';
 import { useRunColumns } from './useRunColumns';
 
 const FOLLOWED = ['/api/v1/runs'];
-const TYPED_MS = 300;
 
 export function RunsPage() {
   const { t } = useTranslation();
@@ -36,7 +35,6 @@ export function RunsPage() {
       },
       { replace: true },
     );
-  const typed = useDebouncedCallback((value: string) => set('q', value), TYPED_MS);
   const runs = api.useInfiniteQuery(
     'get',
     '/api/v1/runs',
@@ -61,13 +59,7 @@ export function RunsPage() {
     <Page title={t('ui.nav.runs')} lead={t('ui.runs.lead')}>
       <Panel>
         <Filter open={filtered}>
-          <TextInput
-            label={t('ui.runs.text')}
-            defaultValue={query.q ?? ''}
-            key={filtered ? 'filtered' : 'all'}
-            onChange={(event) => typed(event.currentTarget.value)}
-            autoComplete="off"
-          />
+          <SearchText label={t('ui.runs.text')} value={query.q ?? ''} onChange={(value) => set('q', value)} />
           <Select
             label={t('ui.state_label')}
             data={[
