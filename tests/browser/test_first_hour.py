@@ -180,7 +180,7 @@ def test_filter_of_the_history_is_in_the_address(watched: Watched) -> None:
     expect(page).to_have_url(re.compile("sort=created_at"))
     page.reload()
     expect(page.get_by_role("columnheader", name="Created")).to_have_attribute("aria-sort", "ascending")
-    page.goto("/runs")
+    page = watched.open("/runs")
     text = page.get_by_role("search").get_by_role("textbox").first
     text.press_sequentially("comm")
     expect(page).to_have_url(re.compile("q=comm"))
