@@ -28,6 +28,7 @@ def markdown(results: Results) -> str:
         ("every", "Merging every 1, 2 or 5 rounds"),
         ("parts", "What each part is worth"),
         ("tree", "All sites along a tree, or neighbours"),
+        ("wire", "Fewer bits on the way"),
     ):
         settings = [s for s in done if s.table == table]
         if not settings:
@@ -41,7 +42,7 @@ def markdown(results: Results) -> str:
             "Own-site accuracy after the last round, %:",
             _table(results, settings, lambda r: r[-1]["own"]),
         ]
-        if table in ("baselines", "tree"):
+        if table in ("baselines", "tree", "wire"):
             parts += [
                 "Sent over links in all rounds, MB:",
                 _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),

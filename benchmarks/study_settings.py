@@ -73,6 +73,19 @@ OVER_ALL = (
     arm("regmean-tree-final", "regmean", KEPT | BLIND, TREE | {"final_merge": True}),
 )
 """An exact mean over all sites, up and down a tree, beside mixing with neighbours."""
+WIRES = tuple(
+    arm(f"{name}-{say}", method, KEPT | BLIND, {**over, "wire": {"numbers": numbers, "compress": compress}})
+    for name, method, over in (("basis-plus", "common_basis", {}), ("regmean-tree", "regmean", TREE))
+    for say, numbers, compress in (
+        ("32", "float32", False),
+        ("32z", "float32", True),
+        ("16", "float16", False),
+        ("b16", "bfloat16", False),
+        ("8", "int8", False),
+        ("8z", "int8", True),
+    )
+)
+"""Bits of a number on the way; z: compressed."""
 BOUNDED = tuple(one for one in MAIN if one["name"] in {"local", "average", "basis", "regmean-plus"})
 """Beside pooled data and exchange at every batch."""
 EVERY = tuple(
@@ -162,6 +175,10 @@ SETTINGS = (
     Setting("tree-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=OVER_ALL, table="tree"),
     Setting("tree-fashion-skew", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW, arms=OVER_ALL, table="tree"),
     Setting("tree-fashion-two", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO, arms=OVER_ALL, table="tree"),
+    Setting("wire-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=(LOCAL_KEPT, *WIRES), table="wire"),
+    Setting("wire-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=(LOCAL_KEPT, *WIRES), table="wire"),
+    Setting("wire-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=(LOCAL_KEPT, *WIRES), table="wire"),
+    Setting("wire-fashion-skew", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW, arms=(LOCAL_KEPT, *WIRES), table="wire"),
     Setting("bounds-pen-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=BOUNDED, table="baselines"),
     Setting("bounds-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=BOUNDED, table="baselines"),
     Setting("bounds-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=BOUNDED, table="baselines"),

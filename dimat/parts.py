@@ -196,6 +196,23 @@ class ProbeSpec(Frozen):
     positions: Whole = Field(16, ge=1, le=100_000)
 
 
+Numbers = Literal["float32", "float16", "bfloat16", "int8"]
+
+
+class WireSpec(Frozen):
+    """How models travel from site to site. `numbers`: rounded to fewer bits; a site goes on with its own model as it is, and with
+    `int8` adds what rounding left over to what it sends next (error feedback). `compress`: without loss, by shuffle and zstd;
+    second moments, which travel as float32, too."""
+
+    numbers: Numbers = "float32"
+    compress: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether what travels is what is stored."""
+        return self.numbers == "float32" and not self.compress
+
+
 class MergeSpec(Frozen):
     """When and how models are merged. A round merges when it is a multiple of `merge_every`.
 
@@ -209,6 +226,7 @@ class MergeSpec(Frozen):
 
     merge_every: MergeEvery = 1
     over: Literal["neighbours", "tree"] = "neighbours"
+    wire: WireSpec = WireSpec()
     probe: ProbeSpec = ProbeSpec()
     guard: Guard = 0.2
     align: bool = True
@@ -242,6 +260,7 @@ class MergePatch(Frozen):
 
     merge_every: MergeEvery | None = None
     over: Literal["neighbours", "tree"] | None = None
+    wire: WireSpec | None = None
     probe: ProbeSpec | None = None
     guard: Guard | None = None
     align: bool | None = None

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments
+from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments, WireSpec
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
@@ -31,6 +31,7 @@ from dimat.topology_spec import TopologySpec
 from dimat.tree import Tree
 
 StepKind = Literal["prepare", "align", "gather", "merge", "train", "evaluate"]
+PLAIN = WireSpec()
 PlanOf = Callable[[int], ArmPlan]
 """The effective plan of the arm in a round 1..R."""
 
@@ -132,11 +133,37 @@ class Schedule:
 
     @cached_property
     def aligns(self) -> bool:
-        """Whether there are align steps, once, before round 0. Where alignment is left out, they only tell the second moments
-        of the start models, which all arms share and which `prepare` therefore cannot tell."""
+        """Whether there are align steps, once, before round 0. Where sites do not align, they only make what neighbours need of the
+        start models, which all arms share, so that `prepare` cannot know it."""
         first = self.plan_of(1)
-        tells = first.method in MOMENTS_OF and first.over == "neighbours"
-        return first.method in ALIGNED_METHODS and (first.merge.align or tells)
+        is_sent = first.over == "neighbours" and first.merges_in(1)
+        return self._is_aligned or (is_sent and (first.method in MOMENTS_OF or not first.merge.wire.is_plain))
+
+    @property
+    def _is_aligned(self) -> bool:
+        first = self.plan_of(1)
+        return first.method in ALIGNED_METHODS and first.merge.align
+
+    def wire_of(self, step: StepKey) -> WireSpec:
+        """How what `step` makes travels to those who read it: in the numbers of the merge that comes, for `align` in those of the
+        first round."""
+        if step.kind in ("gather", "merge"):
+            over_all = self.tree_of(step.round) is not None
+            return self.plan_of(step.round).merge.wire if over_all else PLAIN
+        if step != self.model_after(step.round, step.site) or step.kind == "prepare":
+            return PLAIN
+        next = step.round + 1
+        if next <= self.rounds and self._merges_in(next) and self.tree_of(next) is None:
+            return self.plan_of(next).merge.wire
+        is_read = step.kind == "align" and self._aligning.children[step.site]
+        return self.plan_of(1).merge.wire if is_read else PLAIN
+
+    def residual_of(self, step: StepKey) -> StepKey | None:
+        """The step that left over what `step` adds to what it sends: the last one before it that sent in `int8`."""
+        if step.kind not in ("align", "train") or self.wire_of(step).numbers != "int8":
+            return None
+        earlier = (self.model_after(round, step.site) for round in range(step.round - 1, -1, -1))
+        return next((one for one in earlier if self.wire_of(one).numbers == "int8"), None)
 
     def tells(self, step: StepKey) -> Moments | None:
         """Which second moments neighbours need beside the model that `step` makes, as the next round merges by them. Where all
@@ -182,7 +209,7 @@ class Schedule:
 
     @cached_property
     def _aligning(self) -> Tree:
-        if not self.plan_of(1).merge.align:
+        if not self._is_aligned:
             return Tree.of((None,) * self.num_sites)
         return Tree.of(spanning_tree(self.aligned_over()))
 

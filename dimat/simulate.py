@@ -5,7 +5,7 @@ artifacts of a distributed run must be equal to the last bit. No clock of its ow
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from dimat import second_moments, steps
@@ -20,6 +20,7 @@ from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 from dimat.steps import StepContext, StepResult
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256
+from dimat.wire.sending import Artifacts, artifacts_of
 
 RowsOf = Callable[[int, int], SiteRows]
 """Rows of a site: (seed, site index) -> rows."""
@@ -117,10 +118,7 @@ class _Run:
         self.sites = range(len(spec.sites))
         self.rows_of, self.on_round = rows_of, on_round
         self.rounds: list[RoundResult] = []
-        self.artifacts: dict[StepKey, bytes] = {}
-        self.momenta: dict[StepKey, bytes] = {}
-        self.moments: dict[StepKey, bytes] = {}
-        self.means: dict[StepKey, bytes] = {}
+        self.made: dict[StepKey, Artifacts] = {}
         self.metrics: dict[StepKey, Metrics] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
@@ -136,7 +134,7 @@ class _Run:
                     context = self._context(StepKey(0, "prepare", site))
                     prepared[site] = encode(_made(steps.prepare(context, self._rows(site), self.spec.train)))
                 key = StepKey(0, "prepare", site)
-                self.artifacts[key] = prepared[site]
+                self.made[key] = Artifacts(prepared[site])
                 done.add(key)
             while ready := self.schedule.ready_steps(done):
                 for key in ready:
@@ -157,24 +155,16 @@ class _Run:
             bytes_wasted=self.bytes_wasted,
             busy_s=self.busy_s,
             seconds=self.clock() - started,
-            final_artifacts=() if failure else tuple(sha256(self.artifacts[key]) for key in last),
+            final_artifacts=() if failure else tuple(sha256(self._model(key)) for key in last),
         )
 
     def _do(self, key: StepKey) -> None:
         """One step, from artifacts to an artifact."""
         began = self.clock()
         result = self._result(key)
-        if result.params is not None:
-            self.artifacts[key] = encode(result.params)
-            self.bytes_uploaded += len(self.artifacts[key])
-        for made, kept in (
-            (result.momentum, self.momenta),
-            (result.moments, self.moments),
-            (result.mean, self.means),
-        ):
-            if made is not None:
-                kept[key] = encode(made)
-                self.bytes_uploaded += len(kept[key])
+        made = artifacts_of(result, self.schedule.wire_of(key), key.kind == "gather", self._residual(key))
+        self.made[key] = made
+        self.bytes_uploaded += sum(len(data) for data in astuple(made) if data is not None)
         if result.metrics is not None:
             self.metrics[key] = result.metrics
         self.busy_s += self.clock() - began
@@ -183,7 +173,7 @@ class _Run:
         context, rows = self._context(key), self._rows(key.site)
         own_key, *other_keys = inputs = self.schedule.inputs(key)
         expected = steps.layout(self.spec.model, rows)
-        own = decode(self.artifacts[own_key], expected)
+        own = decode(self._model(own_key), expected)
         plan = self.schedule.plan_of(max(key.round, 1))
         if key.kind == "evaluate":
             return steps.evaluate(context, rows, own)
@@ -193,7 +183,7 @@ class _Run:
         if key.kind == "gather" or (key.kind == "merge" and self.schedule.tree_of(key.round) is not None):
             return self._over_all(key, other_keys, own, plan)
         others = {
-            other.site: decode(self.artifacts[other], expected, allow_non_finite=True) for other in other_keys
+            other.site: decode(self._sent(other), expected, allow_non_finite=True) for other in other_keys
         }
         if key.kind == "align":
             parent = next(iter(others.items()), None)
@@ -224,41 +214,59 @@ class _Run:
         if source.kind == "gather":
             found = self._sums(source, rows, plan)
         else:
-            found = decode(self.means[source], steps.mean_layout(self.spec.model, rows))
-            self.bytes_exchanged += len(self.means[source])
+            mean = _there(self.made[source].mean)
+            found = decode(mean, steps.mean_layout(self.spec.model, rows))
+            self.bytes_exchanged += len(mean)
         return steps.merge_all(context, rows, plan.merge, plan.method, own, found, self._before(key, rows))
 
     def _sums(self, key: StepKey, rows: SiteRows, plan: ArmPlan) -> Sums:
-        params = decode(self.artifacts[key], steps.sums_layout(self.spec.model, rows), allow_non_finite=True)
+        params = decode(self._model(key), steps.sums_layout(self.spec.model, rows), allow_non_finite=True)
         kind = MOMENTS_OF.get(plan.method)
         return Sums(params, self._moments([key], rows, kind)[key.site] if kind else {})
 
     def _momentum(self, key: StepKey, rows: SiteRows) -> Params | None:
         before = self.schedule.momentum_of(key)
-        if before is None or before not in self.momenta:
+        momentum = self.made[before].momentum if before is not None else None
+        if momentum is None:
             return None
-        return decode(self.momenta[before], steps.momentum_layout(self.spec.model, rows))
+        return decode(momentum, steps.momentum_layout(self.spec.model, rows))
 
     def _before(self, key: StepKey, rows: SiteRows) -> tuple[Params, Params] | None:
         before, momentum = self.schedule.momentum_of(key), self._momentum(key, rows)
         if before is None or momentum is None:
             return None
-        return decode(self.artifacts[before], steps.layout(self.spec.model, rows)), momentum
+        return decode(self._model(before), steps.layout(self.spec.model, rows)), momentum
+
+    def _residual(self, key: StepKey) -> Params | None:
+        before = self.schedule.residual_of(key)
+        if before is None:
+            return None
+        expected = steps.mean_layout(self.spec.model, self._rows(key.site))
+        return decode(_there(self.made[before].residual), expected)
 
     def _moments(self, keys: Sequence[StepKey], rows: SiteRows, kind: Moments) -> dict[int, Params]:
         expected = second_moments.layout(kind, self.spec.model, rows)
-        return {key.site: decode(self.moments[key], expected, allow_non_finite=True) for key in keys}
+        return {
+            key.site: decode(_there(self.made[key].moments), expected, allow_non_finite=True) for key in keys
+        }
 
     def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
         for key in fetched:
-            num_bytes = len(self.artifacts[key])
+            num_bytes = len(self._sent(key))
             if step.kind in ("merge", "gather"):
-                num_bytes += len(self.moments.get(key, b""))
+                num_bytes += len(self.made[key].moments or b"")
             if key.site in rejected:
                 self.bytes_wasted += num_bytes
             else:
                 self.bytes_exchanged += num_bytes
+
+    def _model(self, key: StepKey) -> bytes:
+        return _there(self.made[key].model)
+
+    def _sent(self, key: StepKey) -> bytes:
+        """The model as other sites get it."""
+        return self.made[key].shared or self._model(key)
 
     def _rows(self, site: int) -> SiteRows:
         return self.rows_of(self.seed, site)
@@ -341,6 +349,11 @@ def _accuracies(metrics: Sequence[Metrics], names: Sequence[str]) -> dict[str, A
 
 def _mean_and_each(by_site: Mapping[str, float]) -> dict[str, Any]:
     return {"mean": sum(by_site.values()) / len(by_site), "by_site": dict(by_site)}
+
+
+def _there(data: bytes | None) -> bytes:
+    assert data is not None, "the schedule names only steps that made it"
+    return data
 
 
 def _made(result: StepResult) -> Params:

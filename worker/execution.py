@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import count
 from typing import Any
 
@@ -17,7 +18,7 @@ from uuid_utils import uuid7
 from dimat.errors import DataError, DimatError
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
-from dimat.wire.codec import encode
+from dimat.wire.sending import artifacts_of
 from worker import devices, steps
 from worker.artifacts import ArtifactStore, StoreUnavailable
 from worker.data.samples import load_site_rows
@@ -103,22 +104,20 @@ class Execution:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
         bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
         result = steps.run(bench)
-        made = {
-            "artifact": result.params, "momentum": result.momentum, "moments": result.moments, "mean": result.mean,
-        }  # fmt: skip
-        kept = {name: store.put(encode(params)) for name, params in made.items() if params is not None}
+        message = self.message
+        made = artifacts_of(result, message.wire, message.kind == "gather", bench.residual(message.residual))
+        kept = {name: store.put(data) for name, data in asdict(made).items() if data is not None}
+        uploaded = sum(ref.num_bytes for ref in kept.values())
         is_prepare = self.message.kind == "prepare"
         metrics = result.metrics
         return StepFinished(
-            artifact=kept.get("artifact"),
-            momentum=kept.get("momentum"),
-            moments=kept.get("moments"),
-            mean=kept.get("mean"),
+            artifact=kept.pop("model", None),
+            **kept,
             accuracies=metrics and Accuracies(
                 own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
             ),
             exchanges=tuple(exchanges),
-            uploaded_bytes=sum(ref.num_bytes for ref in kept.values()),
+            uploaded_bytes=uploaded,
             seconds=self._seconds(),
             cpu_s=time.process_time() - cpu_began,
             device=device,

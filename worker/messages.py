@@ -10,7 +10,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from dimat.parts import DataSpec, EvaluationSpec, Loss, MergeSpec, Method, ModelSpec, Moments, TrainSpec
+from dimat.parts import (
+    DataSpec,
+    EvaluationSpec,
+    Loss,
+    MergeSpec,
+    Method,
+    ModelSpec,
+    Moments,
+    TrainSpec,
+    WireSpec,
+)
 from dimat.spec import SiteSpec
 
 Params = dict[str, str | int | float | bool | None]
@@ -56,6 +66,10 @@ class _Step(Wire):
     """None for `prepare`, which all runs of (pilot, seed) share."""
     context: SiteContext
     model: ModelSpec
+    wire: WireSpec = WireSpec()
+    """How what the step makes travels to other sites."""
+    residual: ArtifactRef | None = None
+    """What rounding left over when the site last sent; None: nothing, or it sends nothing."""
 
 
 class PrepareMessage(_Step):
@@ -237,6 +251,9 @@ class StepFinished(_StepReport):
     momentum: ArtifactRef | None = None
     moments: ArtifactRef | None = None
     mean: ArtifactRef | None = None
+    shared: ArtifactRef | None = None
+    """The model as neighbours get it, where that differs from `artifact`."""
+    residual: ArtifactRef | None = None
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     uploaded_bytes: int

@@ -34,6 +34,7 @@ from worker.messages import (
 StepReport = StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled
 PHASES = {"merge": "after_merge", "train": "after_train", "evaluate": "after_train"}
 DONE_EVENTS = {"prepare": "site_prepared", "merge": "site_merged", "train": "site_trained"}
+EXTRAS = ("momentum", "moments", "mean", "shared", "residual")
 _OPEN = ("ready", "dispatched")
 
 
@@ -114,7 +115,7 @@ class Ingest:
         step.reason = None
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
-        extras = {"momentum": report.momentum, "moments": report.moments, "mean": report.mean}
+        extras = {name: getattr(report, name) for name in EXTRAS}
         step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
         for ref in (report.artifact, *extras.values()):
             if ref is not None and session.get(ArtifactRow, ref.sha256) is None:

@@ -35,6 +35,13 @@ class Made:
     momentum: ArtifactRef | None = None
     moments: ArtifactRef | None = None
     mean: ArtifactRef | None = None
+    shared: ArtifactRef | None = None
+    residual: ArtifactRef | None = None
+
+    @property
+    def sent(self) -> ArtifactRef:
+        """The model as other sites get it."""
+        return self.shared or self.model
 
 
 Artifacts = dict[StepKey, Made]
@@ -69,6 +76,7 @@ class RunPlan:
         about = {
             "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,
             "context": self._context(key.site, fingerprint), "model": self.spec.model,
+            "wire": self.schedule.wire_of(key), "residual": self._residual(key, artifacts),
         }  # fmt: skip
         if key.kind == "prepare":
             return PrepareMessage(train=self.spec.train, **about)
@@ -155,12 +163,16 @@ class RunPlan:
             **about,
         )  # fmt: skip
 
+    def _residual(self, key: StepKey, artifacts: Artifacts) -> ArtifactRef | None:
+        before = self.schedule.residual_of(key)
+        return artifacts[before].residual if before is not None else None
+
     def _neighbour(
         self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False
     ) -> NeighbourRef:
         made, name = artifacts[key], self.spec.site_names[key.site]
         moments = made.moments if by_moments else None
-        return NeighbourRef(index=key.site, name=name, artifact=made.model, weight=weight, moments=moments)
+        return NeighbourRef(index=key.site, name=name, artifact=made.sent, weight=weight, moments=moments)
 
     def _context(self, site: int, fingerprint: str | None) -> SiteContext:
         return SiteContext(

@@ -84,13 +84,27 @@ def add(weighted: Iterable[tuple[float, Sums]]) -> Sums:
     return Sums(params, moments)
 
 
+def for_the_way(total: Sums) -> Sums:
+    """Divided by its `SHARE`, which is kept: of the size of a model's numbers, so that halves can hold them."""
+    share = total.params[SHARE]
+    params = {name: value if name == SHARE else value / share for name, value in total.params.items()}
+    return Sums(params, {name: value / share for name, value in total.moments.items()})
+
+
+def received(sent: Sums) -> Sums:
+    """The reverse of `for_the_way`, in float64."""
+    share = sent.params[SHARE].double()
+    params = {name: value if name == SHARE else value.double() * share for name, value in sent.params.items()}
+    return Sums(params, {name: value.double() * share for name, value in sent.moments.items()})
+
+
 def reals(params: Params) -> Params:
     """The tensors of real numbers."""
     return {name: value for name, value in params.items() if value.is_floating_point()}
 
 
 def layout(model: Layout) -> Layout:
-    """Shapes and dtypes of summed params as they travel: those of the model, and `SHARE` in float64."""
+    """Shapes and dtypes of summed params as they travel (`for_the_way`): those of the model, and `SHARE` in float64."""
     return {**mean_layout(model), SHARE: ((), torch.float64)}
 
 

@@ -55,7 +55,7 @@ class StepResult:
     """What a step made.
 
     Attributes:
-        params: the site's model after the step; the sums of its branch for `gather`; None for `evaluate`, which changes nothing.
+        params: the site's model after the step; the sums of its branch for `gather` (`sums.for_the_way`); None for `evaluate`, which changes nothing.
         metrics: accuracies of this model; None for `prepare` and `align` (an `evaluate` step follows).
         matches: by neighbour, ascending; empty where nothing was matched.
         rejected: indices of neighbours whose model was not finite and was left out of this merge.

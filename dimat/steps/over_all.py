@@ -45,13 +45,14 @@ def gather(
     total = sums.add(
         [
             (share, summed.of_site(own, moments, merge)),
-            *((1.0, branches[j]) for j in sorted(branches) if j not in rejected),
+            *((1.0, sums.received(branches[j])) for j in sorted(branches) if j not in rejected),
         ]
     )
+    sent = sums.for_the_way(total)
     expected = sums_layout(context.model, rows)
     return StepResult(
-        params={name: value.to(expected[name][1]) for name, value in total.params.items()},
-        moments={name: value.float() for name, value in total.moments.items()} or None,
+        params={name: value.to(expected[name][1]) for name, value in sent.params.items()},
+        moments={name: value.float() for name, value in sent.moments.items()} or None,
         rejected=rejected,
     )
 
@@ -76,7 +77,7 @@ def merge_all(
     """
     finite(context, own)
     summed = SUMMED[method]
-    mean = sums.reals(summed.params_of(found, own)) if isinstance(found, Sums) else found
+    mean = sums.reals(summed.params_of(sums.received(found), own)) if isinstance(found, Sums) else found
     inputs = replace(
         merge_inputs(context, rows, merge, {context.site_index: own}, {context.site_index: 1.0}),
         before=before,

@@ -1,15 +1,25 @@
 """Models as bytes: safetensors with sorted keys and no metadata, so that equal params are equal bytes.
 
-Provenance is kept beside an artifact, never in it. Nothing that is read here is ever executed.
+Provenance is kept beside an artifact, never in it. Nothing that is read here is ever executed. What travels may be packed
+(`packing`) and compressed (`compression`); the bytes say so themselves.
 """
 
 import hashlib
+import math
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from dimat.errors import ArtifactInvalid
 from dimat.params import Layout, Params, first_non_finite, layout_of
+from dimat.parts import Numbers, WireSpec
+from dimat.wire.compression import Oversized, compress, decompress, is_compressed
+from dimat.wire.packing import closest, pack, packed_layout, unpack
+
+PLAIN = WireSpec()
+_WIDTHS: dict[Numbers, int] = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+_HEADER_BYTES = 300
+"""Of a tensor in a safetensors header, beside its name, and of the header itself: more than it can be."""
 
 
 def sha256(data: bytes) -> str:
@@ -17,35 +27,54 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def encode(params: Params) -> bytes:
-    """The artifact of `params` (on the CPU)."""
-    return save({name: params[name].contiguous() for name in sorted(params)})
+def encode(params: Params, wire: WireSpec = PLAIN) -> bytes:
+    """The artifact of `params` (on the CPU), or what travels of them."""
+    packed = pack(params, wire.numbers)
+    data = save({name: packed[name].contiguous() for name in sorted(packed)})
+    return compress(data, _WIDTHS[wire.numbers]) if wire.compress else data
 
 
 def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Params:
-    """The params in an artifact, checked against the architecture they must belong to.
+    """The params in an artifact, checked against the architecture they must belong to. Its size is checked before anything is
+    allocated.
 
     Args:
-        layout: names, shapes and dtypes that are expected.
+        layout: names, shapes and dtypes that are expected, however they travelled.
         allow_non_finite: for a neighbour's model, which a merge rejects and records by itself.
 
     Raises:
-        ArtifactInvalid: truncated bytes, a missing or unknown tensor, a wrong shape or dtype, NaN.
+        ArtifactInvalid: truncated bytes, too many of them, a missing or unknown tensor, a wrong shape or dtype, NaN.
     """
+    most = _most_bytes(layout)
     try:
-        params = load(data)
-    except SafetensorError as error:
+        plain = decompress(data, most) if is_compressed(data) else data
+        if len(plain) > most:
+            raise Oversized
+        loaded = load(plain)
+    except Oversized:
+        raise ArtifactInvalid(sha256=sha256(data), problem=f"more than {most} bytes") from None
+    except (SafetensorError, ValueError) as error:
         raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({error})") from None
-    problem = _difference(layout_of(params), layout)
-    if problem is None and not allow_non_finite and (name := first_non_finite(params)):
-        problem = f"'{name}' has values that are not finite"
-    if problem is not None:
+    params = unpack(loaded, layout)
+    if params is None:
+        found = layout_of(loaded)
+        problem = _difference(found, packed_layout(layout, closest(found, layout)))
         raise ArtifactInvalid(sha256=sha256(data), problem=problem)
+    if not allow_non_finite and (name := first_non_finite(params)):
+        raise ArtifactInvalid(sha256=sha256(data), problem=f"'{name}' has values that are not finite")
     return {name: params[name] for name in sorted(params)}
 
 
-def _difference(actual: Layout, expected: Layout) -> str | None:
-    """The first difference in words, None if there is none."""
+def _most_bytes(layout: Layout) -> int:
+    """What the artifact of this layout cannot exceed, in whatever numbers: in int8 each tensor has factors beside it."""
+    values = sum(math.prod(shape) * dtype.itemsize for shape, dtype in layout.values())
+    factors = sum(4 * (shape[0] if len(shape) > 1 else 1) for shape, _ in layout.values())
+    names = sum(2 * (len(name) + _HEADER_BYTES) for name in layout)
+    return values + factors + names + _HEADER_BYTES
+
+
+def _difference(actual: Layout, expected: Layout) -> str:
+    """The first difference in words; there is one."""
     for name in sorted({*actual, *expected}):
         if name not in actual:
             return f"tensor '{name}' is missing"
@@ -53,7 +82,7 @@ def _difference(actual: Layout, expected: Layout) -> str | None:
             return f"tensor '{name}' does not belong to this model"
         if actual[name] != expected[name]:
             return f"tensor '{name}' is {_words(actual, name)}, expected {_words(expected, name)}"
-    return None
+    raise AssertionError("equal layouts do not differ")
 
 
 def _words(layout: Layout, name: str) -> str:

@@ -26,6 +26,15 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         {"name": "tree", "method": "regmean", "merge": {"over": "tree"}},
         {"name": "tree-slow", "method": "slowmo", "merge": {"over": "tree", "merge_every": 2}},
         {"name": "tree-as-they-are", "method": "fisher", "merge": {"over": "tree", "align": False}},
+        {"name": "half", "method": "dimat", "merge": {"wire": {"numbers": "float16", "compress": True}}},
+        {"name": "eight-bits", "method": "regmean", "merge": {"wire": {"numbers": "int8"}, "merge_every": 2}},
+        {
+            "name": "eight-bits-tree",
+            "method": "regmean",
+            "merge": {"wire": {"numbers": "int8"}, "over": "tree"},
+        },
+        {"name": "brain", "method": "common_basis", "merge": {"wire": {"numbers": "bfloat16"}}},
+        {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
     ]
     spec = house.small_pilot(rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2})
     with house.running(tmp_path) as server:

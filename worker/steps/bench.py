@@ -52,6 +52,12 @@ class Bench:
             return None
         return decode(self.store.get(ref), steps.momentum_layout(self.message.model, self.rows))
 
+    def residual(self, ref: ArtifactRef | None) -> Params | None:
+        """What rounding left over when the site last sent. Raises: StoreUnavailable, ArtifactInvalid."""
+        if ref is None:
+            return None
+        return decode(self.store.get(ref), steps.mean_layout(self.message.model, self.rows))
+
     def before(self, message: MergeMessage | MergeAllMessage) -> tuple[Params, Params] | None:
         """The own model and slow momentum of the last merge. Raises: StoreUnavailable, ArtifactInvalid."""
         momentum = self.momentum(message.momentum)

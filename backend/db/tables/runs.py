@@ -87,7 +87,7 @@ class StepRow(Base):
     artifact_sha256: Mapped[str | None]
     artifact_bytes: Mapped[int | None]
     extras: Mapped[dict[str, Any] | None]
-    """What it made beside the model: {"momentum" | "moments" | "mean": {"sha256", "num_bytes"}}."""
+    """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual": {"sha256", "num_bytes"}}."""
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
 

@@ -1190,6 +1190,7 @@ export interface components {
             merge_every?: number | null;
             /** Over */
             over?: ("neighbours" | "tree") | null;
+            wire?: components["schemas"]["WireSpec"] | null;
             probe?: components["schemas"]["ProbeSpec"] | null;
             /** Guard */
             guard?: number | null;
@@ -1227,6 +1228,13 @@ export interface components {
              * @enum {string}
              */
             over?: "neighbours" | "tree";
+            /**
+             * @default {
+             *       "numbers": "float32",
+             *       "compress": false
+             *     }
+             */
+            wire?: components["schemas"]["WireSpec"];
             /**
              * @default {
              *       "kind": "own",
@@ -1559,6 +1567,10 @@ export interface components {
              * @default {
              *       "merge_every": 1,
              *       "over": "neighbours",
+             *       "wire": {
+             *         "compress": false,
+             *         "numbers": "float32"
+             *       },
              *       "probe": {
              *         "kind": "own",
              *         "positions": 16,
@@ -2526,6 +2538,25 @@ export interface components {
              * @default 1
              */
             width?: number;
+        };
+        /**
+         * WireSpec
+         * @description How models travel from site to site. `numbers`: rounded to fewer bits; a site goes on with its own model as it is, and with
+         *     `int8` adds what rounding left over to what it sends next (error feedback). `compress`: without loss, by shuffle and zstd;
+         *     second moments, which travel as float32, too.
+         */
+        WireSpec: {
+            /**
+             * Numbers
+             * @default float32
+             * @enum {string}
+             */
+            numbers?: "float32" | "float16" | "bfloat16" | "int8";
+            /**
+             * Compress
+             * @default false
+             */
+            compress?: boolean;
         };
         /** WorkerHealth */
         WorkerHealth: {

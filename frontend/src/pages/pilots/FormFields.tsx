@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
-import type { PilotDraft } from './pilotDraft';
+import { NUMBERS, type Numbers, type PilotDraft } from './pilotDraft';
 import type { Fields } from './useFields';
 
 export interface FieldsProps {
@@ -191,6 +191,14 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
           value={draft.keepMomentum ? 'kept' : 'fresh'}
           onChange={(value) => value && change({ keepMomentum: value === 'kept' })}
           {...fields.at('spec.train.keep_momentum')}
+        />
+        <Select
+          label={t('ui.new.numbers')}
+          description={t(`ui.new.numbers_${draft.numbers}_help`)}
+          data={NUMBERS.map((value) => ({ value, label: t(`ui.new.numbers_${value}`) }))}
+          value={draft.numbers}
+          onChange={(value) => value && change({ numbers: value as Numbers })}
+          {...fields.at('spec.merge.wire.numbers')}
         />
         <Whole
           label={t('ui.new.rounds')}

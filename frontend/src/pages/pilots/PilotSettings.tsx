@@ -31,6 +31,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
+    [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
     ...spec.arms.map((arm): [string, string] => [
@@ -49,8 +50,14 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
 }
 
 function said(word: Word, t: TFunction): string {
-  if (word.key !== 'ui.arm_set.topology') return t(word.key, word.params);
-  return t(word.key, { kind: t(`ui.topology.kind_${word.params?.kind}`) });
+  switch (word.key) {
+    case 'ui.arm_set.topology':
+      return t(word.key, { kind: t(`ui.topology.kind_${word.params?.kind}`) });
+    case 'ui.arm_set.numbers':
+      return t(word.key, { value: t(`ui.new.numbers_${word.params?.value}`) });
+    default:
+      return t(word.key, word.params);
+  }
 }
 
 function modelIn(model: Schemas['PilotSpec']['model'], t: TFunction): string {

@@ -25,6 +25,10 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
       ? [{ key: 'ui.arm_set.guard', params: { value: String(merge.guard ?? 0.2) } }]
       : []),
     ...(arm.merge?.align === false ? [{ key: 'ui.arm_set.not_aligned' }] : []),
+    ...(arm.merge?.wire
+      ? [{ key: 'ui.arm_set.numbers', params: { value: arm.merge.wire.numbers ?? 'float32' } }]
+      : []),
+    ...(arm.merge?.wire?.compress ? [{ key: 'ui.arm_set.compressed' }] : []),
     ...numbers(arm),
     ...trainWords(arm),
   ];

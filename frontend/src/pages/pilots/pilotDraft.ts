@@ -4,6 +4,8 @@ import type { Spec as TopologySpec } from '../topologies/links';
 
 type PilotSpec = Schemas['PilotSpec'];
 type Assumptions = Schemas['Assumptions-Input'];
+export const NUMBERS = ['float32', 'float16', 'bfloat16', 'int8'] as const;
+export type Numbers = (typeof NUMBERS)[number];
 export type Method = Schemas['ArmSpec']['method'];
 
 export interface ArmDraft {
@@ -47,6 +49,7 @@ export interface PilotDraft {
   init: 'different' | 'common';
   loss: 'cross_entropy' | 'balanced_softmax';
   keepMomentum: boolean;
+  numbers: Numbers;
   rounds: number;
   epochs: number;
   seeds: string;
@@ -87,6 +90,7 @@ export function freshDraft(): PilotDraft {
     init: 'different',
     loss: 'cross_entropy',
     keepMomentum: false,
+    numbers: 'float32',
     rounds: 8,
     epochs: 1,
     seeds: '1',
@@ -134,6 +138,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     init: spec.train?.init ?? fresh.init,
     loss: spec.train?.loss ?? fresh.loss,
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
+    numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
     seeds: (spec.seeds ?? [1]).join(', '),
@@ -177,6 +182,7 @@ export function specOf(
       loss: draft.loss,
       keep_momentum: draft.keepMomentum,
     },
+    merge: { ...base?.merge, wire: { ...base?.merge?.wire, numbers: draft.numbers } },
     rounds: draft.rounds,
     seeds: wholeNumbers(draft.seeds),
     arms: draft.arms.map((arm) => ({

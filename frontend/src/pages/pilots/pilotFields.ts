@@ -50,6 +50,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.train.init', 'new.init'),
     ui('spec.train.loss', 'new.loss'),
     ui('spec.train.keep_momentum', 'new.momentum'),
+    ui('spec.merge.wire.numbers', 'new.numbers'),
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),

@@ -1,0 +1,92 @@
+"""Models in fewer bits: what numbers look like on their way.
+
+`float16` and `bfloat16` are roundings; `int8` holds each row of a weight as whole numbers -127..127 and one factor, in a tensor
+of its own beside it. Whole numbers, single numbers and what is not float32 travel as they are.
+"""
+
+from collections.abc import Mapping
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from dimat.params import Layout, Params, layout_of
+from dimat.parts import Numbers
+
+FACTOR = "#factor"
+"""Behind the name of an int8 tensor: its factors. No name in a state dict holds a #."""
+_HALVES: Mapping[Numbers, torch.dtype] = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+_STEPS = 127
+
+
+def pack(params: Params, numbers: Numbers) -> Params:
+    """`params` as `numbers`. What a number is too large for becomes infinite (float16: above 65,504)."""
+    if numbers == "float32":
+        return params
+    packed: dict[str, Tensor] = {}
+    for name, value in params.items():
+        if not _shrinks(tuple(value.shape), value.dtype):
+            packed[name] = value
+        elif numbers == "int8":
+            packed[name], packed[name + FACTOR] = _whole(value)
+        else:
+            packed[name] = value.to(_HALVES[numbers])
+    return packed
+
+
+def unpack(packed: Params, layout: Layout) -> Params | None:
+    """The reverse of `pack`, whatever the numbers were; None if these are not tensors of this layout in any of them."""
+    numbers = closest(layout_of(packed), layout)
+    if layout_of(packed) != packed_layout(layout, numbers):
+        return None
+    if numbers == "int8":
+        return {name: _real(packed[name], packed.get(name + FACTOR)) for name in layout}
+    return {name: packed[name].to(layout[name][1]) for name in layout}
+
+
+def closest(found: Layout, layout: Layout) -> Numbers:
+    """In which numbers tensors laid out as `found` are most like those of `layout`."""
+    numbers: tuple[Numbers, ...] = get_args(Numbers)
+
+    def alike(one: Numbers) -> int:
+        expected = packed_layout(layout, one)
+        return sum(expected.get(name) == about for name, about in found.items())
+
+    return max(numbers, key=alike)
+
+
+def packed_layout(layout: Layout, numbers: Numbers) -> Layout:
+    """Shapes and dtypes of what `pack` makes of params of this layout, names sorted."""
+    found: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+    for name, (shape, dtype) in layout.items():
+        if numbers == "float32" or not _shrinks(shape, dtype):
+            found[name] = (shape, dtype)
+        elif numbers == "int8":
+            found[name] = (shape, torch.int8)
+            found[name + FACTOR] = (_rows(shape), torch.float32)
+        else:
+            found[name] = (shape, _HALVES[numbers])
+    return {name: found[name] for name in sorted(found)}
+
+
+def _shrinks(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    return dtype == torch.float32 and len(shape) > 0
+
+
+def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One factor for each row of a matrix or filter, one for a whole vector."""
+    return shape[:1] if len(shape) > 1 else ()
+
+
+def _whole(value: Tensor) -> tuple[Tensor, Tensor]:
+    rows = value.flatten(1) if value.dim() > 1 else value[None]
+    largest = rows.abs().amax(dim=1) if rows.shape[1] else rows.new_zeros(len(rows))
+    factor = torch.where(largest > 0, largest / _STEPS, torch.ones_like(largest))
+    whole = (rows / factor[:, None]).round().clamp(-_STEPS, _STEPS).to(torch.int8)
+    return whole.reshape(value.shape), factor.reshape(_rows(tuple(value.shape)))
+
+
+def _real(value: Tensor, factor: Tensor | None) -> Tensor:
+    if factor is None:
+        return value
+    return value.float() * factor.reshape(*factor.shape, *(1,) * (value.dim() - factor.dim()))
