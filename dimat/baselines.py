@@ -15,8 +15,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from dimat import steps
 from dimat.models.registry import empty_model, initial_params, load
+from dimat.results import RoundResult
 from dimat.rows import SiteRows
-from dimat.simulate import RoundResult
 from dimat.spec import PilotSpec
 from dimat.steps import StepContext
 from dimat.topology import Topology

@@ -16,18 +16,18 @@ the steps that read what was just made, `ready_steps` at the first open step of 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.arm_rounds import ArmRounds
 from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments, WireSpec
-from dimat.plan import Amendment, ArmPlan, effective_spec
+from dimat.plan import Amendment, ArmPlan
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, spanning_tree
-from dimat.topology_spec import TopologySpec
 from dimat.tree import Tree
 
 StepKind = Literal["prepare", "align", "gather", "merge", "train", "evaluate"]
@@ -79,47 +79,15 @@ class Schedule:
 
         Raises: as `effective_spec`.
         """
-        names = spec.site_names
-
-        @cache
-        def plan_under(in_force: tuple[int, ...], is_last: bool) -> ArmPlan:
-            some_round = spec.rounds if is_last else spec.rounds - 1
-            return effective_spec(spec, arm, [amendments[k] for k in in_force], some_round)
-
-        @cache
-        def built(topology: TopologySpec, turn: int) -> Topology:
-            return topology.build(names, turn)
-
-        # Rounds of all sites lie close together: no need to keep many matrices of a thousand sites squared.
-        @lru_cache(maxsize=2)
-        def mixed(topology: TopologySpec, turn: int) -> NDArray[np.float64]:
-            return topology.mixing_matrix(names, turn)
-
-        @cache
-        def tree(topology: TopologySpec, is_star: bool) -> Tree:
-            over = Tree.of(spanning_tree(topology.whole(names)))
-            return over.as_star() if is_star else over
-
-        def tree_of(round: int) -> Tree | None:
-            plan = plan_of(round)
-            return None if plan.over == "neighbours" else tree(plan.topology, plan.over == "star")
-
-        def plan_of(round: int) -> ArmPlan:
-            in_force = tuple(k for k, a in enumerate(amendments) if a.from_round <= round)
-            return plan_under(in_force, round == spec.rounds)
-
-        def turn_of(round: int) -> tuple[TopologySpec, int]:
-            plan = plan_of(round)
-            return plan.topology, (round // plan.merge.merge_every - 1) % plan.topology.period(len(names))
-
+        rounds_of = ArmRounds(spec, arm, amendments)
         return cls(
             rounds=spec.rounds,
-            num_sites=len(names),
-            plan_of=plan_of,
-            topology_of=lambda round: built(*turn_of(round)),
-            mixing_of=lambda round: mixed(*turn_of(round)),
-            aligned_over=lambda: plan_of(1).topology.whole(names),
-            tree_of=tree_of,
+            num_sites=len(spec.sites),
+            plan_of=rounds_of.plan,
+            topology_of=rounds_of.topology,
+            mixing_of=rounds_of.mixing,
+            aligned_over=rounds_of.aligned_over,
+            tree_of=rounds_of.tree,
             start_loss=spec.train.loss,
         )
 

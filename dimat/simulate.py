@@ -4,9 +4,8 @@ It walks the same schedule, calls the same steps and sends the same bytes as wor
 artifacts of a distributed run must be equal to the last bit. No clock of its own: the caller gives one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 
 from dimat import second_moments, steps
 from dimat.errors import DimatError
@@ -14,9 +13,10 @@ from dimat.merging.sums import Sums
 from dimat.params import Params
 from dimat.parts import MOMENTS_OF, Moments
 from dimat.plan import Amendment, ArmPlan
+from dimat.results import RoundResult, RunResult, SimulationResult
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
-from dimat.spec import ArmSpec, PilotSpec, spec_sha256
+from dimat.spec import ArmSpec, PilotSpec
 from dimat.steps import StepContext, StepResult
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256
@@ -26,57 +26,8 @@ RowsOf = Callable[[int, int], SiteRows]
 """Rows of a site: (seed, site index) -> rows."""
 Clock = Callable[[], float]
 """Seconds since some fixed moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundResult:
-    """What one round gave, by site index. `after_merge` is None in a round without a merge; `bytes_so_far`: sent over links
-    by all sites from the start to the end of this round."""
-
-    round: int
-    after_merge: tuple[Metrics, ...] | None
-    after_train: tuple[Metrics, ...]
-    bytes_so_far: int
-
-
 OnRound = Callable[[ArmSpec, int, RoundResult], None]
 """Told when all sites have finished a round: (arm, seed, round)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """One arm with one seed.
-
-    Attributes:
-        state: `completed` or `failed`. reason: code and params of the end, as the coordinator writes them.
-        rounds: 0..R; of a failed run only the rounds that all sites finished.
-        bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge with its second moments
-            where the method needs them.
-        bytes_wasted: models fetched and refused, because they were not finite.
-        bytes_uploaded: all artifacts made by the run's align, merge and train steps.
-        busy_s: sum over the run's own steps, without the shared `prepare`. seconds: from first to last step.
-        final_artifacts: sha256 of each site's last model by site index; empty if the run failed.
-    """
-
-    arm: ArmSpec
-    seed: int
-    state: str
-    reason: tuple[str, dict[str, str | float]]
-    rounds: tuple[RoundResult, ...]
-    bytes_exchanged: int
-    bytes_uploaded: int
-    bytes_wasted: int
-    busy_s: float
-    seconds: float
-    final_artifacts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SimulationResult:
-    """All runs of a pilot: for each seed the arms in the order of the spec."""
-
-    spec: PilotSpec
-    runs: tuple[RunResult, ...]
 
 
 def simulate(
@@ -295,60 +246,6 @@ class _Run:
     def _of_all_sites(self, round: int, kind: StepKind) -> tuple[Metrics, ...] | None:
         keys = [StepKey(round, kind, site) for site in self.sites]
         return tuple(self.metrics[key] for key in keys) if all(key in self.metrics for key in keys) else None
-
-
-def as_json(result: SimulationResult) -> dict[str, Any]:
-    """The result in the shape that `awase simulate --json` and `awase demo --json` share.
-
-    Accuracies are fractions 0..1, means weigh sites equally; all-site values are null where the pilot
-    has none.
-    """
-    names = result.spec.site_names
-    return {
-        "pilot": {
-            "name": result.spec.name,
-            "spec_sha256": spec_sha256(result.spec),
-            "sites": list(names),
-            "rounds": result.spec.rounds,
-        },
-        "runs": [_run_json(run, names) for run in result.runs],
-    }
-
-
-def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "arm": run.arm.name,
-        "method": run.arm.method,
-        "seed": run.seed,
-        "state": run.state,
-        "reason": {"code": run.reason[0], "params": run.reason[1]},
-        "rounds": [
-            {
-                "round": item.round,
-                "merged": item.after_merge is not None,
-                "after_merge": _accuracies(item.after_merge, names) if item.after_merge else None,
-                "after_train": _accuracies(item.after_train, names),
-            }
-            for item in run.rounds
-        ],
-        "bytes_exchanged": run.bytes_exchanged,
-        "bytes_uploaded": run.bytes_uploaded,
-        "bytes_evaluation": 0,
-        "bytes_wasted": run.bytes_wasted,
-        "busy_s": run.busy_s,
-        "seconds": run.seconds,
-        "final_artifacts": dict(zip(names, run.final_artifacts, strict=False)),
-    }
-
-
-def _accuracies(metrics: Sequence[Metrics], names: Sequence[str]) -> dict[str, Any]:
-    all_site = {name: m.all_site for name, m in zip(names, metrics, strict=True) if m.all_site is not None}
-    own_site = {name: m.own_site for name, m in zip(names, metrics, strict=True)}
-    return {"all_site": _mean_and_each(all_site) if all_site else None, "own_site": _mean_and_each(own_site)}
-
-
-def _mean_and_each(by_site: Mapping[str, float]) -> dict[str, Any]:
-    return {"mean": sum(by_site.values()) / len(by_site), "by_site": dict(by_site)}
 
 
 def _there(data: bytes | None) -> bytes:

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from dimat.errors import DimatError
+from dimat.results import RoundResult, as_json
 from dimat.rows import SiteRows
-from dimat.simulate import OnRound, RoundResult, as_json, simulate
+from dimat.simulate import OnRound, simulate
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 from worker.data.samples import load_site_rows
 

@@ -14,8 +14,9 @@ from dimat.models.registry import empty_model, initial_params
 from dimat.models.symmetries import symmetries
 from dimat.parts import DataSpec, ModelSpec, ResNet20Spec, Vgg16BnSpec
 from dimat.permutation.selftest import TOLERANCE, output_change
+from dimat.results import as_json
 from dimat.rows import SiteRows, Table, all_site_rows
-from dimat.simulate import as_json, simulate
+from dimat.simulate import simulate
 from dimat.spec import PilotSpec
 from dimat.training.seeding import torch_rng
 

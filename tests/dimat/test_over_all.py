@@ -15,9 +15,10 @@ from dimat.merging.sums import SHARE, Sums, add
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
 from dimat.parts import EvaluationSpec, MergeSpec, Method, MlpSpec
+from dimat.results import as_json
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey
-from dimat.simulate import RowsOf, as_json, simulate
+from dimat.simulate import RowsOf, simulate
 from dimat.spec import PilotSpec
 from dimat.steps import StepContext
 from dimat.training.seeding import torch_rng

@@ -8,7 +8,8 @@ import pytest
 
 from dimat.parts import TrainPatch
 from dimat.plan import Amendment, Patch
-from dimat.simulate import Clock, RowsOf, as_json, simulate
+from dimat.results import as_json
+from dimat.simulate import Clock, RowsOf, simulate
 from dimat.spec import PilotSpec, spec_sha256
 
 MakeSpec = Callable[..., PilotSpec]

@@ -13,8 +13,9 @@ from dimat.errors import ArtifactInvalid
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
 from dimat.parts import CnnSpec, Numbers, WireSpec
+from dimat.results import as_json
 from dimat.schedule import PLAIN, Schedule, StepKey
-from dimat.simulate import RowsOf, as_json, simulate
+from dimat.simulate import RowsOf, simulate
 from dimat.spec import PilotSpec
 from dimat.steps import StepResult
 from dimat.training.seeding import torch_rng
