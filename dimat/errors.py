@@ -198,6 +198,11 @@ class UnknownSample(DataError):
     template = "There is no sample data set '{name}' (there are: {known}). Use one of these names."
 
 
+class DataSetsDiffer(DimatError):
+    code = "data_sets_differ"
+    template = "The sites hold different data sets ({names}), and one model cannot read them all. Choose sites with the same data set."
+
+
 class ModelMismatch(DimatError):
     code = "model_mismatch"
     template = (

@@ -12,7 +12,15 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from dimat.errors import DuplicateName, DuplicateSeed, ModelMismatch, NeverMerges, PilotTooLarge, RowsRunOut
+from dimat.errors import (
+    DataSetsDiffer,
+    DuplicateName,
+    DuplicateSeed,
+    ModelMismatch,
+    NeverMerges,
+    PilotTooLarge,
+    RowsRunOut,
+)
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
@@ -92,6 +100,8 @@ class PilotSpec(Frozen):
             _no_duplicates("site", self.site_names)
         with at("arms"):
             _no_duplicates("arm", [arm.name for arm in self.arms])
+        with at("sites"):
+            self._data_sets_are_alike()
         with at("seeds"):
             self._seeds_differ()
         with at("rounds"):
@@ -112,6 +122,11 @@ class PilotSpec(Frozen):
         with at("data.rows_per_site"):
             self._rows_suffice()
         return self
+
+    def _data_sets_are_alike(self) -> None:
+        names = sorted({site.data.dataset for site in self.sites})
+        if len(names) > 1:
+            raise DataSetsDiffer(names=", ".join(names))
 
     def _seeds_differ(self) -> None:
         for position, seed in enumerate(self.seeds):
@@ -145,11 +160,6 @@ class PilotSpec(Frozen):
 
     def _model_fits_data(self) -> None:
         datasets = sorted({site.data.dataset for site in self.sites})
-        if len(datasets) > 1:
-            raise ModelMismatch(
-                model=self.model.kind, needs="one data set at all sites",
-                dataset=" + ".join(datasets), shape="various",
-            )  # fmt: skip
         shape = SAMPLES[datasets[0]].shape
         if self.model.kind != "mlp" and len(shape) != 3:
             raise ModelMismatch(

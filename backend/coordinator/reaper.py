@@ -14,6 +14,8 @@ from backend.events.service import record
 from backend.settings import Settings
 
 UNBEGUN_AFTER_S = 8.0
+WARMED_UP_AFTER_S = 20.0
+"""A worker that has just started takes messages before its processes can begin them."""
 FORGET_WORKER_AFTER_S = 600.0
 
 

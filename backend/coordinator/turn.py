@@ -6,6 +6,7 @@ No transaction is open while the broker is asked or told anything.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from backend.coordinator.ingest import Ingest
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
-from backend.coordinator.reaper import Reaper
+from backend.coordinator.reaper import WARMED_UP_AFTER_S, Reaper
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
@@ -32,6 +33,15 @@ STARTS = 20
 POLL_S = 1.0
 CANCEL_GRACE_S = 20.0
 ASK_AGAIN_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A worker: its last sign of life, when that came, and when the first did (monotonic seconds)."""
+
+    beat: WorkerBeat
+    at: float
+    since: float
 
 
 class Coordinator:
@@ -59,7 +69,7 @@ class Coordinator:
         self._reaper = Reaper(self._ingest, settings, now())
         self._polled_at = 0.0
         self._cancelling_since: dict[str, datetime] = {}
-        self._workers: dict[str, tuple[WorkerBeat, float]] = {}
+        self._workers: dict[str, _Heard] = {}
         self._asked_at: dict[str, float] = {}
         self._is_starting = False
         self._is_new = True
@@ -115,7 +125,8 @@ class Coordinator:
         ):
             return Changes()  # the step's lease brings it to its next attempt
         if isinstance(taken, WorkerBeat):
-            self._workers[taken.worker_id] = (taken, self._monotonic())
+            known, at = self._workers.get(taken.worker_id), self._monotonic()
+            self._workers[taken.worker_id] = _Heard(taken, at, known.since if known is not None else at)
         elif taken.kind == "worker_lost":
             self._workers.pop(taken.worker_id, None)
         return changes
@@ -162,9 +173,9 @@ class Coordinator:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
         now = self._monotonic()
         self._workers = {
-            id: heard for id, heard in self._workers.items() if now - heard[1] < self._settings.silent_after_s
+            id: heard for id, heard in self._workers.items() if now - heard.at < self._settings.silent_after_s
         }
-        local = [beat for beat, _ in self._workers.values() if beat.placement == "local"]
+        local = [heard.beat for heard in self._workers.values() if heard.beat.placement == "local"]
         if not local:
             return
         with self._database.read() as session:
@@ -184,7 +195,8 @@ class Coordinator:
         if is_behind:
             return  # the report that it has begun may be among those not yet taken
         with self._database.read() as session:
-            suspects = self._reaper.unbegun(session, now)
+            warm = self._warm_queues()
+            suspects = [s for s in self._reaper.unbegun(session, now) if site_queue(s.site_name) in warm]
         if not suspects:
             return
         waiting = self._inbox.waiting({step.site_name for step in suspects})
@@ -194,6 +206,16 @@ class Coordinator:
             self._end_failed(session, now, changes)
             _count(session, changes)
         self._raise_flags(changes)
+
+    def _warm_queues(self) -> set[str]:
+        """Queues that some worker has served for long enough to begin what it takes."""
+        now = self._monotonic()
+        return {
+            queue
+            for heard in self._workers.values()
+            if now - heard.since >= WARMED_UP_AFTER_S
+            for queue in heard.beat.queues
+        }
 
     def _send(self) -> None:
         now = self._now()

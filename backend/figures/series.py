@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from backend.figures.frame import Look
 from backend.roi.facts import Measure, Phase, RunFacts
 
-DIGITS = 5
+DIGITS = 8
+"""More than is shown, or a number would be rounded twice."""
 Values = tuple[float | None, ...]
 
 

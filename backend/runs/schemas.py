@@ -28,6 +28,7 @@ class Run(Schema):
     id: str
     pilot_id: str
     pilot_name: str
+    pilot_title: str
     arm: str
     method: str
     seed: int

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from backend.db.paging import Order, page
-from backend.db.tables import RunRow, StepRow, utc_now
+from backend.db.tables import PilotRow, RunRow, StepRow, utc_now
 from backend.errors import NotFound
 from backend.pilots import service as pilots
 from backend.pilots.specs import stored_spec
@@ -74,7 +74,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     now = utc_now()
     return [
         _run(
-            row, specs[row.pilot_id].name, shown[row.pilot_id], means.get(row.id, (None, None)),
+            row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None)),
             steps.get(row.id, []), now,
         )
         for row in rows
@@ -82,12 +82,13 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
 
 
 def _run(
-    row: RunRow, pilot_name: str, shown: Sequence[str], means: tuple[float | None, float | None],
+    row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None],
     steps: Sequence[StepRow], now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
-            "id": row.id, "pilot_id": row.pilot_id, "pilot_name": pilot_name, "arm": row.arm,
+            "id": row.id, "pilot_id": row.pilot_id, "pilot_name": pilot.name,
+            "pilot_title": pilot.title, "arm": row.arm,
             "method": row.method, "seed": row.seed, "state": row.state, "reason": row.reason,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
             "bytes_exchanged": row.bytes_exchanged, "bytes_uploaded": row.bytes_uploaded,

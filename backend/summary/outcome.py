@@ -13,6 +13,7 @@ from backend.summary import wording
 from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
 
 Values = tuple[float, ...]
+SHOWN_DIGITS = 3
 
 
 def summarise(facts: PilotFacts) -> PilotSummary:
@@ -52,6 +53,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
     own_vs, rest_vs = _difference(compared, "own_site", last), _difference(compared, "all_site", last)
     if is_control:
         own_vs = rest_vs = None
+        compared = []
     return ArmOutcome(
         arm=arm,
         method=method,
@@ -61,8 +63,8 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         num_seeds=len(used),
         own_site_mean=_over_sites(own),
         all_site_mean=_over_sites(rest),
-        own_site_vs_control=_over_sites(own_vs),
-        all_site_vs_control=_over_sites(rest_vs),
+        own_site_vs_control=_mean_difference(compared, "own_site", last),
+        all_site_vs_control=_mean_difference(compared, "all_site", last),
         bytes_exchanged=sum(run.bytes_exchanged for run in every),
         busy_s=sum(run.busy_s for run in every),
         sites_gaining=None if own_vs is None else sum(value >= wording.SAME for value in own_vs),
@@ -135,7 +137,20 @@ def _difference(
 ) -> Values | None:
     ours = _mean([(run, None) for run, _ in pairs], measure, last)
     theirs = _mean([(control, None) for _, control in pairs], measure, last)
-    return tuple(a - b for a, b in zip(ours, theirs, strict=True)) if ours and theirs else None
+    return tuple(_apart(a, b) for a, b in zip(ours, theirs, strict=True)) if ours and theirs else None
+
+
+def _mean_difference(
+    pairs: Sequence[tuple[RunFacts, RunFacts]], measure: Measure, last: int | None
+) -> float | None:
+    ours = _over_sites(_mean([(run, None) for run, _ in pairs], measure, last))
+    theirs = _over_sites(_mean([(control, None) for _, control in pairs], measure, last))
+    return None if ours is None or theirs is None else _apart(ours, theirs)
+
+
+def _apart(ours: float, theirs: float) -> float:
+    """The difference between the numbers as they are shown, in tenths of a percent: readers subtract those."""
+    return round(round(ours, SHOWN_DIGITS) - round(theirs, SHOWN_DIGITS), SHOWN_DIGITS)
 
 
 def _over_sites(values: Values | None) -> float | None:

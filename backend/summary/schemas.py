@@ -1,4 +1,5 @@
-"""Body of a pilot's summary. Accuracies and differences are fractions; None = not measured."""
+"""Body of a pilot's summary. Accuracies and differences are fractions (differences: of the accuracies rounded to three digits,
+as pages show them); None = not measured."""
 
 from backend.text.schemas import Schema, Text
 

@@ -25,8 +25,7 @@ def test_page_asks_to_sign_in_and_a_link_signs_in(house: House, watched: Watched
     page = watched.open("/")
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     watched.complaints.clear()  # the browser itself reports the 401 that says nobody is signed in
-    page.goto("about:blank")
-    page.goto(sign_in_link(house))
+    page.goto(sign_in_link(house))  # into the same tab: only what is behind the # is new
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     assert "#" not in page.url
     watched.is_clean()

@@ -39,7 +39,7 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"sites": [*SITES, SITES[0]]}, "duplicate_name", "site name 'east'"),
         ({"sites": [*SITES, {"name": "No Name!", "data": {"dataset": "letter"}}]}, "string_pattern_mismatch", "pattern"),
         ({"sites": [*SITES, {"name": "s", "data": {"dataset": "mnist"}}]}, "unknown_sample", "'mnist'"),
-        ({"sites": [*SITES, {"name": "s", "data": {"dataset": "letter"}}]}, "model_mismatch", "letter"),
+        ({"sites": [*SITES, {"name": "s", "data": {"dataset": "letter"}}]}, "data_sets_differ", "letter, pendigits"),
         ({"title": "a\x00"}, "string_pattern_mismatch", "title"),
         ({"sites": [*SITES, {"name": "s", "display_name": "a\nb", "data": {"dataset": "pendigits"}}]},
          "string_pattern_mismatch", "display_name"),

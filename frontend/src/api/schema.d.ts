@@ -1806,6 +1806,8 @@ export interface components {
             pilot_id: string;
             /** Pilot Name */
             pilot_name: string;
+            /** Pilot Title */
+            pilot_title: string;
             /** Arm */
             arm: string;
             /** Method */

@@ -46,7 +46,7 @@ export function BasicFields({
         </div>
         <MultiSelect
           label={t('ui.nav.sites')}
-          description={t('ui.new.sites_help')}
+          description={t('ui.new.sites_help', { chosen: draft.sites.length, total: sites.length })}
           data={sites.map((site) => ({ value: site.name, label: site.display_name || site.name }))}
           value={[...draft.sites]}
           onChange={setSites}

@@ -1,13 +1,13 @@
-/* What the money figures rest on. Examples until somebody changes them, and marked so everywhere. */
+/* What the money figures rest on. Examples until somebody says that they are their own, and marked so everywhere. */
 import { Checkbox, NumberInput, Select } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import type { FieldsProps } from './FormFields';
 import { currencies } from '../../i18n/currencies';
-import { isExample, type MoneyDraft } from './pilotDraft';
+import type { MoneyDraft } from './pilotDraft';
 
-const AMOUNTS: readonly (readonly [Exclude<keyof MoneyDraft, 'blend'>, string, string])[] = [
+const AMOUNTS: readonly (readonly [Exclude<keyof MoneyDraft, 'blend' | 'ours'>, string, string])[] = [
   ['low', 'value_low', 'value_per_correct_decision.low'],
   ['likely', 'value_likely', 'value_per_correct_decision.likely'],
   ['high', 'value_high', 'value_per_correct_decision.high'],
@@ -37,11 +37,11 @@ export function MoneyFields({ draft, change, fields, always = false }: FieldsPro
         )}
         {draft.withMoney ? (
           <>
-            {isExample(money) ? (
+            {money.ours ? null : (
               <Note tone="warn" icon="warn">
                 {t('ui.new.example_note')}
               </Note>
-            ) : null}
+            )}
             <div className="aw-fields">
               <Select
                 label={t('ui.new.basis')}
@@ -87,6 +87,12 @@ export function MoneyFields({ draft, change, fields, always = false }: FieldsPro
                 />
               ))}
             </div>
+            <Checkbox
+              label={t('ui.new.ours')}
+              description={t('ui.new.ours_help')}
+              checked={money.ours}
+              onChange={(event) => set({ ours: event.currentTarget.checked })}
+            />
           </>
         ) : null}
       </div>

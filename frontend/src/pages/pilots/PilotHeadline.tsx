@@ -34,7 +34,7 @@ export function PilotHeadline({
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
-      {roi.data ? <Verdict verdict={roi.data.verdict} /> : null}
+      {roi.data ? <Verdict report={roi.data} /> : null}
       {roi.data?.evidence.code === 'example_assumptions' ? (
         <p className="aw-small">{say('roi', roi.data.evidence)}</p>
       ) : null}
@@ -63,14 +63,21 @@ export function PilotHeadline({
   );
 }
 
-function Verdict({ verdict }: { verdict: Schemas['RoiReport']['verdict'] }) {
+function Verdict({ report }: { report: Schemas['RoiReport'] }) {
   const { t } = useTranslation();
+  const { verdict, value_basis: basis } = report;
   const [tone, icon] = TONES[verdict];
   const word = t(`roi.verdicts.${verdict}`);
+  const view = t(`ui.pilot.view_${typeof basis === 'string' ? basis : 'blend'}`);
+  // A verdict about money is one of the view that was chosen; in the other it may be another.
+  const said =
+    basis !== null && JUDGED.has(verdict)
+      ? t('ui.pilot.verdict_by', { verdict: word, view })
+      : t('ui.pilot.verdict', { verdict: word });
   return (
     <p className="aw-verdict">
       <Tag tone={tone} icon={icon}>
-        {verdict === 'none' ? word : t('ui.pilot.verdict', { verdict: word })}
+        {verdict === 'none' ? word : said}
       </Tag>
     </p>
   );

@@ -178,6 +178,16 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
   return (
     <>
       {dialog}
+      {pilot.state === 'draft' ? null : (
+        <Button
+          component="a"
+          href={`/api/v1/pilots/${pilot.id}/result`}
+          download={`${pilot.name}.json`}
+          variant="default"
+        >
+          {t('ui.pilot.download')}
+        </Button>
+      )}
       {mayWrite ? (
         <Button
           variant="default"

@@ -52,11 +52,11 @@ describe('the form of a pilot', () => {
     expect(of('cnn')).toEqual({ kind: 'cnn', width: 8 });
     expect(of('resnet20')).toEqual({ kind: 'resnet20', width: 0.5 });
   });
-  it('marks untouched money as an example, and changed money not', () => {
+  it('marks money as an example until somebody says that it is their own', () => {
     const draft = freshDraft();
     expect(assumptionsOf(draft)?.example).toBe(true);
-    expect(assumptionsOf({ ...draft, money: { ...draft.money, likely: '4' } })?.example).toBe(false);
-    expect(assumptionsOf({ ...draft, money: { ...draft.money, currency: 'EUR' } })?.example).toBe(true);
+    expect(assumptionsOf({ ...draft, money: { ...draft.money, likely: '4' } })?.example).toBe(true);
+    expect(assumptionsOf({ ...draft, money: { ...draft.money, ours: true } })?.example).toBe(false);
   });
   it('gives stored assumptions back as they were, whatever their notation and basis', () => {
     const given = {

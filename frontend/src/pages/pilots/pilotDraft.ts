@@ -31,6 +31,8 @@ export interface MoneyDraft {
   gb: string;
   roundDays: string;
   basis: '' | 'own_site' | 'all_site' | 'blend';
+  /** Somebody said that these are figures of their own; until then they are examples. */
+  ours: boolean;
   /** The stored share of own-site value, where the pilot has one; the form can keep it, not change it. */
   blend: string | null;
 }
@@ -71,6 +73,7 @@ export const EXAMPLE_MONEY: MoneyDraft = {
   gb: '15',
   roundDays: '7',
   basis: 'own_site',
+  ours: false,
   blend: null,
 };
 
@@ -197,7 +200,7 @@ export function specOf(
   };
 }
 
-/** Money as the API takes it; untouched examples stay marked as examples. */
+/** Money as the API takes it. */
 export function assumptionsOf(draft: PilotDraft): Assumptions | null {
   if (!draft.withMoney) return null;
   const { money } = draft;
@@ -212,14 +215,8 @@ export function assumptionsOf(draft: PilotDraft): Assumptions | null {
     cost_per_gb: money.gb,
     round_days: money.roundDays,
     value_basis: basisOf(money),
-    example: isExample(money),
+    example: !money.ours,
   };
-}
-
-export function isExample(money: MoneyDraft): boolean {
-  // Which accuracy counts is a question of the business, not a figure; another currency converts no amount.
-  const figures = (given: MoneyDraft) => JSON.stringify({ ...given, basis: '', blend: null, currency: '' });
-  return figures(money) === figures(EXAMPLE_MONEY);
 }
 
 function basisOf(money: MoneyDraft): Assumptions['value_basis'] {
@@ -227,12 +224,12 @@ function basisOf(money: MoneyDraft): Assumptions['value_basis'] {
   return money.basis === '' ? ('' as 'own_site') : money.basis;
 }
 
-/** "1, 2 3" -> [1, 2, 3]; what is no number becomes NaN, which JSON sends as null and the server names. */
+/** "1, 2 3" -> [1, 2, 3]; what is no number is sent as it is, so that the server names it. */
 export function wholeNumbers(text: string): number[] {
   return text
     .split(/[\s,、，]+/)
     .filter((part) => part !== '')
-    .map(Number);
+    .map((part) => (Number.isNaN(Number(part)) ? (part as unknown as number) : Number(part)));
 }
 
 function modelOf(draft: PilotDraft): NonNullable<PilotSpec['model']> {
@@ -260,6 +257,7 @@ function moneyDraftOf(given: Schemas['Assumptions-Output']): MoneyDraft {
     gpuHour: plain(given.cost_per_gpu_hour),
     gb: plain(given.cost_per_gb),
     roundDays: plain(given.round_days),
+    ours: !given.example,
     ...(typeof given.value_basis === 'string'
       ? { basis: given.value_basis, blend: null }
       : { basis: 'blend', blend: String(given.value_basis.blend) }),

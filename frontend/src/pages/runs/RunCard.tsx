@@ -14,7 +14,9 @@ export function RunCard({ run }: { run: Schemas['Run'] }) {
         <span className="aw-card-title">{run.arm}</span>
         <StateBadge of="run" state={run.state} />
       </span>
-      <span className="aw-sub">{t('ui.runs.of_pilot', { pilot: run.pilot_name, seed: run.seed })}</span>
+      <span className="aw-sub">
+        {t('ui.runs.of_pilot', { pilot: run.pilot_title || run.pilot_name, seed: run.seed })}
+      </span>
       <span className="aw-small">{say('progress', run.progress)}</span>
       <span className="aw-bar" aria-hidden="true" style={{ display: 'block' }}>
         <i style={{ width: `${(share * 100).toFixed(1)}%` }} />

@@ -33,7 +33,7 @@ export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>
           <Link to={`/runs/${run.id}`}>{run.arm}</Link>
           <span className="aw-sub">
             {withPilot
-              ? t('ui.runs.of_pilot', { pilot: run.pilot_name, seed: run.seed })
+              ? t('ui.runs.of_pilot', { pilot: run.pilot_title || run.pilot_name, seed: run.seed })
               : t('ui.runs.seed', { seed: run.seed })}
           </span>
         </>

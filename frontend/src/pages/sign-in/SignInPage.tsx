@@ -15,12 +15,12 @@ export function SignInPage() {
   const client = useQueryClient();
   const go = useNavigate();
   const [query] = useSearchParams();
-  const [secret] = useState(() => window.location.hash.slice(1));
+  const [secret, setSecret] = useState(hashed);
   // Whoever comes with a link is about to sign in: there is nobody to ask for yet.
   const me = useMe(secret === '');
   const [busy, setBusy] = useState(secret !== '');
   const [error, setError] = useState<unknown>(null);
-  const tried = useRef(false);
+  const tried = useRef('');
   const next = safeNext(query.get('next'));
 
   useEffect(() => {
@@ -39,8 +39,16 @@ export function SignInPage() {
     }
   };
   useEffect(() => {
-    if (!secret || tried.current) return;
-    tried.current = true;
+    // A link opened where this page is shown already changes nothing but what is behind the #.
+    const look = () => {
+      if (hashed()) setSecret(hashed());
+    };
+    window.addEventListener('hashchange', look);
+    return () => window.removeEventListener('hashchange', look);
+  }, []);
+  useEffect(() => {
+    if (!secret || tried.current === secret) return;
+    tried.current = secret;
     window.history.replaceState(null, '', window.location.pathname + window.location.search);
     void enter({ link_secret: secret });
   });
@@ -97,6 +105,10 @@ export function SignInPage() {
       </section>
     </main>
   );
+}
+
+function hashed(): string {
+  return window.location.hash.slice(1);
 }
 
 /** A pasted sign-in link, its secret alone, or an API token. */
