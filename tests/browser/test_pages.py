@@ -90,6 +90,12 @@ def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Wat
     page.get_by_role("button", name="Edit assumptions").click()
     page.get_by_label("One-off cost").fill("1234")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("€1,234", exact=True)).to_be_visible()
+    # Nor does one figure make the others one's own: somebody has to say so.
+    expect(page.get_by_role("main").get_by_text("Example assumptions").first).to_be_visible()
+    page.get_by_role("button", name="Edit assumptions").click()
+    page.get_by_label("These are our own figures").check()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("main").get_by_text("Example assumptions")).to_have_count(0)
     watched.is_clean()
 
