@@ -11,7 +11,8 @@ from dimat.errors import UnknownSample
 from dimat.samples import SAMPLES
 from dimat.validation import as_pydantic
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 # No control characters: databases refuse NUL in text, and a name of one line needs none of the others.
 PLAIN = r"^[^\x00-\x1f]*$"
 Method = Literal[

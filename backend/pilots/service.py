@@ -73,6 +73,8 @@ def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match
     """Raises: NotFound; Stale; Conflict, for the spec of a launched pilot; Invalid, as `create`."""
     row = locked_row(session, id)
     check_match(if_match, row.revision)
+    if body.spec is None and body.title is None and body.assumptions is None:
+        return get(session, id)
     if body.spec is not None:
         _change_spec(session, row, body.spec)
     if body.title is not None:

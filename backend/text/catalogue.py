@@ -19,7 +19,7 @@ DEFAULT_LANGUAGE = "en"
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 
-_LISTS = frozenset({"waiting", "known", "missing", "names"})
+_LISTS = frozenset({"waiting", "known", "missing", "names", "expected"})
 """Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
 _COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
@@ -77,5 +77,9 @@ def _quality(text: str) -> float:
 
 def _shown(lang: str, name: str, value: Any) -> Any:
     if lang == "ja" and name in _LISTS and isinstance(value, str):
-        return value.replace(", ", "、")
+        return (
+            value.replace(" or ", "、").replace(", ", "、")
+            if name == "expected"
+            else value.replace(", ", "、")
+        )
     return f"{value:.6g}" if isinstance(value, float) else value

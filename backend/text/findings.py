@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.text.catalogue import find, say
 from backend.text.schemas import Params, Schema
+from dimat.parts import NAME_PATTERN
 from dimat.validation import place_of
 
 # The parts of a request in which FastAPI looks; they are no part of a field's name.
@@ -62,10 +63,17 @@ def of_validation(lang: str, errors: Sequence[Mapping[str, Any]], body: Any = No
     """
     counted = errors[:MOST_FINDINGS]
     return [
-        field_problem(lang, _ALIKE.get(error["type"], error["type"]), _params(error), _field(error, body))
+        field_problem(lang, _code(error), _params(error), _field(error, body))
         for error in counted
         if not _is_echo(error, counted)
     ]
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    if (error.get("ctx") or {}).get("pattern") == NAME_PATTERN:
+        return "name_pattern"
+    kind: str = error["type"]
+    return _ALIKE.get(kind, kind)
 
 
 def _sendable(text: str) -> str:

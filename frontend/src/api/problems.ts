@@ -69,6 +69,7 @@ export function errorAt(errors: Map<string, string>, ...fields: string[]): strin
 
 // An empty input that must be filled in is missing; its pattern, length or kind is of no interest yet.
 const OF_EMPTY: Readonly<Record<string, string>> = {
+  name_pattern: '',
   string_pattern_mismatch: '',
   string_too_short: '',
   int_type: 'null',

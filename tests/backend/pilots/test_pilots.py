@@ -137,6 +137,11 @@ def test_a_new_title_is_that_of_a_draft_s_spec_too_and_leaves_a_frozen_spec_alon
     assert later["spec_sha256"] == changed["spec_sha256"]
 
 
+def test_a_change_of_nothing_is_no_new_revision(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    assert api.manager.patch(f"/api/v1/pilots/{pilot['id']}", json={}).headers["etag"] == 'W/"1"'
+
+
 def test_draft_changes_only_from_the_revision_that_was_read(api: Api) -> None:
     pilot = create_pilot(api.manager)
     path = f"/api/v1/pilots/{pilot['id']}"

@@ -79,7 +79,7 @@ def test_unknown_data_set_and_bad_name_are_named_with_their_fields(api: Api) -> 
     problem = answer.json()
     assert answer.status_code == 422
     assert {error["field"]: error["code"] for error in problem["errors"]} == {
-        "name": "string_pattern_mismatch",
+        "name": "name_pattern",
         "data.dataset": "unknown_sample",
     }
     assert api.viewer.get("/api/v1/sites").json()["total"] == 0
