@@ -198,6 +198,14 @@ class UnknownSample(DataError):
     template = "There is no sample data set '{name}' (there are: {known}). Use one of these names."
 
 
+class FinalMergeMissed(DimatError):
+    code = "final_merge_missed"
+    template = (
+        "The arm '{arm}' is to end with a merge, but it merges every {merge_every} rounds, and {rounds} rounds do not end with one. "
+        "Choose a number of rounds that is a multiple of {merge_every}."
+    )
+
+
 class DataSetsDiffer(DimatError):
     code = "data_sets_differ"
     template = "The sites hold different data sets ({names}), and one model cannot read them all. Choose sites with the same data set."

@@ -16,6 +16,7 @@ from dimat.errors import (
     DataSetsDiffer,
     DuplicateName,
     DuplicateSeed,
+    FinalMergeMissed,
     ModelMismatch,
     NeverMerges,
     PilotTooLarge,
@@ -40,7 +41,7 @@ from dimat.parts import (
 )
 from dimat.samples import SAMPLES
 from dimat.topology_spec import TopologySpec
-from dimat.validation import at
+from dimat.validation import at, at_most
 
 ROUNDING_ROWS = 100
 MAX_SITE_ROUNDS = 10_000_000
@@ -70,7 +71,7 @@ class PilotSpec(Frozen):
 
     name: Name
     title: str = Field("", max_length=200, pattern=PLAIN)
-    sites: tuple[SiteSpec, ...] = Field(min_length=2, max_length=1_000)
+    sites: Annotated[tuple[SiteSpec, ...], at_most(1_000)] = Field(min_length=2, max_length=1_000)
     topology: TopologySpec = TopologySpec()
     data: DataSpec = DataSpec()
     model: ModelSpec = MlpSpec()
@@ -78,8 +79,10 @@ class PilotSpec(Frozen):
     merge: MergeSpec = MergeSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     rounds: Whole = Field(ge=1, le=100_000)
-    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...] = Field((1,), min_length=1, max_length=100)
-    arms: tuple[ArmSpec, ...] = Field(min_length=1, max_length=100)
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], at_most(100)] = Field(
+        (1,), min_length=1, max_length=100
+    )
+    arms: Annotated[tuple[ArmSpec, ...], at_most(100)] = Field(min_length=1, max_length=100)
 
     @property
     def site_names(self) -> tuple[str, ...]:
@@ -113,15 +116,25 @@ class PilotSpec(Frozen):
             with at(place):
                 topology.check(self.site_names)
         for position, arm in enumerate(self.arms):
-            every = (arm.merge and arm.merge.merge_every) or self.merge.merge_every
-            if arm.method != CONTROL_METHOD and every > self.rounds:
-                with at(f"arms.{position}.merge.merge_every" if arm.merge else "merge.merge_every"):
-                    raise NeverMerges(arm=arm.name, merge_every=every, rounds=self.rounds)
+            with at(f"arms.{position}.merge.merge_every" if arm.merge else "merge.merge_every"):
+                self._merges_when_it_should(arm)
         with at("model"):
             self._model_fits_data()
         with at("data.rows_per_site"):
             self._rows_suffice()
         return self
+
+    def _merges_when_it_should(self, arm: ArmSpec) -> None:
+        own = arm.merge or MergePatch()
+        every = own.merge_every or self.merge.merge_every
+        about: dict[str, str | int] = {"arm": arm.name, "merge_every": every, "rounds": self.rounds}
+        if arm.method == CONTROL_METHOD:
+            return
+        if every > self.rounds:
+            raise NeverMerges(**about)
+        is_last = self.merge.final_merge if own.final_merge is None else own.final_merge
+        if is_last and self.rounds % every:
+            raise FinalMergeMissed(**about)
 
     def _data_sets_are_alike(self) -> None:
         names = sorted({site.data.dataset for site in self.sites})

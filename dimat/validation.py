@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dimat.errors import DimatError
 
@@ -19,6 +20,19 @@ def as_pydantic(error: DimatError, place: str = "") -> PydanticCustomError:
     # The sentence goes in as a value: pydantic's own templates know no format specs such as {x:.6g}.
     context = {**error.params, "message": str(error), **({"place": place} if place else {})}
     return PydanticCustomError(error.code, "{message}", context)
+
+
+def at_most(most: int) -> BeforeValidator:
+    """Refuses a list of more than `most` entries before it looks at any: a million wrong ones would each be a finding."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, list | tuple) and len(given) > most:
+            raise PydanticKnownError(
+                "too_long", {"field_type": "Tuple", "max_length": most, "actual_length": len(given)}
+            )
+        return given
+
+    return BeforeValidator(check)
 
 
 @contextmanager

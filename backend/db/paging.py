@@ -9,7 +9,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
@@ -109,9 +109,10 @@ def _typed(value: object, column: InstrumentedAttribute[Any]) -> object:
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo is None:
             raise ValueError("a time without a zone")
-        return parsed
+        return parsed.astimezone(UTC)
     if wanted is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
     if wanted is str and isinstance(value, str) and "\x00" not in value:
+        value.encode()  # half of a surrogate pair is no text for a database
         return value
     raise TypeError(f"{column.key}: {type(value).__name__}")

@@ -10,6 +10,7 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
+from backend import __version__
 from backend.figures import build
 from backend.figures.frame import Look
 from backend.figures.schemas import Figure, FigureName, Theme
@@ -32,7 +33,7 @@ class Wanted:
 
     @property
     def etag(self) -> str:
-        return f'W/"{self.revision}-{self.lang}-{self.theme}"'
+        return f'W/"{__version__}-{self.revision}-{self.lang}-{self.theme}"'
 
 
 class Cache:

@@ -45,8 +45,8 @@ def create(session: Session, who: Principal, body: PilotCreate) -> Pilot:
     """Raises: NameTaken; Invalid, for a site that does not exist or holds other data."""
     if repository.by_name(session, body.spec.name) is not None:
         raise NameTaken("pilot", body.spec.name, "spec.name")
-    sites.check_usable(session, body.spec.sites, "spec.sites")
-    row = _insert(session, who, body.spec, "spec.name")
+    spec = _with_names(session, body.spec)
+    row = _insert(session, who, spec, "spec.name")
     if body.assumptions is not None:
         _add_assumptions(session, who, row, body.assumptions)
     audit.record(session, who, "pilot_created", "pilot", row.id, name=row.name)
@@ -122,11 +122,21 @@ def _change_spec(session: Session, row: PilotRow, spec: PilotSpec) -> None:
         raise Conflict("pilot_launched", {"name": row.name, "state": row.state}, "spec")
     if spec.name != row.name and repository.by_name(session, spec.name) is not None:
         raise NameTaken("pilot", spec.name, "spec.name")
-    sites.check_usable(session, spec.sites, "spec.sites")
+    spec = _with_names(session, spec)
     row.name, row.title = spec.name, spec.title
     row.spec, row.spec_sha256 = spec.model_dump(mode="json"), spec_sha256(spec)
     with unique_name("pilot", spec.name, "spec.name"):
         session.flush()
+
+
+def _with_names(session: Session, spec: PilotSpec) -> PilotSpec:
+    """The spec, its sites called as people call them where it does not say. Raises: Invalid, for sites that cannot be used."""
+    names = sites.check_usable(session, spec.sites, "spec.sites")
+    called = [
+        site if site.display_name else site.model_copy(update={"display_name": names[site.name]})
+        for site in spec.sites
+    ]
+    return spec.model_copy(update={"sites": tuple(called)})
 
 
 def _change_title(session: Session, row: PilotRow, title: str) -> None:

@@ -66,7 +66,8 @@ def sentence(
         code = "own_pays" if _pays(arm) else "own_does_not_pay"
         return Text(code=code, params=_params(arm, None, assumptions)), False
     both = [name for name in reversed(ranked) if name in own and name in rest]
-    for disputed in both:
+    # Where the best arm pays whichever view one takes, what the others do is no news.
+    for disputed in () if both and _pays(own[both[0]]) and _pays(rest[both[0]]) else both:
         dispute = _dispute(own[disputed], rest[disputed])
         if dispute is not None:
             return Text(code=dispute, params=_params(own[disputed], rest[disputed], assumptions)), True

@@ -70,8 +70,9 @@ def update(session: Session, who: Principal, id: str, body: SitePatch, if_match:
     return get(session, id)
 
 
-def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> None:
-    """That these sites of a spec exist, are not revoked and hold the same data, until the transaction ends.
+def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> dict[str, str]:
+    """That these sites of a spec exist, are not revoked and hold the same data, until the transaction ends; what people call
+    them, by name.
 
     Raises: Invalid, with the place of the first that is not so.
     """
@@ -82,6 +83,7 @@ def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> Non
         if own != site.data:
             params = {"name": site.name, "own": _shown(own), "given": _shown(site.data)}
             raise Invalid("site_data_differs", params, f"{field}.{position}.data")
+    return {name: row.display_name for name, row in rows.items()}
 
 
 def check_names(session: Session, names: Sequence[str], field: str) -> None:

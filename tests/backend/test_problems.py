@@ -87,7 +87,9 @@ def test_body_that_is_too_large_is_not_read_to_its_end(api: Api) -> None:
 
 def test_an_answer_is_not_many_times_what_was_sent(api: Api) -> None:
     many = {f"unknown-{number}": number for number in range(5000)}
-    answer = api.caller(Origin=ORIGIN).post("/api/v1/session", json={"token": "x", **many})
+    signing_in = api.caller(Origin=ORIGIN).post("/api/v1/session", json={"token": "x", **many})
+    assert (signing_in.status_code, signing_in.json()["code"]) == (413, "body_too_large")
+    answer = api.manager.post("/api/v1/sites", json={"name": "a", **many})
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == MOST_FINDINGS
     assert len(answer.content) < len(answer.request.content)

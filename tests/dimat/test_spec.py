@@ -32,6 +32,8 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"rounds": 3, "merge": {"merge_every": 4}}, "never_merges", "every 4 rounds, and there are 3"),
         ({"rounds": 3, "arms": [{"name": "x", "method": "dimat", "merge": {"merge_every": 4}}]}, "never_merges", "arm 'x'"),
         ({"data": {"rows_per_site": 900_000}}, "rows_run_out", "'pendigits' has .* need 2700000. At most"),
+        ({"rounds": 4, "merge": {"merge_every": 3, "final_merge": True}}, "final_merge_missed", "multiple of 3"),
+        ({"sites": [1] * 2_000}, "too_long", "at most 1000"),
         ({"seeds": []}, "too_short", "at least 1 item"),
         ({"arms": [{"name": "x", "method": "magic"}]}, "literal_error", "local_only"),
         ({"arms": [{"name": "x", "method": "dimat"}] * 2}, "duplicate_name", "arm name 'x'"),
@@ -148,3 +150,9 @@ def test_light_half_is_importable_without_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_list_that_is_too_long_is_one_finding_whatever_is_in_it(make_spec: MakeSpec) -> None:
+    with pytest.raises(ValidationError) as caught:
+        make_spec(sites=[1] * 100_000)
+    assert [(error["type"], error["loc"]) for error in caught.value.errors()] == [("too_long", ("sites",))]

@@ -59,7 +59,8 @@ def test_list_is_paged_filtered_and_counted(api: Api) -> None:
 
 
 def test_foreign_cursor_is_bad_input(api: Api) -> None:
-    for cursor in ("nonsense", "W10", "WzFd", "%%%"):
+    half_of_a_pair = "WyJcdWQ4MDAiXQ"  # ["\\ud800"]
+    for cursor in ("nonsense", "W10", "WzFd", "%%%", half_of_a_pair):
         answer = api.viewer.get("/api/v1/sites", params={"cursor": cursor})
         assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")
 

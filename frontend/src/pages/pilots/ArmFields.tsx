@@ -1,6 +1,7 @@
 /* The arms: what is compared with what. One of them trains alone, or nothing can be said about gain. */
 import { ActionIcon, Button, NumberInput, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
+import { freshKey } from '../../api/freshKey';
 import { Note } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
 import { Panel } from '../../components/Page';
@@ -19,7 +20,7 @@ export function ArmFields({ draft, change, fields }: FieldsProps) {
     let name: string = method;
     for (let number = 2; names.has(name); number += 1) name = `${method}-${number}`;
     change({
-      arms: [...draft.arms, { key: crypto.randomUUID(), name, method, mergeEvery: 1, over: 'neighbours' }],
+      arms: [...draft.arms, { key: freshKey(), name, method, mergeEvery: 1, over: 'neighbours' }],
     });
   };
   return (

@@ -3,6 +3,7 @@ import { Button } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { freshKey } from '../../api/freshKey';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { useMay, useRefresh } from '../../api/session';
@@ -87,7 +88,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
   const [saved, setSaved] = useState(stored);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const [launchKey] = useState(() => crypto.randomUUID());
+  const [launchKey] = useState(() => freshKey());
   const top = useRef<HTMLDivElement>(null);
   const { ask, dialog } = useConfirm();
   const { shown } = useSiteNames();
@@ -107,12 +108,14 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
     setError(null);
     const spec = specOf(draft, sites, topology.draft.spec, stored?.spec);
     const assumptions = assumptionsOf(draft);
-    const answer = saved
-      ? await http.PATCH('/api/v1/pilots/{pilot_id}', {
+    const sent = saved
+      ? http.PATCH('/api/v1/pilots/{pilot_id}', {
           params: { path: { pilot_id: saved.id }, header: { 'If-Match': `W/"${saved.revision}"` } },
           body: { spec, assumptions },
         })
-      : await http.POST('/api/v1/pilots', { body: { spec, assumptions } });
+      : http.POST('/api/v1/pilots', { body: { spec, assumptions } });
+    // A lost connection is told like a refusal, and the form stays.
+    const answer = await sent.catch((problem: unknown) => ({ data: undefined, error: problem }));
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);

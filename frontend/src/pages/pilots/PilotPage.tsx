@@ -3,6 +3,7 @@ import { Button } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { freshKey } from '../../api/freshKey';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { useMay, useRefresh } from '../../api/session';
@@ -152,7 +153,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
   const mayLaunch = useMay('pilots.launch');
   const { ask, dialog } = useConfirm();
   // One key for this page: pressing twice, or again after a lost answer, launches once.
-  const [launchKey] = useState(() => crypto.randomUUID());
+  const [launchKey] = useState(() => freshKey());
 
   const launch = async () => {
     const { error } = await http.POST('/api/v1/pilots/{pilot_id}/launch', {
