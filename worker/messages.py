@@ -99,19 +99,29 @@ class NeighbourRef(Wire):
     moments: ArtifactRef | None = None
 
 
-class MergeMessage(_Step):
-    """`last_loss`: with which the models were trained (`Schedule.last_loss`)."""
+class _Combines(_Step):
+    """What every step of a merge knows."""
 
-    kind: Literal["merge"] = "merge"
     round: int
     method: Method
     merge: MergeSpec
     own: ArtifactRef
-    own_moments: ArtifactRef | None = None
+
+
+class _Merges(_Combines):
+    """A step that makes a merged model. `last_loss`: with which the models were trained (`Schedule.last_loss`)."""
+
     before: ArtifactRef | None = None
     """The own model that the last merge made, and below its slow momentum; None: `slowmo` starts afresh, or another method."""
     momentum: ArtifactRef | None = None
     last_loss: Loss = "cross_entropy"
+
+
+class MergeMessage(_Merges):
+    """Take in the neighbours' models."""
+
+    kind: Literal["merge"] = "merge"
+    own_moments: ArtifactRef | None = None
     own_weight: float
     neighbours: tuple[NeighbourRef, ...]
 
@@ -123,31 +133,19 @@ class GatheredRef(Wire):
     moments: ArtifactRef | None = None
 
 
-class GatherMessage(_Step):
+class GatherMessage(_Combines):
     """Add up the own model and what the children in the tree gathered (as `artifact` and `moments` of `branches`)."""
 
     kind: Literal["gather"] = "gather"
-    round: int
-    method: Method
-    merge: MergeSpec
-    own: ArtifactRef
     branches: tuple[NeighbourRef, ...]
 
 
-class MergeAllMessage(_Step):
-    """A merge step that takes in all sites: from what the site, the root of the tree, has gathered, or from the parent's mean.
-    `before`, `momentum` and `last_loss`: see `MergeMessage`."""
+class MergeAllMessage(_Merges):
+    """Take in all sites: from what the site, the root of the tree, has gathered, or from the parent's mean."""
 
     kind: Literal["merge_all"] = "merge_all"
-    round: int
-    method: Method
-    merge: MergeSpec
-    own: ArtifactRef
     gathered: GatheredRef | None = None
     parent: NeighbourRef | None = None
-    before: ArtifactRef | None = None
-    momentum: ArtifactRef | None = None
-    last_loss: Loss = "cross_entropy"
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
