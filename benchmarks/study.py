@@ -70,13 +70,11 @@ def run(
 
 def one(setting: Setting, seed: int) -> dict[str, Any]:
     """All arms of a setting with one seed: for each arm its accuracies and bytes round by round."""
-    import torch
-
     from dimat.simulate import simulate
+    from dimat.training.repeatable import compute_repeatably
     from worker.data.samples import load_site_rows
 
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    compute_repeatably()
     spec = setting.pilot((seed,))
 
     def rows_of(seed: int, site: int) -> Any:

@@ -36,17 +36,21 @@ def simulate(
     clock: Clock,
     amendments: Sequence[Amendment] = (),
     on_round: OnRound | None = None,
+    device: str = "cpu",
 ) -> SimulationResult:
     """Runs every arm with every seed.
 
-    A run that meets a `DimatError` ends as `failed` with this reason; the others go on. The caller sets
-    one torch thread and deterministic algorithms.
+    A run that meets a `DimatError` ends as `failed` with this reason; the others go on. For the same bits every time
+    the caller asks for `compute_repeatably` first.
+
+    Args:
+        device: torch device of the computation (`cpu`, `cuda:0`); runs on different ones differ in their last bits.
     """
     runs = []
     for seed in spec.seeds:
         prepared: dict[int, bytes] = {}
         for arm in spec.arms:
-            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round)
+            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device)
             runs.append(run.go(prepared))
     return SimulationResult(spec, tuple(runs))
 
@@ -63,8 +67,10 @@ class _Run:
         clock: Clock,
         amendments: Sequence[Amendment],
         on_round: OnRound | None,
+        device: str,
     ) -> None:
         self.spec, self.arm, self.seed, self.clock = spec, arm, seed, clock
+        self.device = device
         self.schedule = Schedule.of(spec, arm.name, amendments)
         self.sites = range(len(spec.sites))
         self.rows_of, self.on_round = rows_of, on_round
@@ -233,6 +239,7 @@ class _Run:
             model=self.spec.model,
             evaluation=self.spec.evaluation,
             last_loss=self.schedule.last_loss(key),
+            device=self.device,
         )
 
     def _close_rounds(self) -> None:

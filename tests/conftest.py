@@ -85,6 +85,13 @@ def broker_url(broker_of_session: str) -> str:
     return broker_of_session
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """`tests/cuda` is for machines with a CUDA device: elsewhere there is nothing to get, and it is no skip."""
+    if collection_path == Path(__file__).parent / "cuda" and not Path("/dev/nvidia0").exists():
+        return True
+    return None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

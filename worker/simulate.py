@@ -11,13 +11,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dimat.errors import DimatError
 from dimat.results import RoundResult, as_json
 from dimat.rows import SiteRows
 from dimat.simulate import OnRound, simulate
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
+from dimat.training.repeatable import compute_repeatably
 from worker.data.samples import load_site_rows
 
 
@@ -75,15 +74,18 @@ def simulate_in_processes(spec: PilotSpec, jobs: int) -> dict[str, Any]:
     return {"pilot": pilot, "runs": [run for result in results for run in result["runs"]]}
 
 
-def simulate_spec(spec: PilotSpec, on_round: OnRound = _ignore) -> dict[str, Any]:
-    """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process."""
-    torch.set_num_threads(1)  # more threads give other bits, and are slower for models of this size
-    torch.use_deterministic_algorithms(True)
+def simulate_spec(spec: PilotSpec, on_round: OnRound = _ignore, device: str = "cpu") -> dict[str, Any]:
+    """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process.
+
+    Args:
+        device: `cpu` or `cuda:0`. Their bits differ; what a run on CPUs must equal is the result on `cpu`.
+    """
+    compute_repeatably()
 
     def rows_of(seed: int, site: int) -> SiteRows:
         return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
 
-    return as_json(simulate(spec, rows_of, time.perf_counter, on_round=on_round))
+    return as_json(simulate(spec, rows_of, time.perf_counter, on_round=on_round, device=device))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from celery import Celery
 from celery.signals import task_failure, worker_process_init
 from torch import nn
 
+from dimat.training.repeatable import compute_repeatably
 from worker.app import STEP_TASK
 from worker.artifacts import ArtifactStore, open_store
 from worker.execution import Execution
@@ -71,8 +72,7 @@ def register(app: Celery, settings: WorkerSettings) -> None:
 def _on_child_start(**_: object) -> None:
     """In the child: die with the parent, compute the same bits everywhere, and get slow first calls over."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    compute_repeatably()
     _warm_up()
 
 

@@ -1,8 +1,8 @@
 """The steps of a run as pure functions: `prepare`, `align`, `gather`, `merge`, `train`, `evaluate`.
 
 A worker and `simulate` call these same functions with the same values, and that is why a distributed
-run ends in the same bits. They read no file, no clock and no global state; the caller sets one torch
-thread and deterministic algorithms. No argument is changed.
+run ends in the same bits. They read no file, no clock and no global state; the caller asks for
+`compute_repeatably`. No argument is changed.
 """
 
 from dimat.steps.context import NeighbourMatch, StepContext, StepResult

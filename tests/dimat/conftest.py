@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from dimat.merging.registry import METHODS
 from dimat.parts import DataSpec, EvaluationSpec, MlpSpec
@@ -13,12 +12,12 @@ from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.simulate import RowsOf
 from dimat.spec import PilotSpec
 from dimat.steps import StepContext
+from dimat.training.repeatable import compute_repeatably
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    compute_repeatably()
 
 
 @pytest.fixture(scope="session")
