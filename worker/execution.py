@@ -39,6 +39,7 @@ from worker.settings import DeviceChoice
 log = logging.getLogger(__name__)
 CANCEL_POLL_S = 1.0
 MOST_REMEMBERED = 64
+MOST_TEXT = 2000
 
 
 class DataChanged(DataError):
@@ -153,7 +154,7 @@ class Execution:
         )
 
     def _advance(self, progress: float) -> None:
-        self._progress = progress
+        self._progress = min(progress, 1.0)
 
     def _tick(self) -> None:
         if self._reports.is_cancelled(self.message):
@@ -167,7 +168,7 @@ class Execution:
         self, code: str, params: dict[str, Any], retryable: bool, exchanges: list[ExchangeReport]
     ) -> StepFailed:
         return StepFailed(
-            code=code, params=params, retryable=retryable, exchanges=tuple(exchanges),
+            code=code, params=_sendable(params), retryable=retryable, exchanges=tuple(exchanges),
             seconds=self._seconds(), **self._about(),
         )  # fmt: skip
 
@@ -182,6 +183,16 @@ class Execution:
             "worker_id": self._worker_id, "step_id": self.message.step_id, "attempt": self.message.attempt,
             "execution_id": self.id, "seq": next(self._seq),
         }  # fmt: skip
+
+
+def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+    """What a library said may be of any length, and hold what no database takes; the end must be told all the same."""
+    return {
+        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MOST_TEXT]
+        if isinstance(value, str)
+        else value
+        for name, value in params.items()
+    }
 
 
 _fingerprints: dict[int, tuple[SiteRows, str]] = {}

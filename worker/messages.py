@@ -8,7 +8,7 @@ an attempt to the first execution that starts it. Neither carries data values, t
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from dimat.parts import (
     DataSpec,
@@ -23,7 +23,13 @@ from dimat.parts import (
 )
 from dimat.spec import SiteSpec
 
-Params = dict[str, str | int | float | bool | None]
+# Bounds of what comes up: it goes into columns and sums, and PostgreSQL takes no NUL.
+Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Params = dict[Name, Text | int | float | bool | None]
 
 
 class Wire(BaseModel):
@@ -191,9 +197,9 @@ step_message: TypeAdapter[StepMessage] = TypeAdapter(StepMessage)
 class Accuracies(Wire):
     """Fractions 0..1 on the site's model; None where the pilot does not measure it."""
 
-    own_site: float
-    all_site: float | None
-    validation: float | None
+    own_site: Fraction
+    all_site: Fraction | None
+    validation: Fraction | None
 
 
 Purpose = Literal["align", "merge", "moments"]
@@ -207,31 +213,31 @@ class ExchangeReport(Wire):
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
     """
 
-    from_index: int
-    to_index: int
+    from_index: Count
+    to_index: Count
     purpose: Purpose
-    num_bytes: int
-    seconds: float
-    matched_correlation: float | None = None
-    in_place_fraction: float | None = None
-    rejected: str | None = None
+    num_bytes: Count
+    seconds: Seconds
+    matched_correlation: float | None = Field(default=None, ge=-1, le=1)
+    in_place_fraction: Fraction | None = None
+    rejected: Name | None = None
 
 
 class _Report(Wire):
-    worker_id: str
+    worker_id: Name
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 class _StepReport(_Report):
-    step_id: str
-    attempt: int
-    execution_id: str
+    step_id: Name
+    attempt: Count
+    execution_id: Name
     seq: int
 
 
 class StepStarted(_StepReport):
     kind: Literal["started"] = "started"
-    device: str
+    device: Name
     pid: int
 
 
@@ -239,7 +245,7 @@ class StepBeat(_StepReport):
     """Sent by a thread every few seconds while the step runs; `progress` 0..1."""
 
     kind: Literal["beat"] = "beat"
-    progress: float
+    progress: Fraction
 
 
 class StepFinished(_StepReport):
@@ -254,29 +260,29 @@ class StepFinished(_StepReport):
     residual: ArtifactRef | None = None
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
-    uploaded_bytes: int
-    seconds: float
-    cpu_s: float
-    device: str
-    fingerprint: str | None = None
+    uploaded_bytes: Count
+    seconds: Seconds
+    cpu_s: Seconds
+    device: Name
+    fingerprint: Name | None = None
     """`prepare` only: of the site's frozen rows."""
-    num_rows: int | None = None
+    num_rows: Count | None = None
 
 
 class StepFailed(_StepReport):
     """`retryable`: another attempt may succeed (store out of reach); else the run fails with this reason."""
 
     kind: Literal["failed"] = "failed"
-    code: str
+    code: Name
     params: Params
     retryable: bool
     exchanges: tuple[ExchangeReport, ...] = ()
-    seconds: float
+    seconds: Seconds
 
 
 class StepCancelled(_StepReport):
     kind: Literal["cancelled"] = "cancelled"
-    seconds: float
+    seconds: Seconds
 
 
 class WorkerBeat(_Report):
@@ -284,11 +290,11 @@ class WorkerBeat(_Report):
 
     kind: Literal["worker"] = "worker"
     placement: Literal["local", "site"]
-    hostname: str
+    hostname: Name
     pid: int
-    queues: tuple[str, ...]
-    device: str
-    concurrency: int
+    queues: tuple[Name, ...]
+    device: Name
+    concurrency: Count
 
 
 class WorkerLost(_Report):

@@ -81,6 +81,8 @@ class Ingest:
         step = session.get(StepRow, report.step_id)
         if step is None:
             return
+        if isinstance(report, StepFinished | StepFailed):
+            _check_exchanges(step, report, len(self._plans.spec(session, step.pilot_id).sites))
         if not _is_bound(step, report, now):
             _book_wasted(session, step, report, changes)
             return
@@ -177,6 +179,19 @@ class Ingest:
             site.last_seen_at, site.device, site.worker_id = now, report.device, report.worker_id
             if site.state != "online" and repository.move_site(session, site, "online"):
                 record(session, "site_online", params={"site": site.display_name or site.name})
+
+
+def _check_exchanges(step: StepRow, report: StepFinished | StepFailed, num_sites: int) -> None:
+    """What is booked is read by site: an index that the pilot does not have would spoil the run's list for ever.
+
+    Raises: ValueError, on which the report is dropped.
+    """
+    for exchange in report.exchanges:
+        if exchange.to_index != step.site_index or exchange.from_index >= num_sites:
+            raise ValueError(
+                f"an exchange from site {exchange.from_index} to site {exchange.to_index}, told of step {step.id} of site "
+                f"{step.site_index} in a pilot of {num_sites} sites"
+            )
 
 
 def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:

@@ -64,6 +64,21 @@ def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
 
 
+def test_an_end_is_told_whatever_a_library_said() -> None:
+    """Too long for a report, or with a NUL in it, the sentence must not swallow the end of the step."""
+
+    class Odd(DirectoryStore):
+        def put(self, content: bytes) -> ArtifactRef:
+            raise StoreUnavailable("be used", "disk\0" + 5000 * "x")
+
+    heard = Heard()
+    Execution(prepare(), "w", heard, 4.0).run(lambda: Odd(Path()), "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert failed.code == "store_unreachable"
+    assert str(failed.params["error"]).startswith("disk\N{REPLACEMENT CHARACTER}xxx")
+
+
 def test_a_worker_with_another_store_than_the_server_s_makes_nothing_there(tmp_path: Path) -> None:
     heard, message = Heard(), prepare()
     theirs = open_store(str(tmp_path / "server")).identity()

@@ -151,6 +151,7 @@ def _quality(match: NeighbourMatch | None) -> dict[str, float | None]:
         return {"matched_correlation": None, "in_place_fraction": None}
     n = len(match.groups)
     return {
-        "matched_correlation": sum(group.correlation for group in match.groups) / n,
+        # A correlation in float32 may come out a little above 1.
+        "matched_correlation": max(-1.0, min(1.0, sum(group.correlation for group in match.groups) / n)),
         "in_place_fraction": sum(group.in_place_fraction for group in match.groups) / n,
     }

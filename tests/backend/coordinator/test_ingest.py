@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from backend.coordinator.endings import STORE_ATTEMPTS, pause_s
@@ -28,6 +29,7 @@ from worker.messages import (
     StepFinished,
     StepStarted,
     WorkerLost,
+    report,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,6 +147,50 @@ def test_reports_doubled_and_reordered_end_in_the_same_state(
         assert expected["step"][:2] == ("completed", 1)
     finally:
         rows.database.close()
+
+
+@pytest.mark.parametrize(("from_index", "to_index"), [(2, 0), (999, 0), (0, 1)])
+@pytest.mark.parametrize("execution", ["e1", "another"])
+def test_a_report_of_an_exchange_that_cannot_have_been_changes_nothing(
+    rows: Rows, from_index: int, to_index: int, execution: str
+) -> None:
+    """Booked, it would be read by the index of a site that does not exist: the run's list would fail for ever."""
+    rows.take(started())
+    before = rows.state()
+    exchange = ExchangeReport(
+        from_index=from_index, to_index=to_index, purpose="merge", num_bytes=100, seconds=0.1
+    )
+    impossible = finished(execution=execution).model_copy(update={"exchanges": (exchange,)})
+    with pytest.raises(ValueError, match=f"from site {from_index} to site {to_index}"):
+        rows.take(impossible)
+    assert rows.state() == before
+    rows.take(finished())
+    assert rows.state()["step"][0] == "completed"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_bytes": -1}, {"num_bytes": 2**60}, {"from_index": -1}, {"seconds": -0.5}, {"in_place_fraction": 1.5},
+        {"matched_correlation": -2.0}, {"rejected": "a\0b"},
+    ],
+)  # fmt: skip
+def test_a_report_holds_only_what_can_be_booked(wrong: dict[str, Any]) -> None:
+    exchange = {"from_index": 1, "to_index": 0, "purpose": "merge", "num_bytes": 100, "seconds": 0.1}
+    body = finished().model_dump(mode="json")
+    report.validate_python(body | {"exchanges": [exchange]})
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        report.validate_python(body | {"exchanges": [exchange | wrong]})
+    for name, value in {
+        "uploaded_bytes": -1,
+        "seconds": -1.0,
+        "worker_id": "w\0",
+        "device": "x" * 300,
+    }.items():
+        with pytest.raises(ValidationError, match=name):
+            report.validate_python(body | {name: value})
+    with pytest.raises(ValidationError, match="own_site"):
+        report.validate_python(body | {"accuracies": {"own_site": 1.1, "all_site": None, "validation": None}})
 
 
 def test_a_second_execution_of_an_attempt_does_not_count_and_its_bytes_are_wasted(rows: Rows) -> None:
