@@ -1,6 +1,7 @@
 """What a run measured, in the shape that `demo --json` and `simulate --json` write too."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -46,21 +47,20 @@ def of_run(session: Session, run_id: str) -> RunResult:
 
 
 def rounds(
-    run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment], metrics: Sequence[MetricRow]
+    run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment], metrics: Iterable[MetricRow]
 ) -> list[RoundResult]:
     """One entry per round that all sites have finished, from the start state on: a mean over the sites that
     happen to be done first would be another number."""
     plan_of = Schedule.of(spec, run.arm, amendments).plan_of
+    at: defaultdict[tuple[int, str], list[MetricRow]] = defaultdict(list)
+    for metric in metrics:
+        at[metric.round, metric.phase].append(metric)
     return [
         RoundResult(
             round=round,
             merged=round > 0 and plan_of(round).merges_in(round),
-            after_merge=_accuracies(
-                spec, [m for m in metrics if (m.round, m.phase) == (round, "after_merge")]
-            ),
-            after_train=_accuracies(
-                spec, [m for m in metrics if (m.round, m.phase) == (round, "after_train")]
-            ),
+            after_merge=_accuracies(spec, at[round, "after_merge"]),
+            after_train=_accuracies(spec, at[round, "after_train"]),
         )
         for round in range(run.rounds_done + 1)
     ]
