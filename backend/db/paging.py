@@ -7,7 +7,7 @@ A cursor is opaque base64; one that was not made here is bad input, not an error
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -51,15 +51,20 @@ def page(
     return Found(rows[:limit], _encode(order, rows[limit - 1]) if more else None, total)
 
 
-def in_memory_page(items: Sequence[Item], cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
-    """A part of a list that is not read from one table; the cursor holds a position. Raises: Invalid."""
-    start = 0
-    if cursor is not None:
-        start = _plain(cursor, 1)[0]
-        if not isinstance(start, int) or not 0 <= start <= len(items):
+def keyed_page(
+    items: Sequence[Item], key_of: Callable[[Item], Sequence[str | int]], cursor: str | None, limit: int
+) -> tuple[list[Item], str | None]:
+    """A part of a list that is not read from one table, in the order of its keys; like `page`, the cursor holds the key of
+    the last item. `key_of`: unique, and the same for an item whatever becomes of it meanwhile. Raises: Invalid."""
+    found = sorted(items, key=lambda item: tuple(key_of(item)))
+    if cursor is not None and found:
+        first = key_of(found[0])
+        last = _plain(cursor, len(first))
+        if any(type(value) is not type(wanted) for value, wanted in zip(last, first, strict=True)):
             raise _foreign(cursor)
-    end = start + limit
-    return list(items[start:end]), _as_cursor([end]) if end < len(items) else None
+        found = [item for item in found if tuple(key_of(item)) > tuple(last)]
+    part = found[:limit]
+    return part, _as_cursor(key_of(part[-1])) if len(found) > limit else None
 
 
 def _after(order: Sequence[Order], values: Sequence[Any]) -> ColumnElement[bool]:

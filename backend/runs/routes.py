@@ -51,7 +51,8 @@ def get_run(run_id: Id, _: Reads, session: ReadSession, response: Response) -> R
 
 @router.get("/{run_id}/steps", responses=responses(401, 403, 404, 422))
 def list_steps(run_id: Id, _: Reads, session: ReadSession, paging: Paging, round: RoundOf = None) -> StepPage:
-    """Steps in the order in which they began; with `round`, also those that still wait and for whom."""
+    """Steps in the order in which they began. With `round`: by kind, in the order of work, and site, also those that still
+    wait and for whom."""
     return steps.list_steps(session, run_id, paging, round)
 
 

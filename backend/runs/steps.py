@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.db.paging import Order, in_memory_page, page
+from backend.db.paging import Order, keyed_page, page
 from backend.db.tables import RunRow, StepRow, utc_now
 from backend.pilots.amendments import amendments_of
 from backend.runs import repository, service
@@ -16,6 +16,8 @@ from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
+
+_IN_ORDER_OF_WORK: tuple[str, ...] = ("prepare", "align", "evaluate", "gather", "merge", "train")
 
 
 def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | None) -> StepPage:
@@ -30,8 +32,14 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
         return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
     rows = repository.steps_of_round(session, run, round)
     steps = [_step(row, spec, now) for row in rows] + _waiting(session, run, spec, round, rows)
-    part, next_cursor = in_memory_page(steps, paging.cursor, paging.limit)
+    part, next_cursor = keyed_page(steps, _place, paging.cursor, paging.limit)
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
+
+
+def _place(step: Step) -> tuple[int, int]:
+    """Where a step stands in its round. Not where its row stands: a step that waits has none yet, and gets one between two
+    pages."""
+    return _IN_ORDER_OF_WORK.index(step.kind), step.site_index
 
 
 def _waiting(

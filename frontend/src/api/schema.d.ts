@@ -437,7 +437,8 @@ export interface paths {
         };
         /**
          * List Steps
-         * @description Steps in the order in which they began; with `round`, also those that still wait and for whom.
+         * @description Steps in the order in which they began. With `round`: by kind, in the order of work, and site, also those that still
+         *     wait and for whom.
          */
         get: operations["list_steps"];
         put?: never;

@@ -71,6 +71,30 @@ def test_steps_are_paged_with_and_without_a_round(api: Api, run: dict[str, Any])
         assert len(seen) == len(set(seen)) == total
 
 
+def test_no_step_of_a_round_is_skipped_or_repeated_when_steps_begin_between_pages(
+    api: Api, run: dict[str, Any]
+) -> None:
+    path = f"/api/v1/runs/{run['id']}/steps?round=2&limit=2"
+    seen: list[tuple[str, str]] = []
+    cursor: str | None = ""
+    begins = [2, 0, 1]
+    while cursor is not None:
+        page = api.viewer.get(path + cursor).json()
+        seen += [(step["kind"], step["site_name"]) for step in page["items"]]
+        cursor = None if page["next_cursor"] is None else f"&cursor={page['next_cursor']}"
+        with api.database.write() as session:
+            row = session.get(RunRow, run["id"])
+            assert row is not None
+            add_step(session, row, "merge", 2, begins.pop(0), "running")
+    assert seen == [(kind, f"site-0{site}") for kind in ("merge", "train") for site in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("cursor", ["WzFd", "WyJhIiwxXQ", "WzEsdHJ1ZV0", "not-one"])
+def test_a_cursor_of_another_list_is_refused(api: Api, run: dict[str, Any], cursor: str) -> None:
+    answer = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=1&cursor={cursor}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")
+
+
 def test_metrics_and_exchanges_carry_names_of_sites(api: Api, run: dict[str, Any]) -> None:
     metrics = api.viewer.get(f"/api/v1/runs/{run['id']}/metrics").json()
     assert metrics["total"] == 9
