@@ -7,7 +7,7 @@ named together, and `who` says how many sites gain and lose.
 
 from collections.abc import Sequence
 
-from backend.roi.facts import PilotFacts
+from backend.roi.facts import ENDED_EARLY, PilotFacts
 from backend.roi.numbers import percent, points
 from backend.roi.verdict import SEEDS_NEEDED
 from backend.summary.schemas import ArmOutcome
@@ -19,7 +19,7 @@ SAME = 0.0005
 
 
 def status(facts: PilotFacts) -> Text:
-    """Where the pilot stands."""
+    """Where the pilot stands. Runs that failed or were cancelled are counted at once, not only at the end."""
     states = [run.state for run in facts.runs]
     if not states:
         return Text(code="status_draft", params={})
@@ -29,10 +29,11 @@ def status(facts: PilotFacts) -> Text:
         "failed": states.count("failed"),
         "cancelled": states.count("cancelled"),
     }
+    some_ended = "_some_ended" if ENDED_EARLY & set(states) else ""
     if any(state in _LIVE for state in states):
-        return Text(code="status_running", params={**counts, **_rounds(facts)})
+        return Text(code=f"status_running{some_ended}", params={**counts, **_rounds(facts)})
     if "queued" in states:
-        return Text(code="status_queued", params=counts)
+        return Text(code=f"status_queued{some_ended}", params=counts)
     return Text(code="status_done" if counts["completed"] == len(states) else "status_ended", params=counts)
 
 

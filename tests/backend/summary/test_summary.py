@@ -116,6 +116,25 @@ def test_while_it_runs_the_round_is_told_and_arms_are_compared_at_a_shared_round
     assert dimat.all_site_vs_control == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize(
+    ("last", "code", "english_said", "japanese_said"),
+    [
+        ("completed", "status_ended", "4 of 5 completed, 0 failed, 1 cancelled", "完了4件、失敗0件、中止1件"),
+        ("running", "status_running_some_ended", "of 5 runs 3 completed, 0 failed, 1 cancelled", "完了3件、失敗0件、中止1件"),
+        ("queued", "status_queued_some_ended", "of 5 runs 3 completed, 0 failed, 1 cancelled", "完了3件、失敗0件、中止1件"),
+    ],
+)  # fmt: skip
+def test_cancelled_runs_are_counted_whatever_the_others_do(
+    last: str, code: str, english_said: str, japanese_said: str
+) -> None:
+    runs = [control(seed=seed) for seed in (1, 2, 3)]
+    cancelled = run("dimat", flat(0.9, 0.9), done=1, state="cancelled")
+    status = summarise(pilot(*runs, cancelled, run("dimat", flat(0.9, 0.9), seed=2, state=last))).status
+    assert status.code == code
+    assert english_said in say("en", f"summary.{status.code}", status.params)
+    assert japanese_said in say("ja", f"summary.{status.code}", status.params)
+
+
 def test_an_arm_that_is_ahead_is_not_judged_before_the_others_can_be_compared() -> None:
     ahead = run("plain_average", flat(0.5, 0.5), done=3, state="running")
     behind = run("dimat", flat(0.9, 0.9), done=0, state="running")
