@@ -22,6 +22,7 @@ class Compared:
     Attributes:
         per_seed: one result per seed. total: their mean. num_completed: pairs of runs that completed.
         stands: False when the arm failed or was cancelled; what it reached is shown, not recommended.
+        seeds: all with which the arm was begun. lost: those of which its run or the control arm's failed or was cancelled.
     """
 
     arm: str
@@ -29,6 +30,8 @@ class Compared:
     total: Result
     num_completed: int
     stands: bool
+    seeds: tuple[int, ...]
+    lost: tuple[int, ...]
 
 
 def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
@@ -69,7 +72,8 @@ def compared_bases(
         for label in facts.arms:
             alone = (run,) if run and run.arm == label.name else ()
             runs = facts.counted_of(label.name) if run is None else alone
-            arm = _compare_arm(facts, label.name, runs, basis, up_to)
+            seeds = facts.seeds_of(label.name) if run is None else (run.seed,)
+            arm = _compare_arm(facts, label.name, runs, seeds, basis, up_to)
             if arm is not None and label.name != facts.control_arm:
                 arms.append(arm)
         found.append((name, arms))
@@ -95,8 +99,9 @@ def missing_arms(facts: PilotFacts, bases: Sequence[tuple[Basis, list[Compared]]
 
 
 def _compare_arm(
-    facts: PilotFacts, arm: str, runs: Sequence[RunFacts], basis: ValueBasis, up_to: int | None
-) -> Compared | None:
+    facts: PilotFacts, arm: str, runs: Sequence[RunFacts], seeds: tuple[int, ...],
+    basis: ValueBasis, up_to: int | None,
+) -> Compared | None:  # fmt: skip
     assert facts.assumptions is not None
     pairs = []
     for run in runs:
@@ -116,4 +121,12 @@ def _compare_arm(
     found = [calculator.compare(run, control, basis, facts.assumptions, last) for run, control, _ in pairs]
     results = tuple(result for result in found if result is not None)
     completed = sum(run.state == control.state == "completed" for run, control, _ in pairs)
-    return Compared(arm, results, calculator.mean(results), completed, not runs[0].ended_early)
+    return Compared(
+        arm=arm,
+        per_seed=results,
+        total=calculator.mean(results),
+        num_completed=completed,
+        stands=not runs[0].ended_early,
+        seeds=seeds,
+        lost=tuple(seed for seed in facts.lost_seeds_of(arm) if seed in seeds),
+    )

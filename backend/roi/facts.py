@@ -138,9 +138,28 @@ class PilotFacts:
         """Whether more is to come of one of its runs."""
         return any(run.state != "completed" for run in self.standing_of(arm))
 
+    def seeds_of(self, arm: str | None) -> tuple[int, ...]:
+        """The seeds with which the arm was begun; those of its control arm are the same."""
+        begun = {run.seed for run in (*self.runs_of(arm), *self.runs_of(self.control_arm))}
+        return tuple(sorted(begun))
+
+    def lost_seeds_of(self, arm: str | None) -> tuple[int, ...]:
+        """The seeds that cannot count: the arm's run or the control arm's failed or was cancelled."""
+        runs = (*self.runs_of(arm), *self.runs_of(self.control_arm))
+        return tuple(sorted({run.seed for run in runs if run.ended_early}))
+
+    def counting_seeds_of(self, arm: str | None) -> frozenset[int]:
+        """The seeds of which both the arm's run and the control arm's completed."""
+        done = {run.seed for run in self.runs_of(arm) if run.state == "completed"}
+        if self.control_arm is None:
+            return frozenset(done)
+        return frozenset(
+            done & {run.seed for run in self.runs_of(self.control_arm) if run.state == "completed"}
+        )
+
     def counted_of(self, arm: str | None) -> tuple[RunFacts, ...]:
-        """The runs by which an arm is judged: those that stand; all of them where none does, to show how far
-        it came."""
+        """The runs whose numbers are shown: those that stand; all of them where none does, to show how far the arm
+        came. What may be concluded from them depends on `lost_seeds_of` too: survivors are no fair sample."""
         return self.standing_of(arm) or self.runs_of(arm)
 
     def control_of(self, run: RunFacts) -> RunFacts | None:

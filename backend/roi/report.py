@@ -89,6 +89,8 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
     return ArmRoi(
         arm=arm.arm,
         num_seeds=len(arm.per_seed),
+        seeds=list(arm.seeds),
+        seeds_lost=list(arm.lost),
         points=[
             RoiPoint(round=step.round, gain_mean=float(step.gain), **_amounts(step.net).model_dump())
             for step in arm.total.steps

@@ -38,10 +38,16 @@ class SiteRoi(Schema):
 
 
 class ArmRoi(Schema):
-    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm."""
+    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm.
+
+    `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
+    arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
+    """
 
     arm: str
     num_seeds: int
+    seeds: list[int]
+    seeds_lost: list[int]
     points: list[RoiPoint]
     cost_so_far: Decimal
     break_even_round: int | None

@@ -2,7 +2,8 @@
 catalogue.
 
 "go" needs at least three seeds that completed, figures that are the pilot's own, and a gain even at the
-worse end; one seed is chance as much as merit.
+worse end; one seed is chance as much as merit. Nothing is concluded while seeds of the arm or of its control arm
+failed or were cancelled: those that came through may be the ones in which all went well.
 """
 
 from collections.abc import Sequence
@@ -30,13 +31,20 @@ def evidence_and_verdict(
     if alone is not None:
         return Text(code="one_run", params={"seed": alone}), "not_enough_evidence"
     best = _best(arms)
-    seeds = best.num_completed
-    if seeds < SEEDS_NEEDED:
-        params: Params = {"num_seeds": seeds, "needed": SEEDS_NEEDED}
+    params: Params = {
+        "num_seeds": best.num_completed,
+        "num_begun": len(best.seeds),
+        "needed": SEEDS_NEEDED,
+        "arm": best.arm,
+    }
+    if best.lost:
+        lost: Params = {**params, "missing": ", ".join(map(str, best.lost)), "num_missing": len(best.lost)}
+        return Text(code="seeds_lost", params=lost), "not_enough_evidence"
+    if best.num_completed < SEEDS_NEEDED:
         return Text(code="not_enough_evidence", params=params), "not_enough_evidence"
     if assumptions.example:
         return Text(code="example_assumptions", params={}), "not_enough_evidence"
-    evidence = Text(code="enough_seeds", params={"num_seeds": seeds})
+    evidence = Text(code="enough_seeds", params=params)
     if best.stands and best.total.last.net.low > 0 and all(one.last.net.likely > 0 for one in best.per_seed):
         return evidence, "go"
     if all(one.last.net.high < 0 for arm in arms for one in arm.per_seed):

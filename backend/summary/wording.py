@@ -87,18 +87,25 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
 
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
-    """How far the numbers bear: below three seeds a difference may be chance, and while runs go on it may
-    change. Arms of which every run ended early do not count."""
+    """How far the numbers bear: below three seeds a difference may be chance, while runs go on it may change, and
+    seeds that came through where others failed are no fair sample. Arms of which every run ended early do not
+    count; a seed counts where it completed in all the others."""
     lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
-    counted = [runs for arm in arms if (runs := facts.standing_of(arm.arm))]
-    completed = min((sum(run.state == "completed" for run in runs) for runs in counted), default=0)
-    if completed < SEEDS_NEEDED and (lives or not facts.runs):
+    counted = [arm.arm for arm in arms if facts.standing_of(arm.arm)]
+    counting = frozenset.intersection(*map(facts.counting_seeds_of, counted)) if counted else frozenset()
+    if len(counting) < SEEDS_NEEDED and (lives or not facts.runs):
         return Text(code="evidence_none", params={})
-    if completed == 0:
+    if not counted:
         return Text(code="evidence_no_arm", params={})
-    if completed < SEEDS_NEEDED:
-        return Text(code="evidence_few_seeds", params={"num_seeds": completed, "needed": SEEDS_NEEDED})
-    return Text(code="evidence_seeds", params={"num_seeds": completed})
+    begun = {seed for arm in counted for seed in facts.seeds_of(arm)}
+    lost = sorted({seed for arm in counted for seed in facts.lost_seeds_of(arm)})
+    params: Params = {"num_seeds": len(counting), "num_begun": len(begun), "needed": SEEDS_NEEDED}
+    if lost:
+        missing: Params = {"missing": ", ".join(map(str, lost)), "num_missing": len(lost)}
+        return Text(code="evidence_seeds_lost", params={**params, **missing})
+    return Text(
+        code="evidence_few_seeds" if len(counting) < SEEDS_NEEDED else "evidence_seeds", params=params
+    )
 
 
 def _waiting(facts: PilotFacts, states: set[str]) -> Text:

@@ -728,12 +728,19 @@ export interface components {
         /**
          * ArmRoi
          * @description One arm against the control arm. `cost_so_far` is what it costs beyond the control arm.
+         *
+         *     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
+         *     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
          */
         ArmRoi: {
             /** Arm */
             arm: string;
             /** Num Seeds */
             num_seeds: number;
+            /** Seeds */
+            seeds: number[];
+            /** Seeds Lost */
+            seeds_lost: number[];
             /** Points */
             points: components["schemas"]["RoiPoint"][];
             /** Cost So Far */

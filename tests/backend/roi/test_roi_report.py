@@ -1,6 +1,8 @@
 """The ROI report says what was measured, and why where it cannot."""
 
+import dataclasses
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from measured_pilots import assumptions, flat, pilot, run
@@ -82,6 +84,38 @@ def test_three_seeds_and_own_figures_allow_a_verdict(own: float, example: bool, 
     found = report.build(pilot(*runs, assumptions=assumptions(example=example)))
     assert found.verdict == verdict
     assert found.bases[0].arms[0].num_seeds == 3
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+@pytest.mark.parametrize("whose", ["dimat", "local_only"])
+def test_there_is_no_go_by_the_seeds_that_came_through(whose: str, state: str) -> None:
+    """Three of five would be a clear go; what the other two would have given nobody knows."""
+    runs = []
+    for seed in (1, 2, 3, 4, 5):
+        ended: dict[str, Any] = {"done": 2, "state": state} if seed in (2, 5) else {}
+        runs.append(control(seed=seed, **(ended if whose == "local_only" else {})))
+        runs.append(run("dimat", flat(0.99, 0.99), seed=seed, **(ended if whose == "dimat" else {})))
+    found = report.build(pilot(*runs))
+    assert (found.verdict, found.evidence.code) == ("not_enough_evidence", "seeds_lost")
+    arm = found.bases[0].arms[0]
+    assert (arm.num_seeds, arm.seeds, arm.seeds_lost) == (3, [1, 2, 3, 4, 5], [2, 5])
+    said = {lang: say(lang, "roi.seeds_lost", found.evidence.params) for lang in ("en", "ja")}
+    assert "of dimat, 3 of 5 seeds count. In seeds 2, 5 its run" in said["en"]
+    assert "5個のシードのうち3個だけが有効です。シード2、5では" in said["ja"]
+
+
+def test_a_seed_that_was_run_again_and_completed_is_not_lost() -> None:
+    failed = dataclasses.replace(run("dimat", flat(0.1, 0.1), seed=2, done=1, state="failed"), id="first-try")
+    runs = [one for s in (1, 2, 3) for one in (control(seed=s), run("dimat", flat(0.99, 0.99), seed=s))]
+    found = report.build(pilot(failed, *runs))
+    assert (found.verdict, found.bases[0].arms[0].seeds_lost) == ("go", [])
+
+
+def test_a_single_run_answers_for_its_own_seed_only() -> None:
+    runs = [control(seed=1), control(seed=2, state="failed", done=1), run("dimat", flat(0.9, 0.9), seed=1)]
+    facts = pilot(*runs, run("dimat", flat(0.9, 0.9), seed=2))
+    arm = report.build(facts, run=facts.run("run-dimat-1")).bases[0].arms[0]
+    assert (arm.seeds, arm.seeds_lost) == ([1], [])
 
 
 def test_seeds_still_running_are_no_evidence() -> None:

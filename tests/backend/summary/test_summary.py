@@ -194,7 +194,7 @@ def test_seeds_are_averaged_and_three_are_evidence() -> None:
     assert found.evidence.code == "evidence_seeds"
 
 
-def test_an_arm_of_which_one_seed_was_cancelled_is_judged_by_the_others() -> None:
+def test_an_arm_of_which_one_seed_was_cancelled_shows_the_others_and_says_so() -> None:
     runs = [control(seed=s) for s in (1, 2, 3)] + [
         run("plain_average", flat(0.7, 0.5), seed=s) for s in (1, 2, 3)
     ]
@@ -205,7 +205,25 @@ def test_an_arm_of_which_one_seed_was_cancelled_is_judged_by_the_others() -> Non
     assert found.sentence.params["arm"] == "dimat"
     assert (dimat.state, dimat.num_seeds) == ("cancelled", 2)
     assert dimat.all_site_mean == pytest.approx(0.9)
-    assert (found.evidence.code, found.evidence.params["num_seeds"]) == ("evidence_few_seeds", 2)
+    assert found.evidence.code == "evidence_seeds_lost"
+    said = {lang: say(lang, "summary.evidence_seeds_lost", found.evidence.params) for lang in ("en", "ja")}
+    assert said["en"].startswith(
+        "Seeds that count in every arm compared: 2 of 3. Seed 3 failed or was cancelled in at least one of them"
+    )
+    assert said["ja"].startswith("すべての比較案で有効なシードは3個のうち2個です。シード3は")
+
+
+def test_seeds_lost_in_different_arms_are_all_named() -> None:
+    seeds = (1, 2, 3, 4, 5)
+    lost = {("dimat", 1), ("plain_average", 3)}
+    runs = [
+        run(arm, flat(0.9, 0.9), seed=s, **({"state": "failed", "done": 1} if (arm, s) in lost else {}))
+        for arm in ("local_only", "dimat", "plain_average")
+        for s in seeds
+    ]
+    evidence = summarise(pilot(*runs)).evidence
+    assert evidence.code == "evidence_seeds_lost"
+    assert (evidence.params["num_seeds"], evidence.params["missing"]) == (3, "1, 3")
 
 
 def test_fifty_sites_are_summed_up_like_two() -> None:
