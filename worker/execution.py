@@ -75,6 +75,7 @@ class Execution:
         self._progress = 0.0
         self._cancelled = threading.Event()
         self._began = self._beaten_at = time.monotonic()
+        self._cpu_began = time.process_time()
 
     def run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
         """Executes the step and reports its end; raises nothing. A store that cannot be opened is an end, too."""
@@ -85,7 +86,7 @@ class Execution:
             with Every(CANCEL_POLL_S, self._tick, "step-beat"):
                 end = self._work(open_store(), chosen, exchanges)
         except Cancelled:
-            end = StepCancelled(seconds=self._seconds(), **self._about())
+            end = StepCancelled(seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about())
         except (DimatError, devices.DeviceMissing) as error:
             end = self._failed(error.code, dict(error.params), False, exchanges)
         except StoreUnavailable as error:
@@ -98,7 +99,6 @@ class Execution:
         self._send(end)
 
     def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:
-        cpu_began = time.process_time()
         rows = self._rows()
         expected = self.message.context.store_id
         if expected is not None and store.identity() != expected:
@@ -120,7 +120,7 @@ class Execution:
             exchanges=tuple(exchanges),
             uploaded_bytes=uploaded,
             seconds=self._seconds(),
-            cpu_s=time.process_time() - cpu_began,
+            cpu_s=self._cpu_s(),
             device=device,
             fingerprint=rows.fingerprint() if is_prepare else None,
             num_rows=len(rows.train_x) if is_prepare else None,
@@ -169,7 +169,7 @@ class Execution:
     ) -> StepFailed:
         return StepFailed(
             code=code, params=_sendable(params), retryable=retryable, exchanges=tuple(exchanges),
-            seconds=self._seconds(), **self._about(),
+            seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about(),
         )  # fmt: skip
 
     def _send(self, report: Report, until_taken: bool = True) -> None:
@@ -177,6 +177,9 @@ class Execution:
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
+
+    def _cpu_s(self) -> float:
+        return time.process_time() - self._cpu_began
 
     def _about(self) -> dict[str, Any]:
         return {

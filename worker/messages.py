@@ -278,11 +278,14 @@ class StepFailed(_StepReport):
     retryable: bool
     exchanges: tuple[ExchangeReport, ...] = ()
     seconds: Seconds
+    cpu_s: Seconds | None = None
+    """None: not known, as of a process that was killed."""
 
 
 class StepCancelled(_StepReport):
     kind: Literal["cancelled"] = "cancelled"
     seconds: Seconds
+    cpu_s: Seconds | None = None
 
 
 class WorkerBeat(_Report):

@@ -140,7 +140,7 @@ class Advance:
         self._apart(session, [run], partial(self._cancel, session, run, now, is_late), now, changes)
 
     def _cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
-        stopped, running = endings.stop_steps(session, run.id, now, running_too=is_late)
+        stopped, running = endings.stop_steps(session, run.id, now, changes, running_too=is_late)
         changes.stuck |= {
             Execution(step.worker_id, step.execution_id)
             for step in stopped

@@ -12,9 +12,11 @@ from backend.events.service import record
 from backend.runs import states
 from backend.text.schemas import Params
 from worker.app import cancel_flag
+from worker.messages import StepCancelled, StepFailed
 
 LONGEST_PAUSE_S = 60.0
 STORE_AWAY = "store_unreachable"
+WORKER_LOST = "worker_lost"
 STORE_ATTEMPTS = 65
 """Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
 line, and no run should be lost meanwhile."""
@@ -29,6 +31,29 @@ def move_step(step: StepRow, following: str) -> None:
 def pause_s(attempt: int) -> float:
     """Seconds to wait before attempt 2, 3, ...: 1, 2, 4 and so on."""
     return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
+
+
+def in_vain(step: StepRow, report: StepFailed | StepCancelled | None, changes: Changes) -> None:
+    """Books the time of a running attempt that came to nothing: it cost what other time costs.
+
+    Args:
+        report: the last word of who executed it. None: there is none, or it may not count any more; then the time
+            up to the last sign of life counts, and that the rest is not known.
+    """
+    if report is None or (isinstance(report, StepFailed) and report.code == WORKER_LOST):
+        step.unmeasured_attempts += 1
+        lived = (
+            (step.heartbeat_at - step.started_at) if step.heartbeat_at and step.started_at else timedelta()
+        )
+        seconds, cpu_s = max(0.0, lived.total_seconds()), None
+    else:
+        seconds, cpu_s = report.seconds, report.cpu_s
+    # A step computes in one thread (decision 7).
+    cpu_s = seconds if cpu_s is None else cpu_s
+    gpu_s = seconds if (step.device or "").startswith("cuda") else 0.0
+    step.wasted_cpu_s += cpu_s
+    step.wasted_gpu_s += gpu_s
+    changes.touch(step.run_id, busy_s=seconds, cpu_s=cpu_s, gpu_s=gpu_s)
 
 
 def lose(
@@ -76,6 +101,8 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
 
 def refuse(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
     """Ends a step that nobody will do; what it may yet report no longer counts."""
+    if step.state == "running":
+        in_vain(step, None, changes)
     move_step(step, "cancelled")
     step.finished_at, step.reason = now, reason
     changes.touch(step.run_id)
@@ -90,7 +117,7 @@ def fail_run(
     ending = {"code": reason["code"], "params": {**where, **reason["params"]}}
     if repository.move_run(session, run.id, "failed", reason=ending, finished_at=now):
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
-        stop_steps(session, run.id, now)
+        stop_steps(session, run.id, now, changes)
         changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
 
 
@@ -101,13 +128,13 @@ def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: C
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
     elif repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
         record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
-    stop_steps(session, run.id, now)
+    stop_steps(session, run.id, now, changes)
     changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
     changes.touch(run.id)
 
 
 def stop_steps(
-    session: Session, run_id: str, now: datetime, running_too: bool = True
+    session: Session, run_id: str, now: datetime, changes: Changes, running_too: bool = True
 ) -> tuple[list[StepRow], list[StepRow]]:
     """Cancels the run's steps that have not ended: those that ran and were cancelled, and those that still
     run. What a cancelled one may yet report is no longer taken (`ingest`)."""
@@ -119,6 +146,7 @@ def stop_steps(
             continue
         if step.state == "running":
             stopped.append(step)
+            in_vain(step, None, changes)
         move_step(step, "cancelled")
         step.finished_at = now
     return stopped, running

@@ -65,11 +65,15 @@ class Ingest:
             self.lose(session, step, {"code": "worker_lost", "params": {}}, now, changes)
 
     def lose(
-        self, session: Session, step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes
-    ) -> None:
-        """The attempt came to nothing. One step that cannot be moved on keeps no other from it."""
+        self, session: Session, step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes,
+        report: StepFailed | None = None,
+    ) -> None:  # fmt: skip
+        """The attempt came to nothing, as `report` says or as its silence does. One step that cannot be moved on keeps no
+        other from it."""
 
         def work(mine: Changes) -> None:
+            if step.state == "running":  # else its message got lost, and nobody began it
+                endings.in_vain(step, report, mine)
             shown = self._plans.shown(session, step.pilot_id, step.site_index)
             endings.lose(session, step, reason, shown, now, self._max_attempts, mine)
 
@@ -98,11 +102,13 @@ class Ingest:
                 params = self._plans.shown_in(session, step.pilot_id, report.params)
                 reason: dict[str, Any] = {"code": report.code, "params": params}
                 if report.retryable:
-                    self.lose(session, step, reason, now, changes)
+                    self.lose(session, step, reason, now, changes, report)
                 else:
+                    endings.in_vain(step, report, changes)
                     step.seconds = report.seconds
                     endings.fail(step, reason, now, changes)
             case StepCancelled():
+                endings.in_vain(step, report, changes)
                 endings.move_step(step, "cancelled")
                 step.finished_at, step.seconds = now, report.seconds
         step.heartbeat_at = now

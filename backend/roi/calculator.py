@@ -5,7 +5,8 @@ For round r and site s, with accuracies after training:
     gain(r, s)  = accuracy(arm) - accuracy(control arm)
     value(r)    = sum over s of gain(r, s) * decisions_per_site_per_round * value_per_correct_decision
     cost(r)     = running costs + what the arm used beyond the control arm:
-                  CPU hours, GPU hours (measured by the steps; negative where the arm used less), and GB over links
+                  CPU hours, GPU hours (measured by the steps; negative where the arm used less), and GB over links,
+                  also those of attempts and transfers that came to nothing, as far as they are known (`Usage`)
     net(r)      = sum of value(1..r) - one_off_cost - sum of cost(0..r)
 
 Round 0 is the start state: it costs, but no decision rests on it. A loss weighs more the more a decision is

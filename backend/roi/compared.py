@@ -5,12 +5,12 @@ cancelled compares with nothing, since what doing nothing would have given is th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from backend.pilots.assumptions import Blend, ValueBasis
 from backend.roi import calculator
 from backend.roi.calculator import Result
-from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.facts import PilotFacts, RunFacts, Usage
 from backend.roi.schemas import Basis
 from backend.text.schemas import Text
 
@@ -21,6 +21,7 @@ class Compared:
 
     Attributes:
         per_seed: one result per seed. total: their mean. num_completed: pairs of runs that completed.
+        spent: by the arm's runs of these seeds at all sites up to the last round, control runs not taken off.
         stands: False when the arm failed or was cancelled; what it reached is shown, not recommended.
         seeds: all with which the arm was begun. lost: those of which its run or the control arm's failed or was cancelled.
     """
@@ -32,6 +33,7 @@ class Compared:
     stands: bool
     seeds: tuple[int, ...]
     lost: tuple[int, ...]
+    spent: Usage
 
 
 def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
@@ -129,4 +131,9 @@ def _compare_arm(
         stands=not runs[0].ended_early,
         seeds=seeds,
         lost=tuple(seed for seed in facts.lost_seeds_of(arm) if seed in seeds),
+        spent=_sum([used for run, _, _ in pairs for (at, _), used in run.usage.items() if at <= last]),
     )
+
+
+def _sum(spent: Sequence[Usage]) -> Usage:
+    return Usage(*(sum(column) for column in zip(*map(astuple, spent), strict=True)))

@@ -42,11 +42,20 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one site spent in one round: processor seconds, and bytes it fetched over links."""
+    """What one site spent in one round: processor seconds, and bytes it fetched over links. All of it, also what led to
+    nothing; how much of it that was is said besides, for attempts as far as they told it.
+
+    Attributes:
+        unmeasured: attempts that came to nothing and of which only the time up to their last sign of life is known.
+    """
 
     cpu_s: float = 0.0
     gpu_s: float = 0.0
     num_bytes: int = 0
+    wasted_cpu_s: float = 0.0
+    wasted_gpu_s: float = 0.0
+    wasted_bytes: int = 0
+    unmeasured: int = 0
 
 
 @dataclass(frozen=True, slots=True)

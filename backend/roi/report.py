@@ -8,7 +8,7 @@ from backend.roi import calculator
 from backend.roi.calculator import Net
 from backend.roi.compared import Compared, compared_bases, missing_arms, shared_round, why_not
 from backend.roi.facts import PilotFacts, RunFacts
-from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi
+from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi, Wasted
 from backend.roi.verdict import evidence_and_verdict, sentence
 from backend.text.schemas import Text
 
@@ -55,6 +55,7 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
         disagree=disagree,
         sentence=said,
         evidence=evidence,
+        cost_notes=_cost_notes(facts, run) if any(arms for _, arms in bases) else [],
         verdict=verdict,
     )
 
@@ -96,6 +97,12 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
             for step in arm.total.steps
         ],
         cost_so_far=_cents(last.cost),
+        wasted=Wasted(
+            num_bytes=arm.spent.wasted_bytes,
+            cpu_s=arm.spent.wasted_cpu_s,
+            gpu_s=arm.spent.wasted_gpu_s,
+            attempts_unmeasured=arm.spent.unmeasured,
+        ),
         break_even_round=calculator.break_even_round(arm.total.steps),
         net_at_end=_amounts(last.net),
         roi_fraction=None if fraction is None else float(fraction),
@@ -104,6 +111,16 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
             for site, one in zip(facts.sites, arm.total.sites, strict=True)
         ],
     )
+
+
+def _cost_notes(facts: PilotFacts, run: RunFacts | None) -> list[Text]:
+    """What the costs cover; and of how many attempts, those of the control arm too, not all is known."""
+    runs = facts.runs if run is None else (run, facts.control_of(run))
+    attempts = sum(used.unmeasured for one in runs if one is not None for used in one.usage.values())
+    notes = [Text(code="cost_covers", params={})]
+    if attempts:
+        notes.append(Text(code="cost_unmeasured", params={"attempts": attempts}))
+    return notes
 
 
 def _amounts(net: Net) -> Amounts:

@@ -143,22 +143,41 @@ def _traffic(run_ids: Sequence[str], *by: Any) -> Select[Any]:
 
 
 def _add_usage(session: Session, run_ids: Sequence[str], found: _Measured) -> None:
-    at_work: list[Any] = [func.sum(StepRow.cpu_s), func.sum(StepRow.gpu_s)]
+    """All that was spent, whether or not it led to anything: a transfer that was refused and an attempt that broke off were
+    paid for like the others."""
+    at = (StepRow.run_id, StepRow.round, StepRow.site_index)
+    of_use = StepRow.state == "completed"
     steps = (
-        select(StepRow.run_id, StepRow.round, StepRow.site_index, *at_work)
-        .where(StepRow.run_id.in_(run_ids), StepRow.state == "completed")
-        .group_by(StepRow.run_id, StepRow.round, StepRow.site_index)
+        select(
+            *at,
+            func.sum(case((of_use, func.coalesce(StepRow.cpu_s, 0.0)), else_=0.0)),
+            func.sum(case((of_use, func.coalesce(StepRow.gpu_s, 0.0)), else_=0.0)),
+            func.sum(StepRow.wasted_cpu_s),
+            func.sum(StepRow.wasted_gpu_s),
+            func.sum(StepRow.unmeasured_attempts),
+        )
+        .where(StepRow.run_id.in_(run_ids))
+        .group_by(*at)
     )
-    fetched = (
-        select(ExchangeRow.run_id, ExchangeRow.round, ExchangeRow.to_index, func.sum(ExchangeRow.num_bytes))
-        .where(ExchangeRow.run_id.in_(run_ids), ExchangeRow.result == "accepted")
-        .group_by(ExchangeRow.run_id, ExchangeRow.round, ExchangeRow.to_index)
-    )
-    num_bytes = {(run, round, site): int(total) for run, round, site, total in session.execute(fetched)}
-    spent = {
-        (run, round, site): (float(cpu or 0.0), float(gpu or 0.0))
-        for run, round, site, cpu, gpu in session.execute(steps)
+    fetched = {
+        (run, round, site): Traffic(int(accepted), int(wasted))
+        for run, round, site, accepted, wasted in session.execute(
+            _traffic(run_ids, ExchangeRow.round, ExchangeRow.to_index)
+        )
     }
-    for at in num_bytes.keys() | spent.keys():
-        cpu, gpu = spent.get(at, (0.0, 0.0))
-        found.usage[at[0]][at[1], at[2]] = Usage(cpu, gpu, num_bytes.get(at, 0))
+    spent = {
+        (run, round, site): (float(cpu), float(gpu), float(cpu_lost), float(gpu_lost), int(unmeasured))
+        for run, round, site, cpu, gpu, cpu_lost, gpu_lost, unmeasured in session.execute(steps)
+    }
+    for run, round, site in fetched.keys() | spent.keys():
+        cpu, gpu, cpu_lost, gpu_lost, unmeasured = spent.get((run, round, site), (0.0, 0.0, 0.0, 0.0, 0))
+        traffic = fetched.get((run, round, site), Traffic(0, 0))
+        found.usage[run][round, site] = Usage(
+            cpu_s=cpu + cpu_lost,
+            gpu_s=gpu + gpu_lost,
+            num_bytes=traffic.accepted_bytes + traffic.wasted_bytes,
+            wasted_cpu_s=cpu_lost,
+            wasted_gpu_s=gpu_lost,
+            wasted_bytes=traffic.wasted_bytes,
+            unmeasured=unmeasured,
+        )

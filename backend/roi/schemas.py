@@ -37,8 +37,20 @@ class SiteRoi(Schema):
     net: Amounts
 
 
+class Wasted(Schema):
+    """What the arm's runs spent on transfers and attempts that came to nothing, in all seeds compared. It is in the costs.
+
+    `attempts_unmeasured`: of these only the time up to the last sign of life is known, and counted.
+    """
+
+    num_bytes: int
+    cpu_s: float
+    gpu_s: float
+    attempts_unmeasured: int
+
+
 class ArmRoi(Schema):
-    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm.
+    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
 
     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
@@ -50,6 +62,7 @@ class ArmRoi(Schema):
     seeds_lost: list[int]
     points: list[RoiPoint]
     cost_so_far: Decimal
+    wasted: Wasted
     break_even_round: int | None
     net_at_end: Amounts
     roi_fraction: float | None
@@ -67,7 +80,8 @@ class RoiBase(Schema):
 class RoiReport(Schema):
     """ROI of a pilot or of one run. `bases` always has own_site and all_site, and blend when asked for.
 
-    `verdict` `none`: there is nothing to judge yet. `sentence` and `evidence` are texts of section `roi`.
+    `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and `cost_notes` are texts of section
+    `roi`; `cost_notes` say what the costs cover and what of them is not known.
     """
 
     value_basis: ValueBasis | None
@@ -80,4 +94,5 @@ class RoiReport(Schema):
     disagree: bool
     sentence: Text
     evidence: Text
+    cost_notes: list[Text]
     verdict: Verdict

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.db.migrate import SCRIPTS, BrokenReferences, migrate, migration_engine
 from backend.db.session import Database
-from backend.db.tables import Base, RoleBindingRow, UserRow
+from backend.db.tables import Base, RoleBindingRow, RunRow, StepRow, UserRow, utc_now
 
 REBUILDS_USERS = """
 import sqlalchemy as sa
@@ -44,6 +44,64 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     with database.read() as session:
         assert session.scalar(sa.text("SELECT count(*) FROM alembic_version")) == 1
     database.close()
+
+
+def test_time_of_attempts_in_vain_is_taken_over_as_far_as_it_was_kept(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate(url, "0005")
+    engine = migration_engine(url)
+    tables = sa.MetaData()
+    with engine.begin() as connection:
+        tables.reflect(connection, only=("pilots", "arms", "runs", "steps"))
+        pilots, arms, runs, steps = (tables.tables[name] for name in ("pilots", "arms", "runs", "steps"))
+        now = utc_now()
+        about = {"pilot_id": "p", "created_at": now}
+        connection.execute(
+            pilots.insert().values(
+                id="p", name="p", title="", state="launched", spec={}, spec_sha256="", created_by="t", created_at=now,
+                revision=1,
+            )
+        )  # fmt: skip
+        connection.execute(arms.insert().values(id="a", pilot_id="p", position=0, name="a", method="dimat"))
+        connection.execute(
+            runs.insert().values(
+                id="r", arm_id="a", arm="a", method="dimat", seed=1, rounds=1, num_sites=2, state="failed", rounds_done=0,
+                bytes_exchanged=0, bytes_uploaded=0, bytes_evaluation=0, bytes_wasted=0, busy_s=10.0, cpu_s=9.0, gpu_s=8.0,
+                revision=1, **about,
+            )
+        )  # fmt: skip
+        for id, more in {
+            "done": {"state": "completed", "seconds": 10.0, "cpu_s": 9.0, "attempt": 3},
+            "failed": {
+                "state": "failed",
+                "seconds": 2.0,
+                "device": "cuda:0",
+                "attempt": 2,
+                "started_at": now,
+            },
+            "stopped": {"state": "cancelled", "attempt": 1, "started_at": now},
+            "never-begun": {"state": "cancelled", "attempt": 1},
+        }.items():
+            connection.execute(
+                steps.insert().values(
+                    id=id, run_id="r", run_key="r", seed=1, round=1, kind=id, site_index=0, site_name="s", strikes=0,
+                    progress=0.0, **about, **more,
+                )
+            )  # fmt: skip
+    engine.dispose()
+    migrate(url)
+    database = Database(url)
+    with database.read() as session:
+        found = {
+            row.id: (row.wasted_cpu_s, row.wasted_gpu_s, row.unmeasured_attempts)
+            for row in session.scalars(sa.select(StepRow))
+        }
+        run = session.get_one(RunRow, "r")
+        assert (run.busy_s, run.cpu_s, run.gpu_s) == (12.0, 11.0, 10.0)
+    database.close()
+    assert found == {
+        "done": (0, 0, 2), "failed": (2, 2, 1), "stopped": (0, 0, 1), "never-begun": (0, 0, 0),
+    }  # fmt: skip
 
 
 def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(database_url: str, tmp_path: Path) -> None:

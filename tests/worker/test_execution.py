@@ -62,6 +62,7 @@ def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     assert isinstance(started, StepStarted)
     assert isinstance(failed, StepFailed)
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
+    assert failed.cpu_s is not None
 
 
 def test_an_end_is_told_whatever_a_library_said() -> None:

@@ -84,6 +84,11 @@ class StepRow(Base):
     next_try_at: Mapped[datetime | None]
     seconds: Mapped[float | None]
     cpu_s: Mapped[float | None]
+    wasted_cpu_s: Mapped[float] = mapped_column(default=0.0)
+    """Of attempts that came to nothing, as is `wasted_gpu_s`; as far as known (`coordinator.endings.in_vain`)."""
+    wasted_gpu_s: Mapped[float] = mapped_column(default=0.0)
+    unmeasured_attempts: Mapped[int] = mapped_column(default=0)
+    """Those of the attempts that came to nothing that did not say how long they ran."""
     artifact_sha256: Mapped[str | None]
     artifact_bytes: Mapped[int | None]
     extras: Mapped[dict[str, Any] | None]

@@ -727,7 +727,7 @@ export interface components {
         };
         /**
          * ArmRoi
-         * @description One arm against the control arm. `cost_so_far` is what it costs beyond the control arm.
+         * @description One arm against the control arm. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
          *
          *     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
          *     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
@@ -745,6 +745,7 @@ export interface components {
             points: components["schemas"]["RoiPoint"][];
             /** Cost So Far */
             cost_so_far: string;
+            wasted: components["schemas"]["Wasted"];
             /** Break Even Round */
             break_even_round: number | null;
             net_at_end: components["schemas"]["Amounts"];
@@ -1764,7 +1765,8 @@ export interface components {
          * RoiReport
          * @description ROI of a pilot or of one run. `bases` always has own_site and all_site, and blend when asked for.
          *
-         *     `verdict` `none`: there is nothing to judge yet. `sentence` and `evidence` are texts of section `roi`.
+         *     `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and `cost_notes` are texts of section
+         *     `roi`; `cost_notes` say what the costs cover and what of them is not known.
          */
         RoiReport: {
             /** Value Basis */
@@ -1785,6 +1787,8 @@ export interface components {
             disagree: boolean;
             sentence: components["schemas"]["Text"];
             evidence: components["schemas"]["Text"];
+            /** Cost Notes */
+            cost_notes: components["schemas"]["Text"][];
             /**
              * Verdict
              * @enum {string}
@@ -2548,6 +2552,22 @@ export interface components {
              * @default 1
              */
             width?: number;
+        };
+        /**
+         * Wasted
+         * @description What the arm's runs spent on transfers and attempts that came to nothing, in all seeds compared. It is in the costs.
+         *
+         *     `attempts_unmeasured`: of these only the time up to the last sign of life is known, and counted.
+         */
+        Wasted: {
+            /** Num Bytes */
+            num_bytes: number;
+            /** Cpu S */
+            cpu_s: number;
+            /** Gpu S */
+            gpu_s: number;
+            /** Attempts Unmeasured */
+            attempts_unmeasured: number;
         };
         /**
          * WireSpec

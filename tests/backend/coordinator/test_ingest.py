@@ -1,7 +1,7 @@
 """Reports doubled, swapped or from someone else: the rows end the same."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import select
 
+from backend.coordinator.changes import Changes
 from backend.coordinator.endings import STORE_ATTEMPTS, pause_s
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
@@ -18,6 +19,7 @@ from backend.coordinator.repository import add_to_run
 from backend.db.session import Database
 from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.roi import repository as roi
+from backend.roi.facts import Usage
 from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (
     Accuracies,
@@ -25,6 +27,7 @@ from worker.messages import (
     ExchangeReport,
     Report,
     StepBeat,
+    StepCancelled,
     StepFailed,
     StepFinished,
     StepStarted,
@@ -210,6 +213,67 @@ def test_a_run_counts_processor_and_gpu_time_as_its_roi_does(rows: Rows, device:
     assert facts is not None
     (usage,) = facts.run("run").usage.values()
     assert (run.cpu_s, run.gpu_s) == (usage.cpu_s, usage.gpu_s) == (1.5, gpu_s)
+
+
+def spent(rows: Rows) -> tuple[Usage, RunRow]:
+    with rows.database.read() as session:
+        run, facts = session.get_one(RunRow, "run"), roi.load(session, "pilot")
+        assert facts is not None
+        (usage,) = facts.run("run").usage.values()
+        return usage, run
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_a_failed_attempt_costs_the_time_it_said_once(rows: Rows, retryable: bool) -> None:
+    failed = StepFailed(
+        code="store_unreachable", params={}, retryable=retryable, seconds=4, cpu_s=3, **about()
+    )
+    rows.take(started(), failed, failed)
+    usage, run = spent(rows)
+    assert (usage.cpu_s, usage.wasted_cpu_s, usage.gpu_s, usage.unmeasured) == (3.0, 3.0, 0.0, 0)
+    assert (run.cpu_s, run.busy_s) == (3.0, 4.0)
+
+
+def test_a_cancelled_attempt_on_a_gpu_costs_its_time(rows: Rows) -> None:
+    rows.take(StepStarted(device="cuda:0", pid=1, **about()), StepCancelled(seconds=4, cpu_s=3, **about()))
+    usage, run = spent(rows)
+    assert (usage.cpu_s, usage.gpu_s, usage.unmeasured) == (run.cpu_s, run.gpu_s, 0) == (3.0, 4.0, 0)
+
+
+def test_of_a_lost_attempt_the_time_up_to_its_last_sign_of_life_counts(rows: Rows) -> None:
+    rows.take(started())
+    with rows.database.write() as session:
+        changes = rows.ingest.take(
+            session, StepBeat(progress=0.5, **about(seq=1)), NOW + timedelta(seconds=8)
+        )
+        changes.join(rows.ingest.take(session, WorkerLost(worker_id="w"), NOW + timedelta(seconds=30)))
+        for run_id, amounts in changes.runs.items():
+            add_to_run(session, run_id, amounts)
+    rows.take(started(execution="e2", attempt=2), finished(execution="e2", attempt=2))
+    usage, run = spent(rows)
+    assert (usage.cpu_s, usage.wasted_cpu_s, usage.unmeasured) == (8 + 1.5, 8.0, 1)
+    assert (run.cpu_s, run.busy_s) == (8 + 1.5, 8 + 2.0)
+
+
+def test_a_killed_process_is_not_taken_to_have_run_no_time_at_all(rows: Rows) -> None:
+    """The parent speaks for it, and knows of no time."""
+    rows.take(started())
+    killed = StepFailed(code="worker_lost", params={}, retryable=True, seconds=0.0, **about())
+    with rows.database.write() as session:
+        rows.ingest.take(session, StepBeat(progress=0.5, **about(seq=1)), NOW + timedelta(seconds=8))
+        rows.ingest.take(session, killed, NOW + timedelta(seconds=9))
+    usage, _ = spent(rows)
+    assert (usage.wasted_cpu_s, usage.unmeasured) == (8.0, 1)
+
+
+def test_a_message_that_got_lost_cost_nothing(rows: Rows) -> None:
+    with rows.database.write() as session:
+        rows.ingest.lose(
+            session, session.get_one(StepRow, STEP), {"code": "message_lost", "params": {}}, NOW, Changes()
+        )
+    assert rows.step().state == "ready"
+    usage, _ = spent(rows)
+    assert usage == Usage()
 
 
 def test_a_lost_worker_leads_to_the_next_attempt_and_the_old_one_no_longer_counts(rows: Rows) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from measured_pilots import assumptions
+from sqlalchemy import select
 
 from backend.auth import service as auth
 from backend.db.migrate import migrate
@@ -140,10 +141,14 @@ def client(url: str, database: Database) -> Iterator[Reader]:
 def test_roi_counts_measured_gain_hours_and_bytes(client: Reader, pilot_id: str) -> None:
     found = client.get(f"/api/v1/pilots/{pilot_id}/roi").json()
     own, rest = (base["arms"][0] for base in found["bases"])
-    # 2 more CPU seconds in each of 3 rounds and 2 sites at 1 a second; 4 accepted models of 1 GB.
-    assert own["cost_so_far"] == "4012.00"
-    assert own["net_at_end"]["likely"] == "-12012.00"
-    assert rest["net_at_end"]["likely"] == "19988.00"
+    # 2 more CPU seconds in each of 3 rounds and 2 sites at 1 a second; 4 accepted and 4 wasted models of 1 GB at 1000.
+    hours_and_bytes = 2 * 3 * 2 + (4 + 4) * 1000
+    gained_own, gained_rest = -0.1 * 1000 * 20 * 2 * 2, 0.3 * 1000 * 20 * 2 * 2
+    assert float(own["cost_so_far"]) == hours_and_bytes == 8012
+    assert float(own["net_at_end"]["likely"]) == pytest.approx(gained_own - hours_and_bytes)
+    assert float(rest["net_at_end"]["likely"]) == pytest.approx(gained_rest - hours_and_bytes)
+    assert own["wasted"] == {"num_bytes": 4 * 10**9, "cpu_s": 0, "gpu_s": 0, "attempts_unmeasured": 0}
+    assert [note["code"] for note in found["cost_notes"]] == ["cost_covers"]
     assert found["disagree"] is True
     assert found["verdict"] == "not_enough_evidence"
 
@@ -157,6 +162,23 @@ def test_seconds_on_a_gpu_are_counted_from_the_steps(
     found = client.get("/api/v1/runs/run-dimat/roi").json()
     assert found["assumptions_version"] == 2
     assert found["bases"][0]["arms"][0]["cost_so_far"] == "12.00"
+
+
+def test_attempts_that_came_to_nothing_cost_and_what_is_not_known_of_them_is_said(
+    client: Reader, pilot_id: str, database: Database
+) -> None:
+    before = client.get("/api/v1/runs/run-dimat/roi").json()["bases"][0]["arms"][0]["cost_so_far"]
+    with database.write() as session:
+        step = session.scalars(
+            select(StepRow).where(StepRow.run_id == "run-dimat", StepRow.round == 1)
+        ).first()
+        assert step is not None
+        step.wasted_cpu_s, step.wasted_gpu_s, step.unmeasured_attempts = 7.5, 2.0, 1
+    found = client.get("/api/v1/runs/run-dimat/roi").json()
+    arm = found["bases"][0]["arms"][0]
+    assert float(arm["cost_so_far"]) - float(before) == 7.5  # at 1 a second; GPU hours cost nothing here
+    assert arm["wasted"] == {"num_bytes": 4 * 10**9, "cpu_s": 7.5, "gpu_s": 2.0, "attempts_unmeasured": 1}
+    assert found["cost_notes"][1] == {"code": "cost_unmeasured", "params": {"attempts": 1}}
 
 
 def test_another_basis_can_be_asked_for(client: Reader, pilot_id: str) -> None:

@@ -19,6 +19,11 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
           </p>
         ) : null}
         <p>{say('roi', roi.evidence)}</p>
+        {roi.cost_notes.map((note) => (
+          <p key={note.code} className="aw-small">
+            {say('roi', note)}
+          </p>
+        ))}
         {roi.example ? (
           <div className="aw-headline-marks">
             <Tag tone="warn" icon="warn">
