@@ -13,6 +13,7 @@ from backend.pilots.schemas import Pilot
 from backend.pilots.specs import stored_spec
 from backend.runs import states
 from backend.sites import service as sites
+from backend.web import check_match
 from dimat.spec import PilotSpec
 
 
@@ -24,11 +25,15 @@ class Launched:
     now: bool
 
 
-def launch(session: Session, who: Principal, pilot_id: str, key: str | None) -> Launched:
-    """Freezes the spec and queues one run per arm and seed. The same `key` again gives the same answer.
+def launch(
+    session: Session, who: Principal, pilot_id: str, key: str | None, if_match: str | None = None
+) -> Launched:
+    """Freezes the spec and queues one run per arm and seed. The same `key` again gives the same answer, whatever
+    revision its caller read: the launch itself made that one old.
 
     Raises:
         HeaderNeeded: no key. NotFound. Conflict: launched with another key, or no longer a draft.
+        Stale: the draft is not as the caller read it.
         Invalid: a site is gone, revoked or holds other data than the spec says.
     """
     if not key or not key.strip() or "\x00" in key:
@@ -38,6 +43,7 @@ def launch(session: Session, who: Principal, pilot_id: str, key: str | None) -> 
         if row.launch_key != key:
             raise Conflict("pilot_already_launched", {"name": row.name, "state": row.state})
         return Launched(pilots.get(session, pilot_id), now=False)
+    check_match(if_match, row.revision)
     spec = stored_spec(row)
     sites.check_usable(session, spec.sites, "spec.sites")
     pilots.mark_launched(session, row, key)

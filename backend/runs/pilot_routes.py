@@ -11,7 +11,7 @@ from backend.problems import responses
 from backend.runs import launch, results, service
 from backend.runs.broker import AppBroker
 from backend.runs.schemas import Result, RunPage
-from backend.web import Id, Paging, ReadSession, WriteSession, set_etag
+from backend.web import Id, IfMatch, Paging, ReadSession, WriteSession, set_etag
 
 router = APIRouter(prefix="/pilots", tags=["pilots"])
 Reads = Annotated[Principal, Depends(needs("pilots.read"))]
@@ -25,14 +25,15 @@ IdempotencyKey = Annotated[
 @router.post(
     "/{pilot_id}/launch",
     status_code=201,
-    responses={200: {"model": Pilot}, **responses(400, 401, 403, 404, 409, 422)},
+    responses={200: {"model": Pilot}, **responses(400, 401, 403, 404, 409, 412, 422)},
 )
 def launch_pilot(
     pilot_id: Id, who: Launches, session: WriteSession, broker: AppBroker, after: BackgroundTasks,
-    response: Response, idempotency_key: IdempotencyKey = None,
+    response: Response, idempotency_key: IdempotencyKey = None, if_match: IfMatch = None,
 ) -> Pilot:  # fmt: skip
-    """Freezes the spec and queues one run per arm and seed. 200 when this key launched it before."""
-    launched = launch.launch(session, who, pilot_id, idempotency_key)
+    """Freezes the spec and queues one run per arm and seed. 200 when this key launched it before. With If-Match only
+    the revision that was read is launched."""
+    launched = launch.launch(session, who, pilot_id, idempotency_key, if_match)
     after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
     response.status_code = 201 if launched.now else 200
     set_etag(response, launched.pilot.revision)

@@ -99,6 +99,11 @@ class House:
         assert answer.status_code in (200, 201, 202), answer.text
         return answer.json()
 
+    def patch(self, path: str, body: Any) -> Any:
+        answer = self._http.patch(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def launch(self, spec: dict[str, Any]) -> str:
         """Creates sites and pilot, launches; the pilot's id."""
         known = {site["name"] for site in self.get("/sites?limit=100")["items"]}

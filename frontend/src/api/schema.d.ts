@@ -345,7 +345,8 @@ export interface paths {
         put?: never;
         /**
          * Launch Pilot
-         * @description Freezes the spec and queues one run per arm and seed. 200 when this key launched it before.
+         * @description Freezes the spec and queues one run per arm and seed. 200 when this key launched it before. With If-Match only
+         *     the revision that was read is launched.
          */
         post: operations["launch_pilot"];
         delete?: never;
@@ -4061,6 +4062,8 @@ export interface operations {
             header?: {
                 /** @description Chosen by the caller; the same key again gives the same answer. */
                 "idempotency-key"?: string | null;
+                /** @description The ETag that was read, such as W/"3". */
+                "If-Match"?: string | null;
             };
             path: {
                 pilot_id: string;
@@ -4125,6 +4128,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

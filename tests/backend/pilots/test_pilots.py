@@ -179,6 +179,26 @@ def test_same_key_again_gives_the_same_answer_and_no_second_launch(api: Api) -> 
     assert api.viewer.get("/api/v1/runs").json()["total"] == 2
 
 
+def test_launch_takes_only_the_revision_that_was_read(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    path = f"/api/v1/pilots/{pilot['id']}"
+    read = api.manager.get(path).headers["ETag"]
+    changed = api.manager.patch(path, json={"spec": {**pilot["spec"], "rounds": 9}}).headers["ETag"]
+    launch_with = {"Idempotency-Key": "k"}
+    stale = api.manager.post(f"{path}/launch", headers={**launch_with, "If-Match": read})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_revision")
+    assert stale.json()["params"] == {"given": read, "current": 2}
+    assert (api.viewer.get(path).json()["state"], api.viewer.get("/api/v1/runs").json()["total"]) == (
+        "draft",
+        0,
+    )
+    launched = api.manager.post(f"{path}/launch", headers={**launch_with, "If-Match": changed})
+    assert (launched.status_code, launched.json()["spec"]["rounds"]) == (201, 9)
+    # Sent again after a lost answer: what was read then is old by the launch itself, and by nothing else.
+    again = api.manager.post(f"{path}/launch", headers={**launch_with, "If-Match": changed})
+    assert (again.status_code, again.json()) == (200, launched.json())
+
+
 def test_launch_needs_a_key(api: Api) -> None:
     pilot = create_pilot(api.manager)
     answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/launch")

@@ -15,6 +15,7 @@ import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from '../topologies/useTopology';
 import { ArmFields } from './ArmFields';
 import { BasicFields, DataFields, ModelFields } from './FormFields';
+import { launchPilot } from './launchPilot';
 import { MoneyFields } from './MoneyFields';
 import {
   assumptionsOf,
@@ -132,11 +133,13 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
     void go(`/pilots/${pilot.id}`);
   };
   const launch = async (pilot: Pilot) => {
-    const { error: problem } = await http.POST('/api/v1/pilots/{pilot_id}/launch', {
-      params: { path: { pilot_id: pilot.id }, header: { 'idempotency-key': launchKey } },
-    });
-    if (problem) throw problem;
+    const launched = await launchPilot(pilot, launchKey);
+    if (!launched) {
+      const name = pilot.title || pilot.name;
+      notifications.show({ message: t('ui.pilot.changed_meanwhile', { name }), autoClose: false });
+    }
     await refresh('/api/v1/pilots', '/api/v1/runs');
+    // Also of a draft that is no longer this form's: its page shows what it is now, and launches that.
     void go(`/pilots/${pilot.id}`);
   };
   const askLaunch = async () => {

@@ -24,6 +24,7 @@ import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
 import { AwaySites } from '../sites/AwaySites';
+import { launchPilot } from './launchPilot';
 import { pilotState } from './pilotState';
 
 type Pilot = Schemas['Pilot'];
@@ -156,11 +157,13 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
   const [launchKey] = useState(() => freshKey());
 
   const launch = async () => {
-    const { error } = await http.POST('/api/v1/pilots/{pilot_id}/launch', {
-      params: { path: { pilot_id: pilot.id }, header: { 'idempotency-key': launchKey } },
-    });
-    if (error) throw error;
-    notifications.show({ message: t('ui.pilot.launched', { name: pilot.title || pilot.name }) });
+    const launched = await launchPilot(pilot, launchKey);
+    const name = pilot.title || pilot.name;
+    notifications.show(
+      launched
+        ? { message: t('ui.pilot.launched', { name }) }
+        : { message: t('ui.pilot.changed_meanwhile', { name }), autoClose: false },
+    );
     await refresh('/api/v1/pilots', '/api/v1/runs');
   };
   const clone = async () => {

@@ -1,0 +1,69 @@
+"""What a page does about what happened elsewhere meanwhile: another person, another tab."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.browser import context
+from tests.browser.watched import Watched, sign_in_link
+from tests.system.house import House, small_pilot
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def watched(house: House, browser: Browser) -> Iterator[Watched]:
+    """The browser of an administrator who has signed in."""
+    profile = context(browser)
+    found = Watched(profile, house.origin)
+    found.page.goto(sign_in_link(house))
+    expect(found.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    found.complaints.clear()
+    yield found
+    profile.close()
+
+
+def draft(house: House, name: str) -> dict[str, Any]:
+    spec = small_pilot(name=name, title=f"Pilot {name}")
+    known = {site["name"] for site in house.get("/sites?limit=100")["items"]}
+    for site in spec["sites"]:
+        if site["name"] not in known:
+            house.post("/sites", {"name": site["name"], "data": site["data"]})
+    made: dict[str, Any] = house.post("/pilots", {"spec": spec})
+    return made
+
+
+def test_a_draft_that_somebody_changed_is_shown_anew_instead_of_launched(
+    house: House, watched: Watched
+) -> None:
+    pilot = draft(house, "shown")
+    page = watched.open(f"/pilots/{pilot['id']}")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 runs of 3 rounds")
+    house.patch(f"/pilots/{pilot['id']}", {"spec": {**pilot["spec"], "rounds": 4}})
+    dialog.get_by_role("button", name="Launch", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text('"Pilot shown" was changed meanwhile')
+    expect(dialog).to_be_hidden()
+    assert house.get(f"/pilots/{pilot['id']}")["state"] == "draft"
+    page.get_by_role("button", name="Launch", exact=True).click()
+    expect(dialog).to_contain_text("2 runs of 4 rounds")
+    dialog.get_by_role("button", name="Launch", exact=True).click()
+    expect(page.get_by_role("button", name="Launch", exact=True)).to_have_count(0)
+    assert house.get(f"/pilots/{pilot['id']}")["spec"]["rounds"] == 4
+
+
+def test_the_form_launches_only_what_it_saved(house: House, watched: Watched) -> None:
+    pilot = draft(house, "saved")
+    page = watched.open(f"/pilots/{pilot['id']}/edit")
+    page.get_by_role("button", name="Save and launch…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 runs of 3 rounds")
+    house.patch(f"/pilots/{pilot['id']}", {"spec": {**pilot["spec"], "rounds": 5}})
+    dialog.get_by_role("button", name="Launch", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text('"Pilot saved" was changed meanwhile')
+    expect(page).to_have_url(f"{house.origin}/pilots/{pilot['id']}")
+    assert house.get(f"/pilots/{pilot['id']}")["state"] == "draft"
+    expect(page.get_by_role("button", name="Launch", exact=True)).to_be_visible()
