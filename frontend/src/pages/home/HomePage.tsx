@@ -2,8 +2,9 @@
 import { Button } from '@mantine/core';
 import { Trans, useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import { api, type Schemas } from '../../api/client';
+import { api, http, type Schemas } from '../../api/client';
 import { useMay } from '../../api/session';
+import { useAll } from '../../api/useAll';
 import { Answer, Empty, Note } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
 import { LiveMark } from '../../components/LiveMark';
@@ -23,7 +24,7 @@ export function HomePage() {
   const { connection } = useLive({}, FOLLOWED);
   const pilots = api.useQuery('get', '/api/v1/pilots', { params: { query: { limit: 6 } } });
   const running = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'running', limit: 12 } } });
-  const sites = api.useQuery('get', '/api/v1/sites', { params: { query: { limit: 200 } } });
+  const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
   const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
 
   return (

@@ -7,6 +7,7 @@ import { freshKey } from '../../api/freshKey';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { useMay, useRefresh } from '../../api/session';
+import { useAll } from '../../api/useAll';
 import { Answer, Note } from '../../components/Answer';
 import { DataTable } from '../../components/DataTable';
 import { EventLog } from '../../components/EventLog';
@@ -126,9 +127,12 @@ function Launched({ pilot }: { pilot: Pilot }) {
 
 function Runs({ pilot }: { pilot: Pilot }) {
   const { t } = useTranslation();
-  const runs = api.useQuery('get', '/api/v1/pilots/{pilot_id}/runs', {
-    params: { path: { pilot_id: pilot.id }, query: { limit: 200 } },
-  });
+  const runs = useAll(
+    '/api/v1/pilots/{pilot_id}/runs',
+    (query) =>
+      http.GET('/api/v1/pilots/{pilot_id}/runs', { params: { path: { pilot_id: pilot.id }, query } }),
+    { pilot: pilot.id },
+  );
   const columns = useRunColumns({});
   return (
     <RoomyPanel title={t('ui.nav.runs')} count={runs.data?.items.length} live={busy(pilot)}>

@@ -2,7 +2,8 @@
 import { Select } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api } from '../../api/client';
+import { http } from '../../api/client';
+import { useAll } from '../../api/useAll';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import { useSiteNames } from '../sites/useSiteNames';
@@ -14,7 +15,9 @@ import type { Fields } from './useFields';
 export function TopologyFields({ topology, fields }: { topology: Topology; fields: Fields }) {
   const { t } = useTranslation();
   const sites = useSiteNames();
-  const saved = api.useQuery('get', '/api/v1/topologies', { params: { query: { limit: 200 } } });
+  const saved = useAll('/api/v1/topologies', (query) =>
+    http.GET('/api/v1/topologies', { params: { query } }),
+  );
   const [taken, setTaken] = useState<string | null>(null);
   const { id, error: problem } = fields.at('spec.topology');
   const { names } = topology.draft;

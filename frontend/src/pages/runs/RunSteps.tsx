@@ -3,7 +3,8 @@ import { Select } from '@mantine/core';
 import { keepPreviousData } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, type Schemas } from '../../api/client';
+import { http, type Schemas } from '../../api/client';
+import { useAll } from '../../api/useAll';
 import { Answer, Note } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
@@ -19,10 +20,13 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
   const [chosen, setChosen] = useState(CURRENT);
   const round = chosen === CURRENT ? Math.min(run.rounds_done + 1, run.rounds) : Number(chosen);
-  const steps = api.useQuery(
-    'get',
+  const steps = useAll(
     '/api/v1/runs/{run_id}/steps',
-    { params: { path: { run_id: run.id }, query: { round, limit: 200 } } },
+    (query) =>
+      http.GET('/api/v1/runs/{run_id}/steps', {
+        params: { path: { run_id: run.id }, query: { ...query, round } },
+      }),
+    { run: run.id, round },
     { placeholderData: keepPreviousData },
   );
   const rounds = Array.from({ length: run.rounds + 1 }, (_, at) => ({

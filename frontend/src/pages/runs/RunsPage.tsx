@@ -4,7 +4,8 @@ import { keepPreviousData } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useSearchParams } from 'react-router';
-import { api } from '../../api/client';
+import { api, http } from '../../api/client';
+import { useAll } from '../../api/useAll';
 import { Answer, Empty } from '../../components/Answer';
 import { DataTable } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
@@ -46,7 +47,7 @@ export function RunsPage() {
       placeholderData: keepPreviousData,
     },
   );
-  const pilots = api.useQuery('get', '/api/v1/pilots', { params: { query: { limit: 200 } } });
+  const pilots = useAll('/api/v1/pilots', (query) => http.GET('/api/v1/pilots', { params: { query } }));
   const columns = useRunColumns({
     sort: query.sort,
     onSort: (sort) => set('sort', sort),

@@ -2,8 +2,9 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, http, type Schemas } from '../../api/client';
+import { http, type Schemas } from '../../api/client';
 import { useRefresh } from '../../api/session';
+import { useAll } from '../../api/useAll';
 import { Answer, ProblemNote } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
@@ -16,7 +17,7 @@ export function People() {
   const { t } = useTranslation();
   const formats = useFormats();
   const refresh = useRefresh();
-  const people = api.useQuery('get', '/api/v1/users', { params: { query: { limit: 200 } } });
+  const people = useAll('/api/v1/users', (query) => http.GET('/api/v1/users', { params: { query } }));
   const [link, setLink] = useState<{ name: string; link: string } | null>(null);
   const [error, setError] = useState<unknown>(null);
 

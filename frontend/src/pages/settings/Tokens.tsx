@@ -2,8 +2,9 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, http, type Schemas } from '../../api/client';
+import { http, type Schemas } from '../../api/client';
 import { useRefresh } from '../../api/session';
+import { useAll } from '../../api/useAll';
 import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
@@ -20,7 +21,7 @@ export function Tokens() {
   const { t } = useTranslation();
   const formats = useFormats();
   const refresh = useRefresh();
-  const tokens = api.useQuery('get', '/api/v1/tokens', { params: { query: { limit: 200 } } });
+  const tokens = useAll('/api/v1/tokens', (query) => http.GET('/api/v1/tokens', { params: { query } }));
   const [made, setMade] = useState<Schemas['TokenCreated'] | null>(null);
   const { ask, dialog } = useConfirm();
 

@@ -1,11 +1,12 @@
 /* All sites of this server and what people call them. */
-import { api } from '../../api/client';
+import { http } from '../../api/client';
+import { useAll } from '../../api/useAll';
 
 export function useSiteNames() {
-  const query = api.useQuery(
-    'get',
+  const query = useAll(
     '/api/v1/sites',
-    { params: { query: { limit: 200 } } },
+    (query) => http.GET('/api/v1/sites', { params: { query } }),
+    {},
     { staleTime: 10_000 },
   );
   const byName = new Map(query.data?.items.map((site) => [site.name, site.display_name || site.name]));

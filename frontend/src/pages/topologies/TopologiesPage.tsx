@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import { api, type Schemas } from '../../api/client';
+import { http, type Schemas } from '../../api/client';
 import { useMay } from '../../api/session';
+import { useAll } from '../../api/useAll';
 import { Answer, Empty } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Icon } from '../../components/Icon';
@@ -16,7 +17,9 @@ export function TopologiesPage() {
   const formats = useFormats();
   const may = useMay('topologies.write');
   const sites = useSiteNames();
-  const found = api.useQuery('get', '/api/v1/topologies', { params: { query: { limit: 200 } } });
+  const found = useAll('/api/v1/topologies', (query) =>
+    http.GET('/api/v1/topologies', { params: { query } }),
+  );
   const create = may ? (
     <Button component={Link} to="/topologies/new" leftSection={<Icon name="plus" />}>
       {t('ui.topology.new')}
