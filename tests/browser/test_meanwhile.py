@@ -67,3 +67,14 @@ def test_the_form_launches_only_what_it_saved(house: House, watched: Watched) ->
     expect(page).to_have_url(f"{house.origin}/pilots/{pilot['id']}")
     assert house.get(f"/pilots/{pilot['id']}")["state"] == "draft"
     expect(page.get_by_role("button", name="Launch", exact=True)).to_be_visible()
+
+
+def test_a_tab_goes_on_after_a_sign_in_in_another_one(house: House, watched: Watched) -> None:
+    page = watched.open("/settings")
+    expect(page.get_by_label("Token name *")).to_be_visible()
+    other = watched.profile.new_page()
+    other.goto(sign_in_link(house))
+    expect(other.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    page.get_by_label("Token name *").fill("first-tab")
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_role("button", name="Revoke token first-tab")).to_be_visible()

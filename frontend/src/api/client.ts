@@ -2,22 +2,18 @@
 import createFetch, { type Middleware } from 'openapi-fetch';
 import createQueryClient from 'openapi-react-query';
 import i18next from 'i18next';
+import { csrfToken, HEADER, sent } from './csrf';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
 export type Problem = Schemas['Problem'];
 export type Text = Schemas['Text'];
 
-let csrfToken: string | null = null;
-
-export function rememberCsrfToken(token: string | null): void {
-  csrfToken = token;
-}
-
 const headers: Middleware = {
   onRequest({ request }) {
     request.headers.set('Accept-Language', i18next.language);
-    if (csrfToken !== null && request.method !== 'GET') request.headers.set('X-CSRF-Token', csrfToken);
+    const token = csrfToken();
+    if (token !== null && request.method !== 'GET') request.headers.set(HEADER, token);
     return request;
   },
 };
@@ -25,7 +21,7 @@ const headers: Middleware = {
 export const http = createFetch<paths>({
   baseUrl: window.location.origin,
   // Looked up at each call, so that nothing is bound to the fetch of the first moment.
-  fetch: (request) => globalThis.fetch(request),
+  fetch: (request) => sent(request, (one) => globalThis.fetch(one)),
 });
 http.use(headers);
 

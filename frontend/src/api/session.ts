@@ -1,6 +1,7 @@
 /* Who is signed in, and what they may do. */
 import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
-import { api, http, rememberCsrfToken, type Schemas } from './client';
+import { api, http, type Schemas } from './client';
+import { rememberSession } from './csrf';
 import { isProblem } from './problems';
 
 const KEY = ['session'] as const;
@@ -14,14 +15,14 @@ export function useMe(enabled = true) {
 async function readSession(): Promise<Me | null> {
   const { data, error } = await http.GET('/api/v1/session');
   if (error) throw error;
-  rememberCsrfToken(data?.csrf_token ?? null);
+  rememberSession(data ?? null);
   return data ?? null;
 }
 
 export async function signIn(client: QueryClient, body: Schemas['SignIn']): Promise<void> {
   const { data, error } = await http.POST('/api/v1/session', { body });
   if (!data) throw error;
-  rememberCsrfToken(data.csrf_token);
+  rememberSession(data);
   client.clear();
   client.setQueryData(KEY, data);
 }
@@ -29,7 +30,7 @@ export async function signIn(client: QueryClient, body: Schemas['SignIn']): Prom
 export async function signOut(client: QueryClient): Promise<void> {
   const { error } = await http.DELETE('/api/v1/session');
   if (error && isProblem(error) && error.status !== 401) throw error;
-  rememberCsrfToken(null);
+  rememberSession(null);
   client.clear();
   client.setQueryData(KEY, null);
 }
