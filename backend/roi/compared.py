@@ -41,7 +41,8 @@ def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
     if facts.assumptions is None:
         return Text(code="no_assumptions", params={})
     if facts.control_arm is None:
-        return Text(code="no_control_arm", params={})
+        # What is launched takes no further arm: then another thing is to be done.
+        return Text(code="no_control_arm" if facts.runs else "no_control_arm_yet", params={})
     if run is not None and run.arm == facts.control_arm:
         return Text(code="run_is_control", params={"control": run.arm})
     controls = [facts.control_of(run)] if run else list(facts.runs_of(facts.control_arm))

@@ -145,6 +145,10 @@ def test_without_a_control_result_there_is_a_reason_and_no_number(
     )
 
 
+def test_a_draft_without_a_control_arm_can_still_get_one() -> None:
+    assert report.build(pilot(control_arm=None)).sentence.code == "no_control_arm_yet"
+
+
 def test_without_assumptions_there_is_a_reason_and_no_number() -> None:
     found = report.build(
         pilot(control(), run("dimat", flat(0.9, 0.9)), assumptions=None, assumptions_version=None)

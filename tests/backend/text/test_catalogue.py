@@ -70,6 +70,12 @@ def test_japanese_needs_no_value_that_english_does_not_get() -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("key", ["roi.no_control_arm", "summary.no_control", "summary.only_control"])
+def test_an_arm_that_a_launched_pilot_lacks_is_added_to_a_copy(lang: str, key: str) -> None:
+    assert say(lang, "ui.pilot.clone", {}) in say(lang, key, {"control": "alone"})
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_code_that_is_used_can_be_said(lang: str) -> None:
     errors = [cls.code for cls in _all_errors(dimat.errors.DimatError) if cls.template]
     keys = [f"errors.{code}.{part}" for code in errors for part in ("title", "remedy")]
