@@ -37,6 +37,11 @@ describe('values as people of a language read them', () => {
     expect(shown({ waiting: 'a, b' }, 'ja').waiting).toBe('a、b');
     expect(shown({ waiting: 'a, b' }, 'en').waiting).toBe('a, b');
   });
+  it('settings are no sentence: nothing joins the last two', () => {
+    const values = ['SlowMo', 'epochs per round 2', 'compressed'];
+    expect(formatsOf('en').settings(values)).toBe('SlowMo; epochs per round 2; compressed');
+    expect(formatsOf('ja').settings(values)).toBe('SlowMo、epochs per round 2、compressed');
+  });
   it('a currency that nobody knows is still an amount', () => {
     expect(formatsOf('en').money('5', 'nope')).toBe('5 nope');
   });

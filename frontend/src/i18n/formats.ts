@@ -17,7 +17,10 @@ export interface Formats {
   clock(at: string): string;
   ago(at: string | null | undefined, now: number): string;
   duration(seconds: number | null | undefined): string;
+  /** Names in a sentence: 'a, b and c'. */
   list(names: readonly string[]): string;
+  /** Settings side by side, which are no sentence and may hold commas. */
+  settings(values: readonly string[]): string;
 }
 
 const NONE = '–';
@@ -83,6 +86,7 @@ export function formatsOf(language: string): Formats {
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
     list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
+    settings: (values) => values.join(language === 'ja' ? '、' : '; '),
   };
 }
 

@@ -36,7 +36,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
     ...spec.arms.map((arm): [string, string] => [
       t('ui.pilot.arm_settings', { name: arm.name }),
-      formats.list([t(`methods.${arm.method}`), ...armWords(arm, spec).map((word) => said(word, t))]),
+      formats.settings([t(`methods.${arm.method}`), ...armWords(arm, spec).map((word) => said(word, t))]),
     ]),
   ];
   return (
