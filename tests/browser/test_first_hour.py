@@ -76,6 +76,28 @@ def test_mouse_toggles_a_link_between_two_sites(watched: Watched) -> None:
     expect(fact(page, "Links")).to_have_text("2")
 
 
+def test_what_is_wrong_with_a_topology_is_listed_with_links_to_its_inputs(watched: Watched) -> None:
+    page = watched.open("/topologies/new")
+    for pair in ("site-a and site-b", "site-b and site-c"):
+        page.get_by_role("checkbox", name=f"Link between {pair}").first.click()
+    expect(fact(page, "Connected")).to_have_text("No")
+    page.get_by_role("button", name="Save").click()
+    listed = page.get_by_role("main").get_by_role("alert")
+    name = page.get_by_label("Name *", exact=True)
+    expect(listed.get_by_role("link")).to_have_text(["Name"])
+    expect(listed).to_contain_text("This value is missing.")
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_description(re.compile("This value is missing."))
+    name.fill("torn")
+    page.get_by_role("button", name="Save").click()
+    expect(listed.get_by_role("link")).to_have_text(["Links"])
+    expect(listed).to_be_focused()
+    listed.get_by_role("link", name="Links").click()
+    expect(page.locator("#field-spec")).to_be_focused()
+    expect(page.locator("#field-spec")).to_contain_text("is not connected")
+    watched.complaints.clear()  # the browser itself reports the 422s that were asked for
+
+
 def test_wrong_values_are_named_at_their_inputs_and_listed_on_top_with_links(watched: Watched) -> None:
     page = watched.open("/pilots/new")
     name = page.get_by_label("Name *", exact=True)

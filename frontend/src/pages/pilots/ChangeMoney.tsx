@@ -6,9 +6,10 @@ import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
 import { useRefresh } from '../../api/session';
 import { ProblemNote } from '../../components/Answer';
+import { ProblemList } from '../../components/ProblemList';
 import { MoneyFields } from './MoneyFields';
 import { assumptionsOf, draftOf, type PilotDraft } from './pilotDraft';
-import { ProblemList, useFields } from './useFields';
+import { useFields } from './useFields';
 
 export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
   const { t } = useTranslation();

@@ -4,7 +4,7 @@ import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
 import { NUMBERS, type Numbers, type PilotDraft } from './pilotDraft';
-import type { Fields } from './useFields';
+import type { Fields } from '../../components/fields';
 
 export interface FieldsProps {
   draft: PilotDraft;

@@ -9,6 +9,7 @@ import { api, http, type Schemas } from '../../api/client';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
+import { ProblemList } from '../../components/ProblemList';
 import { useConfirm } from '../../components/useConfirm';
 import { AwaySites } from '../sites/AwaySites';
 import { useSiteNames } from '../sites/useSiteNames';
@@ -27,7 +28,7 @@ import {
   type PilotDraft,
 } from './pilotDraft';
 import { TopologyFields } from './TopologyFields';
-import { ProblemList, useFields } from './useFields';
+import { useFields } from './useFields';
 
 type Pilot = Schemas['Pilot'];
 

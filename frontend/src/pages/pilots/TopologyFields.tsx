@@ -10,7 +10,7 @@ import { useSiteNames } from '../sites/useSiteNames';
 import { TopologyEditor } from '../topologies/Editor';
 import { takenOver } from '../topologies/links';
 import type { Topology } from '../topologies/useTopology';
-import type { Fields } from './useFields';
+import type { Fields } from '../../components/fields';
 
 export function TopologyFields({ topology, fields }: { topology: Topology; fields: Fields }) {
   const { t } = useTranslation();

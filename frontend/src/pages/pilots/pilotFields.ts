@@ -1,18 +1,9 @@
 /* The inputs of the form of a pilot: which place of the API's body each stands for, what it is called, and which
    of them a problem belongs to. Pure. */
 import type { Finding } from '../../api/problems';
+import { placedAt, type Field, type Placed } from '../../components/fields';
 import type { PilotDraft } from './pilotDraft';
 
-/** `path`: dotted place in the body. `label`: key of the catalogue. `arm`: number of the arm it belongs to. */
-export interface Field {
-  path: string;
-  label: string;
-  arm?: number;
-}
-export interface Placed {
-  field: Field | null;
-  finding: Finding;
-}
 const VALUE = 'assumptions.value_per_correct_decision';
 
 const ui = (path: string, label: string): Field => ({ path, label: `ui.${label}` });
@@ -65,28 +56,9 @@ export function fieldsOf(draft: PilotDraft): Field[] {
   ];
 }
 
-/** Each problem at its input, in the order of the form, one for each input; those of no input last. */
+/** Each problem at its input. */
 export function placed(found: readonly Finding[], draft: PilotDraft): Placed[] {
-  const fields = fieldsOf(draft);
-  const all = found.map((finding): Placed => ({ field: fieldOf(finding, fields, draft), finding }));
-  const first = all.filter(
-    ({ field }, at) => field === null || all.findIndex((other) => other.field === field) === at,
-  );
-  const place = ({ field }: Placed) => (field ? fields.indexOf(field) : fields.length);
-  return first.sort((a, b) => place(a) - place(b));
-}
-
-export function fieldId(path: string): string {
-  return `field-${path.replaceAll('.', '-')}`;
-}
-
-function fieldOf(finding: Finding, fields: readonly Field[], draft: PilotDraft): Field | null {
-  if (finding.field === null) return null;
-  const path = blamed(finding, finding.field, draft);
-  const above = fields.filter((field) => path === field.path || path.startsWith(`${field.path}.`));
-  const closest = above.sort((a, b) => b.path.length - a.path.length)[0];
-  // A place that no input stands for alone (low, likely and high together): the first of what lies in it.
-  return closest ?? fields.find((field) => field.path.startsWith(`${path}.`)) ?? null;
+  return placedAt(found, fieldsOf(draft), (finding, path) => blamed(finding, path, draft));
 }
 
 /** The arm whose name comes a second time is the one to rename; a name or title alone is the pilot's. */

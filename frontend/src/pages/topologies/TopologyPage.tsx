@@ -5,14 +5,23 @@ import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { errorAt, fieldErrors } from '../../api/problems';
+import { findings } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
+import { asFields, placedAt, type Field } from '../../components/fields';
 import { Page, Panel } from '../../components/Page';
+import { ProblemList } from '../../components/ProblemList';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { TopologyEditor } from './Editor';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from './useTopology';
+
+// The inputs of the form; what is said of the spec belongs to its links.
+const FIELDS: readonly Field[] = [
+  { path: 'name', label: 'ui.topology.name' },
+  { path: 'site_names', label: 'ui.topology.sites' },
+  { path: 'spec', label: 'ui.topology.links' },
+];
 
 export function TopologyPage() {
   const { id } = useParams();
@@ -52,7 +61,8 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const topology = useTopology({ names, spec: saved?.spec ?? { kind: 'ring', mixing: 'metropolis' } });
-  const errors = fieldErrors(error, sites.shown);
+  const fields = asFields(placedAt(findings(error, sites.shown), FIELDS));
+  const links = fields.at('spec');
   const form = useFocusOnError(error);
   const chosen = topology.draft.names;
 
@@ -61,12 +71,14 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
     setBusy(true);
     setError(null);
     const body = { name, site_names: [...chosen], spec: topology.draft.spec };
-    const answer = saved
-      ? await http.PATCH('/api/v1/topologies/{topology_id}', {
+    const sent = saved
+      ? http.PATCH('/api/v1/topologies/{topology_id}', {
           params: { path: { topology_id: saved.id }, header: { 'If-Match': `W/"${saved.revision}"` } },
           body,
         })
-      : await http.POST('/api/v1/topologies', { body });
+      : http.POST('/api/v1/topologies', { body });
+    // A lost connection is told like a refusal, and the form stays.
+    const answer = await sent.catch((problem: unknown) => ({ data: undefined, error: problem }));
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);
@@ -84,21 +96,26 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
       above={<Link to="/topologies">{t('ui.nav.topologies')}</Link>}
     >
       <form ref={form} className="aw-stack" onSubmit={(event) => void submit(event)} noValidate>
-        {error ? <ProblemNote error={error} site={sites.shown} /> : null}
+        {fields.problems.length > 0 ? (
+          <ProblemList problems={fields.problems} />
+        ) : error ? (
+          <ProblemNote error={error} site={sites.shown} />
+        ) : null}
         {may ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!may}>
           <Panel title={t('ui.topology.basics')}>
             <div className="aw-fields">
               <TextInput
+                {...fields.at('name')}
                 label={t('ui.topology.name')}
                 description={t('ui.topology.name_help')}
                 value={name}
                 onChange={(event) => setName(event.currentTarget.value)}
-                error={errorAt(errors, 'name')}
                 required
                 autoComplete="off"
               />
               <MultiSelect
+                {...fields.at('site_names')}
                 label={t('ui.topology.sites')}
                 description={t('ui.topology.sites_help')}
                 data={[...new Set([...(sites.data?.items ?? []).map((site) => site.name), ...chosen])].map(
@@ -109,13 +126,19 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
                 )}
                 value={[...chosen]}
                 onChange={topology.setSites}
-                error={errorAt(errors, 'site_names')}
                 searchable
                 required
               />
             </div>
           </Panel>
           <Panel title={t('ui.topology.links')}>
+            {links.error ? (
+              <div id={links.id} tabIndex={-1} className="aw-quiet-focus">
+                <Note tone="bad" icon="warn">
+                  {links.error}
+                </Note>
+              </div>
+            ) : null}
             {chosen.length < 2 ? (
               <Empty
                 icon="site"

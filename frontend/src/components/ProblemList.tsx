@@ -1,34 +1,14 @@
-/* What each input of the form of a pilot is called, its id, and the problem that is said at it. */
+/* All problems of a form, each with a link to its input. */
 import { useTranslation } from 'react-i18next';
-import { findings } from '../../api/problems';
-import { Icon } from '../../components/Icon';
-import type { PilotDraft } from './pilotDraft';
-import { fieldId, placed, type Field, type Placed } from './pilotFields';
+import { fieldId, type Field, type Placed } from './fields';
+import { Icon } from './Icon';
 
-export interface Fields {
-  /** Spread into the input of this place. */
-  at: (path: string) => { id: string; error: string | undefined };
-  problems: readonly Placed[];
-}
-
-export function useFields(error: unknown, draft: PilotDraft, site?: (name: string) => string): Fields {
-  const problems = placed(findings(error, site), draft);
-  return {
-    at: (path) => ({
-      id: fieldId(path),
-      error: problems.find((one) => one.field?.path === path)?.finding.sentence,
-    }),
-    problems: problems.filter((one) => one.finding.field !== null),
-  };
-}
-
-/** All problems of a form, each with a link to its input. */
 export function ProblemList({ problems }: { problems: readonly Placed[] }) {
   const { t } = useTranslation();
   const name = (field: Field) =>
     [...(field.arm ? [t('ui.new.arm_number', { number: field.arm })] : []), t(field.label)].join(' · ');
   return (
-    <div className="aw-note aw-bad" role="alert">
+    <div className="aw-note aw-bad aw-quiet-focus" role="alert" tabIndex={-1}>
       <Icon name="warn" />
       <div>
         <strong>{t('ui.new.to_correct', { number: problems.length })}</strong>
