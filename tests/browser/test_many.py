@@ -1,11 +1,13 @@
 """What must hold where there are many of a thing: more than one answer of the server holds, more than a phone is wide."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.browser import context
+from tests.browser.test_pages import check
 from tests.browser.watched import sign_in_link
 from tests.system.house import PENDIGITS, House, small_pilot
 
@@ -51,3 +53,35 @@ def test_a_site_beyond_the_first_answer_can_be_chosen_for_a_topology(house: Hous
     for name in (FIRST, LAST):
         box.fill(name)
         expect(page.get_by_role("option", name=f"Plant {name}")).to_be_visible()
+
+
+def test_thirteen_sites_are_numbered_on_a_phone_and_named_below(
+    house: House, browser: Browser, axe: str
+) -> None:
+    names = [f"site-{number:03}" for number in range(13)]
+    made = house.post("/topologies", {"name": "thirteen", "site_names": names, "spec": {"kind": "ring"}})
+    profile = context(browser, width=390, height=844)
+    page = profile.new_page()
+    page.goto(sign_in_link(house))
+    page.get_by_role("main").locator("h1").wait_for()
+    page.goto(f"{house.origin}/topologies/{made['id']}")
+    nodes = page.locator(".aw-node")
+    expect(nodes).to_have_text([str(number) for number in range(1, 14)])
+    expect(nodes.nth(12)).to_have_accessible_name(re.compile("^13 Plant site-012, linked to"))
+    listed = page.get_by_role("list", name="Sites").get_by_role("listitem")
+    expect(listed).to_have_text([f"Plant {name}" for name in names])
+    # The graph is scaled to its frame: what counts is the size on the screen.
+    boxes = [box for one in nodes.all() if (box := one.bounding_box()) is not None]
+    assert len(boxes) == 13
+    assert min(box["width"] for box in boxes) >= 30
+    assert [
+        (a, b)
+        for at, a in enumerate(boxes)
+        for b in boxes[at + 1 :]
+        if abs(a["x"] - b["x"]) < a["width"] and abs(a["y"] - b["y"]) < a["height"]
+    ] == []
+    nodes.nth(0).click()
+    nodes.nth(6).click()
+    expect(nodes.nth(6)).to_have_accessible_name(re.compile("Plant site-000"))
+    assert check(page, axe) == []
+    profile.close()

@@ -1,5 +1,5 @@
 /* The graph: drag a site, choose two sites to link or unlink them. Each site is a button, so Tab and Enter do
-   the same as the mouse. Loaded only where a topology is shown. */
+   the same as the mouse. Many sites are numbered there and named below. Loaded only where a topology is shown. */
 import '@xyflow/react/dist/style.css';
 import {
   applyNodeChanges,
@@ -16,7 +16,7 @@ import { createContext, useContext, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../../i18n/useFormats';
 import { NARROW } from '../../layout/useNarrow';
-import { placesOf } from './places';
+import { areNumbered, placesOf } from './places';
 import { neighbours, type Link } from './links';
 
 interface Props {
@@ -29,6 +29,8 @@ type SiteNode = Node<{ name: string }, 'site'>;
 interface Picking extends Omit<Props, 'names'> {
   picked: string | null;
   pick: (name: string) => void;
+  /** The number that stands for each site; empty where names do. */
+  numbers: ReadonlyMap<string, number>;
 }
 const Context = createContext<Picking | null>(null);
 // A place is that of the middle of a name, however long the name is.
@@ -43,7 +45,13 @@ export default function Graph(props: Props) {
 function Canvas({ names, shown, links, onToggle }: Props) {
   const { t } = useTranslation();
   const [picked, setPicked] = useState<string | null>(null);
-  const [nodes, setNodes] = useState(() => arranged(names));
+  const [narrow] = useState(() => window.matchMedia(NARROW).matches);
+  const [nodes, setNodes] = useState(() => arranged(names, narrow));
+  const numbered = areNumbered(names.length, narrow);
+  const numbers = useMemo(
+    () => new Map(numbered ? names.map((name, at) => [name, at + 1]) : []),
+    [names, numbered],
+  );
   const edges = useMemo<Edge[]>(
     () =>
       links.map((link) => ({
@@ -67,7 +75,7 @@ function Canvas({ names, shown, links, onToggle }: Props) {
   };
   const move = (changes: NodeChange<SiteNode>[]) => setNodes((known) => applyNodeChanges(changes, known));
   return (
-    <Context.Provider value={{ shown, links, picked, pick, ...(onToggle ? { onToggle } : {}) }}>
+    <Context.Provider value={{ shown, links, picked, pick, numbers, ...(onToggle ? { onToggle } : {}) }}>
       <div className="aw-graph" role="group" aria-label={t('ui.topology.graph')}>
         <ReactFlow
           nodes={nodes}
@@ -92,6 +100,13 @@ function Canvas({ names, shown, links, onToggle }: Props) {
           <Background gap={22} />
         </ReactFlow>
       </div>
+      {numbered ? (
+        <ol className="aw-numbered" aria-label={t('ui.nav.sites')}>
+          {names.map((name) => (
+            <li key={name}>{shown(name)}</li>
+          ))}
+        </ol>
+      ) : null}
       {onToggle ? (
         <p className="aw-soft aw-small" role="status">
           {picked === null
@@ -109,7 +124,8 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
   const picking = useContext(Context);
   if (!picking) return null;
   const linked = neighbours(picking.links, name).map(picking.shown);
-  const label =
+  const number = picking.numbers.get(name);
+  const said =
     linked.length === 0
       ? t('ui.topology.site_alone', { name: picking.shown(name) })
       : t('ui.topology.site_linked', { name: picking.shown(name), names: formats.list(linked) });
@@ -118,22 +134,22 @@ function SiteButton({ data: { name } }: NodeProps<SiteNode>) {
       <Handle type="target" position={Position.Top} className="aw-handle" isConnectable={false} />
       <button
         type="button"
-        className="aw-node"
+        className={number === undefined ? 'aw-node' : 'aw-node aw-node-number'}
         aria-pressed={picking.picked === name}
-        aria-label={label}
+        aria-label={number === undefined ? said : `${formats.number(number)} ${said}`}
         title={picking.shown(name)}
         disabled={!picking.onToggle}
         onClick={() => picking.pick(name)}
       >
-        {picking.shown(name)}
+        {number === undefined ? picking.shown(name) : formats.number(number)}
       </button>
       <Handle type="source" position={Position.Top} className="aw-handle" isConnectable={false} />
     </>
   );
 }
 
-function arranged(names: readonly string[]): SiteNode[] {
-  const places = placesOf(names.length, window.matchMedia(NARROW).matches);
+function arranged(names: readonly string[], narrow: boolean): SiteNode[] {
+  const places = placesOf(names.length, narrow);
   return names.map((name, at) => ({
     id: name,
     type: 'site' as const,
