@@ -64,6 +64,7 @@ class Amendment(Frozen):
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
     """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
     with `from_round` <= `round`, in the order given. Without epochs in a last round that is to end with its merge.
+    A method for every arm is none for the control arm: it would be one no longer, and nothing could be compared.
 
     Raises:
         KeyError: no such arm.
@@ -72,8 +73,12 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
     plan = ArmPlan(method=own.method, topology=spec.topology, train=spec.train, merge=spec.merge)
     plan = _patched(plan, Patch(topology=own.topology, train=own.train, merge=own.merge))
     for amendment in amendments:
-        if amendment.from_round <= round and amendment.arm in (None, arm):
-            plan = _patched(plan, amendment.patch)
+        if amendment.from_round > round or amendment.arm not in (None, arm):
+            continue
+        patch = amendment.patch
+        if amendment.arm is None and own.method == CONTROL_METHOD:
+            patch = patch.model_copy(update={"method": None})
+        plan = _patched(plan, patch)
     if plan.merge.final_merge and round == spec.rounds and plan.merges_in(round):
         plan = _patched(plan, Patch(train=TrainPatch(epochs=0)))
     return plan

@@ -34,6 +34,18 @@ class StoreUnavailable(Exception):
         )
 
 
+class ArtifactMissing(StoreUnavailable):
+    """The store is there and this artifact is not: it may be on its way (a shared directory), or somebody removed it.
+
+    Attributes:
+        sha256: its name.
+    """
+
+    def __init__(self, sha256: str, cause: BaseException) -> None:
+        super().__init__(f"read {sha256}", cause)
+        self.sha256 = sha256
+
+
 def _said(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.errno is not None:
         return os.strerror(cause.errno)
@@ -48,7 +60,7 @@ class ArtifactStore(Protocol):
         ...
 
     def get(self, ref: ArtifactRef) -> bytes:
-        """The bytes of `ref`. Raises: StoreUnavailable; ArtifactInvalid if they are not those bytes."""
+        """The bytes of `ref`. Raises: StoreUnavailable, ArtifactMissing; ArtifactInvalid if they are not those bytes."""
         ...
 
     def identity(self) -> str:
@@ -93,6 +105,8 @@ class DirectoryStore:
     def get(self, ref: ArtifactRef) -> bytes:
         try:
             content = self._path(ref.sha256).read_bytes()
+        except FileNotFoundError as error:
+            raise ArtifactMissing(ref.sha256, error) from error
         except OSError as error:
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
@@ -146,6 +160,8 @@ class FsspecStore:
     def get(self, ref: ArtifactRef) -> bytes:
         try:
             content: bytes = self._files.cat_file(self._path(ref.sha256))
+        except FileNotFoundError as error:
+            raise ArtifactMissing(ref.sha256, error) from error
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)

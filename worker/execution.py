@@ -15,12 +15,12 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from dimat.errors import DataError, DimatError
+from dimat.errors import ArtifactInvalid, DataError, DimatError
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
 from dimat.wire.sending import artifacts_of
 from worker import devices, steps
-from worker.artifacts import ArtifactStore, StoreUnavailable
+from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.data.samples import load_site_rows
 from worker.messages import (
     Accuracies,
@@ -88,7 +88,12 @@ class Execution:
         except Cancelled:
             end = StepCancelled(seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about())
         except (DimatError, devices.DeviceMissing) as error:
-            end = self._failed(error.code, dict(error.params), False, exchanges)
+            # Bytes that are read wrongly once may be right the next time.
+            retryable = isinstance(error, ArtifactInvalid)
+            end = self._failed(error.code, dict(error.params), retryable, exchanges)
+        except ArtifactMissing as error:
+            log.exception("step %s", self.message.step_id)
+            end = self._failed("artifact_missing", {"sha256": error.sha256}, True, exchanges)
         except StoreUnavailable as error:
             log.exception("step %s", self.message.step_id)
             end = self._failed("store_unreachable", {"error": error.reason}, True, exchanges)

@@ -17,6 +17,8 @@ from worker.messages import StepCancelled, StepFailed
 LONGEST_PAUSE_S = 60.0
 STORE_AWAY = "store_unreachable"
 WORKER_LOST = "worker_lost"
+OF_THE_STORE = ("artifact_invalid", "artifact_missing")
+"""What says more as the end of a run than that its attempts are used up."""
 STORE_ATTEMPTS = 65
 """Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
 line, and no run should be lost meanwhile."""
@@ -72,6 +74,9 @@ def lose(
             return
     else:
         step.strikes += 1
+    if step.strikes >= max_attempts and reason["code"] in OF_THE_STORE:
+        fail(step, reason, now, changes)
+        return
     if step.strikes >= max_attempts:
         used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt,
                    "cause": reason["code"]}  # fmt: skip

@@ -7,6 +7,8 @@ from backend.text.schemas import Params, Text
 
 _NAMED = 3
 """Sites that are named one by one; the others are counted."""
+_UNTOLD = 2
+"""Attempts of a step that the run's sentence does not tell."""
 _DOING = {
     "prepare": "preparing",
     "align": "aligning",
@@ -21,13 +23,16 @@ _SINCE_A_ROUND = frozenset({"paused", "resuming", "cancelled", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class StepFact:
-    """What words need of a step. `site`: the name people read."""
+    """What words need of a step. `site`: the name people read; `attempt`: the one that runs or comes next; `cause`: the code of
+    what ended the attempt before, while the step waits for the next one."""
 
     round: int
     kind: str
     site_index: int
     site: str
     state: str
+    attempt: int = 1
+    cause: str | None = None
 
 
 def run_progress(
@@ -45,6 +50,8 @@ def run_progress(
     if not at_work:
         at_start = rounds_done < 1 and state in _SINCE_A_ROUND
         return Text(code=f"{state}_at_start" if at_start else state, params=params)
+    if trouble := _trouble(steps):
+        return trouble
     current = _current_phase(rounds_done, len(sites), steps)
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})
@@ -60,6 +67,23 @@ def run_progress(
     )
     ending = "" if not missing else "_waiting_more" if len(missing) > _NAMED else "_waiting"
     return Text(code=_DOING[kind] + ending, params=params)
+
+
+def _trouble(steps: Sequence[StepFact]) -> Text | None:
+    """That sites try again what has failed twice: once may be anything, and is over before it was read."""
+    trying = [s for s in steps if s.cause is not None and s.attempt > _UNTOLD]
+    if not trying:
+        return None
+    first = max(trying, key=lambda s: (s.attempt, -s.site_index))
+    params: Params = {
+        "round": first.round,
+        "site": first.site,
+        "attempt": first.attempt,
+        "cause": first.cause,
+    }
+    more = len({s.site_index for s in trying}) - 1
+    code = "retrying_more" if more else "retrying"
+    return Text(code=code if first.round else f"{code}_at_start", params=params | {"more": more})
 
 
 def step_words(kind: str, state: str, site: str, params: Mapping[str, str | int | float | None]) -> Text:

@@ -51,7 +51,13 @@ def spec_of(session: Session, run: RunRow) -> PilotSpec:
 
 def facts(steps: Sequence[StepRow], shown: Sequence[str]) -> list[StepFact]:
     """Rows as values for words; `shown`: what people call the sites, by index."""
-    return [StepFact(s.round, s.kind, s.site_index, shown[s.site_index], s.state) for s in steps]
+    return [
+        StepFact(
+            s.round, s.kind, s.site_index, shown[s.site_index], s.state, s.attempt,
+            s.reason["code"] if s.state == "ready" and s.reason is not None else None,
+        )
+        for s in steps
+    ]  # fmt: skip
 
 
 def shown_names(spec: PilotSpec) -> list[str]:

@@ -105,6 +105,18 @@ def test_arm_overrides_come_before_amendments_and_later_amendments_win(make_spec
     assert (control.method, control.topology.kind, control.train.epochs) == ("local_only", "ring", 7)
 
 
+def test_a_method_for_every_arm_leaves_the_control_arm_a_control(make_spec: MakeSpec) -> None:
+    spec = make_spec(arms=[{"name": "control", "method": "local_only"}, {"name": "basis", "method": "dimat"}])
+    everywhere = Amendment(
+        from_round=2, patch=Patch(method="regmean", train=TrainPatch(epochs=4)), by="a", why="b"
+    )
+    control, basis = (effective_spec(spec, arm, [everywhere], 2) for arm in ("control", "basis"))
+    assert (control.method, basis.method) == ("local_only", "regmean")
+    assert control.train.epochs == basis.train.epochs == 4
+    own = everywhere.model_copy(update={"arm": "control"})
+    assert effective_spec(spec, "control", [own], 2).method == "regmean"
+
+
 def test_amendment_out_of_range_is_refused_before_it_applies() -> None:
     with pytest.raises(ValidationError, match=r"patch\.train\.epochs\n.*greater than or equal to 0"):
         Amendment.model_validate({"from_round": 1, "patch": {"train": {"epochs": -1}}, "by": "m", "why": "w"})

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from dimat.errors import ArtifactInvalid
-from worker.artifacts import ArtifactStore, DirectoryStore, StoreUnavailable, open_store
+from worker.artifacts import ArtifactMissing, ArtifactStore, DirectoryStore, StoreUnavailable, open_store
 from worker.messages import ArtifactRef
 
 CONTENT = b"params of a model" * 100
@@ -34,7 +34,7 @@ def test_the_same_bytes_twice_are_one_artifact(store: ArtifactStore) -> None:
 
 def test_what_was_never_put_is_unavailable(store: ArtifactStore) -> None:
     missing = ArtifactRef(sha256="0" * 64, num_bytes=1)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(ArtifactMissing, match="0000"):
         store.get(missing)
 
 

@@ -10,7 +10,7 @@ from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from worker.artifacts import DirectoryStore
 from worker.execution import Execution
-from worker.messages import Report, StepFinished, StepMessage
+from worker.messages import Report, StepFailed, StepFinished, StepMessage
 from worker.simulate import simulate_spec
 
 
@@ -25,14 +25,20 @@ class Heard:
         return False
 
 
+class Failed(Exception):
+    """A step's end: code and params."""
+
+
 def executed(message: StepMessage, store: DirectoryStore) -> Made:
     heard = Heard()
     received = type(message).model_validate_json(message.model_dump_json())
     Execution(received, "w", heard, 4.0).run(lambda: store, "cpu")
     end = heard.reports[-1]
+    if isinstance(end, StepFailed):
+        raise Failed(end.code, end.params)
     assert isinstance(end, StepFinished), end
     made = end.artifact or received.own  # type: ignore[union-attr]
-    return Made(made, end.momentum, end.moments)
+    return Made(made, end.momentum, end.moments, end.mean, end.shared, end.residual)
 
 
 def by_messages(spec: PilotSpec, arm: str, store: DirectoryStore) -> dict[str, str]:
@@ -84,3 +90,25 @@ def test_a_run_on_a_graph_of_any_kind_ends_in_the_artifacts_of_simulate(
         assert run["state"] == "completed"
         store = DirectoryStore(tmp_path / run["arm"])
         assert by_messages(spec, run["arm"], store) == run["final_artifacts"]
+
+
+def test_sums_that_run_over_fail_for_the_same_reason_as_in_simulate(tmp_path: Path) -> None:
+    """At the root of the tree they are read from the store like a model; they are no damaged file."""
+    spec = PilotSpec.model_validate(
+        {
+            "name": "diverges", "rounds": 3, "topology": {"kind": "line"}, "data": {"rows_per_site": 50},
+            "model": {"kind": "mlp", "hidden": [32, 32]},
+            "train": {"warmup_epochs": 1, "lr": 10.0, "warmup_lr": 10.0, "grad_clip": 1e6},
+            "merge": {"over": "tree", "wire": {"numbers": "float16"}, "probe": {"rows": 16}},
+            "sites": [
+                {"name": f"s{i}", "data": {"kind": "sample", "dataset": "pendigits"}} for i in range(4)
+            ],
+            "arms": [{"name": "regmean", "method": "regmean"}],
+        }
+    )  # fmt: skip
+    (run,) = simulate_spec(spec)["runs"]
+    assert run["state"] == "failed"
+    with pytest.raises(Failed) as failed:
+        by_messages(spec, "regmean", DirectoryStore(tmp_path))
+    code, params = failed.value.args
+    assert {"code": code, "params": params} == run["reason"]

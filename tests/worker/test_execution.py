@@ -11,6 +11,7 @@ from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution
 from worker.messages import (
     ArtifactRef,
+    EvaluateMessage,
     PrepareMessage,
     Report,
     SiteContext,
@@ -63,6 +64,30 @@ def test_a_step_whose_store_cannot_be_opened_says_so() -> None:
     assert isinstance(failed, StepFailed)
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
     assert failed.cpu_s is not None
+
+
+@pytest.mark.parametrize("trouble", ["removed", "damaged"])
+def test_a_model_that_cannot_be_read_is_tried_again_under_its_own_name(trouble: str, tmp_path: Path) -> None:
+    heard, store, message = Heard(), DirectoryStore(tmp_path), prepare()
+    Execution(message, "w", heard, 4.0).run(lambda: store, "cpu")
+    made = heard.reports[-1]
+    assert isinstance(made, StepFinished)
+    assert made.artifact is not None
+    file = next(tmp_path.rglob(made.artifact.sha256))
+    if trouble == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(b"x" + file.read_bytes()[1:])
+    evaluate = EvaluateMessage(
+        step_id="e", attempt=1, pilot_id="p", run_id="r", context=message.context, model=message.model, round=0,
+        own=made.artifact,
+    )  # fmt: skip
+    Execution(evaluate, "w", heard, 4.0).run(lambda: store, "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert failed.retryable
+    assert failed.code == {"removed": "artifact_missing", "damaged": "artifact_invalid"}[trouble]
+    assert failed.params["sha256"] == made.artifact.sha256
 
 
 def test_an_end_is_told_whatever_a_library_said() -> None:

@@ -71,7 +71,8 @@ class Bench:
         if message.own_moments is None:
             return {}
         expected = self._moments_layout(message.method)
-        found = {self.context.site_index: decode(self.store.get(message.own_moments), expected)}
+        own = decode(self.store.get(message.own_moments), expected, allow_non_finite=True)
+        found = {self.context.site_index: own}
         for ref in message.neighbours:
             if ref.moments is not None:
                 content = self._fetch(ref.index, ref.moments, "moments")
@@ -89,11 +90,15 @@ class Bench:
         return decode(content, self.layout, allow_non_finite=True)
 
     def gathered(self, ref: GatheredRef, method: Method) -> Sums:
-        """What this site gathered itself: no exchange. Raises: StoreUnavailable, ArtifactInvalid."""
-        params = decode(self.store.get(ref.artifact), self._sums_layout)
+        """What this site gathered itself: no exchange. Raises: StoreUnavailable, ArtifactInvalid.
+
+        Sums that ran over are what the models made of them and no damage: who merges by them says so.
+        """
+        params = decode(self.store.get(ref.artifact), self._sums_layout, allow_non_finite=True)
         if ref.moments is None:
             return Sums(params)
-        return Sums(params, decode(self.store.get(ref.moments), self._moments_layout(method)))
+        moments = decode(self.store.get(ref.moments), self._moments_layout(method), allow_non_finite=True)
+        return Sums(params, moments)
 
     def branch(self, ref: NeighbourRef, method: Method) -> Sums:
         """What a child in the tree gathered. As `neighbour`, for values that are not finite and what is raised."""

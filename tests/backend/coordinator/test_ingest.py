@@ -295,6 +295,19 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
     }
 
 
+@pytest.mark.parametrize("code", ["artifact_missing", "artifact_invalid"])
+def test_a_model_that_stays_unreadable_ends_the_step_by_its_name_not_by_a_count(
+    rows: Rows, code: str
+) -> None:
+    reason = {"sha256": "a" * 64, "problem": "p"}
+    for attempt in (1, 2, 3):
+        assert rows.step().state != "failed"
+        who = {"execution": f"e{attempt}", "attempt": attempt}
+        unread = StepFailed(code=code, params=reason, retryable=True, seconds=1, **about(**who))  # type: ignore[arg-type]
+        rows.take(started(**who), unread)
+    assert (rows.step().state, rows.step().reason) == ("failed", {"code": code, "params": reason})
+
+
 def test_a_store_that_is_away_costs_a_step_no_attempt_of_those_that_count(rows: Rows) -> None:
     """More attempts than a worker may lose, then as many of these as if nothing had been; about an hour in all."""
 

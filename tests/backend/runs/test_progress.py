@@ -26,6 +26,22 @@ def test_merging_names_the_sites_that_are_waited_for() -> None:
     )
 
 
+def test_a_site_that_tries_again_and_again_is_told_with_its_cause() -> None:
+    def words(*attempts: int) -> str:
+        waiting = [
+            StepFact(3, "merge", index, SITES[index], "ready", attempt, "store_unreachable")
+            for index, attempt in enumerate(attempts, start=6)
+        ]
+        found = run_progress("running", 8, 2, SITES, [*_steps(3, "merge", 6), *waiting])
+        return say("en", f"progress.{found.code}", {**found.params, "cause": "CAUSE"})
+
+    assert words(3) == "Round 3: site-07 is trying again (attempt 3), because CAUSE."
+    assert words(3, 5) == "Round 3: site-08 and 1 more site are trying again (attempt 5), because CAUSE."
+    assert words(2) == "Round 3: 6 of 8 sites merged, waiting for site-07, site-08."
+    start = [StepFact(0, "prepare", 0, "site-01", "ready", 4, "worker_lost")]
+    assert run_progress("queued", 8, -1, SITES, start).code == "retrying_at_start"
+
+
 def test_training_comes_after_all_have_merged() -> None:
     words = run_progress("running", 8, 2, SITES, [*_steps(3, "merge", 8), *_steps(3, "train", 7)])
     assert (
