@@ -12,6 +12,7 @@ class Principal:
         kind: `session` or `token`; `system` for the command line on the server itself.
         permissions: union of the roles' permissions; a token has those of its one role.
         csrf_token: of a session; None otherwise.
+        token_id: the token, or that with which the session was begun.
     """
 
     kind: Literal["session", "token", "system"]

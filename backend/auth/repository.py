@@ -1,5 +1,6 @@
 """SQL of users, role bindings, tokens, sessions and sign-in links."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, delete, select, update
@@ -58,6 +59,36 @@ def tokens(user_id: str | None) -> Select[TokenRow]:
     return query if user_id is None else query.where(TokenRow.user_id == user_id)
 
 
+def family(token_id: str) -> Select[str]:
+    """Ids of a token and of all that were made with it, at any remove."""
+    tree = select(TokenRow.id).where(TokenRow.id == token_id).cte("family", recursive=True)
+    tree = tree.union(select(TokenRow.id).join(tree, TokenRow.made_with == tree.c.id))
+    return select(tree.c.id)
+
+
+def is_in_family(session: Session, id: str, token_id: str) -> bool:
+    return (
+        session.scalar(select(TokenRow.id).where(TokenRow.id == id, TokenRow.id.in_(family(token_id))))
+        is not None
+    )
+
+
+def revoke(session: Session, ids: Sequence[str], at: datetime) -> list[TokenRow]:
+    """Revokes tokens that are not: those that were. Nobody makes another with one of them before this
+    transaction ends, or after it (`service.create_token`)."""
+    rows = session.scalars(
+        update(TokenRow)
+        .where(TokenRow.id.in_(ids), TokenRow.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(TokenRow)
+    )
+    return sorted(rows, key=lambda row: row.id)
+
+
+def made_with(session: Session, token_ids: Sequence[str]) -> list[str]:
+    return list(session.scalars(select(TokenRow.id).where(TokenRow.made_with.in_(token_ids))))
+
+
 def names_of(session: Session, user_ids: list[str]) -> dict[str, str]:
     rows = session.execute(select(UserRow.id, UserRow.name).where(UserRow.id.in_(user_ids)))
     return {row.id: row.name for row in rows}
@@ -75,17 +106,18 @@ def delete_session(session: Session, digest: bytes) -> None:
     session.execute(delete(SessionRow).where(SessionRow.secret_sha256 == digest))
 
 
-def delete_sessions_of(session: Session, token_id: str) -> None:
-    session.execute(delete(SessionRow).where(SessionRow.token_id == token_id))
+def delete_sessions_of(session: Session, token_ids: Sequence[str]) -> None:
+    session.execute(delete(SessionRow).where(SessionRow.token_id.in_(token_ids)))
 
 
 def delete_expired_sessions(session: Session, before: datetime) -> None:
     session.execute(delete(SessionRow).where(SessionRow.expires_at < before))
 
 
-def use_link(session: Session, digest: bytes, at: datetime) -> str | None:
-    """Marks a valid link as used, in one statement so that two requests cannot both win: its user, or None."""
-    return session.scalar(
+def use_link(session: Session, digest: bytes, at: datetime) -> tuple[str, str | None] | None:
+    """Marks a valid link as used, in one statement so that two requests cannot both win: its user and the token with
+    which it was made, or None."""
+    found = session.execute(
         update(SignInLinkRow)
         .where(
             SignInLinkRow.secret_sha256 == digest,
@@ -93,7 +125,14 @@ def use_link(session: Session, digest: bytes, at: datetime) -> str | None:
             SignInLinkRow.expires_at > at,
         )
         .values(used_at=at)
-        .returning(SignInLinkRow.user_id)
+        .returning(SignInLinkRow.user_id, SignInLinkRow.token_id)
+    ).one_or_none()
+    return None if found is None else (found.user_id, found.token_id)
+
+
+def drop_open_links_of_tokens(session: Session, token_ids: Sequence[str]) -> None:
+    session.execute(
+        delete(SignInLinkRow).where(SignInLinkRow.token_id.in_(token_ids), SignInLinkRow.used_at.is_(None))
     )
 
 

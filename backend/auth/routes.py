@@ -90,10 +90,11 @@ def create_token(body: TokenCreate, who: OwnTokens, session: WriteSession) -> To
 
 @router.get("/tokens", responses=responses(401, 403, 422))
 def list_tokens(who: OwnTokens, session: ReadSession, paging: Paging) -> TokenPage:
-    """The own tokens; all of them for an administrator."""
+    """The own tokens; all of them for an administrator. A token with another role sees itself and what was made with it."""
     return service.list_tokens(session, who, paging)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=responses(401, 403, 404, 422))
 def revoke_token(token_id: Id, who: OwnTokens, session: WriteSession) -> None:
+    """Also revokes all tokens made with it, ends the sessions they began, and voids their unused sign-in links."""
     service.revoke_token(session, who, token_id)

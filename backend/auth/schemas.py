@@ -81,11 +81,14 @@ class TokenCreate(Schema):
 
 
 class Token(Schema):
+    """`made_with`: id of the token with which it was made, and with which it will be revoked; null: by its user."""
+
     id: str
     name: str
     role: str
     user_id: str
     user_name: str
+    made_with: str | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None

@@ -24,7 +24,7 @@ from backend.auth.schemas import (
 )
 from backend.auth.secrets import digest, new_secret, new_token
 from backend.db.paging import Order, page
-from backend.db.races import unique_name
+from backend.db.races import locked, unique_name
 from backend.db.tables import RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow, utc_now
 from backend.errors import Forbidden, Invalid, NameTaken, NotFound, SignInNeeded
 from backend.settings import Settings
@@ -81,11 +81,17 @@ def by_session(session: Session, secret: str) -> Principal:
 
 
 def sign_in_by_link(session: Session, secret: str, settings: Settings) -> SignedIn:
-    """Raises: SignInNeeded, when the link is unknown, used or over."""
-    user_id = repository.use_link(session, digest(secret), utc_now())
-    if user_id is None:
+    """A session by a link that a token made for its own user is as if the token had begun it.
+
+    Raises: SignInNeeded, when the link is unknown, used or over.
+    """
+    used = repository.use_link(session, digest(secret), utc_now())
+    if used is None:
         raise SignInNeeded("link_invalid", field="link_secret")
-    return _start(session, user_id, settings)
+    user_id, token_id = used
+    made_with = repository.token_by_id(session, token_id) if token_id is not None else None
+    own = made_with is not None and made_with.user_id == user_id
+    return _start(session, user_id, settings, token_id if own else None)
 
 
 def sign_in_by_token(session: Session, secret: str, settings: Settings) -> SignedIn:
@@ -95,6 +101,7 @@ def sign_in_by_token(session: Session, secret: str, settings: Settings) -> Signe
     Raises: SignInNeeded as `by_token`; Forbidden for a token with fewer rights than its user or an end.
     """
     who = by_token(session, secret)
+    _must_stand(session, who)
     if _end_of(session, who) is not None:
         raise Forbidden("token_with_end_not_for_sign_in")
     roles = repository.roles_of(session, [who.user_id])[who.user_id]
@@ -116,7 +123,7 @@ def create_user(session: Session, who: Principal, body: UserCreate, settings: Se
         raise NameTaken("user", body.name)
     user = _add_user(session, body.name, body.role)
     audit.record(session, who, "user_created", "user", user.id, name=body.name, role=body.role)
-    link = _new_link(session, user.id, settings)
+    link = _new_link(session, user.id, settings, who.token_id)
     return UserCreated(id=user.id, name=user.name, roles=[body.role], sign_in_link=link.sign_in_link)
 
 
@@ -130,7 +137,7 @@ def fresh_link(session: Session, who: Principal, user_id: str, settings: Setting
     if user is None:
         raise NotFound("user", user_id)
     audit.record(session, who, "sign_in_link_created", "user", user_id, name=user.name)
-    return _new_link(session, user_id, settings)
+    return _new_link(session, user_id, settings, who.token_id)
 
 
 def list_users(session: Session, paging: ListQuery) -> UserPage:
@@ -148,7 +155,7 @@ def list_users(session: Session, paging: ListQuery) -> UserPage:
 
 def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCreated:
     """Raises: Forbidden, when the role exceeds the asker's or a token asks for one that outlives it;
-    Invalid, when it expires in the past."""
+    Invalid, when it expires in the past; SignInNeeded, when the token that asks was revoked meanwhile."""
     if not ROLES[body.role] <= who.permissions:
         raise Forbidden("role_too_high", {"role": body.role}, "role")
     if body.expires_at is not None and body.expires_at <= utc_now():
@@ -156,10 +163,11 @@ def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCr
     end = _end_of(session, who)
     if end is not None and (body.expires_at is None or body.expires_at > end):
         raise Forbidden("token_outlives_maker", {"expires_at": end.isoformat()}, "expires_at")
+    _must_stand(session, who)
     secret = new_token()
     row = TokenRow(
         name=body.name, role=body.role, user_id=who.user_id, secret_sha256=digest(secret),
-        expires_at=body.expires_at,
+        expires_at=body.expires_at, made_with=who.token_id,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -168,10 +176,10 @@ def create_token(session: Session, who: Principal, body: TokenCreate) -> TokenCr
 
 
 def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPage:
-    """The asker's own; all for who may see all; a token without that right sees only itself."""
+    """The asker's own; all for who may see all; a token without that right sees itself and what was made with it."""
     query = repository.tokens(None if "tokens.all" in who.permissions else who.user_id)
-    if who.kind == "token" and "tokens.all" not in who.permissions:
-        query = query.where(TokenRow.id == who.token_id)
+    if who.kind == "token" and who.token_id is not None and "tokens.all" not in who.permissions:
+        query = query.where(TokenRow.id.in_(repository.family(who.token_id)))
     found = page(session, query, [Order(TokenRow.id, descending=True)], paging.cursor, paging.limit)
     names = repository.names_of(session, [row.user_id for row in found.rows])
     items = [_token(row, names[row.user_id]) for row in found.rows]
@@ -179,13 +187,22 @@ def list_tokens(session: Session, who: Principal, paging: ListQuery) -> TokenPag
 
 
 def revoke_token(session: Session, who: Principal, id: str) -> None:
-    """Sessions that it began end with it. Raises: NotFound, also for a token that the asker may not see (`list_tokens`)."""
+    """With it go the tokens made with it, at any remove, the sessions that one of them began, and their sign-in links
+    that nobody has used: who revokes a token that leaked is rid of what it brought into being.
+
+    Raises: NotFound, also for a token that the asker may not see (`list_tokens`).
+    """
     row = repository.token_by_id(session, id)
-    if row is None or row.revoked_at is not None or not _may_see(who, row):
+    if row is None or row.revoked_at is not None or not _may_see(session, who, row):
         raise NotFound("token", id)
-    row.revoked_at = utc_now()
-    repository.delete_sessions_of(session, id)
-    audit.record(session, who, "token_revoked", "token", id, name=row.name)
+    at, ids = utc_now(), [id]
+    while ids:  # from the top down, so that one being made meanwhile is found or refused
+        for revoked in repository.revoke(session, ids, at):
+            audit.record(session, who, "token_revoked", "token", revoked.id, name=revoked.name)
+        # Links first: one that is being used now is waited for, and its session is there to be ended.
+        repository.drop_open_links_of_tokens(session, ids)
+        repository.delete_sessions_of(session, ids)
+        ids = repository.made_with(session, ids)
 
 
 def first_admin_link(session: Session, settings: Settings) -> str:
@@ -224,11 +241,13 @@ def _add_user(session: Session, name: str, role: str) -> UserRow:
     return user
 
 
-def _new_link(session: Session, user_id: str, settings: Settings) -> SignInLink:
+def _new_link(session: Session, user_id: str, settings: Settings, token_id: str | None = None) -> SignInLink:
     secret = new_secret()
     expires_at = utc_now() + timedelta(minutes=settings.sign_in_link_minutes)
     repository.drop_open_links(session, user_id)
-    session.add(SignInLinkRow(secret_sha256=digest(secret), user_id=user_id, expires_at=expires_at))
+    session.add(
+        SignInLinkRow(secret_sha256=digest(secret), user_id=user_id, expires_at=expires_at, token_id=token_id)
+    )
     # The secret is the fragment: browsers do not send it, so it is in no server's log.
     return SignInLink(sign_in_link=f"{settings.origin}/sign-in#{secret}", expires_at=expires_at)
 
@@ -253,19 +272,32 @@ def _session_principal(session: Session, row: SessionRow) -> Principal:
     user = _enabled(session, row.user_id)
     roles = repository.roles_of(session, [user.id])[user.id]
     ordered = tuple(sorted(roles, key=lambda role: _RANK.index(role) if role in _RANK else len(_RANK)))
-    return Principal("session", user.id, user.name, ordered, permissions_of(roles), row.csrf_token)
+    return Principal(
+        "session", user.id, user.name, ordered, permissions_of(roles), row.csrf_token, row.token_id
+    )
 
 
-def _may_see(who: Principal, row: TokenRow) -> bool:
+def _may_see(session: Session, who: Principal, row: TokenRow) -> bool:
     if "tokens.all" in who.permissions:
         return True
-    # A token may belong to a user with more rights than it has: the user's others are none of its business.
-    return row.id == who.token_id if who.kind == "token" else row.user_id == who.user_id
+    if who.kind == "token" and who.token_id is not None:
+        # It may belong to a user with more rights than it has: the user's others are none of its business.
+        return repository.is_in_family(session, row.id, who.token_id)
+    return row.user_id == who.user_id
+
+
+def _must_stand(session: Session, who: Principal) -> None:
+    """The token by which `who` acts was not revoked, and is not before what it makes is there to be revoked with it."""
+    if who.token_id is not None:
+        row = locked(session, TokenRow, who.token_id)
+        if row is None or row.revoked_at is not None:
+            raise SignInNeeded("token_invalid")
 
 
 def _may_make_links(session: Session, who: Principal) -> None:
     if _end_of(session, who) is not None:
         raise Forbidden("token_with_end_makes_no_links")
+    _must_stand(session, who)
 
 
 def _end_of(session: Session, who: Principal) -> datetime | None:
@@ -284,6 +316,6 @@ def _enabled(session: Session, user_id: str) -> UserRow:
 def _token(row: TokenRow, user_name: str) -> Token:
     return Token(
         id=row.id, name=row.name, role=row.role, user_id=row.user_id, user_name=user_name,
-        created_at=row.created_at, expires_at=row.expires_at, last_used_at=row.last_used_at,
+        made_with=row.made_with, created_at=row.created_at, expires_at=row.expires_at, last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.db.migrate import SCRIPTS, BrokenReferences, migrate, migration_engine
 from backend.db.session import Database
-from backend.db.tables import Base, RoleBindingRow, RunRow, StepRow, UserRow, utc_now
+from backend.db.tables import Base, RoleBindingRow, RunRow, SignInLinkRow, StepRow, TokenRow, UserRow, utc_now
 
 REBUILDS_USERS = """
 import sqlalchemy as sa
@@ -102,6 +102,33 @@ def test_time_of_attempts_in_vain_is_taken_over_as_far_as_it_was_kept(empty_data
     assert found == {
         "done": (0, 0, 2), "failed": (2, 2, 1), "stopped": (0, 0, 1), "never-begun": (0, 0, 0),
     }  # fmt: skip
+
+
+def test_tokens_and_links_made_before_their_maker_was_noted_stand_alone(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate(url, "0006")
+    engine = migration_engine(url)
+    tables = sa.MetaData()
+    with engine.begin() as connection:
+        tables.reflect(connection, only=("users", "tokens", "sign_in_links"))
+        users, tokens, links = (tables.tables[name] for name in ("users", "tokens", "sign_in_links"))
+        now = utc_now()
+        connection.execute(users.insert().values(id="u", name="someone", created_at=now))
+        connection.execute(
+            tokens.insert().values(
+                id="t", name="ci", role="admin", user_id="u", secret_sha256=b"t" * 32, created_at=now
+            )
+        )
+        connection.execute(
+            links.insert().values(secret_sha256=b"l" * 32, user_id="u", created_at=now, expires_at=now)
+        )
+    engine.dispose()
+    migrate(url)
+    database = Database(url)
+    with database.read() as session:
+        token, link = session.get_one(TokenRow, "t"), session.get_one(SignInLinkRow, b"l" * 32)
+        assert (token.name, token.made_with, link.token_id) == ("ci", None, None)
+    database.close()
 
 
 def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(database_url: str, tmp_path: Path) -> None:

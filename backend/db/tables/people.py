@@ -37,6 +37,9 @@ class TokenRow(Base):
     name: Mapped[str]
     role: Mapped[str]
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    made_with: Mapped[str | None] = mapped_column(index=True)
+    """The token with which it was made, also by way of a browser session; revoked with it. None: by its user, or at the
+    command line."""
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None]
@@ -52,13 +55,13 @@ class SessionRow(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     csrf_token: Mapped[str]
     token_id: Mapped[str | None]
-    """With which it was begun; it ends when that is revoked. None: by a link."""
+    """With which it was begun, or the link to its own user made; it ends when that is revoked. None: by another link."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime]
 
 
 class SignInLinkRow(Base):
-    """A link that signs its user in once."""
+    """A link that signs its user in once. `token_id`: with which it was made; unused, it goes with it."""
 
     __tablename__ = "sign_in_links"
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
@@ -66,6 +69,7 @@ class SignInLinkRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    token_id: Mapped[str | None]
 
 
 class AuditRow(Base):

@@ -102,7 +102,7 @@ export interface paths {
         };
         /**
          * List Tokens
-         * @description The own tokens; all of them for an administrator.
+         * @description The own tokens; all of them for an administrator. A token with another role sees itself and what was made with it.
          */
         get: operations["list_tokens"];
         put?: never;
@@ -127,7 +127,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke Token */
+        /**
+         * Revoke Token
+         * @description Also revokes all tokens made with it, ends the sessions they began, and voids their unused sign-in links.
+         */
         delete: operations["revoke_token"];
         options?: never;
         head?: never;
@@ -2228,7 +2231,10 @@ export interface components {
                 [key: string]: string | number | boolean | null;
             };
         };
-        /** Token */
+        /**
+         * Token
+         * @description `made_with`: id of the token with which it was made, and with which it will be revoked; null: by its user.
+         */
         Token: {
             /** Id */
             id: string;
@@ -2240,6 +2246,8 @@ export interface components {
             user_id: string;
             /** User Name */
             user_name: string;
+            /** Made With */
+            made_with: string | null;
             /**
              * Created At
              * Format: date-time
@@ -2276,6 +2284,8 @@ export interface components {
             user_id: string;
             /** User Name */
             user_name: string;
+            /** Made With */
+            made_with: string | null;
             /**
              * Created At
              * Format: date-time

@@ -1,11 +1,16 @@
 """Tokens of the API: shown once, no more rights than their maker, revoked for good."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from backend.auth import service as auth
+from backend.auth.schemas import TokenCreate
 from backend.db.tables import TokenRow, utc_now
+from backend.errors import SignInNeeded
 from tests.backend.conftest import ORIGIN, Api
 
 
@@ -124,6 +129,88 @@ def test_token_without_the_right_to_all_sees_and_revokes_only_itself(api: Api) -
     assert api.viewer.delete(f"/api/v1/tokens/{by_name['viewer']}").status_code == 204
     assert api.viewer.get("/api/v1/sites").status_code == 401
     assert api.admin.delete(f"/api/v1/tokens/{by_name['manager']}").status_code == 204
+
+
+def _made(caller: TestClient, name: str, role: str = "viewer") -> dict[str, Any]:
+    answer = caller.post("/api/v1/tokens", json={"name": name, "role": role})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_token_sees_and_revokes_what_was_made_with_it_and_nothing_else(api: Api) -> None:
+    child = _made(api.viewer, "child")
+    grandchild = _made(api.caller(Authorization=f"Bearer {child['secret']}"), "grandchild")
+    other = _made(api.manager, "other")
+    listed = api.viewer.get("/api/v1/tokens").json()
+    assert [token["name"] for token in listed["items"]] == ["grandchild", "child", "viewer"]
+    assert listed["total"] == 3
+    assert (grandchild["made_with"], child["made_with"]) == (child["id"], listed["items"][2]["id"])
+    assert api.viewer.delete(f"/api/v1/tokens/{other['id']}").status_code == 404
+    assert api.viewer.delete(f"/api/v1/tokens/{grandchild['id']}").status_code == 204
+    assert api.caller(Authorization=f"Bearer {grandchild['secret']}").get("/api/v1/sites").status_code == 401
+    assert api.caller(Authorization=f"Bearer {child['secret']}").get("/api/v1/sites").status_code == 200
+    # A child does not see the one that made it.
+    seen = api.caller(Authorization=f"Bearer {child['secret']}").get("/api/v1/tokens").json()["items"]
+    assert [token["name"] for token in seen] == ["child"]
+
+
+def test_what_was_made_with_a_token_goes_with_it(api: Api) -> None:
+    top = _made(api.admin, "top", "admin")
+    child = _made(api.caller(Authorization=f"Bearer {top['secret']}"), "child", "admin")
+    browser = api.caller(Origin=ORIGIN)
+    me = browser.post("/api/v1/session", json={"token": child["secret"]}).json()
+    by_browser = browser.post(
+        "/api/v1/tokens",
+        json={"name": "by browser", "role": "viewer"},
+        headers={"X-CSRF-Token": me["csrf_token"]},
+    ).json()
+    beside = _made(api.admin, "beside")
+    assert api.admin.delete(f"/api/v1/tokens/{top['id']}").status_code == 204
+    for gone in (top, child, by_browser):
+        answer = api.caller(Authorization=f"Bearer {gone['secret']}").get("/api/v1/sites")
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid"), gone["name"]
+    assert browser.get("/api/v1/sites").status_code == 401
+    assert api.caller(Authorization=f"Bearer {beside['secret']}").get("/api/v1/sites").status_code == 200
+    newest = api.admin.get("/api/v1/audit?limit=3").json()["items"]
+    assert {(entry["action"], entry["params"]["name"]) for entry in newest} == {
+        ("token_revoked", "top"), ("token_revoked", "child"), ("token_revoked", "by browser"),
+    }  # fmt: skip
+
+
+def test_sign_in_links_that_a_token_made_go_with_it_until_they_are_used(api: Api) -> None:
+    top = _made(api.admin, "top", "admin")
+    caller = api.caller(Authorization=f"Bearer {top['secret']}")
+    used, unused = (
+        caller.post("/api/v1/users", json={"name": name, "role": "viewer"})
+        .json()["sign_in_link"]
+        .partition("#")[2]
+        for name in ("Mina", "Ken")
+    )
+    # To its own user a token makes a link as it could begin a session: it is worth as much as the token.
+    owner = next(user for user in api.admin.get("/api/v1/users").json()["items"] if user["name"] == "admin")
+    own = caller.post(f"/api/v1/users/{owner['id']}/sign-in-link").json()["sign_in_link"].partition("#")[2]
+    mina, self_made = api.caller(), api.caller()
+    assert mina.post("/api/v1/session", json={"link_secret": used}).status_code == 200
+    assert self_made.post("/api/v1/session", json={"link_secret": own}).status_code == 200
+    assert api.admin.delete(f"/api/v1/tokens/{top['id']}").status_code == 204
+    refused = api.caller().post("/api/v1/session", json={"link_secret": unused})
+    assert (refused.status_code, refused.json()["code"]) == (401, "link_invalid")
+    assert self_made.get("/api/v1/sites").status_code == 401
+    assert mina.get("/api/v1/sites").status_code == 200
+
+
+def test_token_revoked_since_it_was_looked_at_makes_nothing(api: Api) -> None:
+    """As when somebody revokes it between the look at the asker and the writing."""
+    made = _made(api.admin, "top", "admin")
+    with api.database.read() as session:
+        who = auth.by_token(session, made["secret"])
+    assert api.admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
+    body = TokenCreate.model_validate({"name": "late", "role": "viewer"})
+    with pytest.raises(SignInNeeded), api.database.write() as session:
+        auth.create_token(session, who, body)
+    with pytest.raises(SignInNeeded), api.database.write() as session:
+        auth.fresh_link(session, who, who.user_id, api.settings)
 
 
 def test_browser_session_sees_and_revokes_all_tokens_of_its_user(api: Api) -> None:
