@@ -148,12 +148,14 @@ def test_a_launch_that_is_not_confirmed_says_that_its_draft_is_kept(watched: Wat
     assert page.url.endswith("/edit")
 
 
-def test_a_copy_says_so_in_its_title(watched: Watched) -> None:
-    page = watched.open("/pilots")
-    page.get_by_role("link", name="Not yet", exact=True).click()
-    page.get_by_role("button", name="Copy as draft").click()
-    page.get_by_role("dialog").get_by_role("button", name="Copy as draft").click()
-    expect(page.get_by_label("Title", exact=True)).to_have_value("Not yet (copy)")
+def test_a_copy_says_so_in_its_title_and_has_a_name_of_its_own(watched: Watched) -> None:
+    for name in ("not-yet-copy", "not-yet-copy-2"):
+        page = watched.open("/pilots")
+        page.get_by_role("link", name="Not yet", exact=True).click()
+        page.get_by_role("button", name="Copy as draft").click()
+        page.get_by_role("dialog").get_by_role("button", name="Copy as draft").click()
+        expect(page.get_by_label("Title", exact=True)).to_have_value("Not yet (copy)")
+        expect(page.get_by_label("Name *", exact=True)).to_have_value(name)
 
 
 def test_small_pilot_is_launched_and_its_chart_grows(watched: Watched) -> None:

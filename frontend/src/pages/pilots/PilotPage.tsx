@@ -25,6 +25,7 @@ import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
 import { AwaySites } from '../sites/AwaySites';
+import { copyName } from './copyName';
 import { launchPilot } from './launchPilot';
 import { pilotState } from './pilotState';
 
@@ -174,7 +175,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
     const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/clone', {
       params: { path: { pilot_id: pilot.id } },
       body: {
-        name: cloneName(pilot.name),
+        name: await copyName(pilot.name),
         title: pilot.title ? t('ui.pilot.copy_title', { title: pilot.title.slice(0, TITLE_UP_TO) }) : null,
       },
     });
@@ -202,7 +203,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
           onClick={() =>
             ask({
               title: t('ui.pilot.clone'),
-              body: t('ui.pilot.clone_text', { name: cloneName(pilot.name) }),
+              body: t('ui.pilot.clone_text'),
               action: t('ui.pilot.clone'),
               act: clone,
             })
@@ -247,9 +248,4 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
 
 function busy(pilot: Pilot | undefined): boolean {
   return pilot !== undefined && pilot.runs_summary.queued + pilot.runs_summary.running > 0;
-}
-
-function cloneName(name: string): string {
-  const moment = new Date().toISOString().slice(5, 16).replace(/[-T:]/g, '');
-  return `${name.slice(0, 48)}-${moment}`;
 }
