@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BeforeValidator, Field
 
 from backend.auth.guard import needs, still_has
 from backend.auth.principal import Principal
@@ -20,6 +21,7 @@ from backend.web import PLAIN, AppSettings, ReadSession
 
 router = APIRouter(tags=["runs"])
 _BIGGEST_ID = 2**31 - 1
+_EventId = Annotated[int, Field(ge=0, le=_BIGGEST_ID)]
 OfThing = Annotated[str | None, Query(max_length=64, pattern=PLAIN)]
 
 
@@ -39,20 +41,19 @@ async def stream_events(
     settings: AppSettings,
     _: Annotated[Principal, Depends(needs("events.read"))],
     of: Annotated[tuple[str | None, str | None], Depends(things, scope="function")],
-    after: Annotated[
-        int | None, Query(ge=0, le=_BIGGEST_ID, description="Replay what came after this id.")
-    ] = None,
+    after: Annotated[_EventId | None, Query(description="Replay what came after this id.")] = None,
     last_event_id: Annotated[
-        str | None, Header(description="What a browser sends when it comes back.")
+        _EventId | None,
+        BeforeValidator(lambda value: value or None),  # sent empty it says that no event was seen yet
+        Header(
+            description="The `id` of the last event that was seen: a browser sends it when it comes back."
+            " Counts more than `after`.",
+        ),
     ] = None,
 ) -> EventStream:
     """New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence. The stream
     ends soon after the token or session does."""
-    since = (
-        int(last_event_id)
-        if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 10
-        else after
-    )
+    since = after if last_event_id is None else last_event_id
     hub = cast(EventHub, request.app.state.events)
     ping_s = settings.stream_ping_s
     return EventStream(

@@ -5053,8 +5053,8 @@ export interface operations {
                 pilot?: string | null;
             };
             header?: {
-                /** @description What a browser sends when it comes back. */
-                "last-event-id"?: string | null;
+                /** @description The `id` of the last event that was seen: a browser sends it when it comes back. Counts more than `after`. */
+                "last-event-id"?: number | null;
             };
             path?: never;
             cookie?: never;

@@ -274,6 +274,24 @@ def test_stream_that_is_never_silent_ends_with_the_token_too(api: Api, tmp_path:
     assert len(rest) < 3000
 
 
+@pytest.mark.parametrize("given", ["abc", "-1", "1.5", "9999999999"])
+def test_an_id_that_no_event_can_have_is_refused_instead_of_losing_what_was_missed(
+    api: Api, given: str
+) -> None:
+    answer = api.viewer.get("/api/v1/events", headers={"Last-Event-ID": given})
+    assert (answer.status_code, answer.json()["field"]) == (422, "last-event-id")
+    assert given in answer.json()["title"]
+    assert answer.json()["remedy"]
+
+
+def test_an_id_that_is_sent_empty_says_that_none_was_seen(api: Api, tmp_path: Path) -> None:
+    _write(api.database, "before")
+    headers = {"Authorization": api.viewer.headers["Authorization"], "Last-Event-ID": ""}
+    with _served(api, tmp_path, ping_s=0.1) as (url, _), _stream(url, headers) as lines:
+        _write(api.database, "afterwards")
+        assert '"code":"afterwards"' in next(line for line in lines if line.startswith("data:"))
+
+
 def test_stream_needs_a_signed_in_listener(api: Api) -> None:
     assert api.anonymous.get("/api/v1/events").status_code == 401
     assert api.viewer.get("/api/v1/events?after=-1").status_code == 422
