@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { coalesced, openStream, type Connection, type PilotEvent } from './stream';
+import { coalesced, emptyLog, openStream, type Connection, type PilotEvent } from './stream';
 
 class Source {
   static made: Source[] = [];
@@ -21,12 +21,16 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-function follow() {
+function follow(replay = true) {
   const events: PilotEvent[] = [];
   const states: Connection[] = [];
   const close = openStream(
-    { run: 'r', replay: true },
-    { onEvent: (event) => events.push(event), onConnection: (state) => states.push(state) },
+    { run: 'r', replay },
+    {
+      onEvent: (event) => events.push(event),
+      onRestored: () => (events.length = 0),
+      onConnection: (state) => states.push(state),
+    },
     (url) => new Source(url) as unknown as EventSource,
   );
   return { events, states, close };
@@ -52,12 +56,45 @@ describe('the stream of events', () => {
     expect(states).toEqual(['live', 'lost', 'live']);
     expect(events).toHaveLength(1);
   });
+  it('begins anew when the database was restored from an older copy', () => {
+    const { events } = follow();
+    for (const id of [1, 7, 9]) Source.made[0]?.onmessage?.(event(id));
+    Source.made[0]?.onerror?.();
+    vi.advanceTimersByTime(3000);
+    expect(Source.made[1]?.url).toBe('/api/v1/events?run=r&after=9');
+    Source.made[1]?.onmessage?.(event(8)); // 7 and 9 were of a future that is lost
+    expect(Source.made[1]?.closed).toBe(true);
+    expect(Source.made[2]?.url).toBe('/api/v1/events?run=r&after=0');
+    for (const id of [1, 8, 9]) Source.made[2]?.onmessage?.(event(id));
+    expect(events.map(({ id }) => id)).toEqual([1, 8, 9]);
+    expect(Source.made).toHaveLength(3);
+  });
+  it('goes on after the event of the restored database where none are replayed', () => {
+    const { events } = follow(false);
+    for (const id of [9, 4]) Source.made[0]?.onmessage?.(event(id));
+    Source.made[0]?.onerror?.();
+    vi.advanceTimersByTime(3000);
+    expect(Source.made[1]?.url).toBe('/api/v1/events?run=r&after=4');
+    expect(events.map(({ id }) => id)).toEqual([4]);
+  });
   it('stays closed once the page is left', () => {
     const { close } = follow();
     Source.made[0]?.onerror?.();
     close();
     vi.advanceTimersByTime(10_000);
     expect(Source.made).toHaveLength(1);
+  });
+});
+
+describe('the log of events', () => {
+  it('keeps the last ones, each once, and is a new list only when there is something new', () => {
+    const log = emptyLog(3);
+    const told = () => log.told().map(({ id }) => id);
+    for (const id of [1, 2]) log.add(JSON.parse(event(id).data) as PilotEvent);
+    expect(told()).toEqual([1, 2]);
+    expect(log.told()).toBe(log.told());
+    for (const id of [3, 4]) log.add(JSON.parse(event(id).data) as PilotEvent);
+    expect(told()).toEqual([2, 3, 4]);
   });
 });
 

@@ -11,6 +11,9 @@ export interface PilotEvent {
 export type Connection = 'connecting' | 'live' | 'lost';
 export interface Listener {
   onEvent(event: PilotEvent): void;
+  /** The server's database was restored from an older copy: what was told before did not happen there. All that did
+      is told again, where it was asked for. */
+  onRestored(): void;
   onConnection(state: Connection): void;
 }
 const RETRY_MS = 2000;
@@ -40,6 +43,16 @@ export function openStream(
     current.onopen = () => listener.onConnection('live');
     current.onmessage = (message: MessageEvent<string>) => {
       const event = JSON.parse(message.data) as PilotEvent;
+      // The server sends no event twice, and ids grow: a smaller one is of a database that counts from an earlier one.
+      if (last !== null && event.id <= last) {
+        listener.onRestored();
+        if (of.replay) {
+          last = 0;
+          current.close();
+          open();
+          return;
+        }
+      }
       last = event.id;
       listener.onEvent(event);
     };
@@ -56,6 +69,22 @@ export function openStream(
     closed = true;
     clearTimeout(timer);
     source?.close();
+  };
+}
+
+/** The last `kept` events. What is told stays the same list as long as nothing is added. */
+export function emptyLog(kept: number): { add(event: PilotEvent): void; told(): readonly PilotEvent[] } {
+  let known: readonly PilotEvent[] = [];
+  let fresh: PilotEvent[] = [];
+  return {
+    add(event) {
+      fresh.push(event);
+    },
+    told() {
+      if (fresh.length > 0) known = [...known, ...fresh].slice(-kept);
+      fresh = [];
+      return known;
+    },
   };
 }
 

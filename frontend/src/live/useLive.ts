@@ -1,7 +1,7 @@
 /* Keeps a page's queries fresh while events come in, at most one refetch a second. */
 import { useEffect, useRef, useState } from 'react';
 import { useRefresh } from '../api/session';
-import { coalesced, openStream, type Connection, type PilotEvent } from './stream';
+import { coalesced, emptyLog, openStream, type Connection, type PilotEvent } from './stream';
 
 const GAP_MS = 1000;
 const KEPT_EVENTS = 5000;
@@ -17,19 +17,21 @@ export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, 
     latest.current = { refresh, paths };
   });
   useEffect(() => {
-    let fresh: PilotEvent[] = [];
+    // Of this stream alone: another one tells from the beginning.
+    let log = emptyLog(KEPT_EVENTS);
     const update = coalesced(() => {
-      const batch = fresh;
-      fresh = [];
-      if (batch.length > 0) setEvents((known) => joined(known, batch));
+      setEvents(log.told());
       void latest.current.refresh(...latest.current.paths);
     }, GAP_MS);
     const close = openStream(
       { ...(run ? { run } : {}), ...(pilot ? { pilot } : {}), ...(replay ? { replay } : {}) },
       {
         onEvent: (event) => {
-          fresh.push(event);
+          log.add(event);
           update.call();
+        },
+        onRestored: () => {
+          log = emptyLog(KEPT_EVENTS);
         },
         onConnection: (state) => {
           setConnection(state);
@@ -45,9 +47,4 @@ export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, 
   }, [run, pilot, replay]);
 
   return { connection, events };
-}
-
-function joined(known: readonly PilotEvent[], batch: readonly PilotEvent[]): readonly PilotEvent[] {
-  const last = known.at(-1)?.id ?? -1;
-  return [...known, ...batch.filter((event) => event.id > last)].slice(-KEPT_EVENTS);
 }
