@@ -127,11 +127,11 @@ def check_mixing(
         MixingShape, MixingNegative, MixingOffLink, MixingRowSum: naming the site and the value.
     """
     n = topology.n
-    if len(rows) != n:
-        raise MixingShape(n=n, row=len(rows), width=0)
     for index, row in enumerate(rows):
-        if len(row) != n:
+        if len(row) != n or index >= n:
             raise MixingShape(n=n, row=index + 1, width=len(row))
+    if len(rows) < n:
+        raise MixingShape(n=n, row=len(rows) + 1, width=0)
     W_NN = np.array(rows, dtype=np.float64)
     linked = set(topology.links)
     for i, j in np.ndindex(n, n):

@@ -5,6 +5,7 @@ stays in the local log.
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -194,13 +195,15 @@ class Execution:
 
 
 def _sendable(params: dict[str, Any]) -> dict[str, Any]:
-    """What a library said may be of any length, and hold what no database takes; the end must be told all the same."""
-    return {
-        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MOST_TEXT]
-        if isinstance(value, str)
-        else value
-        for name, value in params.items()
-    }
+    """What a library said may be of any length and kind, and hold what no database takes; the end must be told all the same."""
+    return {name: _plain(value) for name, value in params.items()}
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text[:MOST_TEXT]
 
 
 _fingerprints: dict[int, tuple[SiteRows, str]] = {}

@@ -26,8 +26,8 @@ from dimat.spec import SiteSpec
 # Bounds of what comes up: it goes into columns and sums, and PostgreSQL takes no NUL.
 Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**44)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Params = dict[Name, Text | int | float | bool | None]
 
@@ -41,7 +41,7 @@ class ArtifactRef(Wire):
     """Immutable bytes in the store."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    num_bytes: int = Field(ge=0)
+    num_bytes: int = Field(ge=0, lt=2**44)
 
 
 # --- coordinator -> worker -------------------------------------------------------------------------

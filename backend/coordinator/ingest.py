@@ -188,16 +188,21 @@ class Ingest:
 
 
 def _check_exchanges(step: StepRow, report: StepFinished | StepFailed, num_sites: int) -> None:
-    """What is booked is read by site: an index that the pilot does not have would spoil the run's list for ever.
+    """What is booked is read by site: an index that the pilot does not have would spoil the run's list for ever, and what is
+    told twice would count twice.
 
     Raises: ValueError, on which the report is dropped.
     """
+    told = set()
     for exchange in report.exchanges:
         if exchange.to_index != step.site_index or exchange.from_index >= num_sites:
             raise ValueError(
                 f"an exchange from site {exchange.from_index} to site {exchange.to_index}, told of step {step.id} of site "
                 f"{step.site_index} in a pilot of {num_sites} sites"
             )
+        if (exchange.from_index, exchange.purpose) in told:
+            raise ValueError(f"step {step.id} tells twice of one exchange from site {exchange.from_index}")
+        told.add((exchange.from_index, exchange.purpose))
 
 
 def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:

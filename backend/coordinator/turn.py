@@ -240,5 +240,10 @@ class Coordinator:
 
 
 def _count(session: Session, changes: Changes) -> None:
+    """Counters of one run that cannot be written (they ran over, say) must not keep all others from going on."""
     for run_id, amounts in changes.runs.items():
-        repository.add_to_run(session, run_id, amounts)
+
+        def add(_: Changes, run_id: str = run_id, amounts: dict[str, float] = amounts) -> None:
+            repository.add_to_run(session, run_id, amounts)
+
+        apart.attempt(session, add, Changes(), f"counting what run {run_id} used")

@@ -1,9 +1,9 @@
 """What may be said about an ROI: the sentence, the evidence, the verdict. Pure rules; the words are in the
 catalogue.
 
-"go" needs at least three seeds that completed, figures that are the pilot's own, and a gain even at the
-worse end; one seed is chance as much as merit. Nothing is concluded while seeds of the arm or of its control arm
-failed or were cancelled: those that came through may be the ones in which all went well.
+"go" needs at least three seeds, all of those that were begun completed, figures that are the pilot's own, and a gain even at
+the worse end; one seed is chance as much as merit. Nothing is concluded while seeds of the arm or of its control arm
+failed or were cancelled: those that came through may be the ones in which all went well. "stop" says so of every arm.
 """
 
 from collections.abc import Sequence
@@ -42,12 +42,14 @@ def evidence_and_verdict(
         return Text(code="seeds_lost", params=lost), "not_enough_evidence"
     if best.num_completed < SEEDS_NEEDED:
         return Text(code="not_enough_evidence", params=params), "not_enough_evidence"
+    if not _is_whole(best):
+        return Text(code="seeds_at_work", params=params), "not_enough_evidence"
     if assumptions.example:
         return Text(code="example_assumptions", params={}), "not_enough_evidence"
     evidence = Text(code="enough_seeds", params=params)
     if best.stands and best.total.last.net.low > 0 and all(one.last.net.likely > 0 for one in best.per_seed):
         return evidence, "go"
-    if all(one.last.net.high < 0 for arm in arms for one in arm.per_seed):
+    if all(_is_whole(arm) and all(one.last.net.high < 0 for one in arm.per_seed) for arm in arms):
         return evidence, "stop"
     return evidence, "unclear"
 
@@ -84,6 +86,11 @@ def sentence(
     first = both[0]
     code = "both_pay" if _pays(own[first]) else "neither_pays"
     return Text(code=code, params=_params(own[first], rest[first], assumptions)), False
+
+
+def _is_whole(arm: Compared) -> bool:
+    """Whether all seeds that were begun, and enough of them, have completed."""
+    return arm.num_completed == len(arm.seeds) >= SEEDS_NEEDED
 
 
 def _best(arms: Sequence[Compared]) -> Compared:

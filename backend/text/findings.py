@@ -109,12 +109,16 @@ def _params(error: Mapping[str, Any]) -> Params:
         else:
             params[name] = str(value)
     given = error.get("input")
-    params.setdefault("value", given[:100] if isinstance(given, str) else _as_json(given))
+    # Of the right text only the words are wrong; where a text is what is wrong, its quotes say so.
+    quoted = error["type"].endswith("_type")
+    params.setdefault("value", given[:100] if isinstance(given, str) and not quoted else _as_json(given))
     return params
 
 
 def _as_json(given: Any) -> str:
     """As the caller wrote it (`null`, `true`, `0.5`); of lists and objects, which may be large, the brackets."""
+    if isinstance(given, bytes):
+        return "…"  # a body that is no JSON
     if isinstance(given, Mapping):
         return "{…}" if given else "{}"
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):

@@ -78,5 +78,5 @@ def reweighted(correct_C: NDArray[np.int64], count_C: NDArray[np.int64], mix_C: 
     """sum_c mix_c * accuracy_c over the classes that have rows; 0..1."""
     tested = count_C > 0
     share = mix_C[tested] / mix_C[tested].sum()
-    # Shares in float64 may sum up to a little more than 1.
-    return min(1.0, float((share * (correct_C[tested] / count_C[tested])).sum()))
+    accuracy = float((share * (correct_C[tested] / count_C[tested])).sum())
+    return 1.0 if accuracy > 1.0 else accuracy  # shares in float64 may sum up to a little more; NaN stays NaN

@@ -1,5 +1,6 @@
 """What a step has at hand: its rows, the store, and a book of the exchanges it made."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -156,7 +157,11 @@ def _quality(match: NeighbourMatch | None) -> dict[str, float | None]:
         return {"matched_correlation": None, "in_place_fraction": None}
     n = len(match.groups)
     return {
-        # A correlation in float32 may come out a little above 1.
-        "matched_correlation": max(-1.0, min(1.0, sum(group.correlation for group in match.groups) / n)),
+        "matched_correlation": _within_one(sum(group.correlation for group in match.groups) / n),
         "in_place_fraction": sum(group.in_place_fraction for group in match.groups) / n,
     }
+
+
+def _within_one(correlation: float) -> float:
+    """In float32 it may come out a little above 1. NaN stays NaN, and is refused by the report."""
+    return math.copysign(1.0, correlation) if abs(correlation) > 1.0 else correlation

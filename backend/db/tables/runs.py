@@ -90,7 +90,7 @@ class StepRow(Base):
     unmeasured_attempts: Mapped[int] = mapped_column(default=0)
     """Those of the attempts that came to nothing that did not say how long they ran."""
     artifact_sha256: Mapped[str | None]
-    artifact_bytes: Mapped[int | None]
+    artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
     extras: Mapped[dict[str, Any] | None]
     """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual": {"sha256", "num_bytes"}}."""
     fingerprint: Mapped[str | None]

@@ -171,10 +171,18 @@ def test_a_report_of_an_exchange_that_cannot_have_been_changes_nothing(
     assert rows.state()["step"][0] == "completed"
 
 
+def test_an_exchange_that_is_told_twice_counts_for_nothing(rows: Rows) -> None:
+    rows.take(started())
+    before, once = rows.state(), finished().exchanges[0]
+    with pytest.raises(ValueError, match="tells twice"):
+        rows.take(finished().model_copy(update={"exchanges": (once, once)}))
+    assert rows.state() == before
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"num_bytes": -1}, {"num_bytes": 2**60}, {"from_index": -1}, {"seconds": -0.5}, {"in_place_fraction": 1.5},
+        {"num_bytes": -1}, {"num_bytes": 2**44}, {"seconds": 1e300}, {"from_index": -1}, {"seconds": -0.5}, {"in_place_fraction": 1.5},
         {"matched_correlation": -2.0}, {"rejected": "a\0b"},
     ],
 )  # fmt: skip

@@ -67,6 +67,18 @@ def test_a_pilot_ends_completed_with_every_step_done_once(stage: Stage) -> None:
     assert [(step.kind, step.state) for step in prepared] == [("prepare", "completed")] * len(SITES)
 
 
+def test_a_counter_that_runs_over_keeps_no_run_from_going_on(stage: Stage) -> None:
+    """PostgreSQL refuses it. The report would come again and again, and nothing else be done for ever."""
+    pilot = spec(arms=("dimat", "common_basis"))
+    stage.launch(pilot)
+    stage.turn()
+    with stage.database.write() as session:
+        full = update(RunRow).where(RunRow.arm == "dimat").values(bytes_uploaded=2**63 - 1)
+        session.execute(full)
+    stage.work_until_quiet()
+    assert {stage.run(f"p/{arm}").state for arm in ("dimat", "common_basis")} == {"completed"}
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False))
 def test_in_whatever_order_steps_end_each_is_done_once_from_the_same_inputs(

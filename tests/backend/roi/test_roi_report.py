@@ -118,6 +118,30 @@ def test_a_single_run_answers_for_its_own_seed_only() -> None:
     assert (arm.seeds, arm.seeds_lost) == ([1], [])
 
 
+def test_a_verdict_waits_for_every_seed_that_was_begun() -> None:
+    runs = [one for s in (1, 2, 3) for one in (control(seed=s), run("dimat", flat(0.99, 0.99), seed=s))]
+    more = [control(seed=4), run("dimat", flat(0.99, 0.99), seed=4, done=2, state="running")]
+    found = report.build(pilot(*runs, *more))
+    assert (found.verdict, found.evidence.code) == ("not_enough_evidence", "seeds_at_work")
+    assert (found.evidence.params["num_seeds"], found.evidence.params["num_begun"]) == (3, 4)
+
+
+@pytest.mark.parametrize("state", ["failed", "running"])
+def test_stop_is_said_of_arms_only_that_were_seen_to_the_end(state: str) -> None:
+    """The best arm loses; of another, too little is known to say so."""
+    runs = [
+        one
+        for s in (1, 2, 3)
+        for one in (
+            control(seed=s), run("dimat", flat(0.5, 0.5), seed=s),
+            run("plain_average", flat(0.4, 0.4), seed=s, **({} if s == 1 else {"done": 2, "state": state})),
+        )
+    ]  # fmt: skip
+    assert report.build(pilot(*runs)).verdict == "unclear"
+    whole = [one for one in runs if one.arm != "plain_average"]
+    assert report.build(pilot(*whole)).verdict == "stop"
+
+
 def test_seeds_still_running_are_no_evidence() -> None:
     runs = [control(seed=s) for s in (1, 2, 3)]
     runs += [run("dimat", flat(0.99, 0.9), seed=s, done=2, state="running") for s in (1, 2, 3)]
