@@ -39,8 +39,7 @@ GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
 MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
-# Far below the rounding of second moments (float32), and far above that of the float64 in which they are solved.
-Ridge = Annotated[float, Field(ge=1e-9, le=100.0)]
+Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
 ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean"})
 """Sites align once, before round 0."""

@@ -25,10 +25,11 @@ from dimat.spec import SiteSpec
 
 # Bounds of what comes up: it goes into columns and sums, and PostgreSQL takes no NUL.
 Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
-Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Field(ge=0, lt=2**44)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+# Workers of earlier versions do not cut off what rounding put beyond 1.
+Fraction = Annotated[float, Field(ge=0, le=1.00001)]
 Params = dict[Name, Text | int | float | bool | None]
 
 
@@ -218,7 +219,7 @@ class ExchangeReport(Wire):
     purpose: Purpose
     num_bytes: Count
     seconds: Seconds
-    matched_correlation: float | None = Field(default=None, ge=-1, le=1)
+    matched_correlation: float | None = Field(default=None, ge=-1.00001, le=1.00001)
     in_place_fraction: Fraction | None = None
     rejected: Name | None = None
 

@@ -17,8 +17,12 @@ from worker.messages import StepCancelled, StepFailed
 LONGEST_PAUSE_S = 60.0
 STORE_AWAY = "store_unreachable"
 WORKER_LOST = "worker_lost"
-OF_THE_STORE = ("artifact_invalid", "artifact_missing")
-"""What says more as the end of a run than that its attempts are used up."""
+DAMAGED = "artifact_invalid"
+"""It says more as the end of a run than that its attempts are used up."""
+MISSING = "artifact_missing"
+MISSING_ATTEMPTS = 12
+"""Of a step whose model is not in the store, with the pauses about six minutes: on its way to this machine it may take one or two
+(caches of shared directories, synchronised folders)."""
 STORE_ATTEMPTS = 65
 """Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
 line, and no run should be lost meanwhile."""
@@ -72,9 +76,13 @@ def lose(
             away = {**about, "attempts": step.attempt, "error": reason["params"].get("error", "")}
             fail(step, {"code": "store_away_too_long", "params": away}, now, changes)
             return
+    elif reason["code"] == MISSING:
+        if step.attempt >= MISSING_ATTEMPTS:
+            fail(step, reason, now, changes)
+            return
     else:
         step.strikes += 1
-    if step.strikes >= max_attempts and reason["code"] in OF_THE_STORE:
+    if step.strikes >= max_attempts and reason["code"] == DAMAGED:
         fail(step, reason, now, changes)
         return
     if step.strikes >= max_attempts:

@@ -195,7 +195,8 @@ def _check_exchanges(step: StepRow, report: StepFinished | StepFailed, num_sites
     """
     told = set()
     for exchange in report.exchanges:
-        if exchange.to_index != step.site_index or exchange.from_index >= num_sites:
+        is_ours = exchange.to_index == step.site_index != exchange.from_index
+        if not is_ours or exchange.from_index >= num_sites:
             raise ValueError(
                 f"an exchange from site {exchange.from_index} to site {exchange.to_index}, told of step {step.id} of site "
                 f"{step.site_index} in a pilot of {num_sites} sites"

@@ -3,6 +3,7 @@
 No transaction is open while the broker is asked or told anything.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -115,8 +116,12 @@ class Coordinator:
         """One report in a savepoint of its own: one that cannot be taken must not stop the others."""
         try:
             taken: Report = report.validate_json(body)
-        except ValidationError:
-            log.error("a report of %d bytes cannot be read and is dropped", len(body))
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, wrong["loc"]))
+            log.error(
+                "a report of %d bytes is dropped: %s: %s (%s)", len(body), where, wrong["msg"], _sender(body)
+            )
             return Changes()
         changes = Changes()
         what = f"report {taken.kind} of {taken.worker_id}, which is dropped,"
@@ -237,6 +242,17 @@ class Coordinator:
         finally:
             with self._database.write() as session:
                 repository.mark_dispatched(session, sent, now)
+
+
+def _sender(body: bytes) -> str:
+    """Who sent a report that cannot be read, and about which step, as far as it says so."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return "no JSON"
+    names = ("worker_id", "step_id", "attempt", "kind")
+    found = {name: said[name] for name in names if name in said} if isinstance(said, dict) else {}
+    return ", ".join(f"{name} {str(value)[:100]!r}" for name, value in found.items()) or "from nobody"
 
 
 def _count(session: Session, changes: Changes) -> None:

@@ -24,7 +24,7 @@ _SINCE_A_ROUND = frozenset({"paused", "resuming", "cancelled", "failed"})
 @dataclass(frozen=True, slots=True)
 class StepFact:
     """What words need of a step. `site`: the name people read; `attempt`: the one that runs or comes next; `cause`: the code of
-    what ended the attempt before, while the step waits for the next one."""
+    what ended the attempt before."""
 
     round: int
     kind: str

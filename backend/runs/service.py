@@ -17,6 +17,9 @@ from backend.runs.schemas import Run, RunPage, RunSort
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
+_TRYING = ("ready", "dispatched", "running")
+"""States of a step in which `reason` says how the attempt before ended."""
+
 
 def list_runs(session: Session, paging: ListQuery, wanted: RunFilter, sort: RunSort) -> RunPage:
     found = page(
@@ -54,7 +57,7 @@ def facts(steps: Sequence[StepRow], shown: Sequence[str]) -> list[StepFact]:
     return [
         StepFact(
             s.round, s.kind, s.site_index, shown[s.site_index], s.state, s.attempt,
-            s.reason["code"] if s.state == "ready" and s.reason is not None else None,
+            s.reason["code"] if s.state in _TRYING and s.reason is not None else None,
         )
         for s in steps
     ]  # fmt: skip

@@ -63,6 +63,7 @@ def _as_layer(params: Params, layer: str, theta_IO: Tensor) -> Params:
 
 def _shrunk(gram_II: Tensor, settings: MergeSpec) -> Tensor:
     diagonal = gram_II.diagonal()
-    ridge = settings.ridge * diagonal.mean().clamp_min(TINY)  # all units dead must not make it unsolvable
+    # Neither dead units nor a ridge that vanishes in float64 must make it unsolvable.
+    ridge = max(settings.ridge, TINY) * diagonal.mean().clamp_min(TINY)
     kept = settings.off_diagonal
     return kept * gram_II + torch.diag((1 - kept) * diagonal + ridge)

@@ -174,6 +174,18 @@ def test_second_moments_are_told_just_before_a_merge_that_needs_them(
     assert told("none") == []
 
 
+def test_a_ridge_that_vanishes_leaves_the_merge_solvable() -> None:
+    """Of two rows and three inputs; below the smallest number the matrix would be singular and the run end in a traceback."""
+    models = {j: {"fc.weight": torch.full((2, 3), float(j))} for j in range(2)}
+    seen = torch.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]])
+    moments = {j: {"fc": seen.T @ seen / 2} for j in range(2)}
+    how = MergeSpec(off_diagonal=1.0, ridge=1e-320)
+    merging = MergeInputs(
+        nn.Identity(), PermutationSpec(()), 0, models, {0: 0.5, 1: 0.5}, torch.zeros(1), how, moments
+    )
+    assert torch.isfinite(regmean.METHOD.merge(merging).params["fc.weight"]).all()
+
+
 def test_without_trust_in_off_diagonals_each_unit_s_weights_are_weighed_by_its_own_moment() -> None:
     models = {j: {"fc.weight": torch.full((2, 3), float(j))} for j in range(2)}
     moments = {0: {"fc": torch.full((3, 3), 3.0)}, 1: {"fc": torch.full((3, 3), 1.0)}}

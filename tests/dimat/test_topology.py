@@ -96,7 +96,9 @@ def test_links_in_any_order_and_direction_are_one_topology() -> None:
 @pytest.mark.parametrize(
     ("rows", "error", "words"),
     [
-        ([[1.0, 0.0]], MixingShape, "row 1 has 0"),
+        ([[1.0, 0.0]], MixingShape, "row 2 has 0"),
+        ([[1.0]], MixingShape, "row 1 has 1"),
+        ([[0.5, 0.5]] * 4, MixingShape, "row 3 has 2"),
         ([[1.0], [0.5, 0.5]], MixingShape, "row 1 has 1"),
         ([[0.5, 0.5, 0.0], [0.2, 0.5, 0.2], [0.0, 0.5, 0.5]], MixingRowSum, "'b' sum to 0.9"),
         ([[0.5, 0.5, 0.0], [-0.5, 1.0, 0.5], [0.0, 0.5, 0.5]], MixingNegative, "'a' in the row of site 'b'"),

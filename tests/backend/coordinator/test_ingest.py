@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from backend.coordinator.changes import Changes
-from backend.coordinator.endings import STORE_ATTEMPTS, pause_s
+from backend.coordinator.endings import MISSING_ATTEMPTS, STORE_ATTEMPTS, pause_s
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
 from backend.coordinator.repository import add_to_run
@@ -152,7 +152,7 @@ def test_reports_doubled_and_reordered_end_in_the_same_state(
         rows.database.close()
 
 
-@pytest.mark.parametrize(("from_index", "to_index"), [(2, 0), (999, 0), (0, 1)])
+@pytest.mark.parametrize(("from_index", "to_index"), [(2, 0), (999, 0), (0, 1), (0, 0)])
 @pytest.mark.parametrize("execution", ["e1", "another"])
 def test_a_report_of_an_exchange_that_cannot_have_been_changes_nothing(
     rows: Rows, from_index: int, to_index: int, execution: str
@@ -303,17 +303,34 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
     }
 
 
-@pytest.mark.parametrize("code", ["artifact_missing", "artifact_invalid"])
-def test_a_model_that_stays_unreadable_ends_the_step_by_its_name_not_by_a_count(
-    rows: Rows, code: str
-) -> None:
+def test_a_model_that_stays_damaged_ends_the_step_by_its_name_not_by_a_count(rows: Rows) -> None:
     reason = {"sha256": "a" * 64, "problem": "p"}
     for attempt in (1, 2, 3):
         assert rows.step().state != "failed"
-        who = {"execution": f"e{attempt}", "attempt": attempt}
-        unread = StepFailed(code=code, params=reason, retryable=True, seconds=1, **about(**who))  # type: ignore[arg-type]
+        who: dict[str, Any] = {"execution": f"e{attempt}", "attempt": attempt}
+        unread = StepFailed(code="artifact_invalid", params=reason, retryable=True, seconds=1, **about(**who))
         rows.take(started(**who), unread)
-    assert (rows.step().state, rows.step().reason) == ("failed", {"code": code, "params": reason})
+    assert (rows.step().state, rows.step().reason) == (
+        "failed",
+        {"code": "artifact_invalid", "params": reason},
+    )
+
+
+def test_a_model_that_is_not_there_yet_is_waited_for_some_minutes(rows: Rows) -> None:
+    """Caches of shared directories know of a new file after a minute or two."""
+    params = {"sha256": "a" * 64}
+    for attempt in range(1, MISSING_ATTEMPTS + 1):
+        assert rows.step().state != "failed"
+        who: dict[str, Any] = {"execution": f"e{attempt}", "attempt": attempt}
+        missing = StepFailed(
+            code="artifact_missing", params=params, retryable=True, seconds=1, **about(**who)
+        )
+        rows.take(started(**who), missing)
+    assert (rows.step().state, rows.step().reason) == (
+        "failed",
+        {"code": "artifact_missing", "params": params},
+    )
+    assert 5 * 60 < sum(pause_s(attempt) for attempt in range(2, MISSING_ATTEMPTS + 1)) < 10 * 60
 
 
 def test_a_store_that_is_away_costs_a_step_no_attempt_of_those_that_count(rows: Rows) -> None:
