@@ -28,6 +28,7 @@ def markdown(results: Results) -> str:
         ("every", "Merging every 1, 2 or 5 rounds"),
         ("parts", "What each part is worth"),
         ("tree", "All sites along a tree, or neighbours"),
+        ("head", "A head in closed form at the end"),
         ("wire", "Fewer bits on the way"),
     ):
         settings = [s for s in done if s.table == table]
@@ -42,7 +43,7 @@ def markdown(results: Results) -> str:
             "Own-site accuracy after the last round, %:",
             _table(results, settings, lambda r: r[-1]["own"]),
         ]
-        if table in ("baselines", "tree", "wire"):
+        if table in ("baselines", "tree", "head", "wire"):
             parts += [
                 "Sent over links in all rounds, MB:",
                 _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),

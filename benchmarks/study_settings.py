@@ -73,6 +73,21 @@ OVER_ALL = (
     arm("regmean-tree-final", "regmean", KEPT | BLIND, TREE | {"final_merge": True}),
 )
 """An exact mean over all sites, up and down a tree, beside mixing with neighbours."""
+HEADS = (
+    LOCAL_KEPT,
+    arm("regmean-tree", "regmean", KEPT | BLIND, TREE),
+    arm("regmean-tree-final", "regmean", KEPT | BLIND, TREE | {"final_merge": True}),
+    arm("regmean-tree-head", "regmean", KEPT | BLIND, TREE | {"ridge_head": True}),
+    arm("regmean-head", "regmean", KEPT | BLIND, {"ridge_head": True}),
+    arm("basis-tree", "common_basis", KEPT | BLIND, TREE),
+    arm("basis-tree-head", "common_basis", KEPT | BLIND, TREE | {"ridge_head": True}),
+)
+"""A head in closed form at the end, for two rounds of training less; and one more merge, for one."""
+HEADS_OF_IMAGES = tuple(
+    one for one in HEADS if one["name"] in {"local-kept", "basis-tree", "basis-tree-head"}
+)
+UNTRAINED = (arm("head-untrained", "ridge_head", {"epochs": 0}, TREE),)
+"""What a head alone is worth: on a network of random values, the same at every site, that nobody ever trained."""
 WIRES = tuple(
     arm(f"{name}-{say}", method, KEPT | BLIND, {**over, "wire": {"numbers": numbers, "compress": compress}})
     for name, method, over in (("basis-plus", "common_basis", {}), ("regmean-tree", "regmean", TREE))
@@ -175,6 +190,32 @@ SETTINGS = (
     Setting("tree-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=OVER_ALL, table="tree"),
     Setting("tree-fashion-skew", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW, arms=OVER_ALL, table="tree"),
     Setting("tree-fashion-two", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO, arms=OVER_ALL, table="tree"),
+    Setting("head-pen-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=HEADS, table="head"),
+    Setting("head-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=HEADS, table="head"),
+    Setting("head-pen-skew-10", "pen digits, Dirichlet 0.5, ring of 10", PEN, SKEW, 10, arms=HEADS, table="head"),
+    Setting("head-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=HEADS, table="head"),
+    Setting("head-pen-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}, arms=HEADS, table="head"),
+    Setting("head-pen-few", "pen digits, Dirichlet 0.5, ring of 5, 100 rows a site", PEN, SKEW, rows=100, arms=HEADS, table="head"),
+    Setting("head-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=HEADS, table="head"),
+    Setting("head-letter-skew", "letters, Dirichlet 0.5, ring of 5", LETTER, SKEW, arms=HEADS, table="head"),
+    Setting("head-fashion-iid", "Fashion-MNIST, equal class mixes, ring of 5", FASHION, IID, arms=HEADS, table="head"),
+    Setting("head-fashion-skew", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW, arms=HEADS, table="head"),
+    Setting("head-fashion-two", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO, arms=HEADS, table="head"),
+    Setting(
+        "head-cnn-skew", "Fashion-MNIST, CNN with BatchNorm, Dirichlet 0.5, ring of 5", FASHION, SKEW,
+        model=CNN, rounds=5, train={"warmup_epochs": 8}, arms=HEADS_OF_IMAGES, table="head",
+    ),
+    *(
+        Setting(
+            f"head-none-{short}", f"{say}, never trained", dataset, partition, rounds=1,
+            train={"init": "common", "warmup_epochs": 0}, arms=UNTRAINED, table="head",
+        )
+        for short, say, dataset, partition in (
+            ("pen-two", "pen digits, 2 classes a site", PEN, TWO),
+            ("letter-iid", "letters, equal class mixes", LETTER, IID),
+            ("fashion-two", "Fashion-MNIST, 2 classes a site", FASHION, TWO),
+        )
+    ),
     Setting("wire-pen-skew", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=(LOCAL_KEPT, *WIRES), table="wire"),
     Setting("wire-pen-two", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=(LOCAL_KEPT, *WIRES), table="wire"),
     Setting("wire-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=(LOCAL_KEPT, *WIRES), table="wire"),

@@ -27,8 +27,8 @@ class ArmRounds:
         self._names = names = spec.site_names
 
         @cache
-        def plan_under(in_force: tuple[int, ...], is_last: bool) -> ArmPlan:
-            some_round = spec.rounds if is_last else spec.rounds - 1
+        def plan_under(in_force: tuple[int, ...], rounds_left: int) -> ArmPlan:
+            some_round = spec.rounds - rounds_left
             return effective_spec(spec, arm, [amendments[k] for k in in_force], some_round)
 
         @cache
@@ -50,7 +50,8 @@ class ArmRounds:
     def plan(self, round: int) -> ArmPlan:
         """All overrides and amendments applied."""
         in_force = tuple(k for k, a in enumerate(self._amendments) if a.from_round <= round)
-        return self._plan_under(in_force, round == self._spec.rounds)
+        # Beyond the last two rounds it does not matter how many are left.
+        return self._plan_under(in_force, min(self._spec.rounds - round, 2))
 
     def topology(self, round: int) -> Topology:
         """Who reads whom where neighbours are merged."""

@@ -206,6 +206,22 @@ class FinalMergeMissed(DimatError):
     )
 
 
+class RidgeHeadNeedsBasis(DimatError):
+    code = "ridge_head_needs_basis"
+    template = (
+        "The arm '{arm}' is to end with a head in closed form, but with the method '{method}' each site keeps an order of units of its "
+        "own, so that their features cannot be added up. Choose 'regmean' or 'common_basis', or leave 'ridge_head' out."
+    )
+
+
+class RidgeHeadNeedsRounds(DimatError):
+    code = "ridge_head_needs_rounds"
+    template = (
+        "The arm '{arm}' is to end with a head in closed form, which takes two rounds, and the pilot has {rounds}. "
+        "Choose more rounds: the last two do not train."
+    )
+
+
 class DataSetsDiffer(DimatError):
     code = "data_sets_differ"
     template = "The sites hold different data sets ({names}), and one model cannot read them all. Choose sites with the same data set."

@@ -26,6 +26,7 @@ Method = Literal[
     "slowmo",
     "fisher",
     "regmean",
+    "ridge_head",
 ]
 # Of `true` or "3" nobody can say whether a number was meant.
 Whole = Annotated[int, Strict()]
@@ -41,16 +42,17 @@ Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
 Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
-ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean"})
+ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean", "ridge_head"})
 """Sites align once, before round 0."""
 SUMMED_METHODS: frozenset[Method] = ALIGNED_METHODS | {"plain_average", "federated_average"}
 """Their merge is a sum over sites, so that it can go over all of them."""
 Over = Literal["neighbours", "tree", "star"]
 """Whose models a merge takes in: the neighbours', by W; all sites', up and down the spanning tree of the topology, or to and from
 one site that is linked to all."""
-Moments = Literal["gram", "fisher"]
-MOMENTS_OF: Mapping[Method, Moments] = {"regmean": "gram", "fisher": "fisher"}
-"""What leaves a site beside its model for methods that merge by it: second moments of hidden features, or of gradients."""
+Moments = Literal["gram", "fisher", "head"]
+MOMENTS_OF: Mapping[Method, Moments] = {"regmean": "gram", "fisher": "fisher", "ridge_head": "head"}
+"""What leaves a site beside its model for methods that merge by it: second moments of hidden features, or of gradients, or those of
+the last features together with their sums for each class."""
 Loss = Literal["cross_entropy", "balanced_softmax"]
 
 
@@ -221,6 +223,7 @@ class MergeSpec(Frozen):
     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
+    `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.
     `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
     whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
     """
@@ -235,6 +238,7 @@ class MergeSpec(Frozen):
     ridge: Ridge = 0.01
     slow_momentum: Momentum = 0.5
     final_merge: bool = False
+    ridge_head: bool = False
 
 
 class EvaluationSpec(Frozen):
@@ -269,3 +273,4 @@ class MergePatch(Frozen):
     ridge: Ridge | None = None
     slow_momentum: Momentum | None = None
     final_merge: bool | None = None
+    ridge_head: bool | None = None

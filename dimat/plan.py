@@ -63,7 +63,8 @@ class Amendment(Frozen):
 
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
     """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
-    with `from_round` <= `round`, in the order given. Without epochs in a last round that is to end with its merge.
+    with `from_round` <= `round`, in the order given. Without epochs in a last round that is to end with its merge, and in the last
+    two where the second of them is for the head.
     A method for every arm is none for the control arm: it would be one no longer, and nothing could be compared.
 
     Raises:
@@ -79,9 +80,24 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
         if amendment.arm is None and own.method == CONTROL_METHOD:
             patch = patch.model_copy(update={"method": None})
         plan = _patched(plan, patch)
+    if plan.merge.ridge_head and plan.method != CONTROL_METHOD and round >= spec.rounds - 1:
+        return _closing(plan, is_last=round == spec.rounds)
     if plan.merge.final_merge and round == spec.rounds and plan.merges_in(round):
         plan = _patched(plan, Patch(train=TrainPatch(epochs=0)))
     return plan
+
+
+def _closing(plan: ArmPlan, is_last: bool) -> ArmPlan:
+    """The last two rounds of an arm that ends with its head: a merge of the models, then one of the head. Neither trains. A head
+    that was made from all sites' rows knows nothing of a site's class mix, which is what the loss says to whoever measures."""
+    # Where a server sums up models, the head goes the same way to all sites, each of which counts the same.
+    over = "tree" if plan.over == "star" and is_last else None
+    plan = _patched(plan, Patch(train=TrainPatch(epochs=0), merge=MergePatch(merge_every=1, over=over)))
+    return (
+        _patched(plan, Patch(method="ridge_head", train=TrainPatch(loss="balanced_softmax")))
+        if is_last
+        else plan
+    )
 
 
 def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:

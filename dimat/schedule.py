@@ -145,7 +145,9 @@ class Schedule:
 
     def last_loss(self, step: StepKey) -> Loss:
         """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
-        all arms share it."""
+        all arms share it. A head in closed form is blind to a site's class mix, as that loss makes it."""
+        if step.kind == "merge" and self.plan_of(step.round).method == "ridge_head":
+            return "balanced_softmax"
         trained = step.round if step.kind == "train" else step.round - 1
         return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from dimat.merging import fisher, gram
+from dimat.merging import fisher, gram, ridge_head
 from dimat.models.registry import empty_model, load
 from dimat.models.symmetries import symmetries
 from dimat.params import Layout, Params
@@ -11,18 +11,25 @@ from dimat.rows import SiteRows
 
 
 def made(kind: Moments, model: ModelSpec, rows: SiteRows, params: Params, device: str = "cpu") -> Params:
-    """Those of the site's training rows under its model `params`; see `merging.gram` and `merging.fisher`."""
+    """Those of the site's training rows under its model `params`; see `merging.gram`, `merging.fisher` and `merging.ridge_head`."""
     net = load(empty_model(model, rows.shape, rows.num_classes), params).to(device)
     here = rows.on(device)
     if kind == "fisher":
         return fisher.fisher(net, here.train_x, here.train_y)
-    return gram.gram(net, _hidden_readers(net, model, rows), here.train_x)
+    layers = _hidden_readers(net, model, rows)
+    if kind == "head":
+        return ridge_head.moments(net, layers, here.train_x, here.train_y, rows.num_classes)
+    return gram.gram(net, layers, here.train_x)
 
 
 def layout(kind: Moments, model: ModelSpec, rows: SiteRows) -> Layout:
     """Names, shapes and dtypes of what `made` makes."""
     net = empty_model(model, rows.shape, rows.num_classes)
-    return fisher.layout(net) if kind == "fisher" else gram.layout(net, _hidden_readers(net, model, rows))
+    if kind == "fisher":
+        return fisher.layout(net)
+    layers = _hidden_readers(net, model, rows)
+    grams = gram.layout(net, layers)
+    return ridge_head.layout(grams, layers, rows.num_classes) if kind == "head" else grams
 
 
 def _hidden_readers(net: nn.Module, model: ModelSpec, rows: SiteRows) -> tuple[str, ...]:

@@ -20,11 +20,14 @@ from dimat.errors import (
     ModelMismatch,
     NeverMerges,
     PilotTooLarge,
+    RidgeHeadNeedsBasis,
+    RidgeHeadNeedsRounds,
     RowsRunOut,
 )
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
+    SUMMED_METHODS,
     DataSpec,
     EvaluationSpec,
     Frozen,
@@ -118,6 +121,8 @@ class PilotSpec(Frozen):
         for position, arm in enumerate(self.arms):
             with at(f"arms.{position}.merge.merge_every" if arm.merge else "merge.merge_every"):
                 self._merges_when_it_should(arm)
+            with at(f"arms.{position}.merge.ridge_head" if arm.merge else "merge.ridge_head"):
+                self._can_end_with_its_head(arm)
         with at("model"):
             self._model_fits_data()
         with at("data.rows_per_site"):
@@ -132,9 +137,23 @@ class PilotSpec(Frozen):
             return
         if every > self.rounds:
             raise NeverMerges(**about)
+        if self._ends_with_its_head(arm):
+            return
         is_last = self.merge.final_merge if own.final_merge is None else own.final_merge
         if is_last and self.rounds % every:
             raise FinalMergeMissed(**about)
+
+    def _ends_with_its_head(self, arm: ArmSpec) -> bool:
+        own = (arm.merge or MergePatch()).ridge_head
+        return arm.method != CONTROL_METHOD and (self.merge.ridge_head if own is None else own)
+
+    def _can_end_with_its_head(self, arm: ArmSpec) -> None:
+        if not self._ends_with_its_head(arm):
+            return
+        if arm.method not in SUMMED_METHODS:
+            raise RidgeHeadNeedsBasis(arm=arm.name, method=arm.method)
+        if self.rounds < 2:
+            raise RidgeHeadNeedsRounds(arm=arm.name, rounds=self.rounds)
 
     def _data_sets_are_alike(self) -> None:
         names = sorted({site.data.dataset for site in self.sites})

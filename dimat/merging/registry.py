@@ -11,6 +11,7 @@ from dimat.merging import (
     local_only,
     plain_average,
     regmean,
+    ridge_head,
     slowmo,
     weight_matching,
 )
@@ -25,6 +26,7 @@ SUMMED: Mapping[Method, Summed] = {
     "slowmo": slowmo.METHOD,
     "fisher": fisher.METHOD,
     "regmean": regmean.METHOD,
+    "ridge_head": ridge_head.METHOD,
 }
 """Those that can be added up over all sites, too."""
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dimat.merging import plain_average
+from dimat.merging.layers import as_layer, as_matrix
 from dimat.merging.sums import Summed, Sums, reals
 from dimat.params import Params
 from dimat.parts import MergeSpec
@@ -26,7 +27,7 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     trusted = {layer: _shrunk(gram.double(), settings) for layer, gram in moments.items()}
     weighed = {name: value.double() for name, value in reals(params).items()}
     for layer, gram_II in trusted.items():
-        weighed |= _as_layer(weighed, layer, gram_II @ _as_matrix(weighed, layer))
+        weighed |= as_layer(weighed, layer, gram_II @ as_matrix(weighed, layer))
     return Sums(weighed, trusted)
 
 
@@ -37,28 +38,12 @@ def solve(total: Sums) -> Params:
     """
     solved = dict(plain_average.mean(total))
     for layer, gram_II in total.moments.items():
-        theta_IO = torch.linalg.solve(gram_II.double(), _as_matrix(total.params, layer))
-        solved |= _as_layer(total.params, layer, theta_IO)
+        theta_IO = torch.linalg.solve(gram_II.double(), as_matrix(total.params, layer))
+        solved |= as_layer(total.params, layer, theta_IO)
     return solved
 
 
 METHOD = Summed(summand, solve, by_moments=True)
-
-
-def _as_matrix(params: Params, layer: str) -> Tensor:
-    """Weight and bias of a layer as one matrix (I, O), float64."""
-    weight = params[f"{layer}.weight"].double()
-    theta_IO = weight.reshape(len(weight), -1).T
-    bias = params.get(f"{layer}.bias")
-    return theta_IO if bias is None else torch.cat([theta_IO, bias.double()[None]])
-
-
-def _as_layer(params: Params, layer: str, theta_IO: Tensor) -> Params:
-    """The reverse; shapes are those in `params`."""
-    weight, bias = f"{layer}.weight", f"{layer}.bias"
-    if bias not in params:
-        return {weight: theta_IO.T.reshape(params[weight].shape)}
-    return {weight: theta_IO[:-1].T.reshape(params[weight].shape), bias: theta_IO[-1]}
 
 
 def _shrunk(gram_II: Tensor, settings: MergeSpec) -> Tensor:

@@ -34,6 +34,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             "merge": {"wire": {"numbers": "int8"}, "over": "tree"},
         },
         {"name": "brain", "method": "common_basis", "merge": {"wire": {"numbers": "bfloat16"}}},
+        {"name": "head", "method": "regmean", "merge": {"ridge_head": True}},
+        {"name": "head-tree", "method": "common_basis", "merge": {"ridge_head": True, "over": "tree"}},
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
     ]
     spec = house.small_pilot(rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2})
@@ -53,6 +55,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         for name in ("final_artifacts", "rounds", "bytes_exchanged", "bytes_uploaded"):
             assert found[name] == known[name], (found["arm"], name)
     assert booked["fisher"] == booked["regmean"] == {"align", "merge", "moments"}
+    assert booked["head"] == booked["head-tree"] == {"align", "merge", "moments"}
     assert booked["tree"] == {"align", "merge", "moments"}
     assert booked["tree-as-they-are"] == {"merge", "moments"}
     assert booked["federated_average"] == {"merge"}

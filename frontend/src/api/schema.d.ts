@@ -769,7 +769,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean";
+            method: "local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean" | "ridge_head";
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
@@ -1217,6 +1217,8 @@ export interface components {
             slow_momentum?: number | null;
             /** Final Merge */
             final_merge?: boolean | null;
+            /** Ridge Head */
+            ridge_head?: boolean | null;
         };
         /**
          * MergeSpec
@@ -1226,6 +1228,7 @@ export interface components {
          *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
          *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
          *     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
+         *     `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.
          *     `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
          *     whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
          */
@@ -1286,6 +1289,11 @@ export interface components {
              * @default false
              */
             final_merge?: boolean;
+            /**
+             * Ridge Head
+             * @default false
+             */
+            ridge_head?: boolean;
         };
         /**
          * Metric
@@ -1594,7 +1602,8 @@ export interface components {
              *       "off_diagonal": 0.9,
              *       "ridge": 0.01,
              *       "slow_momentum": 0.5,
-             *       "final_merge": false
+             *       "final_merge": false,
+             *       "ridge_head": false
              *     }
              */
             merge?: components["schemas"]["MergeSpec"];
@@ -4296,7 +4305,7 @@ export interface operations {
                 /** @description Id or name of the pilot. */
                 pilot?: string | null;
                 arm?: string | null;
-                method?: ("local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean") | null;
+                method?: ("local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean" | "ridge_head") | null;
                 /** @description Part of the name, in any case. */
                 q?: string | null;
             };

@@ -7,8 +7,8 @@ import { Icon } from '../../components/Icon';
 import { Panel } from '../../components/Page';
 import { METHODS } from '../runs/runFilter';
 import type { FieldsProps } from './FormFields';
-import { SUMMED } from './armWords';
-import type { ArmDraft, Method } from './pilotDraft';
+import { SUMMED, canEndWithHead } from './armWords';
+import { ENDINGS, type ArmDraft, type Ending, type Method } from './pilotDraft';
 
 export function ArmFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
@@ -20,7 +20,10 @@ export function ArmFields({ draft, change, fields }: FieldsProps) {
     let name: string = method;
     for (let number = 2; names.has(name); number += 1) name = `${method}-${number}`;
     change({
-      arms: [...draft.arms, { key: freshKey(), name, method, mergeEvery: 1, over: 'neighbours' }],
+      arms: [
+        ...draft.arms,
+        { key: freshKey(), name, method, mergeEvery: 1, over: 'neighbours', ending: 'training' },
+      ],
     });
   };
   return (
@@ -80,6 +83,18 @@ export function ArmFields({ draft, change, fields }: FieldsProps) {
               allowDecimal={false}
               disabled={arm.method === 'local_only'}
               {...fields.at(`spec.arms.${at}.merge`)}
+            />
+            <Select
+              label={t('ui.new.ending')}
+              data={ENDINGS.map((value) => ({
+                value,
+                label: t(`ui.new.ending_${value}`),
+                disabled: value === 'head' && !canEndWithHead(arm.method),
+              }))}
+              value={arm.method === 'local_only' ? 'training' : arm.ending}
+              onChange={(value) => value && setArm(at, { ending: value as Ending })}
+              disabled={arm.method === 'local_only'}
+              {...fields.at(`spec.arms.${at}.merge.ridge_head`)}
             />
             <ActionIcon
               variant="default"

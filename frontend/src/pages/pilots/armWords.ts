@@ -1,6 +1,6 @@
 /* What sets an arm apart from the pilot's settings, as keys of the catalogue and their params. Pure. */
 import type { Schemas } from '../../api/client';
-import type { Method } from './pilotDraft';
+import { given, type Method } from './pilotDraft';
 
 type Spec = Schemas['PilotSpec'];
 type Arm = Schemas['ArmSpec'];
@@ -10,7 +10,19 @@ export interface Word {
 }
 
 /** Methods whose merge can take in all sites: `parts.SUMMED_METHODS`, less the one that always does. */
-export const SUMMED: readonly Method[] = ['plain_average', 'common_basis', 'slowmo', 'fisher', 'regmean'];
+export const SUMMED: readonly Method[] = [
+  'plain_average',
+  'common_basis',
+  'slowmo',
+  'fisher',
+  'regmean',
+  'ridge_head',
+];
+
+/** Methods with which features mean the same at every site, so that they can be added up. */
+export function canEndWithHead(method: Method): boolean {
+  return method === 'federated_average' || SUMMED.includes(method);
+}
 
 export function armWords(arm: Arm, spec: Spec): Word[] {
   if (arm.method === 'local_only') return trainWords(arm);
@@ -21,6 +33,7 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
     ...(merge.over === 'tree' && SUMMED.includes(arm.method) ? [{ key: 'ui.arm_set.over_tree' }] : []),
     ...(arm.topology ? [{ key: 'ui.arm_set.topology', params: { kind: arm.topology.kind ?? 'full' } }] : []),
     ...(merge.final_merge ? [{ key: 'ui.arm_set.final_merge' }] : []),
+    ...(merge.ridge_head ? [{ key: 'ui.arm_set.ridge_head' }] : []),
     ...(arm.method === 'dimat_guarded'
       ? [{ key: 'ui.arm_set.guard', params: { value: String(merge.guard ?? 0.2) } }]
       : []),
@@ -57,11 +70,4 @@ function trainWords(arm: Arm): Word[] {
     if (value !== undefined) words.push({ key: `ui.arm_set.${name}`, params: { value: String(value) } });
   }
   return words;
-}
-
-/** What is set; null means "as the pilot". */
-function given<T extends object>(patch: T | null | undefined): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(
-    Object.entries(patch ?? {}).filter(([, value]) => value !== null && value !== undefined),
-  ) as { [K in keyof T]?: NonNullable<T[K]> };
 }

@@ -39,6 +39,31 @@ describe('the form of a pilot', () => {
       merge: { final_merge: true },
     });
   });
+  it('sends with what an arm ends, and gives it back', () => {
+    for (const [ending, merge] of [
+      ['head', { ridge_head: true, final_merge: false }],
+      ['merge', { ridge_head: false, final_merge: true }],
+      ['training', { ridge_head: false, final_merge: false }],
+    ] as const) {
+      const draft = freshDraft();
+      const arms = draft.arms.map((arm) => ({ ...arm, ending }));
+      const spec = specOf({ ...draft, arms }, [], { kind: 'ring' });
+      expect(spec.arms[4]?.merge).toMatchObject(merge);
+      expect(spec.arms[0]?.merge).toBeNull();
+      const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+      expect(again.arms[4]?.ending).toBe(ending);
+    }
+  });
+  it('takes the ending of the pilot where an arm says nothing of its own', () => {
+    const base = specOf(freshDraft(), [], { kind: 'ring' });
+    const spec = {
+      ...base,
+      merge: { ridge_head: true },
+      arms: [{ name: 'basis', method: 'common_basis' as const }],
+    };
+    const draft = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect(draft.arms[0]?.ending).toBe('head');
+  });
   it('sends how to train, and gives it back', () => {
     const given = { ...freshDraft(), loss: 'balanced_softmax' as const, keepMomentum: true };
     const spec = specOf(given, [], { kind: 'ring' });

@@ -6,6 +6,9 @@ type PilotSpec = Schemas['PilotSpec'];
 type Assumptions = Schemas['Assumptions-Input'];
 export const NUMBERS = ['float32', 'float16', 'bfloat16', 'int8'] as const;
 export type Numbers = (typeof NUMBERS)[number];
+/** With what an arm ends: training, one more merge, or a merge and a head in closed form. */
+export const ENDINGS = ['training', 'merge', 'head'] as const;
+export type Ending = (typeof ENDINGS)[number];
 export type Method = Schemas['ArmSpec']['method'];
 
 export interface ArmDraft {
@@ -17,6 +20,7 @@ export interface ArmDraft {
   method: Method;
   mergeEvery: number;
   over: 'neighbours' | 'tree';
+  ending: Ending;
 }
 export interface MoneyDraft {
   currency: string;
@@ -104,6 +108,7 @@ export function freshDraft(): PilotDraft {
       mergeEvery: 1,
       // What the study recommends: fewer bytes than over all links, and on sparse graphs more accurate.
       over: method === 'regmean' ? ('tree' as const) : ('neighbours' as const),
+      ending: 'training' as const,
     })),
     withMoney: true,
     money: EXAMPLE_MONEY,
@@ -152,6 +157,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
       method: arm.method,
       mergeEvery: arm.merge?.merge_every ?? spec.merge?.merge_every ?? 1,
       over: arm.merge?.over ?? spec.merge?.over ?? 'neighbours',
+      ending: endingOf({ ...spec.merge, ...given(arm.merge) }),
     })),
     withMoney: assumptions !== null,
     money: assumptions === null ? EXAMPLE_MONEY : moneyDraftOf(assumptions),
@@ -195,9 +201,27 @@ export function specOf(
       merge:
         arm.method === 'local_only'
           ? null
-          : { ...arm.stored?.merge, merge_every: arm.mergeEvery, over: arm.over },
+          : {
+              ...arm.stored?.merge,
+              merge_every: arm.mergeEvery,
+              over: arm.over,
+              final_merge: arm.ending === 'merge',
+              ridge_head: arm.ending === 'head',
+            },
     })),
   };
+}
+
+/** What is set; null means "as the pilot". */
+export function given<T extends object>(patch: T | null | undefined): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(
+    Object.entries(patch ?? {}).filter(([, value]) => value !== null && value !== undefined),
+  ) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+function endingOf(merge: Partial<Schemas['MergeSpec']>): Ending {
+  if (merge.ridge_head) return 'head';
+  return merge.final_merge ? 'merge' : 'training';
 }
 
 /** Money as the API takes it. */

@@ -50,6 +50,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
       { ...ui(`spec.arms.${at}.name`, 'new.arm_name'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.method`, 'method'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.merge.over`, 'new.over'), arm: at + 1 },
+      { ...ui(`spec.arms.${at}.merge.ridge_head`, 'new.ending'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.merge`, 'new.merge_every'), arm: at + 1 },
     ]),
     ...(draft.withMoney ? MONEY_FIELDS : []),

@@ -12,6 +12,7 @@ export const METHODS = [
   'slowmo',
   'fisher',
   'regmean',
+  'ridge_head',
 ] as const;
 export const SORTS = [
   'created_at',

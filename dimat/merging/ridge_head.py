@@ -1,0 +1,79 @@
+"""The last layer in closed form: what sites know of all classes is added up instead of being averaged.
+
+Models are averaged in the common basis, but the head (the layer that gives the classes) is solved by ridge regression over all
+sites' rows at once. A site that lacks most classes cannot spoil it: it has no say in them. Where sites share everything below the
+head, as after a merge over all, the result is the head that the pooled rows would give.
+
+Beside its model a site tells second moments of the head's inputs, and the sums of these inputs for each class: the means of its
+features and the mix of its classes can be read from them.
+
+Legend: S = rows, I = inputs of the head and one for its bias, C = classes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dimat.merging import plain_average
+from dimat.merging.gram import gram
+from dimat.merging.layers import as_layer
+from dimat.merging.sums import Summed, Sums, reals
+from dimat.params import Layout, Params
+from dimat.parts import MergeSpec
+from dimat.taps import look
+
+RIDGE, TINY = 1e-3, 1e-9
+"""Of the mean diagonal. Between 1e-4 and 1e-2 little depends on it; with few rows less is worse."""
+LOGITS_PER_CLASS = 10.0
+"""The regression answers 0 or 1; as logits, to which a site's log prior is added for its own cases, that says too little."""
+ANSWERS = "answers"
+
+
+def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
+    """theta_j; G_j = H^T H / n_j with 0.1 % of its mean diagonal added to the diagonal, and A_j = H^T Y / n_j."""
+    held = {name: value.double() for name, value in moments.items()}
+    for name, gram_II in moments.items():
+        if not name.endswith(f".{ANSWERS}"):
+            ridge = RIDGE * gram_II.double().diagonal().mean().clamp_min(TINY)
+            held[name] = gram_II.double() + ridge * torch.eye(len(gram_II), dtype=torch.float64)
+    return Sums({name: value.double() for name, value in reals(params).items()}, held)
+
+
+def solve(total: Sums) -> Params:
+    """The weighted mean, and as the head (sum_j w_j G_j)^-1 sum_j w_j A_j.
+
+    Reference: Fani et al. 2024, "Accelerating Heterogeneous Federated Learning with Closed-form Classifiers" (Fed3R).
+    """
+    solved = dict(plain_average.mean(total))
+    for name, gram_II in total.moments.items():
+        if not name.endswith(f".{ANSWERS}"):
+            theta_IC = torch.linalg.solve(gram_II.double(), total.moments[f"{name}.{ANSWERS}"].double())
+            solved |= as_layer(total.params, name, LOGITS_PER_CLASS * theta_IC)
+    return solved
+
+
+METHOD = Summed(summand, solve, by_moments=True)
+
+
+def moments(model: nn.Module, layers: tuple[str, ...], x: Tensor, y: Tensor, num_classes: int) -> Params:
+    """`HEAD`: (I, I), as `gram` makes it, and `HEAD.answers`: (I, C), the mean over rows of inputs times class; float32, on the CPU.
+
+    Args:
+        layers: those that read hidden units, the head last (`gram.layers_of`).
+        x: (rows, ...) inputs and y: (rows,) int64 labels, on the model's device. The model is left in evaluation mode.
+    """
+    head = layers[-1]
+    seen: list[Tensor] = []
+    look(model, x, {head: lambda _, inputs: seen.append(inputs)})
+    inputs_SI = torch.cat(seen).double()
+    if "bias" in dict(model.get_submodule(head).named_parameters()):
+        inputs_SI = functional.pad(inputs_SI, (0, 1), value=1.0)
+    answers_IC = inputs_SI.T @ functional.one_hot(y, num_classes).double() / len(y)
+    return {**gram(model, (head,), x), f"{head}.{ANSWERS}": answers_IC.float().cpu()}
+
+
+def layout(grams: Layout, layers: tuple[str, ...], num_classes: int) -> Layout:
+    """Shape and dtype of what `moments` makes, given that of `gram`."""
+    head = layers[-1]
+    shape, dtype = grams[head]
+    return {head: (shape, dtype), f"{head}.{ANSWERS}": ((shape[0], num_classes), dtype)}

@@ -1,0 +1,141 @@
+"""The head in closed form: what pooled rows would give, whoever holds which classes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn import functional
+
+from dimat.merging import ridge_head
+from dimat.merging.sums import add
+from dimat.models.registry import empty_model, initial_params
+from dimat.parts import MergePatch, MergeSpec, MlpSpec
+from dimat.plan import effective_spec
+from dimat.rows import SiteRows, Table, all_site_rows
+from dimat.schedule import Schedule, StepKey
+from dimat.second_moments import layout, made
+from dimat.simulate import RowsOf, simulate
+from dimat.spec import PilotSpec
+from dimat.training.seeding import torch_rng
+
+MakeSpec = Callable[..., PilotSpec]
+MODEL = MlpSpec(hidden=(12, 10))
+
+
+def rows_of(table: Table, spec: PilotSpec) -> RowsOf:
+    shares = all_site_rows(table, spec.data, spec.site_names, 1)
+    return lambda _, site: shares[site]
+
+
+def told(rows: SiteRows, params: Any) -> Any:
+    moments = made("head", MODEL, rows, params)
+    expected = layout("head", MODEL, rows)
+    assert {name: (tuple(t.shape), t.dtype) for name, t in moments.items()} == dict(expected)
+    return moments
+
+
+def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: MakeSpec, table: Table) -> None:
+    spec = make_spec(model=MODEL.model_dump(), data={"rows_per_site": 40, "partition": {"kind": "shards"}})
+    of = rows_of(table, spec)
+    sites = [of(1, site) for site in range(len(spec.sites))]
+    net = empty_model(MODEL, sites[0].shape, sites[0].num_classes)
+    shared = initial_params(net, torch_rng(1, "init", "common"))
+    total = add(
+        (1 / len(sites), ridge_head.METHOD.of_site(shared, told(rows, shared), MergeSpec())) for rows in sites
+    )
+    merged = ridge_head.METHOD.params_of(total, shared)
+    below = [name for name in shared if not name.startswith("head.")]
+    for name in below:
+        torch.testing.assert_close(merged[name], shared[name])
+
+    x = torch.cat([rows.train_x for rows in sites])
+    y = torch.cat([rows.train_y for rows in sites])
+    seen: list[torch.Tensor] = []
+    net.get_submodule("head").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net.load_state_dict(dict(shared))
+    with torch.no_grad():
+        net(x)
+    H = functional.pad(seen[0].double(), (0, 1), value=1.0)
+    G = H.T @ H / len(x)
+    ridge = ridge_head.RIDGE * G.diagonal().mean() * torch.eye(len(G), dtype=torch.float64)
+    pooled = torch.linalg.solve(
+        G + ridge, H.T @ functional.one_hot(y, sites[0].num_classes).double() / len(x)
+    )
+    found = torch.cat([merged["head.weight"].double().T, merged["head.bias"].double()[None]])
+    torch.testing.assert_close(found, ridge_head.LOGITS_PER_CLASS * pooled, rtol=1e-3, atol=1e-3)
+
+
+def test_the_last_two_rounds_only_merge_the_models_and_then_the_head(make_spec: MakeSpec) -> None:
+    spec = make_spec(
+        rounds=5,
+        merge={"merge_every": 2},
+        arms=[
+            {"name": "control", "method": "local_only"},
+            {"name": "head", "method": "regmean", "merge": {"ridge_head": True, "over": "tree"}},
+            {"name": "server", "method": "federated_average", "merge": {"ridge_head": True}},
+        ],
+    )
+    plans = [effective_spec(spec, "head", (), round) for round in range(1, 6)]
+    assert [plan.method for plan in plans] == ["regmean"] * 4 + ["ridge_head"]
+    assert [plan.train.epochs for plan in plans[2:]] == [spec.train.epochs, 0, 0]
+    assert [plan.merges_in(round) for round, plan in enumerate(plans, 1)] == [False, True, False, True, True]
+    assert [effective_spec(spec, "server", (), round).over for round in (4, 5)] == ["star", "tree"]
+    assert effective_spec(spec, "control", (), 5).train.epochs == spec.train.epochs
+    schedule = Schedule.of(spec, "head")
+    assert schedule.plan_of(3) == plans[2]
+    assert schedule.plan_of(4) == plans[3]
+    assert schedule.last_loss(StepKey(5, "merge", 0)) == "balanced_softmax"
+
+
+@pytest.mark.parametrize(("over", "every"), [("tree", 1), ("neighbours", 1), ("neighbours", 3)])
+def test_a_site_that_never_saw_a_class_knows_it_in_the_end(
+    make_spec: MakeSpec, table: Table, over: str, every: int
+) -> None:
+    merge = {"over": over, "merge_every": every}
+    arms = [
+        {"name": "alone", "method": "local_only"},
+        {"name": "head", "method": "regmean", "merge": merge | {"ridge_head": True}},
+    ]
+    spec = make_spec(
+        rounds=4,
+        arms=arms,
+        topology={"kind": "full"},
+        data={"rows_per_site": 60, "partition": {"kind": "shards"}},
+    )
+    alone, head = simulate(spec, rows_of(table, spec), lambda: 0.0).runs
+    assert head.state == "completed"
+    lone, known = (run.rounds[-1].after_train for run in (alone, head))
+    assert min(one.all_site or 0 for one in known) > max(one.all_site or 0 for one in lone)
+    before, after = head.rounds[-1].after_merge, head.rounds[-1].after_train
+    assert before == after, "nothing is trained after the head was made"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"arms": [{"name": "x", "method": "dimat"}]}, "ridge_head_needs_basis", "merge.ridge_head"),
+        (
+            {"arms": [{"name": "x", "method": "dimat", "merge": MergePatch(guard=0.1).model_dump()}]},
+            "ridge_head_needs_basis",
+            "arms.0.merge.ridge_head",
+        ),
+        ({"rounds": 1}, "ridge_head_needs_rounds", "merge.ridge_head"),
+    ],
+)
+def test_a_head_that_cannot_be_made_is_refused(
+    make_spec: MakeSpec, changes: dict[str, Any], code: str, field: str
+) -> None:
+    arms = [{"name": "basis", "method": "common_basis"}]
+    with pytest.raises(ValidationError) as refused:
+        make_spec(**{"arms": arms, "merge": {"ridge_head": True}, **changes})
+    (error,) = refused.value.errors()
+    assert error["type"] == code
+    assert error["ctx"]["place"] == field
+
+
+def test_a_head_for_every_arm_leaves_the_control_arm_alone(make_spec: MakeSpec) -> None:
+    arms = [{"name": "alone", "method": "local_only"}, {"name": "basis", "method": "common_basis"}]
+    spec = make_spec(rounds=1 + 1, arms=arms, merge={"ridge_head": True})
+    assert effective_spec(spec, "alone", (), 2).method == "local_only"
