@@ -1,6 +1,6 @@
 """What a CUDA device is worth to a worker: seconds of its steps on the processor and on the device, in one run.
 
-    .venv/bin/python benchmarks/devices.py [--rows 256] [--models 5] [--json FILE]
+    .venv/bin/python benchmarks/devices.py [--rows 256] [--models 5] [--only WORD] [--tf32] [--json FILE]
 
 For each model: an epoch of training (the second, when everything is warm), and a merge by matching of so many models.
 The processor works with one thread, as a worker's child does; `cuda` is told as a ratio to it, with what the device computed
@@ -50,9 +50,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--models", type=int, default=5)
+    parser.add_argument("--only", default="", help="models whose name holds this")
+    parser.add_argument(
+        "--tf32", action="store_true", help="convolutions on the device may round inputs to 10 bits"
+    )
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
     compute_repeatably()
+    torch.backends.cudnn.allow_tf32 = wanted.tf32
     if not torch.cuda.is_available():
         print("torch finds no CUDA device on this machine: nothing to compare")
         return 1
@@ -60,6 +65,8 @@ def main() -> int:
     found = []
     print(f"{'':<30}{'':>12}{'train':>10}{'moments':>10}{'merge':>10}", flush=True)
     for name, about, shape in MODELS:
+        if wanted.only not in name:
+            continue
         spec = TypeAdapter(ModelSpec).validate_python(about)
         times, merged = {}, {}
         for device in ("cpu", "cuda:0"):

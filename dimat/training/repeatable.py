@@ -10,8 +10,11 @@ def compute_repeatably() -> None:
 
     More threads sum in another order, and are slower for models of the usual size. Call it before anything is computed
     on CUDA: cuBLAS refuses to be repeatable unless its workspace was fixed when it was first used.
+    Convolutions there round inputs to 10 bits (TF32) unless told not to: units that are nearly alike would be paired otherwise than on
+    a processor, for no gain in time that was seen (benchmarks/devices.py).
     Reference: NVIDIA cuBLAS documentation, "Results Reproducibility".
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(True)
