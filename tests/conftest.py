@@ -10,10 +10,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from backend.db.migrate import migrate
 from tests import services
 
+# No test asserts how long something takes: a busy machine must not turn one red.
+settings.register_profile("awase", deadline=None)
+settings.load_profile("awase")
 REQUIRE_ALL = os.environ.get("AWASE_TEST_REQUIRE") == "all"
 
 

@@ -7,17 +7,18 @@ import torch
 from torch import nn
 
 from dimat.matching.weights import match_weights
-from dimat.merging import fisher, gram
+from dimat.merging import fisher
 from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
-from dimat.models.registry import empty_model, initial_params, load
+from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
 from dimat.parts import MOMENTS_OF, CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec
 from dimat.rows import SiteRows
+from dimat.second_moments import made
 from dimat.training.seeding import torch_rng
 
 MLP = MlpSpec(hidden=(12, 8))
@@ -29,22 +30,18 @@ def inputs(
     model = empty_model(architecture, rows.shape, rows.num_classes)
     weights = {j: 1 / len(models) for j in models}
     spec = discover(model, rows.shape)
-    layers = gram.layers_of(model, spec)
-    moments = {}
-    for j, params in models.items():
-        net = load(model, params)
-        told = MOMENTS_OF.get(method)
-        if told is not None:
-            moments[j] = (
-                gram.gram(net, layers, rows.train_x)
-                if told == "gram"
-                else fisher.fisher(net, rows.train_x, rows.train_y)
-            )
+    told = MOMENTS_OF.get(method)
+    moments = {j: made(told, architecture, rows, params) for j, params in models.items()} if told else {}
     return MergeInputs(model, spec, min(models), models, weights, rows.train_x, MergeSpec(), moments)
 
 
 def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:
     return initial_params(empty_model(architecture, rows.shape, rows.num_classes), torch_rng(seed, "init"))
+
+
+def is_made_anew(method: Method, name: str) -> bool:
+    """Whether the tensor is no mean of what sites hold: a head in closed form comes from rows alone."""
+    return method == "ridge_head" and name.startswith("head.")
 
 
 def assert_close(actual: Params, expected: Params) -> None:
@@ -55,7 +52,8 @@ def assert_close(actual: Params, expected: Params) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_merge_of_a_model_with_itself_is_itself(method: Method, site_rows: tuple[SiteRows, ...]) -> None:
     own = initial(site_rows[0], 1)
-    assert_close(METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own}, method=method)).params, own)
+    merged = METHODS[method](inputs(site_rows[0], {0: own, 1: own, 2: own}, method=method)).params
+    assert_close(merged, {name: value for name, value in own.items() if not is_made_anew(method, name)})
 
 
 @pytest.mark.parametrize("method", ["dimat", "dimat_guarded", "weight_matching"])

@@ -68,7 +68,9 @@ def test_the_mean_of_a_model_with_itself_is_itself(method: Method, site_rows: tu
     merged = steps.merge_all(CONTEXT, site_rows[0], MergeSpec(), method, own, total).params
     assert merged is not None
     for name in own:
-        torch.testing.assert_close(merged[name], own[name], rtol=1e-4, atol=1e-5)
+        # A head in closed form is no mean of what sites hold.
+        if method != "ridge_head" or not name.startswith("head."):
+            torch.testing.assert_close(merged[name], own[name], rtol=1e-4, atol=1e-5)
 
 
 def test_sites_count_the_same_but_for_a_server_that_weighs_them_by_rows(
