@@ -72,8 +72,11 @@ async def _demo(
     json_path: Path | None,
     reopen: str,
 ) -> int:
+    pilot_file = import_module("worker.data.pilot_file")
     try:
         launched = await asyncio.to_thread(launch_or_continue, database)
+    except pilot_file.PilotFileError as error:  # somebody tried something in it
+        fail(str(error))
     except ApiError as error:
         fail(f"the demo cannot be launched: {say('en', f'errors.{error.code}.title', error.params)}")
     pilot_id = launched.pilot_id

@@ -36,6 +36,7 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
         ({"seeds": [1, 1]}, "duplicate_seed", "spec.seeds"),
         ({"rounds": 100_000, "seeds": list(range(100))}, "pilot_too_large", "spec.rounds"),
         ({"rounds": True}, "int_type", "spec.rounds"),
+        ({"sweep": {"train.lr": [0.01, 0.05]}}, "extra_forbidden", "spec.sweep"),
         ({"merge": {"merge_every": 99}}, "never_merges", "spec.merge.merge_every"),
         ({"arms": [{"name": "a", "method": "dimat", "merge": {"merge_every": 99}}]}, "never_merges", "spec.arms.0.merge.merge_every"),
         ({"arms": []}, "too_short", "spec.arms"),
