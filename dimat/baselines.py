@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from dimat import steps
+from dimat.errors import NonFiniteParams
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.results import RoundResult
 from dimat.rows import SiteRows
@@ -159,6 +160,11 @@ def _pushing(topology: Topology) -> Tensor:
 
 
 def _measured(spec: PilotSpec, models: Sequence[nn.Module], rows: Sequence[SiteRows]) -> tuple[Metrics, ...]:
+    """Raises: NonFiniteParams: one of them diverged; its accuracy would mean nothing."""
+    for model, site in zip(models, spec.site_names, strict=True):
+        for tensor, values in model.named_parameters():
+            if not values.isfinite().all():
+                raise NonFiniteParams(site=site, tensor=tensor)
     has_all_site = spec.evaluation.all_site == "shared_set"
     return tuple(measure(model, one, has_all_site) for model, one in zip(models, rows, strict=True))
 

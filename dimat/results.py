@@ -55,11 +55,18 @@ class SimulationResult:
     runs: tuple[RunResult, ...]
 
 
-def as_json(result: SimulationResult) -> dict[str, Any]:
+DETAILS = ("bytes_so_far", "validation")
+"""What studies know of a round, and the shape that `simulate` and `demo` share does not have."""
+
+
+def as_json(result: SimulationResult, detailed: bool = False) -> dict[str, Any]:
     """The result in the shape that `awase simulate --json` and `awase demo --json` share.
 
     Accuracies are fractions 0..1, means weigh sites equally; all-site values are null where the pilot
     has none.
+
+    Args:
+        detailed: with `DETAILS` of each round.
     """
     names = result.spec.site_names
     return {
@@ -69,26 +76,18 @@ def as_json(result: SimulationResult) -> dict[str, Any]:
             "sites": list(names),
             "rounds": result.spec.rounds,
         },
-        "runs": [_run_json(run, names) for run in result.runs],
+        "runs": [_run_json(run, names, detailed) for run in result.runs],
     }
 
 
-def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
+def _run_json(run: RunResult, names: Sequence[str], detailed: bool) -> dict[str, Any]:
     return {
         "arm": run.arm.name,
         "method": run.arm.method,
         "seed": run.seed,
         "state": run.state,
         "reason": {"code": run.reason[0], "params": run.reason[1]},
-        "rounds": [
-            {
-                "round": item.round,
-                "merged": item.after_merge is not None,
-                "after_merge": _accuracies(item.after_merge, names) if item.after_merge else None,
-                "after_train": _accuracies(item.after_train, names),
-            }
-            for item in run.rounds
-        ],
+        "rounds": [round_json(item, names, detailed) for item in run.rounds],
         "bytes_exchanged": run.bytes_exchanged,
         "bytes_uploaded": run.bytes_uploaded,
         "bytes_evaluation": 0,
@@ -99,10 +98,34 @@ def _run_json(run: RunResult, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _accuracies(metrics: Sequence[Metrics], names: Sequence[str]) -> dict[str, Any]:
+def round_json(item: RoundResult, names: Sequence[str], detailed: bool) -> dict[str, Any]:
+    """One round: just after the merge, and after training on."""
+    bare = {
+        "round": item.round,
+        "merged": item.after_merge is not None,
+        "after_merge": _accuracies(item.after_merge, names, detailed) if item.after_merge else None,
+        "after_train": _accuracies(item.after_train, names, detailed),
+    }
+    return bare | {"bytes_so_far": item.bytes_so_far} if detailed else bare
+
+
+def _accuracies(metrics: Sequence[Metrics], names: Sequence[str], detailed: bool) -> dict[str, Any]:
     all_site = {name: m.all_site for name, m in zip(names, metrics, strict=True) if m.all_site is not None}
     own_site = {name: m.own_site for name, m in zip(names, metrics, strict=True)}
-    return {"all_site": _mean_and_each(all_site) if all_site else None, "own_site": _mean_and_each(own_site)}
+    bare = {"all_site": _mean_and_each(all_site) if all_site else None, "own_site": _mean_and_each(own_site)}
+    if not detailed:
+        return bare
+    validation = {name: m.validation for name, m in zip(names, metrics, strict=True)}
+    return bare | {"validation": _mean_and_each(validation)}
+
+
+def without_details(round_: Mapping[str, Any]) -> dict[str, Any]:
+    """A round of `round_json` as it is when not detailed."""
+    return {key: _bare(value) for key, value in round_.items() if key not in DETAILS}
+
+
+def _bare(value: Any) -> Any:
+    return {k: v for k, v in value.items() if k not in DETAILS} if isinstance(value, dict) else value
 
 
 def _mean_and_each(by_site: Mapping[str, float]) -> dict[str, Any]:

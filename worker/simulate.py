@@ -1,138 +1,162 @@
-"""`awase simulate`: a whole pilot in this process, with the readers that the steps of a worker use."""
+"""`awase simulate`: whole pilots without server or workers, with the readers that the steps of a worker use."""
 
-import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import Any
 
+from dimat import baselines
 from dimat.errors import DimatError
-from dimat.results import RoundResult, as_json
+from dimat.results import RoundResult, as_json, round_json
 from dimat.rows import SiteRows
-from dimat.simulate import OnRound, simulate
-from dimat.spec import ArmSpec, PilotSpec, spec_sha256
+from dimat.simulate import OnRound, RowsOf, simulate
+from dimat.spec import ArmSpec, PilotSpec
 from dimat.training.repeatable import compute_repeatably
 from worker.data.samples import load_site_rows
+from worker.data.sweep import Setting, Sweep, described
+from worker.sweeps.kept import Kept
+from worker.sweeps.processes import in_processes
+from worker.sweeps.telling import table
+from worker.sweeps.wanted import Wanted
+
+Part = tuple[Setting, int]
+"""A setting with one of its seeds: what one process does."""
 
 
-def main(spec: PilotSpec, json_path: Path | None = None, quiet: bool = False, jobs: int = 1) -> bool:
-    """Simulates the pilot, prints a table, writes the result; whether all runs completed.
+def main(sweep: Sweep, wanted: Wanted = Wanted()) -> bool:  # noqa: B008
+    """Simulates every setting, prints a table of each, writes what is wanted; whether all runs completed.
 
-    Rounds are told on standard error while it goes on, unless `quiet` or several processes are at work.
+    What goes on is told on standard error, unless `quiet`: every round, or with several processes every setting and seed.
 
     Raises:
-        DimatError: the data cannot be used. OSError: writing failed.
+        DimatError: the data cannot be used. KeptError: the JSON file is of something else. ProcessEnded. OSError: writing failed.
     """
-    if jobs > 1 and len(spec.seeds) > 1:
-        result = simulate_in_processes(spec, jobs)
-    else:
-        result = simulate_spec(spec, _ignore if quiet else _telling(spec))
-    print(table(result))
-    if json_path is not None:
-        write_json(json_path, result)
-    return all(run["state"] == "completed" for run in result["runs"])
+    kept = Kept(sweep, wanted.json, wanted.baselines)
+    todo = [(s, seed) for s in sweep.settings if s.number not in kept.found for seed in s.spec.seeds]
+    say = _ignore if wanted.quiet else _say
+    if kept.num_found:
+        say(f"{kept.num_found} of {len(sweep.settings)} settings are in {wanted.json} already")
+    try:
+        with closing(_done(sweep, todo, wanted)) as parts:
+            for (setting, seed), found in parts:
+                kept.add(setting, seed, found)
+    finally:
+        # Of a sweep that is broken off, what is done is kept; of a single pilot there is nothing to keep.
+        if len(kept.found) == len(sweep.settings) or (kept.found and not sweep.is_single):
+            kept.write()
+            if len(kept.found) < len(sweep.settings) and wanted.json is not None:
+                _say(f"{len(kept.found)} of {len(sweep.settings)} settings are kept in {wanted.json}; "
+                     "the same command goes on with the others")  # fmt: skip
+    for result in kept.results:
+        if not sweep.is_single:
+            print(f"setting {result['setting']}: {described(result['values'])}")
+        print(table(result))
+    ended = [run for result in kept.results for kind in ("runs", "baselines") for run in result.get(kind, ())]
+    return all(run["state"] == "completed" for run in ended)
 
 
-def _telling(spec: PilotSpec) -> OnRound:
-    """A line for each round of each run, as the demo tells them."""
-    began = time.perf_counter()
-
-    def tell(arm: ArmSpec, seed: int, found: RoundResult) -> None:
-        own = sum(metrics.own_site for metrics in found.after_train) / len(found.after_train)
-        every = [metrics.all_site for metrics in found.after_train if metrics.all_site is not None]
-        which = f"seed {seed}   " if len(spec.seeds) > 1 else ""
-        print(
-            f"{time.perf_counter() - began:6.1f} s  {arm.name:<16}{which}"
-            f"round {found.round} of {spec.rounds}   "
-            f"all-site {f'{100 * sum(every) / len(every):.1f}%' if every else '-'}   own-site {100 * own:.1f}%",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-    return tell
-
-
-def _ignore(_arm: ArmSpec, _seed: int, _found: RoundResult) -> None:
-    pass
-
-
-def simulate_in_processes(spec: PilotSpec, jobs: int) -> dict[str, Any]:
-    """As `simulate_spec`, seed by seed in up to `jobs` processes at once; the result is the same to the last bit.
+def _done(
+    sweep: Sweep, todo: Sequence[Part], wanted: Wanted
+) -> Generator[tuple[Part, dict[str, Any]], None, None]:
+    """Each part with what it gave: one after the other, or several at once in processes of their own. The bits are the same.
 
     Each process needs the memory of a pilot of its own (about 300 MB for torch, and its models).
     """
-    alone = [spec.model_copy(update={"seeds": (seed,)}) for seed in spec.seeds]
-    # A fork of a process that has computed with torch may hang: every process starts afresh.
-    with ProcessPoolExecutor(min(jobs, len(alone)), get_context("spawn")) as pool:
-        results = list(pool.map(simulate_spec, alone))
-    # What names the pilot is that of all seeds together.
-    pilot = results[0]["pilot"] | {"spec_sha256": spec_sha256(spec)}
-    return {"pilot": pilot, "runs": [run for result in results for run in result["runs"]]}
+    began = time.perf_counter()
+    if wanted.jobs == 1 or len(todo) < 2:
+        for setting, seed in todo:
+            on_round: OnRound | None = None
+            if not wanted.quiet:
+                if not sweep.is_single and seed == setting.spec.seeds[0]:
+                    _say(f"setting {setting.number} of {len(sweep.settings)}: {described(setting.values)}")
+                on_round = _telling(setting.spec, began)
+            yield (setting, seed), simulate_part(setting.spec, seed, wanted.baselines, on_round)
+        return
+    calls = [(setting.spec, seed, wanted.baselines) for setting, seed in todo]
+    for number, (position, found) in enumerate(in_processes(wanted.jobs, simulate_part, calls), start=1):
+        setting, seed = todo[position]
+        if not wanted.quiet:
+            which = "" if sweep.is_single else f"{setting}   "
+            _say(f"{time.perf_counter() - began:6.1f} s  {number} of {len(todo)}   {which}seed {seed}")
+        yield todo[position], found
 
 
-def simulate_spec(spec: PilotSpec, on_round: OnRound = _ignore, device: str = "cpu") -> dict[str, Any]:
+def simulate_part(
+    spec: PilotSpec, seed: int, baseline_names: Sequence[str] = (), on_round: OnRound | None = None
+) -> dict[str, Any]:
+    """The arms of a pilot with one seed in every detail, as JSON values; with `baselines` if any are named."""
+    alone = spec.model_copy(update={"seeds": (seed,)})
+    compute_repeatably()
+    rows_of = _rows_of(alone)
+    found = as_json(simulate(alone, rows_of, time.perf_counter, on_round=on_round), detailed=True)
+    if baseline_names:
+        found["baselines"] = [_baseline(name, alone, seed, rows_of) for name in baseline_names]
+    return found
+
+
+def _baseline(name: str, spec: PilotSpec, seed: int, rows_of: RowsOf) -> dict[str, Any]:
+    """In the shape of a run, as far as a baseline is one: it has no method and leaves no artifacts."""
+    began = time.perf_counter()
+    rounds: tuple[RoundResult, ...] = ()
+    reason: dict[str, Any] = {"code": "completed", "params": {"rounds": spec.rounds}}
+    state = "completed"
+    try:
+        rows = [rows_of(seed, site) for site in range(len(spec.sites))]
+        rounds = getattr(baselines, name)(spec, rows, seed)
+    except DimatError as error:
+        state, reason = "failed", {"code": error.code, "params": error.params}
+    told = [round_json(one, spec.site_names, detailed=True) for one in rounds]
+    if name == "centralised":
+        # Rows would travel, not models: no bytes is another thing than bytes that are not counted.
+        told = [one | {"bytes_so_far": None} for one in told]
+    return {
+        "baseline": name,
+        "seed": seed,
+        "state": state,
+        "reason": reason,
+        "rounds": told,
+        "bytes_exchanged": told[-1]["bytes_so_far"] if told else None,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def simulate_spec(spec: PilotSpec, on_round: OnRound | None = None, device: str = "cpu") -> dict[str, Any]:
     """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process.
 
     Args:
         device: `cpu` or `cuda:0`. Their bits differ; what a run on CPUs must equal is the result on `cpu`.
     """
     compute_repeatably()
+    return as_json(simulate(spec, _rows_of(spec), time.perf_counter, on_round=on_round, device=device))
 
+
+def _rows_of(spec: PilotSpec) -> RowsOf:
     def rows_of(seed: int, site: int) -> SiteRows:
         return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
 
-    return as_json(simulate(spec, rows_of, time.perf_counter, on_round=on_round, device=device))
+    return rows_of
 
 
-def table(result: dict[str, Any]) -> str:
-    """The runs as lines of text; accuracies in percent."""
-    lines = [
-        f"{'arm':<24}{'seed':>5}  {'state':<10}{'all-site':>9}{'own-site':>9}{'exchanged':>12}{'time':>8}"
-    ]
-    for run in result["runs"]:
-        last = run["rounds"][-1]["after_train"] if run["rounds"] else {"all_site": None, "own_site": None}
-        lines.append(
-            f"{run['arm']:<24}{run['seed']:>5}  {run['state']:<10}"
-            f"{_percent(last['all_site']):>9}{_percent(last['own_site']):>9}"
-            f"{run['bytes_exchanged'] / 1e6:>9.1f} MB{run['seconds']:>6.1f} s"
+def _telling(spec: PilotSpec, began: float) -> OnRound:
+    """A line for each round of each run, as the demo tells them."""
+
+    def tell(arm: ArmSpec, seed: int, found: RoundResult) -> None:
+        own = sum(metrics.own_site for metrics in found.after_train) / len(found.after_train)
+        every = [metrics.all_site for metrics in found.after_train if metrics.all_site is not None]
+        which = f"seed {seed}   " if len(spec.seeds) > 1 else ""
+        _say(
+            f"{time.perf_counter() - began:6.1f} s  {arm.name:<16}{which}"
+            f"round {found.round} of {spec.rounds}   "
+            f"all-site {f'{100 * sum(every) / len(every):.1f}%' if every else '-'}   own-site {100 * own:.1f}%"
         )
-    lines += [
-        f"{run['arm']} failed: {_sentence(run['reason'])}"
-        for run in result["runs"]
-        if run["state"] == "failed"
-    ]
-    return "\n".join(lines)
+
+    return tell
 
 
-def _sentence(reason: dict[str, Any]) -> str:
-    """What the error said, from its code and params."""
-    known = {error.code: error.template for error in _errors(DimatError)}
-    return known[reason["code"]].format(**reason["params"])
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
-def _errors(base: type[DimatError]) -> Iterator[type[DimatError]]:
-    for error in base.__subclasses__():
-        yield error
-        yield from _errors(error)
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, allow_nan=False)
-            file.write("\n")
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _percent(accuracy: dict[str, Any] | None) -> str:
-    return "-" if accuracy is None else f"{100 * accuracy['mean']:.1f}%"
+def _ignore(_line: str) -> None:
+    pass

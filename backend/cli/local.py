@@ -124,7 +124,7 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def writable(path: Path) -> Path:
+def writable(path: Path, option: str = "--json") -> Path:
     """The file behind `path`, which can be replaced: a result of minutes must not be lost because its folder
     is missing, and a device is no file to replace. Ends the program with one line otherwise."""
     try:
@@ -134,11 +134,11 @@ def writable(path: Path) -> Path:
             path.open("a").close()
             path.unlink()
         elif not path.is_file():
-            fail(f"cannot write {path}: it is not a file. Choose another one with --json.")
+            fail(f"cannot write {path}: it is not a file. Choose another one with {option}.")
         else:
             path.open("a").close()
     except OSError as error:
-        fail(f"cannot write {path}: {error.strerror}. Choose another file with --json.")
+        fail(f"cannot write {path}: {error.strerror}. Choose another file with {option}.")
     return path
 
 

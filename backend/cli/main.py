@@ -79,17 +79,33 @@ def demo(
 
 @app.command()
 def simulate(
-    pilot: Annotated[Path, typer.Argument(help="A pilot's TOML file, such as data/pilots/demo.toml.")],
-    json: Json = None,
+    pilot: Annotated[
+        Path,
+        typer.Argument(
+            help="A pilot's TOML file, such as data/pilots/demo.toml. With a [sweep] it is many: docs/sweeps.md."
+        ),
+    ],
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the results into this file. A sweep goes on with what it lacks."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the results only, no progress.")] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", min=1, max=256, help="Seeds that are run at once, a process each.")
+        int, typer.Option("--jobs", min=1, max=256, help="Settings and seeds run at once, a process each.")
     ] = 1,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            "--baselines",
+            metavar="NAMES",
+            help="What no company would run, beside the arms: centralised,cdsgd,sgp or some of them.",
+        ),
+    ] = "",
 ) -> None:
-    """Run a pilot in this process, without server or workers."""
+    """Run a pilot, or a sweep of them, without server or workers."""
     from backend.cli import workers
 
-    _exit(workers.simulate(pilot, json, quiet, jobs))
+    _exit(workers.simulate(pilot, json, quiet, jobs, baselines))
 
 
 @app.command()

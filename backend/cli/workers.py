@@ -27,18 +27,29 @@ def worker(site: str | None, data_dir: Path | None) -> NoReturn:
     os.execve(sys.executable, [sys.executable, "-m", "worker.main"], environment)  # noqa: S606
 
 
-def simulate(pilot: Path, json_path: Path | None, quiet: bool, jobs: int = 1) -> int:
-    """0 when all runs completed, 1 otherwise; a file that is no pilot is one line, before torch is loaded."""
-    pilot_file, errors = import_module("worker.data.pilot_file"), import_module("dimat.errors")
+def simulate(
+    pilot: Path,
+    json: Path | None = None,
+    quiet: bool = False,
+    jobs: int = 1,
+    baselines: str = "",
+) -> int:
+    """0 when all runs completed, 1 otherwise, 130 after Ctrl-C; what cannot be followed is one line, before torch is loaded."""
+    sweeps, errors = import_module("worker.data.sweep"), import_module("dimat.errors")
+    pilot_file, asked = import_module("worker.data.pilot_file"), import_module("worker.sweeps.wanted")
+    kept, processes = import_module("worker.sweeps.kept"), import_module("worker.sweeps.processes")
     try:
-        spec, _assumptions = pilot_file.read_pilot(pilot)
-        if json_path is not None:
-            json_path = writable(json_path)
-        completed = import_module("worker.simulate").main(spec, json_path, quiet, jobs)
-    except (pilot_file.PilotFileError, errors.DimatError) as error:
+        wanted = asked.Wanted(
+            json=json and writable(json), quiet=quiet, jobs=jobs, baselines=asked.baselines_of(baselines)
+        )
+        wanted.check()
+        completed = import_module("worker.simulate").main(sweeps.read_sweep(pilot), wanted)
+    except (
+        pilot_file.PilotFileError, asked.WantedError, kept.KeptError, processes.ProcessEnded, errors.DimatError,
+    ) as error:  # fmt: skip
         fail(str(error))
     except OSError as error:
-        fail(
-            f"cannot write {error.filename or json_path}: {error.strerror}. Choose another file with --json."
-        )
+        fail(f"cannot write {error.filename or json}: {error.strerror}. Choose another file with --json.")
+    except KeyboardInterrupt:
+        return 130
     return 0 if completed else 1

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from backend.cli import workers
-from dimat.spec import PilotSpec
-from worker.data.pilot_file import read_pilot
 from worker.data.samples import DATA_DIR
-from worker.simulate import main, write_json
+from worker.data.sweep import Sweep, read_sweep
+from worker.simulate import main
+from worker.sweeps.files import write_json
+from worker.sweeps.wanted import Wanted
 
 DEMO = DATA_DIR / "pilots" / "demo.toml"
 
@@ -25,22 +26,24 @@ def small_pilot(tmp_path: Path) -> Path:
     return path
 
 
-def spec_of(path: Path) -> PilotSpec:
-    return read_pilot(path)[0]
+def single(path: Path, seeds: tuple[int, ...] = (1,)) -> Sweep:
+    (setting,) = read_sweep(path).settings
+    return Sweep.of(setting.spec.model_copy(update={"seeds": seeds}))
 
 
 def test_every_round_of_every_arm_is_told_while_it_goes_on_unless_quiet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = spec_of(small_pilot(tmp_path))
-    assert main(spec)
+    sweep = single(small_pilot(tmp_path))
+    spec = sweep.settings[0].spec
+    assert main(sweep)
     told = capsys.readouterr()
     lines = told.err.splitlines()
     assert [(line.split()[2], line.split("round ")[1][:6]) for line in lines] == [
         (arm.name, f"{round} of 1") for arm in spec.arms for round in (0, 1)
     ]
     assert all("all-site" in line and "own-site" in line for line in lines)
-    assert main(spec, quiet=True)
+    assert main(sweep, Wanted(quiet=True))
     quiet = capsys.readouterr()
     assert quiet.err == ""
     assert len(quiet.out.splitlines()) == len(told.out.splitlines())
@@ -85,7 +88,7 @@ def test_a_result_that_cannot_be_written_is_told_before_anything_is_computed(
 
 def test_result_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "deep" / "result.json"
-    assert main(spec_of(small_pilot(tmp_path)), target)
+    assert main(single(small_pilot(tmp_path)), Wanted(json=target))
     result = json.loads(target.read_text())
     assert {run["state"] for run in result["runs"]} == {"completed"}
     assert [path.name for path in target.parent.iterdir()] == ["result.json"]
@@ -94,10 +97,10 @@ def test_result_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_seeds_at_once_give_what_seeds_one_by_one_give(tmp_path: Path) -> None:
-    spec = spec_of(small_pilot(tmp_path)).model_copy(update={"seeds": (1, 2)})
+    sweep = single(small_pilot(tmp_path), seeds=(1, 2))
     results = []
     for jobs in (1, 2):
-        assert main(spec, tmp_path / "result.json", quiet=True, jobs=jobs)
+        assert main(sweep, Wanted(json=tmp_path / "result.json", quiet=True, jobs=jobs))
         results.append(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
         for run in results[-1]["runs"]:
             del run["seconds"], run["busy_s"]
@@ -109,7 +112,7 @@ def test_a_run_that_failed_says_why(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = small_pilot(tmp_path)
     text = path.read_text().replace("warmup_lr = 0.03", "warmup_lr = 10.0")
     path.write_text(text.replace("weight_decay = 5e-4", "weight_decay = 1.0"))
-    assert not main(spec_of(path))
+    assert not main(single(path))
     printed = capsys.readouterr().out
     assert "local_only failed: The model of site 'site-" in printed
     assert "Lower the learning rate." in printed
