@@ -15,7 +15,10 @@ from dimat.spec import ArmSpec, PilotSpec
 from dimat.training.repeatable import compute_repeatably
 from worker.data.samples import load_site_rows
 from worker.data.sweep import Setting, Sweep, described
+from worker.sweeps import flat
+from worker.sweeps.figure import write_figure
 from worker.sweeps.kept import Kept
+from worker.sweeps.parquet import write_parquet
 from worker.sweeps.processes import in_processes
 from worker.sweeps.telling import table
 from worker.sweeps.wanted import Wanted
@@ -48,6 +51,10 @@ def main(sweep: Sweep, wanted: Wanted = Wanted()) -> bool:  # noqa: B008
             if len(kept.found) < len(sweep.settings) and wanted.json is not None:
                 _say(f"{len(kept.found)} of {len(sweep.settings)} settings are kept in {wanted.json}; "
                      "the same command goes on with the others")  # fmt: skip
+    if wanted.parquet is not None:
+        write_parquet(wanted.parquet, flat.columns(sweep.values), flat.rows(sweep.values, kept.results))
+    if wanted.figure is not None:
+        write_figure(wanted.figure, kept.results)
     for result in kept.results:
         if not sweep.is_single:
             print(f"setting {result['setting']}: {described(result['values'])}")

@@ -101,11 +101,21 @@ def simulate(
             help="What no company would run, beside the arms: centralised,cdsgd,sgp or some of them.",
         ),
     ] = "",
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet", help="Write a row for each setting, arm, seed, round, phase and site (needs DuckDB)."
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", help="Draw accuracy by round and by bytes: FILE.svg or FILE.html."),
+    ] = None,
 ) -> None:
     """Run a pilot, or a sweep of them, without server or workers."""
     from backend.cli import workers
 
-    _exit(workers.simulate(pilot, json, quiet, jobs, baselines))
+    _exit(workers.simulate(pilot, json, quiet, jobs, baselines, parquet, figure))
 
 
 @app.command()

@@ -33,6 +33,8 @@ def simulate(
     quiet: bool = False,
     jobs: int = 1,
     baselines: str = "",
+    parquet: Path | None = None,
+    figure: Path | None = None,
 ) -> int:
     """0 when all runs completed, 1 otherwise, 130 after Ctrl-C; what cannot be followed is one line, before torch is loaded."""
     sweeps, errors = import_module("worker.data.sweep"), import_module("dimat.errors")
@@ -40,7 +42,12 @@ def simulate(
     kept, processes = import_module("worker.sweeps.kept"), import_module("worker.sweeps.processes")
     try:
         wanted = asked.Wanted(
-            json=json and writable(json), quiet=quiet, jobs=jobs, baselines=asked.baselines_of(baselines)
+            json=json and writable(json),
+            parquet=parquet and writable(parquet, "--parquet"),
+            figure=figure and writable(figure, "--figure"),
+            baselines=asked.baselines_of(baselines),
+            quiet=quiet,
+            jobs=jobs,
         )
         wanted.check()
         completed = import_module("worker.simulate").main(sweeps.read_sweep(pilot), wanted)
@@ -49,7 +56,7 @@ def simulate(
     ) as error:  # fmt: skip
         fail(str(error))
     except OSError as error:
-        fail(f"cannot write {error.filename or json}: {error.strerror}. Choose another file with --json.")
+        fail(f"cannot write {error.filename or json}: {error.strerror}. Choose another file.")
     except KeyboardInterrupt:
         return 130
     return 0 if completed else 1
