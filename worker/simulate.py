@@ -82,11 +82,12 @@ def _done(
         return
     calls = [(setting.spec, seed, wanted.baselines) for setting, seed in todo]
     for number, (position, found) in enumerate(in_processes(wanted.jobs, simulate_part, calls), start=1):
-        setting, seed = todo[position]
+        yield todo[position], found
+        # Told once it is kept: whoever reads it may press Ctrl-C.
         if not wanted.quiet:
+            setting, seed = todo[position]
             which = "" if sweep.is_single else f"{setting}   "
             _say(f"{time.perf_counter() - began:6.1f} s  {number} of {len(todo)}   {which}seed {seed}")
-        yield todo[position], found
 
 
 def simulate_part(

@@ -151,6 +151,7 @@ def test_what_was_done_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureF
         ("results of my life", "it is no JSON"),
         ('{"pilot": {}, "runs": []}', "it is no result of a sweep"),
         ('{"settings": [], "spec_sha256s": ["0"]}', "its pilots are others"),
+        ("cut", "a setting in it is not whole"),
         ("baselines", "its baselines are sgp"),
     ],
 )
@@ -160,6 +161,9 @@ def test_a_file_of_something_else_is_not_overwritten(
     pilot, target = small(tmp_path, '[sweep]\n"train.lr" = [0.01]'), tmp_path / "result.json"
     if there == "baselines":
         assert workers.simulate(pilot, target, baselines="sgp") == 0
+    elif there == "cut":
+        assert workers.simulate(pilot, target) == 0
+        target.write_text(json.dumps(read(target) | {"settings": [{"setting": 1}]}), encoding="utf-8")
     else:
         target.write_text(there, encoding="utf-8")
     before = target.read_text(encoding="utf-8")
@@ -202,7 +206,24 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_done(to_all: bool, tmp_path
         f"1 of 3 settings are kept in {target}; the same command goes on with the others"
     ]
     assert [one["setting"] for one in read(target)["settings"]] == [1]
-    assert not processes_of(began.pid)
+    wait_until_ended(began.pid)
+
+
+def test_a_process_that_the_system_ends_is_told_with_what_to_do(tmp_path: Path) -> None:
+    pilot = small(tmp_path, '[sweep]\n"rounds" = [1, 99999, 100000]')
+    command = [sys.executable, "-m", "backend.cli.main", "simulate", pilot, "--jobs", "2"]
+    began = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)  # fmt: skip
+    assert began.stderr is not None
+    assert "setting 1" in began.stderr.readline()
+    at_work = [
+        pid for pid in processes_of(began.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(at_work[0], signal.SIGKILL)
+    said = began.communicate(timeout=60)[1]
+    assert began.returncode == 1
+    assert said.splitlines()[-1].startswith("awase: the system ended one of the processes")
+    assert "fewer --jobs" in said
+    wait_until_ended(began.pid)
 
 
 def test_processes_end_with_one_that_is_killed(tmp_path: Path) -> None:
@@ -213,7 +234,12 @@ def test_processes_end_with_one_that_is_killed(tmp_path: Path) -> None:
     assert "setting 1" in began.stderr.readline()
     began.kill()
     began.communicate(timeout=60)  # ends when the last process that holds its standard error has ended
-    while processes_of(began.pid):
+    wait_until_ended(began.pid)
+
+
+def wait_until_ended(session: int) -> None:
+    """The helper of Python that looks after shared memory ends a moment after the others."""
+    while processes_of(session):
         time.sleep(0.1)
 
 

@@ -105,7 +105,13 @@ class Kept:
             raise self._other("its pilots are others (spec_sha256s differ)")
         if there.get("baselines") != self._baselines:
             raise self._other(f"its baselines are {', '.join(there.get('baselines') or ['none'])}")
-        return {result["setting"]: result for result in there["settings"]}
+        try:
+            return {
+                result["setting"]: {"pilot": result["pilot"], "runs": result["runs"], **result}
+                for result in there["settings"]
+            }
+        except (TypeError, KeyError) as error:
+            raise self._other("a setting in it is not whole") from error
 
     def _other(self, why: str) -> KeptError:
         return KeptError(
