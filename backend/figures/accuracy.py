@@ -15,7 +15,7 @@ from backend.figures.frame import (
     round_axis,
 )
 from backend.figures.schemas import Figure, Table
-from backend.figures.series import Accuracies
+from backend.figures.series import Accuracies, Moment
 from backend.roi.facts import Measure, PilotFacts, RunFacts
 from backend.roi.numbers import percent
 
@@ -73,7 +73,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     return Figure(
         data=data,
         layout=layout(look, _axes(look, panels, facts.rounds, facts.runs), len(shown)),
-        summary=_pilot_summary(shown, by_measure, look),
+        summary=_pilot_summary(facts, shown, by_measure, look),
         table=_pilot_table(shown, by_measure, look),
         revision=facts.revision,
     )
@@ -212,20 +212,29 @@ def _run_table(facts: PilotFacts, panels: Panels, look: Look, as_lines: bool) ->
 
 
 def _pilot_summary(
-    shown: Sequence[Measure], by_measure: dict[Measure, list[tuple[str, Accuracies]]], look: Look
+    facts: PilotFacts,
+    shown: Sequence[Measure],
+    by_measure: dict[Measure, list[tuple[str, Accuracies]]],
+    look: Look,
 ) -> str:
+    """After training in the last round that all arms have in common, as in the table of the arms; an arm that ended
+    before it is said with its own last round."""
     said = []
     for measure in shown:
+        trained = {name: found.trained() for name, found in by_measure[measure]}
+        lasts = {name: max(rounds) for name, rounds in trained.items() if max(rounds, default=0) > 0}
+        standing = [last for name, last in lasts.items() if facts.standing_of(name)]
+        shared = min(standing or lasts.values(), default=0)
         parts = []
-        for name, found in by_measure[measure]:
-            at = found.last_complete()
+        for name, rounds in trained.items():
+            at = max((round for round in rounds if round <= shared), default=None)
             if at is not None:
-                moment = found.moments[at]
-                parts.append(
-                    look.t("accuracy_arm", arm=name, mean=percent(found.mean[at] or 0.0), round=moment.round)
-                )
-        text = look.t("list_separator").join(parts)
-        said.append(look.t("accuracy_pilot", measure=look.t(f"measure_{measure}"), arms=text))
+                code = "accuracy_arm" if at == shared else "accuracy_arm_at"
+                when = Moment(at, "after_train").words(look)
+                parts.append(look.t(code, arm=name, mean=percent(rounds[at]), when=when))
+        if parts:
+            text, when = look.t("list_separator").join(parts), Moment(shared, "after_train").words(look)
+            said.append(look.t("accuracy_pilot", measure=look.t(f"measure_{measure}"), when=when, arms=text))
     return look.joined(said)
 
 

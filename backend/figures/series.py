@@ -50,6 +50,11 @@ class Accuracies:
         """Index of the last moment at which every site has a value."""
         return max((at for at, value in enumerate(self.mean) if value is not None), default=None)
 
+    def trained(self) -> dict[int, float]:
+        """Round -> mean after its training, where every site has a value. Round 0 is the start."""
+        means = zip(self.moments, self.mean, strict=True)
+        return {at.round: mean for at, mean in means if mean is not None and at.phase == "after_train"}
+
 
 def of_run(run: RunFacts, measure: Measure) -> Accuracies:
     points = run.points

@@ -14,6 +14,7 @@ from backend.figures import build, palette
 from backend.figures.frame import Look
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.roi.facts import PilotFacts, Point, SiteLabel, Traffic
+from backend.summary.outcome import summarise
 
 LOOKS = [Look(lang, theme) for lang in ("en", "ja") for theme in ("light", "dark")]
 NAMES: tuple[FigureName, ...] = ("accuracy", "communication", "roi")
@@ -144,6 +145,29 @@ def test_a_mean_waits_for_every_site() -> None:
     mean = next(trace for trace in figure.data if trace["name"] == "Mean over sites")
     assert mean["y"][-1] is None
     assert "Round 1, after training" in figure.summary
+
+
+def test_arms_are_said_after_training_in_the_round_that_all_have_finished_as_in_their_table() -> None:
+    """Right after a merge a model is worse (here by 0.1): said as the round's it would contradict the table."""
+    facts = two_arms(done=2, state="running")
+    merged = facts.run("run-dimat-1")
+    lower = Point(3, "after_merge", (0.6, 0.6), (0.8, 0.8))
+    facts = dataclasses.replace(
+        facts, runs=(facts.runs[0], dataclasses.replace(merged, points=(*merged.points, lower)))
+    )
+    said = build.pilot_figure(facts, "accuracy", EN).summary
+    assert (
+        "All-site accuracy (Round 2, after training), mean over sites: local_only 60.0%; dimat 90.0%." in said
+    )
+    assert [arm.round for arm in summarise(facts).arms] == [2, 2]
+    ended = pilot(facts.runs[0], run("dimat", flat(0.7, 0.9), done=1, state="failed"))
+    said = build.pilot_figure(ended, "accuracy", EN).summary
+    assert (
+        "(Round 4, after training), mean over sites: local_only 60.0%; dimat 90.0% (Round 1, after training)"
+        in said
+    )
+    begun = build.pilot_figure(pilot(run("local_only", flat(0.8, 0.6), done=0)), "accuracy", EN).summary
+    assert "All-site accuracy (Start), mean over sites: local_only 60.0%." in begun
 
 
 def test_bytes_are_counted_by_round_and_by_link() -> None:
