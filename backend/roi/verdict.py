@@ -84,7 +84,9 @@ def sentence(
     if not both:
         return Text(code="no_result_yet", params={}), False
     first = both[0]
-    code = "both_pay" if _pays(own[first]) else "neither_pays"
+    # Of a run, or of the only arm that can be compared, nothing is known about others.
+    loses = "neither_pays" if len(both) > 1 else "does_not_pay"
+    code = "both_pay" if _pays(own[first]) else loses
     return Text(code=code, params=_params(own[first], rest[first], assumptions)), False
 
 

@@ -49,10 +49,22 @@ def test_they_disagree_too_when_only_the_last_round_shows_a_gain() -> None:
 
 @pytest.mark.parametrize(
     ("own", "rest", "code"),
-    [(0.9, 0.9, "both_pay"), (0.7, 0.5, "neither_pays"), (0.9, 0.5, "disagree_own_pays")],
+    [(0.9, 0.9, "both_pay"), (0.7, 0.5, "does_not_pay"), (0.9, 0.5, "disagree_own_pays")],
 )
 def test_the_sentence_follows_the_signs(own: float, rest: float, code: str) -> None:
     assert report.build(pilot(control(), run("dimat", flat(own, rest)))).sentence.code == code
+
+
+def test_a_run_of_an_arm_that_does_not_pay_is_not_called_the_closest_of_all() -> None:
+    worst = run("plain_average", flat(0.5, 0.4))
+    facts = pilot(control(), run("dimat", flat(0.7, 0.5)), worst)
+    assert report.build(facts).sentence.params["arm"] == "dimat"
+    assert report.build(facts).sentence.code == "neither_pays"
+    found = report.build(facts, run=worst).sentence
+    assert (found.code, found.params["arm"]) == ("does_not_pay", "plain_average")
+    said = {lang: say(lang, "roi.does_not_pay", found.params) for lang in ("en", "ja")}
+    assert "plain_average is not expected to pay against training alone in either view: −" in said["en"]
+    assert "plain_averageは単独学習と比べて、どちらの評価でも採算が取れない" in said["ja"]
 
 
 def test_the_largest_assumptions_are_reckoned_to_the_cent() -> None:
