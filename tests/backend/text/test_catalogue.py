@@ -69,6 +69,17 @@ def test_japanese_needs_no_value_that_english_does_not_get() -> None:
     assert {key: places for key, places in unfilled.items() if places} == {}
 
 
+@pytest.mark.parametrize(("lang", "statistics"), [("en", "second moments"), ("ja", "2次モーメント")])
+def test_what_goes_to_other_sites_is_told_whole(lang: str, statistics: str) -> None:
+    """With regmean and fisher it is more than models."""
+    for key in ("ui.help.is.1", "ui.own_data.now"):
+        said = say(lang, key, {})
+        assert all(word in said for word in ("regmean", "fisher", statistics)), key
+    sentences = [sentence for _, sentence in _sentences(catalogue(lang))]
+    sentences.append((Path(__file__).parents[3] / "docs" / "own-data.md").read_text("utf-8"))
+    assert not [one for one in sentences if re.search("only models travel|モデルだけが送られ", one)]
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("key", ["roi.no_control_arm", "summary.no_control", "summary.only_control"])
 def test_an_arm_that_a_launched_pilot_lacks_is_added_to_a_copy(lang: str, key: str) -> None:
