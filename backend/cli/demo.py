@@ -150,12 +150,14 @@ def launch_or_continue(database: Database) -> Launched:
 
 
 def _interrupted(items: list[Run]) -> str:
-    round = max(item.rounds_done for item in items)
-    return (
-        f"which was interrupted at round {round} of {items[0].rounds}"
-        if round >= 0
-        else "which was interrupted before round 0"
-    )
+    """True of all its runs, which need not be equally far."""
+    first, last = (pick(item.rounds_done for item in items) for pick in (min, max))
+    if last < 0:
+        return "which was interrupted before round 0"
+    if first == last:
+        return f"which was interrupted at round {last} of {items[0].rounds}"
+    begun = "the start" if first < 0 else f"round {first}"
+    return f"which was interrupted when its runs were between {begun} and round {last} of {items[0].rounds}"
 
 
 def _names(spec: PilotSpec) -> Iterator[str]:

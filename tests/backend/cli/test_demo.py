@@ -51,6 +51,18 @@ def test_an_interrupted_demo_is_continued_and_says_from_which_round(database: Da
     assert again.sentence == "Continuing the demo pilot 'demo', which was interrupted at round 3 of 8."
 
 
+@pytest.mark.parametrize(("least", "begun"), [(1, "round 1"), (-1, "the start")])
+def test_runs_that_are_not_equally_far_are_told_as_a_range(
+    database: Database, least: int, begun: str
+) -> None:
+    pilot_id = launch_or_continue(database).pilot_id
+    set_runs(database, pilot_id, state="running", rounds_done=least)
+    with database.write() as session:
+        session.execute(update(RunRow).where(RunRow.arm == "local_only").values(rounds_done=6))
+    said = launch_or_continue(database).sentence
+    assert said.endswith(f"which was interrupted when its runs were between {begun} and round 6 of 8.")
+
+
 def test_after_a_finished_demo_a_new_one_has_name_and_title_of_its_own(database: Database) -> None:
     for _ in range(3):
         launched = launch_or_continue(database)
