@@ -30,7 +30,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     both: Panels = [(measure, series.of_run(run, measure)) for measure in MEASURES]
     panels = [(measure, found) for measure, found in both if found.measured]
     if not panels:
-        return _nothing(look, look.t("accuracy_none"), run.revision)
+        return _nothing(look, look.t("accuracy_never_run" if run.ended else "accuracy_none"), run.revision)
     as_lines = len(facts.sites) <= SITES_AS_LINES
     data: list[Trace] = []
     for number, (_, found) in enumerate(panels, 1):
@@ -59,7 +59,9 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     }
     shown = [measure for measure in MEASURES if any(found.measured for _, found in by_measure[measure])]
     if not shown:
-        return _nothing(look, look.t("accuracy_none"), facts.revision)
+        return _nothing(
+            look, look.t("accuracy_never" if facts.is_over() else "accuracy_none"), facts.revision
+        )
     data: list[Trace] = []
     for number, measure in enumerate(shown, 1):
         for name, found in by_measure[measure]:

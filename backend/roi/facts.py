@@ -94,6 +94,10 @@ class RunFacts:
     def ended_early(self) -> bool:
         return self.state in ENDED_EARLY
 
+    @property
+    def ended(self) -> bool:
+        return self.ended_early or self.state == "completed"
+
     def after_train(self, measure: Measure) -> dict[int, tuple[float, ...]]:
         """Round -> one accuracy per site after training, complete rounds only."""
         return {
@@ -138,6 +142,13 @@ class PilotFacts:
             if run.arm == arm and (run.seed not in best or _reach(run) >= _reach(best[run.seed])):
                 best[run.seed] = run
         return tuple(best[seed] for seed in sorted(best))
+
+    def is_over(self, run: RunFacts | None = None) -> bool:
+        """Whether no more will come: of one run, against its control run, or of all that were begun."""
+        if run is None:
+            return bool(self.runs) and all(one.ended for one in self.runs)
+        control = self.control_of(run)
+        return run.ended and (control is None or control.ended)
 
     def standing_of(self, arm: str | None) -> tuple[RunFacts, ...]:
         """The runs of an arm that did not end early."""

@@ -9,7 +9,7 @@ from backend.roi.calculator import Net
 from backend.roi.compared import Compared, compared_bases, missing_arms, shared_round, why_not
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi, Wasted
-from backend.roi.verdict import evidence_and_verdict, sentence
+from backend.roi.verdict import evidence_and_verdict, no_result, sentence
 from backend.text.schemas import Text
 
 _CENT = Decimal("0.01")
@@ -32,18 +32,19 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
     assumptions = facts.assumptions
     wanted = value_basis or (assumptions.value_basis if assumptions else None)
     reason = why_not(facts, run)
+    over = facts.is_over(run)
     bases = compared_bases(facts, wanted, run) if reason is None and assumptions else []
     shown: list[RoiBase] = []
     for basis in basis_names(wanted):
         found = next((arms for name, arms in bases if name == basis), [])
-        shown.append(_base(facts, basis, found, reason, assumptions))
+        shown.append(_base(facts, basis, found, reason, assumptions, over))
     judged = compared_bases(facts, wanted, run, shared_round(bases)) if bases and run is None else bases
     missing = missing_arms(facts, bases) if run is None else []
     if missing:
         judged, reason = [], Text(code="comparing", params={"missing": ", ".join(missing)})
     counting = dict(judged).get(basis_name(wanted), []) if wanted else []
-    evidence, verdict = evidence_and_verdict(counting, assumptions, run.seed if run else None)
-    said, disagree = sentence(reason, judged, basis_name(wanted), assumptions)
+    evidence, verdict = evidence_and_verdict(counting, assumptions, over, run.seed if run else None)
+    said, disagree = sentence(reason, judged, basis_name(wanted), assumptions, over)
     return RoiReport(
         value_basis=wanted,
         currency=assumptions.currency if assumptions else None,
@@ -75,11 +76,12 @@ def _base(
     arms: Sequence[Compared],
     reason: Text | None,
     assumptions: Assumptions | None,
+    over: bool,
 ) -> RoiBase:
     if reason is None and basis != "own_site" and not facts.all_site_measured:
         reason = Text(code="all_site_not_measured", params={})
     if reason is None and not arms:
-        reason = Text(code="no_result_yet", params={})
+        reason = no_result(over)
     shown = [_arm(facts, arm) for arm in arms] if assumptions else []
     return RoiBase(basis=basis, reason=reason, arms=shown)
 

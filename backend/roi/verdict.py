@@ -19,15 +19,17 @@ SEEDS_NEEDED = 3
 
 
 def evidence_and_verdict(
-    arms: Sequence[Compared], assumptions: Assumptions | None, alone: int | None = None
+    arms: Sequence[Compared], assumptions: Assumptions | None, over: bool, alone: int | None = None
 ) -> tuple[Text, Verdict]:
     """How far the result bears, and what follows for the basis that counts.
 
     Args:
+        over: whether every run has ended, so that no more will come.
         alone: the seed, where a single run is looked at: of how many seeds completed it knows nothing.
     """
-    if not arms or assumptions is None:
-        return Text(code="nothing_to_judge", params={}), "none"
+    if assumptions is None or not arms:
+        code = "nothing_was_judged" if over and assumptions is not None else "nothing_to_judge"
+        return Text(code=code, params={}), "none"
     if alone is not None:
         return Text(code="one_run", params={"seed": alone}), "not_enough_evidence"
     best = _best(arms)
@@ -59,6 +61,7 @@ def sentence(
     bases: Sequence[tuple[Basis, list[Compared]]],
     counting: Basis,
     assumptions: Assumptions | None,
+    over: bool,
 ) -> tuple[Text, bool]:
     """The one sentence, and whether own-site and all-site value disagree about any arm: about what is left after costs,
     about whether there is a gain, or about where it goes."""
@@ -67,7 +70,7 @@ def sentence(
     by_name = {name: {arm.arm: arm for arm in arms} for name, arms in bases}
     own, rest = by_name["own_site"], by_name["all_site"]
     if not own:
-        return Text(code="no_result_yet", params={}), False
+        return no_result(over), False
     ranked = sorted(
         by_name.get(counting) or own, key=lambda name: _rank((by_name.get(counting) or own)[name])
     )
@@ -82,12 +85,17 @@ def sentence(
         if dispute is not None:
             return Text(code=dispute, params=_params(own[disputed], rest[disputed], assumptions)), True
     if not both:
-        return Text(code="no_result_yet", params={}), False
+        return no_result(over), False
     first = both[0]
     # Of a run, or of the only arm that can be compared, nothing is known about others.
     loses = "neither_pays" if len(both) > 1 else "does_not_pay"
     code = "both_pay" if _pays(own[first]) else loses
     return Text(code=code, params=_params(own[first], rest[first], assumptions)), False
+
+
+def no_result(over: bool) -> Text:
+    """Why no round can be compared: none has been finished so far, or none was before every run ended."""
+    return Text(code="no_result" if over else "no_result_yet", params={})
 
 
 def _is_whole(arm: Compared) -> bool:

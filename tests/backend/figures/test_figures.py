@@ -274,6 +274,18 @@ def test_a_run_of_which_only_some_sites_were_measured_shows_them_and_says_so() -
     assert "Mean over sites" not in [trace["name"] for trace in figure.data]
 
 
+def test_of_what_ended_before_anything_was_measured_no_accuracy_is_announced() -> None:
+    both = [run(arm, flat(0.8, 0.6), done=-1, state="cancelled") for arm in ("local_only", "dimat")]
+    over = pilot(*both)
+    assert build.pilot_figure(over, "accuracy", EN).summary.startswith(
+        "No accuracy was measured: every run ended"
+    )
+    waiting = pilot(both[0], run("dimat", flat(0.8, 0.6), done=-1, state="queued"))
+    assert build.pilot_figure(waiting, "accuracy", EN).summary == "No accuracy has been measured yet."
+    said = build.run_figure(waiting, both[0], "accuracy", EN).summary
+    assert said == "No accuracy was measured: the run ended before that."
+
+
 def test_the_scale_of_accuracies_ends_at_a_hundred_percent() -> None:
     facts = two_arms()
     for figure in (

@@ -181,6 +181,25 @@ def test_without_a_control_result_there_is_a_reason_and_no_number(
     )
 
 
+def test_where_every_run_has_ended_nothing_is_announced_that_will_not_come() -> None:
+    begun = run("dimat", flat(0.9, 0.9), done=-1, state="cancelled")
+    over = report.build(pilot(control(done=-1, state="cancelled"), begun))
+    assert (over.evidence.code, over.verdict) == ("nothing_was_judged", "none")
+    alone = report.build(pilot(control(), begun))
+    assert (alone.sentence.code, alone.evidence.code) == ("no_result", "nothing_was_judged")
+    assert [base.reason and base.reason.code for base in alone.bases] == ["no_result", "no_result"]
+    assert report.build(pilot(control(), begun), run=begun).evidence.code == "nothing_was_judged"
+    for lang, yet in (("en", "yet"), ("ja", "まだ")):
+        said = [
+            say(lang, f"roi.{code}", {}) for code in ("nothing_was_judged", "no_result", "verdicts.never")
+        ]
+        assert not [one for one in said if yet in one]
+    living = pilot(control(done=-1, state="cancelled"), run("dimat", flat(0.9, 0.9), done=0, state="running"))
+    assert report.build(living).evidence.code == "nothing_to_judge"
+    unpriced = pilot(control(), run("dimat", flat(0.9, 0.9)), assumptions=None, assumptions_version=None)
+    assert report.build(unpriced).evidence.code == "nothing_to_judge"
+
+
 def test_a_draft_without_a_control_arm_can_still_get_one() -> None:
     assert report.build(pilot(control_arm=None)).sentence.code == "no_control_arm_yet"
 

@@ -12,6 +12,7 @@ const TONES = {
   go: ['good', 'check'],
   stop: ['bad', 'cross'],
 } as const;
+const NEVER = ['calm', 'stop'] as const;
 
 /** Verdicts about money: what they rest on is said beside them. */
 const JUDGED: ReadonlySet<string> = new Set(['go', 'stop', 'unclear']);
@@ -66,8 +67,9 @@ export function PilotHeadline({
 function Verdict({ report }: { report: Schemas['RoiReport'] }) {
   const { t } = useTranslation();
   const { verdict, value_basis: basis } = report;
-  const [tone, icon] = TONES[verdict];
-  const word = t(`roi.verdicts.${verdict}`);
+  const over = report.evidence.code === 'nothing_was_judged';
+  const [tone, icon] = over ? NEVER : TONES[verdict];
+  const word = t(`roi.verdicts.${over ? 'never' : verdict}`);
   const view = t(`ui.pilot.view_${typeof basis === 'string' ? basis : 'blend'}`);
   // A verdict about money is one of the view that was chosen; in the other it may be another.
   const said =
