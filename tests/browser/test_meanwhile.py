@@ -69,6 +69,29 @@ def test_the_form_launches_only_what_it_saved(house: House, watched: Watched) ->
     expect(page.get_by_role("button", name="Launch", exact=True)).to_be_visible()
 
 
+def test_a_form_whose_answer_never_came_says_so_and_can_be_sent_again(house: House, watched: Watched) -> None:
+    pilot = draft(house, "unheard")
+    site = house.get("/sites?limit=1")["items"][0]
+    for path, thing, opens, button in (
+        (f"/sites/{site['id']}", f"sites/{site['id']}", None, "Save"),
+        (f"/pilots/{pilot['id']}", f"pilots/{pilot['id']}", "Edit assumptions", "Save"),
+    ):
+        page = watched.open(path)
+        if opens:
+            page.get_by_role("button", name=opens).click()
+        saves = page.get_by_role("button", name=button, exact=True)
+        expect(saves).to_be_visible()
+        page.route(
+            f"**/api/v1/{thing}",
+            lambda route: route.abort() if route.request.method == "PATCH" else route.continue_(),
+        )
+        saves.click()
+        expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+        page.unroute_all()
+        saves.click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_tab_goes_on_after_a_sign_in_in_another_one(house: House, watched: Watched) -> None:
     page = watched.open("/settings")
     expect(page.get_by_label("Token name *")).to_be_visible()

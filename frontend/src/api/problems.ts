@@ -22,6 +22,16 @@ export function sayProblem(error: unknown, site?: (name: string) => string): Sai
   return sayCode(error.code, error.params, error.title, error.remedy, site);
 }
 
+/** An answer also where none came: a lost connection is told like a refusal, and what waits for it goes on. */
+export function answered<T>(sent: Promise<T>): Promise<T | { data: undefined; error: unknown }> {
+  return sent.catch((problem: unknown) => ({ data: undefined, error: problem }));
+}
+
+/** Whether a change was refused because somebody else made one since the thing was read. */
+export function isStale(error: unknown): boolean {
+  return isProblem(error) && error.code === 'stale_revision';
+}
+
 export function isProblem(error: unknown): error is Problem {
   return typeof error === 'object' && error !== null && 'code' in error && 'status' in error;
 }

@@ -4,6 +4,7 @@ import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
+import { answered } from '../../api/problems';
 import { useRefresh } from '../../api/session';
 import { ProblemNote } from '../../components/Answer';
 import { ProblemList } from '../../components/ProblemList';
@@ -25,10 +26,12 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
     event.preventDefault();
     setBusy(true);
     setError(null);
-    const answer = await http.PATCH('/api/v1/pilots/{pilot_id}', {
-      params: { path: { pilot_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
-      body: { assumptions: assumptionsOf(draft) },
-    });
+    const answer = await answered(
+      http.PATCH('/api/v1/pilots/{pilot_id}', {
+        params: { path: { pilot_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
+        body: { assumptions: assumptionsOf(draft) },
+      }),
+    );
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);

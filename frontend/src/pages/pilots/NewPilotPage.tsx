@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { freshKey } from '../../api/freshKey';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
+import { answered } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
@@ -116,8 +117,7 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
           body: { spec, assumptions },
         })
       : http.POST('/api/v1/pilots', { body: { spec, assumptions } });
-    // A lost connection is told like a refusal, and the form stays.
-    const answer = await sent.catch((problem: unknown) => ({ data: undefined, error: problem }));
+    const answer = await answered(sent);
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);

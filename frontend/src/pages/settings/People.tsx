@@ -3,6 +3,7 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
+import { answered } from '../../api/problems';
 import { useRefresh } from '../../api/session';
 import { useAll } from '../../api/useAll';
 import { Answer, ProblemNote } from '../../components/Answer';
@@ -29,9 +30,9 @@ export function People() {
   };
   const newLink = async (user: Schemas['User']) => {
     setError(null);
-    const { data, error: problem } = await http.POST('/api/v1/users/{user_id}/sign-in-link', {
-      params: { path: { user_id: user.id } },
-    });
+    const { data, error: problem } = await answered(
+      http.POST('/api/v1/users/{user_id}/sign-in-link', { params: { path: { user_id: user.id } } }),
+    );
     if (data) setLink({ name: user.name, link: data.sign_in_link });
     else setError(problem);
   };

@@ -5,7 +5,7 @@ import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { errorAt, fieldErrors } from '../../api/problems';
+import { answered, errorAt, fieldErrors } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
@@ -51,12 +51,13 @@ function SiteForm({ site }: { site?: Site }) {
     setBusy(true);
     setError(null);
     const data = { kind: 'sample' as const, dataset };
-    const answer = site
-      ? await http.PATCH('/api/v1/sites/{site_id}', {
+    const sent = site
+      ? http.PATCH('/api/v1/sites/{site_id}', {
           params: { path: { site_id: site.id }, header: { 'If-Match': `W/"${site.revision}"` } },
           body: { display_name: shownName, data },
         })
-      : await http.POST('/api/v1/sites', { body: { name, display_name: shownName, placement, data } });
+      : http.POST('/api/v1/sites', { body: { name, display_name: shownName, placement, data } });
+    const answer = await answered(sent);
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);

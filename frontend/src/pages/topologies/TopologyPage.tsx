@@ -5,7 +5,7 @@ import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { findings } from '../../api/problems';
+import { answered, findings } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
 import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
 import { asFields, placedAt, type Field } from '../../components/fields';
@@ -77,8 +77,7 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
           body,
         })
       : http.POST('/api/v1/topologies', { body });
-    // A lost connection is told like a refusal, and the form stays.
-    const answer = await sent.catch((problem: unknown) => ({ data: undefined, error: problem }));
+    const answer = await answered(sent);
     setBusy(false);
     if (!answer.data) {
       setError(answer.error);
