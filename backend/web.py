@@ -95,4 +95,4 @@ def check_match(if_match: str | None, revision: int) -> None:
         return
     given = [part.strip().removeprefix("W/").strip('"') for part in if_match.split(",")]
     if str(revision) not in given:
-        raise Stale(given=if_match[:100], current=revision)
+        raise Stale(given=", ".join(given)[:100], current=revision)

@@ -1,5 +1,6 @@
 """What a page does about what happened elsewhere meanwhile: another person, another tab."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +68,46 @@ def test_the_form_launches_only_what_it_saved(house: House, watched: Watched) ->
     expect(page).to_have_url(f"{house.origin}/pilots/{pilot['id']}")
     assert house.get(f"/pilots/{pilot['id']}")["state"] == "draft"
     expect(page.get_by_role("button", name="Launch", exact=True)).to_be_visible()
+
+
+def test_entries_stay_until_what_somebody_else_saved_is_loaded_on_purpose(
+    house: House, watched: Watched
+) -> None:
+    pilot = draft(house, "edited")
+    site = house.get("/sites?limit=1")["items"][0]
+    names = [one["name"] for one in pilot["spec"]["sites"]]
+    topology = house.post("/topologies", {"name": "edited", "site_names": names, "spec": {"kind": "ring"}})
+    for path, field, change, theirs in (
+        (
+            f"/pilots/{pilot['id']}/edit",
+            "Title",
+            {"spec": {**pilot["spec"], "title": "Theirs"}},
+            "Theirs",
+        ),
+        (f"/sites/{site['id']}", "Display name", {"display_name": "Theirs"}, "Theirs"),
+        (f"/topologies/{topology['id']}", "Name", {"name": "theirs"}, "theirs"),
+    ):
+        page = watched.open(path)
+        entry = page.get_by_label(field).first
+        expect(entry).to_be_visible()
+        house.patch(path.removesuffix("/edit"), change)
+        entry.fill("mine")
+        page.evaluate(
+            "window.dispatchEvent(new Event('visibilitychange'))"
+        )  # as when the tab is come back to
+        page.get_by_role("button", name=re.compile("^Save( draft)?$")).click()
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("you read revision 1, now it is 2.")
+        expect(alert).to_contain_text("What you entered is still here, but not saved.")
+        expect(entry).to_have_value("mine")
+        alert.get_by_role("button", name="Load what is saved now").click()
+        expect(entry).to_have_value(theirs)
+        expect(alert).to_have_count(0)
+        entry.fill("mine-again")
+        page.get_by_role("button", name=re.compile("^Save( draft)?$")).click()
+        expect(
+            page.get_by_role("heading", name=re.compile("^(Sites|Topologies|mine-again)$"))
+        ).to_be_visible()
 
 
 def test_a_form_whose_answer_never_came_says_so_and_can_be_sent_again(house: House, watched: Watched) -> None:

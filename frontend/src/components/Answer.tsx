@@ -2,7 +2,7 @@
 import { Button, Loader } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { sayProblem } from '../api/problems';
+import { isStale, sayProblem } from '../api/problems';
 import { Icon, type IconName } from './Icon';
 
 interface Query<T> {
@@ -34,12 +34,15 @@ export function ProblemNote({
   retry,
   also,
   site,
+  reopen,
 }: {
   error: unknown;
   retry?: () => unknown;
   also?: ReactNode;
   /** What people call a site. */
   site?: (name: string) => string;
+  /** Of a form: shows what is stored now in place of its entries. Offered where somebody else changed it meanwhile. */
+  reopen?: () => unknown;
 }) {
   const { t } = useTranslation();
   const said = sayProblem(error, site);
@@ -50,6 +53,14 @@ export function ProblemNote({
         <strong>{said.title}</strong>
         {said.remedy ? <p>{said.remedy}</p> : null}
         {also}
+        {reopen && isStale(error) ? (
+          <>
+            <p>{t('ui.stale.text')}</p>
+            <Button mt="xs" size="xs" variant="default" onClick={() => void reopen()}>
+              {t('ui.stale.reopen')}
+            </Button>
+          </>
+        ) : null}
         {retry ? (
           <Button mt="xs" size="xs" variant="default" onClick={() => void retry()}>
             {t('ui.retry')}

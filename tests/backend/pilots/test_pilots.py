@@ -188,7 +188,8 @@ def test_launch_takes_only_the_revision_that_was_read(api: Api) -> None:
     launch_with = {"Idempotency-Key": "k"}
     stale = api.manager.post(f"{path}/launch", headers={**launch_with, "If-Match": read})
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_revision")
-    assert stale.json()["params"] == {"given": read, "current": 2}
+    assert stale.json()["params"] == {"given": "1", "current": 2}
+    assert "you read revision 1, now it is 2" in stale.json()["title"]
     assert (api.viewer.get(path).json()["state"], api.viewer.get("/api/v1/runs").json()["total"]) == (
         "draft",
         0,

@@ -16,8 +16,8 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
   const { t } = useTranslation();
   const refresh = useRefresh();
   // As it was read: a change that somebody else makes meanwhile must not be overwritten unseen.
-  const [opened] = useState(pilot);
-  const [draft, setDraft] = useState<PilotDraft>(() => ({ ...draftOf(opened), withMoney: true }));
+  const [opened, setOpened] = useState(pilot);
+  const [draft, setDraft] = useState<PilotDraft>(() => moneyOf(opened));
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const fields = useFields(error, draft);
@@ -41,12 +41,21 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
     await refresh('/api/v1/pilots', '/api/v1/runs');
     done();
   };
+  const reopen = async () => {
+    const now = await answered(
+      http.GET('/api/v1/pilots/{pilot_id}', { params: { path: { pilot_id: opened.id } } }),
+    );
+    setError(now.error ?? null);
+    if (!now.data) return;
+    setOpened(now.data);
+    setDraft(moneyOf(now.data));
+  };
   return (
     <form className="aw-stack" noValidate onSubmit={(event) => void save(event)}>
       {fields.problems.length > 0 ? (
         <ProblemList problems={fields.problems} />
       ) : error ? (
-        <ProblemNote error={error} />
+        <ProblemNote error={error} reopen={reopen} />
       ) : null}
       <MoneyFields
         draft={draft}
@@ -64,4 +73,8 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
       </div>
     </form>
   );
+}
+
+function moneyOf(pilot: Schemas['Pilot']): PilotDraft {
+  return { ...draftOf(pilot), withMoney: true };
 }

@@ -8,7 +8,8 @@ import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { answered } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
-import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
+import { useOpened } from '../../api/useOpened';
+import { Answer, Empty, Loading, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
 import { ProblemList } from '../../components/ProblemList';
 import { useConfirm } from '../../components/useConfirm';
@@ -42,11 +43,16 @@ function Stored({ id }: { id: string }) {
   const { t } = useTranslation();
   const sites = useSiteNames();
   const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', { params: { path: { pilot_id: id } } });
+  const { opened, reopen } = useOpened(pilot);
   return (
     <Answer query={pilot}>
       {(found) =>
-        found.state === 'draft' ? (
-          <Answer query={sites}>{(page) => <Form sites={page.items} stored={found} />}</Answer>
+        !opened ? (
+          <Loading />
+        ) : found.state === 'draft' ? (
+          <Answer query={sites}>
+            {(page) => <Form key={opened.times} sites={page.items} stored={opened.value} reopen={reopen} />}
+          </Answer>
         ) : (
           <Page title={found.title || found.name}>
             <Note>
@@ -70,7 +76,15 @@ function firstSites(usable: readonly Schemas['Site'][]): string[] {
   return (online.length >= 2 ? online : usable).slice(0, 8).map((site) => site.name);
 }
 
-function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
+function Form({
+  sites,
+  stored,
+  reopen,
+}: {
+  sites: Schemas['Site'][];
+  stored?: Pilot;
+  reopen?: () => Promise<unknown>;
+}) {
   const { t } = useTranslation();
   const go = useNavigate();
   const refresh = useRefresh();
@@ -204,7 +218,11 @@ function Form({ sites, stored }: { sites: Schemas['Site'][]; stored?: Pilot }) {
         {fields.problems.length > 0 ? (
           <ProblemList problems={fields.problems} />
         ) : error ? (
-          <ProblemNote error={error} />
+          <ProblemNote
+            error={error}
+            // A new form that was saved and changed elsewhere becomes that of its draft.
+            reopen={reopen ?? (() => saved && go(`/pilots/${saved.id}/edit`, { replace: true }))}
+          />
         ) : null}
       </div>
       <form

@@ -7,7 +7,8 @@ import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { answered, errorAt, fieldErrors } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
-import { Answer, Note, ProblemNote } from '../../components/Answer';
+import { useOpened } from '../../api/useOpened';
+import { Answer, Loading, Note, ProblemNote } from '../../components/Answer';
 import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
@@ -25,20 +26,32 @@ export function SitePage() {
 
 function ExistingSite({ id }: { id: string }) {
   const site = api.useQuery('get', '/api/v1/sites/{site_id}', { params: { path: { site_id: id } } });
-  return <Answer query={site}>{(found) => <SiteForm key={found.revision} site={found} />}</Answer>;
+  const { opened, reopen } = useOpened(site);
+  return (
+    <Answer query={site}>
+      {(found) =>
+        opened ? (
+          <SiteForm key={opened.times} site={found} opened={opened.value} reopen={reopen} />
+        ) : (
+          <Loading />
+        )
+      }
+    </Answer>
+  );
 }
 
-function SiteForm({ site }: { site?: Site }) {
+/** `site`: as it is now; `opened`: as it was when the form was opened. */
+function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen?: () => Promise<unknown> }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const go = useNavigate();
   const refresh = useRefresh();
   const may = useMay('sites.write');
   const samples = api.useQuery('get', '/api/v1/samples', {}, { staleTime: Infinity });
-  const [name, setName] = useState(site?.name ?? '');
-  const [shownName, setShownName] = useState(site?.display_name ?? '');
-  const [placement, setPlacement] = useState<Site['placement']>(site?.placement ?? 'local');
-  const [dataset, setDataset] = useState(site?.data.dataset ?? 'pendigits');
+  const [name, setName] = useState(opened?.name ?? '');
+  const [shownName, setShownName] = useState(opened?.display_name ?? '');
+  const [placement, setPlacement] = useState<Site['placement']>(opened?.placement ?? 'local');
+  const [dataset, setDataset] = useState(opened?.data.dataset ?? 'pendigits');
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const { ask, dialog } = useConfirm();
@@ -51,9 +64,9 @@ function SiteForm({ site }: { site?: Site }) {
     setBusy(true);
     setError(null);
     const data = { kind: 'sample' as const, dataset };
-    const sent = site
+    const sent = opened
       ? http.PATCH('/api/v1/sites/{site_id}', {
-          params: { path: { site_id: site.id }, header: { 'If-Match': `W/"${site.revision}"` } },
+          params: { path: { site_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
           body: { display_name: shownName, data },
         })
       : http.POST('/api/v1/sites', { body: { name, display_name: shownName, placement, data } });
@@ -77,6 +90,7 @@ function SiteForm({ site }: { site?: Site }) {
     });
     if (problem) throw problem;
     await refresh('/api/v1/sites');
+    await reopen?.();
   };
 
   return (
@@ -91,7 +105,9 @@ function SiteForm({ site }: { site?: Site }) {
         <Panel title={site ? t('ui.sites.change') : t('ui.sites.describe')}>
           {may ? null : <Note>{t('ui.may_not')}</Note>}
           <form ref={form} className="aw-form" onSubmit={(event) => void submit(event)} noValidate>
-            {error && errors.size === 0 ? <ProblemNote error={error} /> : null}
+            {error && errors.size === 0 ? (
+              <ProblemNote error={error} {...(reopen ? { reopen } : {})} />
+            ) : null}
             <TextInput
               label={t('ui.sites.name')}
               description={t('ui.sites.name_help')}

@@ -7,7 +7,8 @@ import { Link, useNavigate, useParams } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
 import { answered, findings } from '../../api/problems';
 import { useMay, useRefresh } from '../../api/session';
-import { Answer, Empty, Note, ProblemNote } from '../../components/Answer';
+import { useOpened } from '../../api/useOpened';
+import { Answer, Empty, Loading, Note, ProblemNote } from '../../components/Answer';
 import { asFields, placedAt, type Field } from '../../components/fields';
 import { Page, Panel } from '../../components/Page';
 import { ProblemList } from '../../components/ProblemList';
@@ -32,9 +33,16 @@ function Existing({ id }: { id: string }) {
   const found = api.useQuery('get', '/api/v1/topologies/{topology_id}', {
     params: { path: { topology_id: id } },
   });
+  const { opened, reopen } = useOpened(found);
   return (
     <Answer query={found}>
-      {(topology) => <Form key={topology.revision} saved={topology} names={topology.site_names} />}
+      {() =>
+        opened ? (
+          <Form key={opened.times} saved={opened.value} names={opened.value.site_names} reopen={reopen} />
+        ) : (
+          <Loading />
+        )
+      }
     </Answer>
   );
 }
@@ -51,7 +59,15 @@ function suggested(sites: readonly Schemas['Site'][]): string[] {
   return (connected.length >= 2 ? connected : usable).map((site) => site.name);
 }
 
-function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }) {
+function Form({
+  saved,
+  names,
+  reopen,
+}: {
+  saved?: Schemas['Topology'];
+  names: string[];
+  reopen?: () => Promise<unknown>;
+}) {
   const { t } = useTranslation();
   const go = useNavigate();
   const refresh = useRefresh();
@@ -98,7 +114,7 @@ function Form({ saved, names }: { saved?: Schemas['Topology']; names: string[] }
         {fields.problems.length > 0 ? (
           <ProblemList problems={fields.problems} />
         ) : error ? (
-          <ProblemNote error={error} site={sites.shown} />
+          <ProblemNote error={error} site={sites.shown} {...(reopen ? { reopen } : {})} />
         ) : null}
         {may ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!may}>
