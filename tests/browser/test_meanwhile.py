@@ -59,6 +59,8 @@ def test_a_draft_that_somebody_changed_is_shown_anew_instead_of_launched(
 def test_the_form_launches_only_what_it_saved(house: House, watched: Watched) -> None:
     pilot = draft(house, "saved")
     page = watched.open(f"/pilots/{pilot['id']}/edit")
+    expect(page.get_by_text("A draft: everything can still be changed.")).to_be_visible()
+    expect(page.get_by_text("The defaults are safe to launch.")).to_have_count(0)  # of a new one
     page.get_by_role("button", name="Save and launch…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("2 runs of 3 rounds")

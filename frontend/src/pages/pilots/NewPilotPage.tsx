@@ -211,7 +211,7 @@ function Form({
     <Page
       title={stored ? t('ui.new.edit_title', { name: stored.title || stored.name }) : t('ui.pilots.new')}
       above={<Link to="/pilots">{t('ui.nav.pilots')}</Link>}
-      lead={t('ui.new.lead')}
+      lead={t(stored ? 'ui.new.edit_lead' : 'ui.new.lead')}
     >
       {dialog}
       <div ref={top} tabIndex={-1} className="aw-quiet-focus">

@@ -26,15 +26,19 @@ export function People() {
     const { data, error: problem } = await http.POST('/api/v1/users', { body });
     if (!data) throw problem;
     setLink({ name: data.name, link: data.sign_in_link });
-    await refresh('/api/v1/users');
+    await refresh('/api/v1/users', '/api/v1/audit');
   };
   const newLink = async (user: Schemas['User']) => {
     setError(null);
     const { data, error: problem } = await answered(
       http.POST('/api/v1/users/{user_id}/sign-in-link', { params: { path: { user_id: user.id } } }),
     );
-    if (data) setLink({ name: user.name, link: data.sign_in_link });
-    else setError(problem);
+    if (!data) {
+      setError(problem);
+      return;
+    }
+    setLink({ name: user.name, link: data.sign_in_link });
+    await refresh('/api/v1/audit');
   };
   const columns: Column<Schemas['User']>[] = [
     { key: 'name', label: t('ui.settings.person'), main: true, cell: (user) => user.name },
