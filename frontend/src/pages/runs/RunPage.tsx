@@ -17,6 +17,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 import { useLive } from '../../live/useLive';
 import { RoiNote } from '../pilots/RoiNote';
+import { Elapsed } from './Elapsed';
 import { RunSteps } from './RunSteps';
 
 type Run = Schemas['Run'];
@@ -150,7 +151,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           },
           {
             label: t('ui.run.time'),
-            value: formats.duration(run.seconds),
+            value: <Elapsed run={run} />,
             note: t('ui.run.busy', { time: formats.duration(run.busy_s) }),
           },
         ]}

@@ -5,6 +5,7 @@ import type { Column } from '../../components/DataTable';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { Elapsed } from './Elapsed';
 import { nextSort, type Sort } from './runFilter';
 
 type Run = Schemas['Run'];
@@ -71,7 +72,7 @@ export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>
       cell: (run) => formats.bytes(run.bytes_exchanged),
       ...sorted('bytes_exchanged'),
     },
-    { key: 'time', label: t('ui.run.time'), number: true, cell: (run) => formats.duration(run.seconds) },
+    { key: 'time', label: t('ui.run.time'), number: true, cell: (run) => <Elapsed run={run} /> },
     {
       key: 'created',
       label: t('ui.created'),
