@@ -14,6 +14,7 @@ from backend import __version__, docs, openapi, pages, problems
 from backend.audit.routes import router as audit
 from backend.auth.routes import router as auth
 from backend.db.session import Database
+from backend.db.tables import utc_now
 from backend.events.hub import EventHub
 from backend.events.routes import router as events
 from backend.exchanges.routes import router as exchanges
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(),
         redirect_slashes=False,
     )
+    app.state.started_at = utc_now()
     app.state.settings = settings
     app.state.database = Database(settings.database_url)
     app.state.broker = RedisBroker(settings.broker_url) if settings.broker_url else NoBroker()

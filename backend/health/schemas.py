@@ -31,9 +31,11 @@ class WorkerHealth(Schema):
 
 
 class Health(Schema):
-    """`degraded`: something that pilots need does not answer; the pages themselves work."""
+    """`degraded`: something that pilots need does not answer; the pages themselves work. `starting`: that is so because
+    the server has just started, and what does not answer has not been seen since."""
 
     status: Literal["ok", "degraded"]
+    starting: bool
     version: str
     database: DatabaseHealth
     broker: BrokerHealth

@@ -1,5 +1,7 @@
 """Asks each part of the server whether it lives. Never raises: a part that does not answer is the answer."""
 
+from datetime import datetime
+
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,9 +15,12 @@ from backend.settings import Settings
 COORDINATOR = "coordinator"
 WORKER_PREFIX = "worker:"
 """Parts in the table of heartbeats; the coordinator writes `coordinator` and `worker:<worker id>`."""
+STARTING_S = 60.0
+"""As long after the start of the server a part that is not there is awaited, not missed."""
 
 
-def health(database: Database, broker: Broker, settings: Settings) -> Health:
+def health(database: Database, broker: Broker, settings: Settings, started_at: datetime) -> Health:
+    """`started_at`: when this server did."""
     rows, database_ok = _heartbeats(database)
     now = utc_now()
 
@@ -23,6 +28,7 @@ def health(database: Database, broker: Broker, settings: Settings) -> Health:
         return (now - row.at).total_seconds() < settings.silent_after_s
 
     coordinator = next((row for row in rows if row.part == COORDINATOR), None)
+    worker_rows = [row for row in rows if row.part.startswith(WORKER_PREFIX)]
     workers = [
         WorkerHealth(
             worker_id=row.part.removeprefix(WORKER_PREFIX),
@@ -33,14 +39,18 @@ def health(database: Database, broker: Broker, settings: Settings) -> Health:
             last_seen_at=row.at,
             ok=alive(row),
         )
-        for row in rows
-        if row.part.startswith(WORKER_PREFIX)
+        for row in worker_rows
     ]
     broker_ok = broker.is_up()
     coordinator_ok = coordinator is not None and alive(coordinator)
     everything = database_ok and broker_ok and coordinator_ok and any(worker.ok for worker in workers)
+    begins = 0 <= (now - started_at).total_seconds() < STARTING_S
+    # What was seen since the start and is silent again has ended: nobody should wait for that.
+    seen = [part for part in (coordinator, *worker_rows) if part is not None and part.at >= started_at]
+    has_ended = any(not alive(part) for part in seen)
     return Health(
         status="ok" if everything else "degraded",
+        starting=not everything and begins and database_ok and broker_ok and not has_ended,
         version=__version__,
         database=DatabaseHealth(ok=database_ok, kind="sqlite" if database.is_sqlite else "postgresql"),
         broker=BrokerHealth(ok=broker_ok),

@@ -56,7 +56,9 @@ def test_token_is_shown_once_and_can_be_revoked(watched: Watched) -> None:
     page.get_by_label("Token name *").fill("nightly")
     page.get_by_role("button", name="Create token").click()
     expect(page.get_by_text(re.compile("^awase_"))).to_be_visible()
-    expect(page.get_by_role("table", name="Audit log")).to_contain_text("API token nightly")  # without a reload
+    expect(page.get_by_role("table", name="Audit log")).to_contain_text(
+        "API token nightly"
+    )  # without a reload
     page.reload()
     expect(page.get_by_role("button", name="Revoke token nightly")).to_be_visible()
     expect(page.get_by_text(re.compile("^awase_"))).to_have_count(0)

@@ -1129,7 +1129,8 @@ export interface components {
         };
         /**
          * Health
-         * @description `degraded`: something that pilots need does not answer; the pages themselves work.
+         * @description `degraded`: something that pilots need does not answer; the pages themselves work. `starting`: that is so because
+         *     the server has just started, and what does not answer has not been seen since.
          */
         Health: {
             /**
@@ -1137,6 +1138,8 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "degraded";
+            /** Starting */
+            starting: boolean;
             /** Version */
             version: string;
             database: components["schemas"]["DatabaseHealth"];

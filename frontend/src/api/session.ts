@@ -54,5 +54,10 @@ export function useRefresh() {
 }
 
 export function useHealth() {
-  return api.useQuery('get', '/api/v1/health', {}, { refetchInterval: 10_000, retry: false });
+  return api.useQuery(
+    'get',
+    '/api/v1/health',
+    {},
+    { refetchInterval: ({ state }) => (state.data?.starting ? 2000 : 10_000), retry: false },
+  );
 }

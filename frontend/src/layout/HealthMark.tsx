@@ -7,16 +7,27 @@ import { Icon } from '../components/Icon';
 import { useFormats } from '../i18n/useFormats';
 import { useNow } from '../live/useNow';
 
+const LOOKS = {
+  ok: ['good', 'check'],
+  starting: ['busy', 'clock'],
+  degraded: ['warn', 'warn'],
+  unreachable: ['bad', 'warn'],
+} as const;
+
 export function HealthMark() {
   const { t } = useTranslation();
   const health = useHealth();
-  const state = health.error ? 'unreachable' : (health.data?.status ?? 'ok');
-  const tone = state === 'ok' ? 'good' : state === 'degraded' ? 'warn' : 'bad';
+  const state = health.error
+    ? 'unreachable'
+    : health.data?.starting
+      ? 'starting'
+      : (health.data?.status ?? 'ok');
+  const [tone, icon] = LOOKS[state];
   return (
     <Popover position="bottom-end" width={320} shadow="md">
       <Popover.Target>
         <UnstyledButton className={`aw-badge aw-${tone} aw-health`} aria-label={t(`ui.health.${state}`)}>
-          <Icon name={state === 'ok' ? 'check' : 'warn'} size={14} />
+          <Icon name={icon} size={14} />
           <span className="aw-wide">{t(`ui.health.${state}`)}</span>
         </UnstyledButton>
       </Popover.Target>
@@ -49,12 +60,14 @@ function Parts({ health }: { health: Schemas['Health'] }) {
     <ul className="aw-parts">
       {parts.map(([name, ok, note]) => (
         <li key={name}>
-          <span className={ok ? 'aw-text-good' : 'aw-text-bad'}>
-            <Icon name={ok ? 'check' : 'cross'} size={15} />
+          <span className={ok ? 'aw-text-good' : health.starting ? 'aw-soft' : 'aw-text-bad'}>
+            <Icon name={ok ? 'check' : health.starting ? 'clock' : 'cross'} size={15} />
           </span>
           <span>
             {name}
-            <span className="aw-visually-hidden">: {t(ok ? 'ui.health.part_ok' : 'ui.health.part_bad')}</span>
+            <span className="aw-visually-hidden">
+              : {t(`ui.health.part_${ok ? 'ok' : health.starting ? 'starting' : 'bad'}`)}
+            </span>
           </span>
           <span className="aw-soft">{note}</span>
         </li>

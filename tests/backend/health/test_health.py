@@ -42,6 +42,29 @@ def test_silent_parts_degrade_and_are_named(api: Api) -> None:
     )
 
 
+def test_what_was_not_seen_since_the_start_is_awaited_for_a_minute(api: Api, broker_url: str) -> None:
+    api.app.state.broker = RedisBroker(broker_url)
+
+    def health(uptime_s: float) -> tuple[str, bool]:
+        api.app.state.started_at = utc_now() - timedelta(seconds=uptime_s)
+        found = api.anonymous.get("/api/v1/health").json()
+        return found["status"], found["starting"]
+
+    assert health(5) == ("degraded", True)
+    assert health(61) == ("degraded", False)
+    _beats(api, 600)  # those of the last time
+    assert health(5) == ("degraded", True)
+    _beats(api, 30)  # seen since a start 40 s ago, then silent: that part has ended
+    assert health(40) == ("degraded", False)
+    _beats(api, 0)
+    assert health(5) == ("ok", False)
+    api.app.state.broker.close()
+
+
+def test_a_server_without_a_broker_is_not_called_starting(api: Api) -> None:
+    assert api.anonymous.get("/api/v1/health").json()["starting"] is False
+
+
 def test_health_tells_nothing_of_sites(api: Api) -> None:
     create_sites(api.manager, 1)
     assert "site-01" not in api.anonymous.get("/api/v1/health").text
