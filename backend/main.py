@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from backend import __version__, docs, openapi, pages, problems
@@ -32,6 +32,7 @@ from backend.settings import Settings
 from backend.sites.routes import router as sites
 from backend.summary.routes import router as summary
 from backend.topologies.routes import router as topologies
+from backend.web import known_query
 
 ROUTERS = (
     health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges, roi,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, compresslevel=5)  # leaves streams of events alone
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(known_query)])
     for router in ROUTERS:
         api.include_router(router)
     app.include_router(api)

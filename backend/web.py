@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Annotated, Generic, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
 from backend.db.session import Database
-from backend.errors import Stale
+from backend.errors import Invalid, Stale
 from backend.problems import language
 from backend.settings import Settings
-from backend.text.schemas import Schema
+from backend.text.schemas import Params, Schema
 
 MAX_LIMIT = 200
 Item = TypeVar("Item")
@@ -87,6 +88,24 @@ def etag(revision: int) -> str:
 
 def set_etag(response: Response, revision: int) -> None:
     response.headers["ETag"] = etag(revision)
+
+
+def known_query(request: Request) -> None:
+    """Of routes that take query parameters. Raises: Invalid, for one that is unknown: a filter with a misspelt name would
+    let everything through."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known: set[str] = set()
+    pending = [route.dependant]
+    while pending:
+        part = pending.pop()
+        known |= {field.alias for field in part.query_params}
+        pending += part.dependencies
+    unknown = next((name for name in request.query_params if name not in {*known, "lang"}), None)
+    if known and unknown is not None:
+        params: Params = {"name": unknown[:100], "known": ", ".join(sorted(known))}
+        raise Invalid("unknown_parameter", params, "query")
 
 
 def check_match(if_match: str | None, revision: int) -> None:

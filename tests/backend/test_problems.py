@@ -36,6 +36,8 @@ MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "erro
         ("GET", "/api/v1/sites/%00", 422, "string_pattern_mismatch"),
         ("GET", "/api/v1/sites?limit=201", 422, "less_than_equal"),
         ("GET", "/api/v1/runs?sort=nonsense", 422, "literal_error"),
+        ("GET", "/api/v1/runs?stat=failed", 422, "unknown_parameter"),
+        ("GET", "/api/v1/events?runs=nope", 422, "unknown_parameter"),
         ("GET", "/api/v1/sites?q=%00", 422, "string_pattern_mismatch"),
         ("GET", "/api/v1/events?run=nope", 404, "not_found"),
         ("GET", "/api/v1/events?pilot=nope", 404, "not_found"),
@@ -56,6 +58,22 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
     assert japanese["params"] == {"thing": "site", "name": "site-01"}
     english = api.manager.post("/api/v1/sites?lang=en", json=body, headers={"Accept-Language": "ja"}).json()
     assert english["title"] == "There is already a site named 'site-01'."
+
+
+def test_a_misspelt_filter_is_refused_with_the_names_that_there_are(api: Api) -> None:
+    """It would let everything through."""
+    refused = api.viewer.get("/api/v1/sites?stat=online&limit=5").json()
+    assert refused["title"] == "There is no query parameter 'stat' here."
+    assert {"cursor", "limit", "q"} <= set(refused["params"]["known"].split(", "))
+    assert api.viewer.get("/api/v1/sites?limit=5&lang=ja").status_code == 200
+    assert (
+        api.viewer.get("/api/v1/sites?stat=online&lang=ja")
+        .json()["title"]
+        .startswith("クエリパラメーター「stat」")
+    )
+    assert (
+        api.anonymous.get("/api/v1/health?at=1").status_code == 200
+    )  # it takes none: nothing can be misspelt
 
 
 def test_body_that_is_no_json_is_refused(api: Api) -> None:
