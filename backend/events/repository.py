@@ -1,5 +1,7 @@
 """SQL of events."""
 
+from datetime import datetime
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,10 @@ def after(
     if pilot is not None:
         query = query.where(EventRow.pilot_id == pilot)
     return list(session.scalars(query.order_by(EventRow.id).limit(limit)))
+
+
+def exists(session: Session, id: int, at: datetime) -> bool:
+    return session.scalar(select(EventRow.at).where(EventRow.id == id)) == at
 
 
 def last_id(session: Session) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BeforeValidator, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from backend.auth.guard import needs, still_has
 from backend.auth.principal import Principal
@@ -31,6 +31,23 @@ def things(session: ReadSession, run: OfThing = None, pilot: OfThing = None) -> 
     return run, pilot
 
 
+def place(
+    session: ReadSession,
+    after: Annotated[_EventId | None, Query(description="Replay what came after this id.")] = None,
+    at: Annotated[
+        AwareDatetime | None,
+        Query(
+            description="The `at` of the event `after`. If there is no such event any more (the database was restored"
+            " from an older copy), `event: restored` comes first and nothing is replayed: begin anew with `after=0`."
+        ),
+    ] = None,
+) -> tuple[int | None, bool]:
+    """After which event the listener goes on, and whether it heard of it from another database."""
+    if not after or at is None or service.is_known(session, after, at):
+        return after, False
+    return None, True
+
+
 class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
@@ -41,7 +58,7 @@ async def stream_events(
     settings: AppSettings,
     _: Annotated[Principal, Depends(needs("events.read"))],
     of: Annotated[tuple[str | None, str | None], Depends(things, scope="function")],
-    after: Annotated[_EventId | None, Query(description="Replay what came after this id.")] = None,
+    going_on: Annotated[tuple[int | None, bool], Depends(place, scope="function")],
     last_event_id: Annotated[
         _EventId | None,
         BeforeValidator(lambda value: value or None),  # sent empty it says that no event was seen yet
@@ -53,21 +70,24 @@ async def stream_events(
 ) -> EventStream:
     """New events as they happen; each `data` is an Event as JSON. A comment comes every 15 s of silence. The stream
     ends soon after the token or session does."""
+    after, restored = going_on
     since = after if last_event_id is None else last_event_id
     hub = cast(EventHub, request.app.state.events)
     ping_s = settings.stream_ping_s
     return EventStream(
-        _lines(hub.listen(since, *of, ping_s), lambda: still_has(request, "events.read"), ping_s),
+        _lines(hub.listen(since, *of, ping_s), lambda: still_has(request, "events.read"), ping_s, restored),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _lines(
-    events: AsyncIterator[Event | None], allowed: Callable[[], bool], every_s: float
+    events: AsyncIterator[Event | None], allowed: Callable[[], bool], every_s: float, restored: bool
 ) -> AsyncIterator[str]:
     clock = asyncio.get_running_loop().time
     asked_at = clock()
     yield "retry: 1000\n\n"
+    if restored:
+        yield "event: restored\ndata: {}\n\n"
     async for event in events:
         # A busy stream has no pings, so the time counts too.
         if event is None or clock() - asked_at >= every_s:

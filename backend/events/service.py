@@ -4,10 +4,13 @@ Only the coordinator may call `record`: a second writer could commit a lower id 
 read, and a reader of `id > last` would miss it for ever.
 """
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, PilotRow, RunRow
 from backend.errors import NotFound
+from backend.events import repository
 from backend.events.schemas import Event
 from backend.text.schemas import Params
 
@@ -38,3 +41,9 @@ def event(row: EventRow) -> Event:
     return Event(
         id=row.id, at=row.at, run_id=row.run_id, pilot_id=row.pilot_id, code=row.code, params=row.params
     )
+
+
+def is_known(session: Session, id: int, at: datetime) -> bool:
+    """Whether there is this event. An id alone may be another's by now: a database restored from an older copy counts
+    again from there."""
+    return repository.exists(session, id, at)

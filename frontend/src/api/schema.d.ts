@@ -5059,10 +5059,12 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description Replay what came after this id. */
-                after?: number | null;
                 run?: string | null;
                 pilot?: string | null;
+                /** @description Replay what came after this id. */
+                after?: number | null;
+                /** @description The `at` of the event `after`. If there is no such event any more (the database was restored from an older copy), `event: restored` comes first and nothing is replayed: begin anew with `after=0`. */
+                at?: string | null;
             };
             header?: {
                 /** @description The `id` of the last event that was seen: a browser sends it when it comes back. Counts more than `after`. */

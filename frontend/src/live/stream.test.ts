@@ -7,11 +7,18 @@ class Source {
   onerror: (() => void) | null = null;
   onmessage: ((message: { data: string }) => void) | null = null;
   closed = false;
+  private heard = new Map<string, () => void>();
   constructor(readonly url: string) {
     Source.made.push(this);
   }
   close() {
     this.closed = true;
+  }
+  addEventListener(name: string, act: () => void) {
+    this.heard.set(name, act);
+  }
+  hear(name: string) {
+    this.heard.get(name)?.();
   }
 }
 
@@ -35,8 +42,8 @@ function follow(replay = true) {
   );
   return { events, states, close };
 }
-const event = (id: number) => ({
-  data: JSON.stringify({ id, at: '', run_id: 'r', pilot_id: 'p', code: 'x', params: {} }),
+const event = (id: number, at = '') => ({
+  data: JSON.stringify({ id, at, run_id: 'r', pilot_id: 'p', code: 'x', params: {} }),
 });
 
 describe('the stream of events', () => {
@@ -67,6 +74,20 @@ describe('the stream of events', () => {
     expect(Source.made[2]?.url).toBe('/api/v1/events?run=r&after=0');
     for (const id of [1, 8, 9]) Source.made[2]?.onmessage?.(event(id));
     expect(events.map(({ id }) => id)).toEqual([1, 8, 9]);
+    expect(Source.made).toHaveLength(3);
+  });
+  it('begins anew where the server no longer has the last event that was seen, whatever its id is', () => {
+    const { events } = follow();
+    const at = '2026-11-26T03:00:00.5Z';
+    Source.made[0]?.onmessage?.(event(9, at));
+    Source.made[0]?.onerror?.();
+    vi.advanceTimersByTime(3000);
+    expect(Source.made[1]?.url).toBe('/api/v1/events?run=r&after=9&at=2026-11-26T03%3A00%3A00.5Z');
+    Source.made[1]?.hear('restored'); // other runs' events have pushed this run's next ids past 9
+    expect(Source.made[1]?.closed).toBe(true);
+    expect(Source.made[2]?.url).toBe('/api/v1/events?run=r&after=0');
+    Source.made[2]?.onmessage?.(event(12));
+    expect(events.map(({ id }) => id)).toEqual([12]);
     expect(Source.made).toHaveLength(3);
   });
   it('goes on after the event of the restored database where none are replayed', () => {

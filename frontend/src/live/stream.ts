@@ -25,6 +25,7 @@ export function openStream(
   make: (url: string) => EventSource = (url) => new EventSource(url),
 ): () => void {
   let last: number | null = of.replay ? 0 : null;
+  let at = ''; // of the last event: an id alone may be another's after a restore
   let source: EventSource | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
@@ -34,6 +35,7 @@ export function openStream(
     if (of.run) query.set('run', of.run);
     if (of.pilot) query.set('pilot', of.pilot);
     if (last !== null) query.set('after', String(last));
+    if (at) query.set('at', at);
     return `/api/v1/events?${query.toString()}`;
   };
   const open = () => {
@@ -41,19 +43,27 @@ export function openStream(
     const current = make(address());
     source = current;
     current.onopen = () => listener.onConnection('live');
+    const beginAnew = () => {
+      listener.onRestored();
+      last = of.replay ? 0 : null;
+      at = '';
+      current.close();
+      open();
+    };
+    // The server says so where it no longer has the last event that was seen here.
+    current.addEventListener('restored', beginAnew);
     current.onmessage = (message: MessageEvent<string>) => {
       const event = JSON.parse(message.data) as PilotEvent;
       // The server sends no event twice, and ids grow: a smaller one is of a database that counts from an earlier one.
       if (last !== null && event.id <= last) {
-        listener.onRestored();
         if (of.replay) {
-          last = 0;
-          current.close();
-          open();
+          beginAnew();
           return;
         }
+        listener.onRestored();
       }
       last = event.id;
+      at = event.at;
       listener.onEvent(event);
     };
     current.onerror = () => {

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from backend.db.session import Database
 from backend.db.tables import EventRow, SessionRow, UserRow, utc_now
@@ -290,6 +290,29 @@ def test_an_id_that_is_sent_empty_says_that_none_was_seen(api: Api, tmp_path: Pa
     with _served(api, tmp_path, ping_s=0.1) as (url, _), _stream(url, headers) as lines:
         _write(api.database, "afterwards")
         assert '"code":"afterwards"' in next(line for line in lines if line.startswith("data:"))
+
+
+def test_an_event_that_is_no_longer_there_is_told_before_anything_else(api: Api, tmp_path: Path) -> None:
+    """After a restore other events may have had its id, and those of the listener's run be past it."""
+    _write(api.database, "old")
+    with api.database.read() as session:
+        seen = service.event(session.scalars(select(EventRow)).one()).model_dump(mode="json")
+    headers = {"Authorization": api.viewer.headers["Authorization"]}
+
+    def first_lines(url: str) -> list[str]:
+        params = {"after": seen["id"], "at": seen["at"]}
+        with httpx.stream(
+            "GET", f"{url}/api/v1/events", headers=headers, params=params, timeout=20
+        ) as answer:
+            return list(islice(filter(None, answer.iter_lines()), 2))
+
+    with _served(api, tmp_path, ping_s=0.1) as (url, _):
+        _write(api.database, "next")
+        assert first_lines(url) == ["retry: 1000", f"id: {seen['id'] + 1}"]
+        with api.database.write() as session:
+            session.execute(update(EventRow).where(EventRow.id == seen["id"]).values(at=utc_now()))
+        assert first_lines(url) == ["retry: 1000", "event: restored"]
+    assert api.viewer.get("/api/v1/events?after=1&at=yesterday").status_code == 422
 
 
 def test_stream_needs_a_signed_in_listener(api: Api) -> None:
