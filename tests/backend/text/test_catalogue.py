@@ -69,12 +69,18 @@ def test_japanese_needs_no_value_that_english_does_not_get() -> None:
     assert {key: places for key, places in unfilled.items() if places} == {}
 
 
-@pytest.mark.parametrize(("lang", "statistics"), [("en", "second moments"), ("ja", "2次モーメント")])
-def test_what_goes_to_other_sites_is_told_whole(lang: str, statistics: str) -> None:
-    """With regmean and fisher it is more than models."""
+@pytest.mark.parametrize(
+    ("lang", "statistics"),
+    [
+        ("en", ("second moments", "closed-form head", "class")),
+        ("ja", ("2次モーメント", "最終層の一括計算", "クラス")),
+    ],
+)
+def test_what_goes_to_other_sites_is_told_whole(lang: str, statistics: tuple[str, ...]) -> None:
+    """With regmean, fisher and a head in closed form it is more than models."""
     for key in ("ui.help.is.1", "ui.own_data.now"):
         said = say(lang, key, {})
-        assert all(word in said for word in ("regmean", "fisher", statistics)), key
+        assert all(word in said for word in ("regmean", "fisher", *statistics)), key
     sentences = [sentence for _, sentence in _sentences(catalogue(lang))]
     sentences.append((Path(__file__).parents[3] / "docs" / "own-data.md").read_text("utf-8"))
     assert not [one for one in sentences if re.search("only models travel|モデルだけが送られ", one)]
