@@ -172,7 +172,7 @@ def test_a_bad_value_is_named_where_it_stands_in_the_body(api: Api) -> None:
     [
         ({"sites": 5}, "list_needed", "not 5"),
         ({"topology": [1]}, "object_needed", "not […]"),
-        ({"rounds": "x"}, "int_type", "not x"),
+        ({"rounds": "x"}, "int_type", 'not "x"'),
         ({"rounds": None}, "int_type", "not null"),
     ],
 )
