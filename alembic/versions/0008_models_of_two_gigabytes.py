@@ -1,7 +1,4 @@
-"""A step's model may have 2 GiB and more.
-
-SQLite keeps whole numbers of any size in either type.
-"""
+"""A step's model may have 2 GiB and more."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,10 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name != "sqlite":
-        op.alter_column("steps", "artifact_bytes", existing_type=sa.Integer(), type_=sa.BigInteger())
+    _change(sa.Integer(), sa.BigInteger())
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name != "sqlite":
-        op.alter_column("steps", "artifact_bytes", existing_type=sa.BigInteger(), type_=sa.Integer())
+    _change(sa.BigInteger(), sa.Integer())
+
+
+def _change(before: sa.types.TypeEngine[int], after: sa.types.TypeEngine[int]) -> None:
+    # SQLite cannot alter a column: the table is made anew and its rows are copied.
+    with op.batch_alter_table("steps") as steps:
+        steps.alter_column("artifact_bytes", existing_type=before, type_=after)
