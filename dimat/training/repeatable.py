@@ -9,7 +9,8 @@ def compute_repeatably() -> None:
     """One thread, and only algorithms that give the same bits again, for the whole process.
 
     More threads sum in another order, and are slower for models of the usual size. Call it before anything is computed
-    on CUDA: cuBLAS refuses to be repeatable unless its workspace was fixed when it was first used.
+    on CUDA: cuBLAS promises the same bits only with a workspace that was fixed when it was first used, and versions of torch that
+    look for it refuse to compute repeatably without (2.11 with CUDA 13 did not look).
     Convolutions there round inputs to 10 bits (TF32) unless told not to: units that are nearly alike would be paired otherwise than on
     a processor, for no gain in time that was seen (benchmarks/devices.py).
     Reference: NVIDIA cuBLAS documentation, "Results Reproducibility".
