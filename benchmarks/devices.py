@@ -10,8 +10,6 @@ differently (largest difference of a merged number).
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
+from benchmarks.machine import machine  # noqa: E402
 from dimat.merging import dimat  # noqa: E402
 from dimat.merging.gram import gram, layers_of  # noqa: E402
 from dimat.merging.mix import MergeInputs  # noqa: E402
@@ -86,7 +85,7 @@ def main() -> int:
         )
         found.append({"model": name, "seconds": times, "times_less": ratio, "largest_difference": apart})
     about_run = {
-        "machine": _machine(load_before),
+        "machine": machine(torch.cuda.get_device_name(0), "1 thread", f"load before {load_before:.1f}"),
         "rows": wanted.rows,
         "models": wanted.models,
         "found": found,
@@ -140,16 +139,6 @@ def _second(work: Callable[[], Any]) -> float:
 def _wait() -> None:
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-
-
-def _machine(load_before: float) -> str:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return (
-        f"{torch.cuda.get_device_name(0)}; {platform.machine()}, {os.cpu_count()} cores, 1 thread, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, load before {load_before:.1f}, commit {commit or 'unknown'}"
-    )
 
 
 if __name__ == "__main__":

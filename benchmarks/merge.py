@@ -11,8 +11,6 @@ the architecture are found once for each process and are told apart (`discover_s
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
+from benchmarks.machine import machine  # noqa: E402
 from dimat.matching import activation  # noqa: E402
 from dimat.merging import dimat  # noqa: E402
 from dimat.merging.mix import MergeInputs  # noqa: E402
@@ -68,13 +67,7 @@ def main() -> int:
     torch.set_num_threads(wanted.threads)
     load_before = os.getloadavg()[0]
     result = measure(wanted)
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    result |= {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, load before {load_before:.1f}, commit {commit or 'unknown'}"
-    }
+    result |= {"machine": machine(f"load before {load_before:.1f}")}
     if wanted.json:
         wanted.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

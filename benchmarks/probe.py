@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from benchmarks.study import _machine  # noqa: E402
+from benchmarks.machine import machine  # noqa: E402
 from benchmarks.study_settings import CNN, FASHION, IID, Setting  # noqa: E402
 from dimat import steps  # noqa: E402
 from dimat.parts import MergeSpec, Method, ProbeSpec  # noqa: E402
@@ -68,7 +68,7 @@ def main() -> int:
                 began = time.process_time()
                 accuracy = _merged("dimat", probe, contexts[i], rows[i], models)
                 found[rows_seen, positions].append((accuracy, time.process_time() - began))
-    print(f"{_machine(1)}, seeds {', '.join(map(str, seeds))}\n")
+    print(f"{machine('1 thread')}, seeds {', '.join(map(str, seeds))}\n")
     print(
         f"Before the merge {100 * mean(before):.1f} %, after plain averaging {100 * mean(averaged):.1f} %.\n"
     )

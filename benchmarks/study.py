@@ -10,8 +10,6 @@ an interrupted study goes on where it stopped, `--only` adds settings. `--report
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.machine import machine  # noqa: E402
 from benchmarks.study_report import markdown  # noqa: E402
 from benchmarks.study_settings import QUICK, SETTINGS, Setting  # noqa: E402
 
@@ -63,7 +62,7 @@ def run(
         for number, done in enumerate(as_completed(under_way), start=1):
             setting, seed = under_way[done]
             results["runs"][f"{setting.name}/{seed}"] = done.result()
-            results["machines"][_machine(jobs)] = True
+            results["machines"][machine("1 thread a process", f"{jobs} processes")] = True
             path.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n", encoding="utf-8")
             print(f"{number} of {len(open_)}: {setting.name}, seed {seed}", file=sys.stderr, flush=True)
 
@@ -120,18 +119,6 @@ def _read(path: Path) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return loaded
     return {"runs": {}, "machines": {}}
-
-
-def _machine(jobs: int) -> str:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    import torch
-
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"1 thread a process, {jobs} processes, commit {commit or 'unknown'}"
-    )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class ArtifactRef(Wire):
     """Immutable bytes in the store."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    num_bytes: int = Field(ge=0, lt=2**44)
+    num_bytes: Count
 
 
 # --- coordinator -> worker -------------------------------------------------------------------------

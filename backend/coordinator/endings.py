@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator import repository
 from backend.coordinator.changes import Changes
 from backend.db.tables import RunRow, StepRow
+from backend.db.tables.runs import gpu_seconds
 from backend.events.service import record
 from backend.runs import states
 from backend.text.schemas import Params
@@ -56,7 +57,7 @@ def in_vain(step: StepRow, report: StepFailed | StepCancelled | None, changes: C
         seconds, cpu_s = report.seconds, report.cpu_s
     # A step computes in one thread (decision 7).
     cpu_s = seconds if cpu_s is None else cpu_s
-    gpu_s = seconds if (step.device or "").startswith("cuda") else 0.0
+    gpu_s = gpu_seconds(step.device, seconds)
     step.wasted_cpu_s += cpu_s
     step.wasted_gpu_s += gpu_s
     changes.touch(step.run_id, busy_s=seconds, cpu_s=cpu_s, gpu_s=gpu_s)
@@ -82,13 +83,11 @@ def lose(
             return
     else:
         step.strikes += 1
-    if step.strikes >= max_attempts and reason["code"] == DAMAGED:
-        fail(step, reason, now, changes)
-        return
     if step.strikes >= max_attempts:
         used_up = {"kind": step.kind, "site": shown, "round": step.round, "attempts": step.attempt,
                    "cause": reason["code"]}  # fmt: skip
-        fail(step, {"code": "attempts_used_up", "params": used_up}, now, changes)
+        ending = reason if reason["code"] == DAMAGED else {"code": "attempts_used_up", "params": used_up}
+        fail(step, ending, now, changes)
         return
     again(step, now + timedelta(seconds=pause_s(step.attempt + 1)), reason)
     retried: Params = {**about, "attempt": step.attempt}

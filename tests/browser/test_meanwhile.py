@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.browser import context
-from tests.browser.watched import Watched, sign_in_link
+from tests.browser.watched import Watched, sign_in_link, signed_in
 from tests.system.house import House, small_pilot
 
 pytestmark = pytest.mark.timeout(300)
@@ -16,14 +15,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def watched(house: House, browser: Browser) -> Iterator[Watched]:
-    """The browser of an administrator who has signed in."""
-    profile = context(browser)
-    found = Watched(profile, house.origin)
-    found.page.goto(sign_in_link(house))
-    expect(found.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
-    found.complaints.clear()
-    yield found
-    profile.close()
+    with signed_in(house, browser) as found:
+        yield found
 
 
 def draft(house: House, name: str) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """A page of the browser that remembers what must not happen: console errors, requests to elsewhere."""
 
-from playwright.sync_api import BrowserContext, Page, Request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+
+from tests.browser.browser import context
 from tests.system.house import House, awase
 
 
@@ -37,3 +41,15 @@ def sign_in_link(house: House) -> str:
     link = next(word for word in said.split() if "/sign-in#" in word)
     # This house listens on a port of its own, the command names the usual one.
     return f"{house.origin}/sign-in#{link.partition('#')[2]}"
+
+
+@contextmanager
+def signed_in(house: House, browser: Browser) -> Iterator[Watched]:
+    """The browser of an administrator who has signed in."""
+    profile = context(browser)
+    found = Watched(profile, house.origin)
+    found.page.goto(sign_in_link(house))
+    expect(found.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    found.complaints.clear()
+    yield found
+    profile.close()

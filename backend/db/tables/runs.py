@@ -45,6 +45,11 @@ class RunRow(Base):
     revision: Mapped[int] = mapped_column(default=1)
 
 
+def gpu_seconds(device: str | None, seconds: float | None) -> float:
+    """Of a step, or of one of its attempts, that ran for `seconds`."""
+    return (seconds or 0.0) if (device or "").startswith("cuda") else 0.0
+
+
 class StepRow(Base):
     """One unit of work. `run_id` None: a `prepare`, shared by all runs of (pilot, seed).
 
@@ -100,7 +105,7 @@ class StepRow(Base):
     def gpu_s(self) -> float:
         """A step on a GPU holds the device for all its seconds; its processor seconds (`cpu_s`) count besides.
         Counters of runs and ROI both take it from here."""
-        return (self.seconds or 0.0) if (self.device or "").startswith("cuda") else 0.0
+        return gpu_seconds(self.device, self.seconds)
 
     @gpu_s.inplace.expression
     @classmethod

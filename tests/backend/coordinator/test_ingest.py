@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from sqlalchemy import select
 
 from backend.coordinator.changes import Changes
@@ -32,7 +31,6 @@ from worker.messages import (
     StepFinished,
     StepStarted,
     WorkerLost,
-    report,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -177,31 +175,6 @@ def test_an_exchange_that_is_told_twice_counts_for_nothing(rows: Rows) -> None:
     with pytest.raises(ValueError, match="tells twice"):
         rows.take(finished().model_copy(update={"exchanges": (once, once)}))
     assert rows.state() == before
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"num_bytes": -1}, {"num_bytes": 2**44}, {"seconds": 1e300}, {"from_index": -1}, {"seconds": -0.5}, {"in_place_fraction": 1.5},
-        {"matched_correlation": -2.0}, {"rejected": "a\0b"},
-    ],
-)  # fmt: skip
-def test_a_report_holds_only_what_can_be_booked(wrong: dict[str, Any]) -> None:
-    exchange = {"from_index": 1, "to_index": 0, "purpose": "merge", "num_bytes": 100, "seconds": 0.1}
-    body = finished().model_dump(mode="json")
-    report.validate_python(body | {"exchanges": [exchange]})
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
-        report.validate_python(body | {"exchanges": [exchange | wrong]})
-    for name, value in {
-        "uploaded_bytes": -1,
-        "seconds": -1.0,
-        "worker_id": "w\0",
-        "device": "x" * 300,
-    }.items():
-        with pytest.raises(ValidationError, match=name):
-            report.validate_python(body | {name: value})
-    with pytest.raises(ValidationError, match="own_site"):
-        report.validate_python(body | {"accuracies": {"own_site": 1.1, "all_site": None, "validation": None}})
 
 
 def test_a_second_execution_of_an_attempt_does_not_count_and_its_bytes_are_wasted(rows: Rows) -> None:
