@@ -16,7 +16,6 @@ from dimat.training.repeatable import compute_repeatably
 from worker.data.samples import load_site_rows
 from worker.data.sweep import Setting, Sweep, described
 from worker.sweeps import flat
-from worker.sweeps.figure import write_figure
 from worker.sweeps.kept import Kept
 from worker.sweeps.parquet import write_parquet
 from worker.sweeps.processes import in_processes
@@ -54,6 +53,9 @@ def main(sweep: Sweep, wanted: Wanted = Wanted()) -> bool:  # noqa: B008
     if wanted.parquet is not None:
         write_parquet(wanted.parquet, flat.columns(sweep.values), flat.rows(sweep.values, kept.results))
     if wanted.figure is not None:
+        # Not above: whoever wants no figure needs no Matplotlib, and does not wait for it.
+        from worker.sweeps.figure import write_figure
+
         write_figure(wanted.figure, kept.results)
     for result in kept.results:
         if not sweep.is_single:

@@ -109,7 +109,10 @@ def simulate(
     ] = None,
     figure: Annotated[
         Path | None,
-        typer.Option("--figure", help="Draw accuracy by round and by bytes: FILE.svg or FILE.html."),
+        typer.Option(
+            "--figure",
+            help="Draw accuracy by round and by bytes: FILE.svg, .png, .pdf or .html (needs Matplotlib).",
+        ),
     ] = None,
 ) -> None:
     """Run a pilot, or a sweep of them, without server or workers."""

@@ -13,18 +13,9 @@ import pytest
 
 from backend.cli import workers
 from dimat.spec import spec_sha256
+from tests.worker.small_pilot import SMALL
 from worker.data.sweep import read_sweep
 
-SMALL = """
-name = "small"
-rounds = 2
-seeds = [1, 2]
-sites = [{ name = "a", data = { dataset = "pendigits" } }, { name = "b", data = { dataset = "pendigits" } }]
-arms = [{ name = "alone", method = "local_only" }, { name = "mean", method = "plain_average" }]
-data = { rows_per_site = 60 }
-model = { kind = "mlp", hidden = [8] }
-train = { warmup_epochs = 1 }
-"""
 SWEEP = '[sweep]\n"train.lr" = [0.01, 0.05]\n"merge.merge_every" = [1, 2]\n'
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 BASELINES = ("centralised", "cdsgd", "sgp")
 """Functions of `dimat.baselines`: pooled data, and an exchange at every batch."""
-FIGURES = (".svg", ".html")
-DUCKDB = "duckdb~=2.0"
-"""As the extra `parquet` in pyproject.toml has it; a test compares them."""
+FIGURES = (".svg", ".png", ".pdf", ".html")
+DUCKDB, MATPLOTLIB = "duckdb~=2.0", "matplotlib~=3.11"
+"""As the extras `parquet` and `figure` in pyproject.toml have them; a test compares them."""
 
 
 class WantedError(Exception):
@@ -37,15 +37,22 @@ class Wanted:
             raise WantedError("a baseline is named more than once. Name each once with --baselines.")
         if self.figure is not None and self.figure.suffix not in FIGURES:
             raise WantedError(
-                f"a figure is written as {' or '.join(FIGURES)}, not as '{self.figure.name}'. Name such a file with --figure."
+                f"a figure is written as {', '.join(FIGURES[:-1])} or {FIGURES[-1]}, not as '{self.figure.name}'. Name such a file with --figure."
             )
-        if self.parquet is not None and find_spec("duckdb") is None:
-            raise WantedError(
-                f"--parquet needs DuckDB, which is not installed. Get it: .venv/bin/pip install '{DUCKDB}'"
-            )
+        if self.parquet is not None:
+            _installed("--parquet", "DuckDB", DUCKDB)
+        if self.figure is not None:
+            _installed("--figure", "Matplotlib", MATPLOTLIB)
         files = [path for path in (self.json, self.parquet, self.figure) if path is not None]
         if len(set(files)) < len(files):
             raise WantedError("two results would go into one file. Name a file for each.")
+
+
+def _installed(option: str, name: str, requirement: str) -> None:
+    if find_spec(requirement.partition("~")[0]) is None:
+        raise WantedError(
+            f"{option} needs {name}, which is not installed. Get it: .venv/bin/pip install '{requirement}'"
+        )
 
 
 def baselines_of(text: str) -> tuple[str, ...]:

@@ -10,21 +10,13 @@ import duckdb
 import pytest
 
 from backend.cli import workers
+from tests.worker.small_pilot import SMALL
 from worker.sweeps import flat
 from worker.sweeps.parquet import write_parquet
-from worker.sweeps.wanted import DUCKDB
+from worker.sweeps.wanted import DUCKDB, MATPLOTLIB
 
 ROOT = Path(__file__).resolve().parents[3]
-PILOT = """
-name = "small"
-rounds = 2
-seeds = [1, 2]
-sites = [{ name = "a", data = { dataset = "pendigits" } }, { name = "b", data = { dataset = "pendigits" } }]
-arms = [{ name = "alone", method = "local_only" }, { name = "mean", method = "plain_average" }]
-data = { rows_per_site = 60 }
-model = { kind = "mlp", hidden = [8] }
-train = { warmup_epochs = 1 }
-
+PILOT = f"""{SMALL}
 [sweep]
 "train.lr" = [0.01, 0.05]
 "topology.kind" = ["ring"]
@@ -116,5 +108,6 @@ def test_what_is_told_to_install_is_what_the_extra_says() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]
-    assert extras["parquet"] == [DUCKDB]
-    assert DUCKDB in extras["dev"]
+    for extra, requirement in (("parquet", DUCKDB), ("figure", MATPLOTLIB)):
+        assert extras[extra] == [requirement]
+        assert requirement in extras["dev"]
