@@ -5,6 +5,7 @@
     |-- DuplicateName          two sites or two arms with one name
     |-- DuplicateSeed          one seed twice: the same run twice
     |-- PilotTooLarge          more work than can be run and stored
+    |-- ClassesCountedTwice    a loss that makes up for class counts, and weights that do so again
     |-- NeverMerges            a merging arm whose first merge lies behind the last round
     |-- TopologyError
     |   |-- TopologyDisconnected
@@ -75,6 +76,14 @@ class NeverMerges(DimatError):
     template = (
         "The arm '{arm}' would never merge: it merges every {merge_every} rounds, and there are {rounds}. "
         "Let it merge more often, or use the method local_only."
+    )
+
+
+class ClassesCountedTwice(DimatError):
+    code = "classes_counted_twice"
+    template = (
+        "Balanced softmax makes up for unequal class counts by itself; class weights on top would make up for them twice, so that "
+        "rare classes rule. Choose one of the two."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from dimat.errors import UnknownSample
+from dimat.errors import ClassesCountedTwice, UnknownSample
 from dimat.samples import SAMPLES
 from dimat.validation import as_pydantic
 
@@ -36,6 +36,8 @@ LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
 BatchSize = Annotated[Whole, Field(ge=1, le=65_536)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
 WeightDecay = Annotated[float, Field(ge=0.0, le=1.0)]
+# Epochs; 0 lets an arm train on where its pilot stops early.
+Patience = Annotated[Whole, Field(ge=0, le=10_000)]
 GradClip = Annotated[float, Field(gt=0.0, le=1e6)]
 MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
@@ -54,6 +56,7 @@ MOMENTS_OF: Mapping[Method, Moments] = {"regmean": "gram", "fisher": "fisher", "
 """What leaves a site beside its model for methods that merge by it: second moments of hidden features, or of gradients, or those of
 the last features together with their sums for each class."""
 Loss = Literal["cross_entropy", "balanced_softmax"]
+ClassWeights = Literal["none", "balanced"]
 
 
 class Frozen(BaseModel):
@@ -168,6 +171,15 @@ class Vgg16BnSpec(Frozen):
 ModelSpec = Annotated[MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec, Field(discriminator="kind")]
 
 
+def counts_classes_twice(loss: Loss, class_weights: ClassWeights) -> bool:
+    """Whether a loss that makes up for unequal class counts meets weights that do so again.
+
+    Reference: Ren et al. 2020, "Balanced Meta-Softmax", sec. 3.2: with class-balanced sampling on top of balanced softmax "over-balance",
+    rare classes rule what is learned.
+    """
+    return class_weights == "balanced" and loss == "balanced_softmax"
+
+
 class TrainSpec(Frozen):
     """SGD with momentum. Learning rates fall by a cosine to a tenth of their start.
 
@@ -175,6 +187,10 @@ class TrainSpec(Frozen):
     of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
     each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
     so that a site's class mix does not go into what it shares (Ren et al. 2020).
+    `class_weights` `balanced`: each row counts by the inverse of its class's share of the site's own rows, n / (C n_c) with the C
+    classes it holds; not with `balanced_softmax`, which makes up for the counts already.
+    `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
+    fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
     """
 
     init: Literal["different", "common"] = "different"
@@ -188,6 +204,14 @@ class TrainSpec(Frozen):
     grad_clip: GradClip = 2.0
     loss: Loss = "cross_entropy"
     keep_momentum: bool = False
+    class_weights: ClassWeights = "none"
+    patience: Patience | None = None
+
+    @model_validator(mode="after")
+    def _counts_classes_once(self) -> Self:
+        if counts_classes_twice(self.loss, self.class_weights):
+            raise as_pydantic(ClassesCountedTwice(), "class_weights")
+        return self
 
 
 class ProbeSpec(Frozen):
@@ -258,6 +282,8 @@ class TrainPatch(Frozen):
     grad_clip: GradClip | None = None
     loss: Loss | None = None
     keep_momentum: bool | None = None
+    class_weights: ClassWeights | None = None
+    patience: Patience | None = None
 
 
 class MergePatch(Frozen):

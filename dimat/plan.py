@@ -94,7 +94,9 @@ def _closing(plan: ArmPlan, is_last: bool) -> ArmPlan:
     over = "tree" if plan.over == "star" and is_last else None
     plan = _patched(plan, Patch(train=TrainPatch(epochs=0), merge=MergePatch(merge_every=1, over=over)))
     return (
-        _patched(plan, Patch(method="ridge_head", train=TrainPatch(loss="balanced_softmax")))
+        _patched(
+            plan, Patch(method="ridge_head", train=TrainPatch(loss="balanced_softmax", class_weights="none"))
+        )
         if is_last
         else plan
     )

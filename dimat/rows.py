@@ -52,6 +52,13 @@ class SiteRows:
         counts_C = torch.bincount(self.train_y.cpu(), minlength=self.num_classes).double()
         return ((counts_C + 1) / (counts_C.sum() + self.num_classes)).log().float()
 
+    def class_weights(self) -> Tensor:
+        """(C,) float32: n / (number of classes present * n_c) of the site's own training rows, so that all classes count the same
+        and the mean row counts 1; 1 for a class without rows, which none of them asks for."""
+        counts_C = torch.bincount(self.train_y.cpu(), minlength=self.num_classes).double()
+        even = counts_C.sum() / (counts_C > 0).sum()
+        return torch.where(counts_C > 0, even / counts_C.clamp(min=1), 1.0).float()
+
     def on(self, device: str) -> Self:
         """The same rows on a device (`cpu`, `cuda:0`)."""
         if device == "cpu":

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from dimat.errors import (
+    ClassesCountedTwice,
     DataSetsDiffer,
     DuplicateName,
     DuplicateSeed,
@@ -41,6 +42,7 @@ from dimat.parts import (
     TrainPatch,
     TrainSpec,
     Whole,
+    counts_classes_twice,
 )
 from dimat.samples import SAMPLES
 from dimat.topology_spec import TopologySpec
@@ -123,6 +125,8 @@ class PilotSpec(Frozen):
                 self._merges_when_it_should(arm)
             with at(f"arms.{position}.merge.ridge_head" if arm.merge else "merge.ridge_head"):
                 self._can_end_with_its_head(arm)
+            with at(f"arms.{position}.train"):
+                self._counts_classes_once(arm)
         with at("model"):
             self._model_fits_data()
         with at("data.rows_per_site"):
@@ -154,6 +158,11 @@ class PilotSpec(Frozen):
             raise RidgeHeadNeedsBasis(arm=arm.name, method=arm.method)
         if self.rounds < 2:
             raise RidgeHeadNeedsRounds(arm=arm.name, rounds=self.rounds)
+
+    def _counts_classes_once(self, arm: ArmSpec) -> None:
+        own = arm.train or TrainPatch()
+        if counts_classes_twice(own.loss or self.train.loss, own.class_weights or self.train.class_weights):
+            raise ClassesCountedTwice
 
     def _data_sets_are_alike(self) -> None:
         names = sorted({site.data.dataset for site in self.sites})

@@ -120,6 +120,7 @@ class Execution:
         return StepFinished(
             artifact=kept.pop("model", None),
             **kept,
+            num_epochs=result.num_epochs,
             accuracies=metrics and Accuracies(
                 own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
             ),

@@ -259,6 +259,8 @@ class StepFinished(_StepReport):
     shared: ArtifactRef | None = None
     """The model as neighbours get it, where that differs from `artifact`."""
     residual: ArtifactRef | None = None
+    num_epochs: Count | None = None
+    """`prepare` and `train` only: how many epochs it took, fewer than asked for where training ended early."""
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     uploaded_bytes: Count

@@ -120,7 +120,7 @@ class Ingest:
         endings.move_step(step, "completed")
         step.finished_at, step.seconds, step.cpu_s = now, report.seconds, report.cpu_s
         step.device, step.progress, step.fingerprint = report.device, 1.0, report.fingerprint
-        step.reason = None
+        step.reason, step.num_epochs = None, report.num_epochs
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
         extras = {name: getattr(report, name) for name in EXTRAS}

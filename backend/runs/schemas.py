@@ -61,7 +61,8 @@ class RunPage(Page[Run]):
 class Step(Schema):
     """One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
     finished what it needs (only listed when a round is asked for; such a step has no id yet).
-    `words`: `steps.<code>` of the catalogue."""
+    `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
+    not train. `words`: `steps.<code>` of the catalogue."""
 
     id: str | None
     round: int
@@ -76,6 +77,7 @@ class Step(Schema):
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
+    num_epochs: int | None
     next_try_at: datetime | None
     artifact_sha256: str | None
     reason: Text | None

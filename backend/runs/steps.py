@@ -70,7 +70,7 @@ def _not_begun(key: StepKey, spec: PilotSpec, missing: Sequence[int]) -> Step:
         {
             "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
             "display_name": shown[key.site], "state": "waiting", "attempt": 0, "progress": 0.0,
-            "device": None, "started_at": None, "finished_at": None, "seconds": None, "next_try_at": None,
+            "device": None, "started_at": None, "finished_at": None, "seconds": None, "num_epochs": None, "next_try_at": None,
             "artifact_sha256": None, "reason": None, "waits_for": waits_for,
             "words": step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)}),
         }
@@ -84,7 +84,8 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
             "id": row.id, "round": row.round, "kind": row.kind, "site_index": row.site_index,
             "site_name": row.site_name, "display_name": shown, "state": row.state, "attempt": row.attempt,
             "progress": row.progress, "device": row.device, "started_at": row.started_at,
-            "finished_at": row.finished_at, "seconds": row.seconds, "next_try_at": row.next_try_at,
+            "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs,
+            "next_try_at": row.next_try_at,
             "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
             "words": _words(row, shown, now),
         }

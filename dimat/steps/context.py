@@ -59,8 +59,8 @@ class StepResult:
         metrics: accuracies of this model; None for `prepare` and `align` (an `evaluate` step follows).
         matches: by neighbour, ascending; empty where nothing was matched.
         rejected: indices of neighbours whose model was not finite and was left out of this merge.
-        train_loss: mean over the last epoch; None where nothing was trained.
-        num_epochs: epochs trained in this step.
+        train_loss: mean over the epoch whose params were kept; None where nothing was trained.
+        num_epochs: epochs trained in this step, those after the best one included; None for a step that does not train.
         momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later round goes on with it.
         moments: see `second_moments`; None unless the next merge needs them. For `gather` the sums of them.
         mean: what all sites' models come to, for the site's children in the tree; None but for `merge_all`.
@@ -71,7 +71,7 @@ class StepResult:
     matches: tuple[NeighbourMatch, ...] = ()
     rejected: tuple[int, ...] = ()
     train_loss: float | None = None
-    num_epochs: int = 0
+    num_epochs: int | None = None
     momentum: Params | None = None
     moments: Params | None = None
     mean: Params | None = None

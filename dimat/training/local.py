@@ -2,14 +2,15 @@
 from round to round."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dimat.params import Params
+from dimat.training.loss import CROSS_ENTROPY, Objective
+from dimat.training.stopping import Best, Stopping, held_out_loss
 
 FINAL_FRACTION = 0.1
 
@@ -42,17 +43,22 @@ class Pass:
     momentum: float
     weight_decay: float
     grad_clip: float
-    log_prior_C: Tensor | None = None
-    """Added to the logits in the loss (balanced softmax), on the CPU; None: plain cross-entropy."""
+    objective: Objective = CROSS_ENTROPY
+    stopping: Stopping | None = None
+    """When to end before the last epoch; None: never."""
+    channels_last: bool = False
+    """Whether images and kernels lie in memory with their channels last meanwhile. A matter of time, and of the last bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a call of `train` tells: the mean loss of the last epoch (None without an epoch), and the optimiser's momentum
-    by parameter name, on the CPU (empty without an epoch or without momentum)."""
+    """What a call of `train` tells: the mean loss of the epoch whose params were kept (None without an epoch), the optimiser's momentum
+    then by parameter name, on the CPU (empty without an epoch or without momentum), and how many epochs it took, those after the
+    best one included."""
 
     loss: float | None
     momentum: Params
+    num_epochs: int
 
 
 def cosine(start: float, progress: float) -> float:
@@ -80,19 +86,22 @@ def train(
     Raises:
         Cancelled: `should_stop` said so.
     """
-    model.train()
+    form = torch.channels_last if how.channels_last else torch.contiguous_format
+    model.to(memory_format=form)  # type: ignore[call-overload]
     # The rate is set at the start of each epoch; there may be none.
     optimiser = torch.optim.SGD(
         model.parameters(), lr=0.0, momentum=how.momentum, weight_decay=how.weight_decay
     )
     named = dict(model.named_parameters())
     for name, buffer in (momentum or {}).items():
-        optimiser.state[named[name]]["momentum_buffer"] = buffer.to(x.device, copy=True)
-    params = list(named.values())
-    offset_C = None if how.log_prior_C is None else how.log_prior_C.to(x.device)
+        # In memory as its parameter is.
+        optimiser.state[named[name]]["momentum_buffer"] = torch.empty_like(named[name]).copy_(buffer)
+    objective = how.objective.on(x.device)
     batches_of = _batch_starts(len(x), how.batch_size)
-    mean_loss = None
+    best: Best | None = None
+    num_epochs, mean_loss = 0, None
     for epoch in range(how.epochs):
+        model.train()
         for group in optimiser.param_groups:
             group["lr"] = how.lr_of(epoch)
         order = torch.randperm(len(x), generator=rng).to(x.device)
@@ -102,20 +111,39 @@ def train(
                 raise Cancelled
             rows = order[start : start + how.batch_size]
             optimiser.zero_grad()
-            logits = model(x[rows])
-            loss = functional.cross_entropy(logits if offset_C is None else logits + offset_C, y[rows])
+            batch = x[rows].contiguous(memory_format=form)
+            loss = objective.mean(model(batch), y[rows])
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(params, how.grad_clip)
+            nn.utils.clip_grad_norm_(named.values(), how.grad_clip)
             optimiser.step()
             total += loss.detach()
             on_progress((epoch + (number + 1) / len(batches_of)) / how.epochs)
-        mean_loss = float(total) / len(batches_of)
-    left = {
-        name: optimiser.state[param]["momentum_buffer"].cpu()
-        for name, param in named.items()
-        if optimiser.state[param].get("momentum_buffer") is not None
+        num_epochs, mean_loss = epoch + 1, float(total) / len(batches_of)
+        if how.stopping is None:
+            continue
+        held_out = held_out_loss(model, how.stopping, objective)
+        if best is None or held_out < best.held_out_loss:
+            state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            best = Best(epoch, held_out, mean_loss, state, _momentum(optimiser, named))
+        elif epoch - best.epoch >= how.stopping.patience:
+            on_progress(1.0)
+            break
+    left = _momentum(optimiser, named)
+    if best is not None:
+        model.load_state_dict(dict(best.state))
+        mean_loss, left = best.train_loss, best.momentum
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Trained(mean_loss, left, num_epochs)
+
+
+def _momentum(optimiser: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> Params:
+    """A copy of what it remembers, on the CPU."""
+    found = {name: optimiser.state[param].get("momentum_buffer") for name, param in named.items()}
+    return {
+        name: buffer.cpu().clone(memory_format=torch.contiguous_format)
+        for name, buffer in found.items()
+        if buffer is not None
     }
-    return Trained(mean_loss, left)
 
 
 def _batch_starts(num_rows: int, batch_size: int) -> list[int]:

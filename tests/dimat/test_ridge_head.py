@@ -70,6 +70,7 @@ def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: Ma
 def test_the_last_two_rounds_only_merge_the_models_and_then_the_head(make_spec: MakeSpec) -> None:
     spec = make_spec(
         rounds=5,
+        train={"class_weights": "balanced"},
         merge={"merge_every": 2},
         arms=[
             {"name": "control", "method": "local_only"},

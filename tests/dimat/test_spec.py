@@ -57,6 +57,10 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
         ({"arms": [{"name": "x", "method": "dimat", "topology": {"kind": "custom"}}]}, "topology_disconnected", "east"),
         ({"data": {"split": {"test_fraction": 0.8, "validation_fraction": 0.2}}}, "split_leaves_nothing", "0.8"),
         ({"train": {"lr": float("nan")}}, "finite_number", "finite"),
+        ({"train": {"loss": "balanced_softmax", "class_weights": "balanced"}}, "classes_counted_twice", "Choose one of"),
+        ({"train": {"class_weights": "balanced"}, "arms": [{"name": "x", "method": "dimat", "train": {"loss": "balanced_softmax"}}]},
+         "classes_counted_twice", "Choose one of"),
+        ({"train": {"patience": -1}}, "greater_than_equal", "greater than or equal to 0"),
         ({"train": {"speed": 3}}, "extra_forbidden", "Extra inputs"),
     ],
 )  # fmt: skip

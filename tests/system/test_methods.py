@@ -36,9 +36,22 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         {"name": "brain", "method": "common_basis", "merge": {"wire": {"numbers": "bfloat16"}}},
         {"name": "head", "method": "regmean", "merge": {"ridge_head": True}},
         {"name": "head-tree", "method": "common_basis", "merge": {"ridge_head": True, "over": "tree"}},
+        {
+            "name": "early",
+            "method": "regmean",
+            "train": {
+                "epochs": 6,
+                "lr": 0.5,
+                "patience": 1,
+                "class_weights": "balanced",
+                "keep_momentum": True,
+            },
+        },
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
     ]
-    spec = house.small_pilot(rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2})
+    spec = house.small_pilot(
+        rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2, "patience": 1}
+    )
     with house.running(tmp_path) as server:
         pilot_id = server.launch(spec)
         result = server.wait_for_end(pilot_id)
@@ -48,6 +61,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             }
             for run in server.runs(pilot_id)
         }
+        early = next(run for run in server.runs(pilot_id) if run["arm"] == "early")
+        steps = server.get(f"/runs/{early['id']}/steps?limit=200")["items"]
     expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec))))
     assert len(result["runs"]) == len(arms)
     for found, known in zip(result["runs"], expected["runs"], strict=True):
@@ -61,3 +76,9 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
     assert booked["federated_average"] == {"merge"}
     assert booked["slowmo"] == {"align", "merge"}
     assert booked["weight_matching"] == {"merge"}
+    epochs = {
+        kind: {one["num_epochs"] for one in steps if one["kind"] == kind} for kind in ("train", "merge")
+    }
+    assert epochs["train"] <= set(range(2, 7))
+    assert min(epochs["train"]) < 6
+    assert epochs["merge"] == {None}

@@ -98,6 +98,8 @@ class StepRow(Base):
     artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
     extras: Mapped[dict[str, Any] | None]
     """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual": {"sha256", "num_bytes"}}."""
+    num_epochs: Mapped[int | None]
+    """Trained in this step; None for a step that does not train, or of a worker that does not tell."""
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
 

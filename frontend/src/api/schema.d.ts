@@ -1583,7 +1583,8 @@ export interface components {
              *       "weight_decay": 0.0005,
              *       "grad_clip": 2,
              *       "loss": "cross_entropy",
-             *       "keep_momentum": false
+             *       "keep_momentum": false,
+             *       "class_weights": "none"
              *     }
              */
             train?: components["schemas"]["TrainSpec"];
@@ -2171,7 +2172,8 @@ export interface components {
          * Step
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
          *     finished what it needs (only listed when a round is asked for; such a step has no id yet).
-         *     `words`: `steps.<code>` of the catalogue.
+         *     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
+         *     not train. `words`: `steps.<code>` of the catalogue.
          */
         Step: {
             /** Id */
@@ -2203,6 +2205,8 @@ export interface components {
             finished_at: string | null;
             /** Seconds */
             seconds: number | null;
+            /** Num Epochs */
+            num_epochs: number | null;
             /** Next Try At */
             next_try_at: string | null;
             /** Artifact Sha256 */
@@ -2445,6 +2449,10 @@ export interface components {
             loss?: ("cross_entropy" | "balanced_softmax") | null;
             /** Keep Momentum */
             keep_momentum?: boolean | null;
+            /** Class Weights */
+            class_weights?: ("none" | "balanced") | null;
+            /** Patience */
+            patience?: number | null;
         };
         /**
          * TrainSpec
@@ -2454,6 +2462,10 @@ export interface components {
          *     of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
          *     each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
          *     so that a site's class mix does not go into what it shares (Ren et al. 2020).
+         *     `class_weights` `balanced`: each row counts by the inverse of its class's share of the site's own rows, n / (C n_c) with the C
+         *     classes it holds; not with `balanced_softmax`, which makes up for the counts already.
+         *     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
+         *     fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
          */
         TrainSpec: {
             /**
@@ -2513,6 +2525,14 @@ export interface components {
              * @default false
              */
             keep_momentum?: boolean;
+            /**
+             * Class Weights
+             * @default none
+             * @enum {string}
+             */
+            class_weights?: "none" | "balanced";
+            /** Patience */
+            patience?: number | null;
         };
         /** User */
         User: {

@@ -57,15 +57,17 @@ export function Panel({
 export function FoldedPanel({
   title,
   count,
+  open = false,
   children,
 }: {
   title: ReactNode;
   count?: number | undefined;
+  open?: boolean;
   children: ReactNode;
 }) {
   const formats = useFormats();
   return (
-    <details className="aw-panel aw-fold">
+    <details className="aw-panel aw-fold" open={open}>
       <summary>
         <h2>
           {title}

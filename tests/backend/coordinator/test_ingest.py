@@ -122,7 +122,7 @@ def finished(device: str = "cpu", **who: Any) -> StepFinished:
     return StepFinished(
         artifact=ArtifactRef(sha256="a" * 64, num_bytes=90),
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7),
-        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device=device, **about(**who),
+        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device=device, num_epochs=3, **about(**who),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { AwaySites } from '../sites/AwaySites';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from '../topologies/useTopology';
+import { AdvancedFields } from './AdvancedFields';
 import { ArmFields } from './ArmFields';
 import { BasicFields, DataFields, ModelFields } from './FormFields';
 import { launchPilot } from './launchPilot';
@@ -238,6 +239,7 @@ function Form({
           <BasicFields {...parts} sites={usable} setSites={setSites} />
           <DataFields {...parts} />
           <ModelFields {...parts} />
+          <AdvancedFields {...parts} />
           <TopologyFields topology={topology} fields={fields} />
           <ArmFields {...parts} />
           <MoneyFields {...parts} />

@@ -31,6 +31,12 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
+    ...(spec.train?.patience
+      ? [[t('ui.new.patience'), formats.number(spec.train.patience)] as [string, string]]
+      : []),
+    ...(spec.train?.class_weights === 'balanced'
+      ? [[t('ui.new.class_weights'), t('ui.new.class_weights_balanced')] as [string, string]]
+      : []),
     [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],

@@ -29,5 +29,10 @@ describe('armWords', () => {
     expect(keys({ method: 'local_only', train: { loss: 'balanced_softmax' } })).toEqual([
       'ui.new.loss_balanced_softmax',
     ]);
+    expect(keys({ method: 'local_only', train: { patience: 0, class_weights: 'balanced' } })).toEqual([
+      'ui.arm_set.class_weights_balanced',
+      'ui.arm_set.patience_none',
+    ]);
+    expect(keys({ method: 'local_only', train: { patience: 4 } })).toEqual(['ui.arm_set.patience']);
   });
 });

@@ -65,6 +65,16 @@ function trainWords(arm: Arm): Word[] {
   if (train.keep_momentum !== undefined) {
     words.push({ key: `ui.arm_set.momentum_${train.keep_momentum ? 'kept' : 'fresh'}` });
   }
+  if (train.class_weights !== undefined) {
+    words.push({ key: `ui.arm_set.class_weights_${train.class_weights}` });
+  }
+  if (train.patience !== undefined) {
+    words.push(
+      train.patience === 0
+        ? { key: 'ui.arm_set.patience_none' }
+        : { key: 'ui.arm_set.patience', params: { epochs: train.patience } },
+    );
+  }
   for (const name of ['epochs', 'lr', 'batch_size', 'momentum', 'weight_decay', 'grad_clip'] as const) {
     const value = train[name];
     if (value !== undefined) words.push({ key: `ui.arm_set.${name}`, params: { value: String(value) } });

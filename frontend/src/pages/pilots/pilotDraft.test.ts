@@ -71,6 +71,14 @@ describe('the form of a pilot', () => {
     const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
     expect([again.loss, again.keepMomentum]).toEqual(['balanced_softmax', true]);
   });
+  it('sends when to end training and what a row counts, and an empty patience as none', () => {
+    const spec = specOf({ ...freshDraft(), patience: 3, classWeights: 'balanced' }, [], { kind: 'ring' });
+    expect(spec.train).toMatchObject({ patience: 3, class_weights: 'balanced' });
+    const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect([again.patience, again.classWeights]).toEqual([3, 'balanced']);
+    const emptied = specOf({ ...freshDraft(), patience: Number.NaN }, [], { kind: 'ring' });
+    expect(emptied.train?.patience).toBeNull();
+  });
   it('sends a model of each kind with what belongs to it', () => {
     const of = (model: 'cnn' | 'resnet20') =>
       specOf({ ...freshDraft(), model, width: 8, widthFactor: 0.5 }, [], { kind: 'ring' }).model;

@@ -55,6 +55,9 @@ export interface PilotDraft {
   init: 'different' | 'common';
   loss: 'cross_entropy' | 'balanced_softmax';
   keepMomentum: boolean;
+  /** Epochs without a better loss on validation rows before training ends; 0: it goes on to its end. */
+  patience: number;
+  classWeights: 'none' | 'balanced';
   numbers: Numbers;
   rounds: number;
   epochs: number;
@@ -97,6 +100,8 @@ export function freshDraft(): PilotDraft {
     init: 'different',
     loss: 'cross_entropy',
     keepMomentum: false,
+    patience: 0,
+    classWeights: 'none',
     numbers: 'float32',
     rounds: 8,
     epochs: 1,
@@ -146,6 +151,8 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     init: spec.train?.init ?? fresh.init,
     loss: spec.train?.loss ?? fresh.loss,
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
+    patience: spec.train?.patience ?? fresh.patience,
+    classWeights: spec.train?.class_weights ?? fresh.classWeights,
     numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
@@ -190,6 +197,8 @@ export function specOf(
       epochs: draft.epochs,
       loss: draft.loss,
       keep_momentum: draft.keepMomentum,
+      patience: draft.patience || null,
+      class_weights: draft.classWeights,
     },
     merge: { ...base?.merge, wire: { ...base?.merge?.wire, numbers: draft.numbers } },
     rounds: draft.rounds,

@@ -45,6 +45,8 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),
+    ui('spec.train.patience', 'new.patience'),
+    ui('spec.train.class_weights', 'new.class_weights'),
     ui('spec.topology', 'new.topology'),
     ...draft.arms.flatMap((_, at): Field[] => [
       { ...ui(`spec.arms.${at}.name`, 'new.arm_name'), arm: at + 1 },

@@ -91,6 +91,16 @@ function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
       number: true,
       cell: (step) => formats.number(step.attempt),
     },
+    ...(steps.some((step) => step.num_epochs !== null)
+      ? [
+          {
+            key: 'epochs',
+            label: t('ui.steps.epochs'),
+            number: true,
+            cell: (step: Step) => (step.num_epochs === null ? '–' : formats.number(step.num_epochs)),
+          },
+        ]
+      : []),
     { key: 'time', label: t('ui.steps.time'), number: true, cell: (step) => formats.duration(step.seconds) },
     { key: 'device', label: t('ui.sites.device'), cell: (step) => step.device ?? '–' },
   ];
