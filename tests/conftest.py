@@ -2,18 +2,21 @@
 
 A test skips only when the machine lacks something. With AWASE_TEST_REQUIRE=all that is a failure, so that
 a missing server cannot hide; without it the last lines say what was skipped and how to get it.
+
+What needs a database or a broker is imported by its fixture: the tests of `dimat` run where no driver is installed.
 """
 
 import os
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from backend.db.migrate import migrate
-from tests import services
+if TYPE_CHECKING:
+    from tests import services
 
 # No test asserts how long something takes: a busy machine must not turn one red.
 settings.register_profile("awase", deadline=None)
@@ -22,8 +25,10 @@ REQUIRE_ALL = os.environ.get("AWASE_TEST_REQUIRE") == "all"
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[services.Postgres]:
+def postgres() -> "Iterator[services.Postgres]":
     """A PostgreSQL cluster of this test session."""
+    from tests import services
+
     try:
         with services.postgres() as cluster:
             yield cluster
@@ -32,8 +37,10 @@ def postgres() -> Iterator[services.Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: services.Postgres) -> str:
+def postgres_template(postgres: "services.Postgres") -> str:
     """The name of a migrated database, copied for each test."""
+    from backend.db.migrate import migrate
+
     name = postgres.create()
     migrate(postgres.url(name))
     return name
@@ -42,6 +49,8 @@ def postgres_template(postgres: services.Postgres) -> str:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file, copied for each test."""
+    from backend.db.migrate import migrate
+
     path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
     migrate(f"sqlite:///{path}")
     return path
@@ -75,6 +84,8 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 
 @pytest.fixture(scope="session")
 def broker_of_session() -> Iterator[str]:
+    from tests import services
+
     try:
         with services.broker() as url:
             yield url
@@ -85,6 +96,8 @@ def broker_of_session() -> Iterator[str]:
 @pytest.fixture
 def broker_url(broker_of_session: str) -> str:
     """The URL of a real, empty broker."""
+    from tests import services
+
     services.empty_broker(broker_of_session)
     return broker_of_session
 
