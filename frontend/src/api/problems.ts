@@ -94,7 +94,8 @@ function sayCode(
   remedy: string | null,
   site?: (name: string) => string,
 ): Said {
-  const said = params.value !== undefined && OF_EMPTY[code] === params.value ? 'missing' : code;
+  const empty = params.value !== undefined && OF_EMPTY[code] === params.value;
+  const said = empty || code === 'topology_option_missing' ? 'missing' : code;
   const known = `errors.${said}.title`;
   if (!i18next.exists(known)) return { title, remedy, code };
   const help = `errors.${said}.remedy`;

@@ -48,7 +48,13 @@ export function TopologyFields({ topology, fields }: { topology: Topology; field
           onChange={take}
         />
       ) : null}
-      {names.length >= 2 ? <TopologyEditor topology={topology} shown={sites.shown} /> : null}
+      {names.length >= 2 ? (
+        <TopologyEditor
+          topology={topology}
+          shown={sites.shown}
+          at={(option) => fields.at(`spec.topology.${option}`)}
+        />
+      ) : null}
     </Panel>
   );
 }

@@ -31,6 +31,10 @@ describe('a problem that the server names', () => {
       'spec.arms.2.name',
     );
   });
+  it('of a random graph belongs to the number that it is about', () => {
+    expect(at('spec.topology', 'regular_degree_odd')).toBe('spec.topology.degree');
+    expect(at('spec.topology', 'topology_disconnected')).toBe('spec.topology');
+  });
   it('is listed in the order of the form, once for each input, even where the form has no input for it', () => {
     const list = placed(
       ['spec.merge.probe', 'spec.seeds.1', 'spec.rounds', 'spec.seeds.0', null].map((field) =>

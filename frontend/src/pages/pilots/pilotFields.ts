@@ -2,6 +2,7 @@
    of them a problem belongs to. Pure. */
 import type { Finding } from '../../api/problems';
 import { placedAt, type Field, type Placed } from '../../components/fields';
+import { OPTIONS, placeMeant } from '../topologies/options';
 import type { PilotDraft } from './pilotDraft';
 
 const VALUE = 'assumptions.value_per_correct_decision';
@@ -48,6 +49,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.train.patience', 'new.patience'),
     ui('spec.train.class_weights', 'new.class_weights'),
     ui('spec.topology', 'new.topology'),
+    ...OPTIONS.map((option) => ui(`spec.topology.${option}`, `topology.${option}`)),
     ...draft.arms.flatMap((_, at): Field[] => [
       { ...ui(`spec.arms.${at}.name`, 'new.arm_name'), arm: at + 1 },
       { ...ui(`spec.arms.${at}.method`, 'method'), arm: at + 1 },
@@ -67,6 +69,7 @@ export function placed(found: readonly Finding[], draft: PilotDraft): Placed[] {
 /** The arm whose name comes a second time is the one to rename; a name or title alone is the pilot's. */
 function blamed(finding: Finding, path: string, draft: PilotDraft): string {
   if (path === 'name' || path === 'title') return `spec.${path}`;
+  if (path === 'spec.topology') return placeMeant(finding, path, path);
   if (path !== 'spec.arms' || finding.code !== 'duplicate_name') return path;
   return `spec.arms.${draft.arms.findLastIndex((arm) => arm.name === finding.params.name)}.name`;
 }

@@ -2,19 +2,33 @@
 import { Button, Select } from '@mantine/core';
 import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { findings } from '../../api/problems';
 import { Loading, ProblemNote } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
+import { useSay } from '../../i18n/say';
 import { TopologyFacts } from './Facts';
 import { mixingFor, type Spec } from './links';
 import { Matrix } from './Matrix';
+import { OptionFields, type OptionAt } from './OptionFields';
+import { optionMeant, optionOf, startOf } from './options';
 import type { Topology } from './useTopology';
 
 const Graph = lazy(() => import('./Graph'));
-const PRESETS = ['full', 'ring', 'star', 'line', 'torus', 'exponential', 'one_peer'] as const;
+const PRESETS = [
+  'full', 'ring', 'star', 'line', 'torus', 'exponential', 'one_peer', 'random_regular', 'small_world',
+] as const; // prettier-ignore
 const MIXINGS = ['metropolis', 'uniform', 'optimised'] as const;
 
-export function TopologyEditor({ topology, shown }: { topology: Topology; shown: (name: string) => string }) {
+interface Props {
+  topology: Topology;
+  shown: (name: string) => string;
+  /** The input of an option in the form around, with what the server said of it when the form was sent. */
+  at: OptionAt;
+}
+
+export function TopologyEditor({ topology, shown, at }: Props) {
   const { t } = useTranslation();
+  const say = useSay();
   const { draft, links, preview } = topology;
   const [said, setSaid] = useState('');
   const choose = (kind: NonNullable<Spec['kind']>) =>
@@ -24,7 +38,14 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
       links: [],
       mixing: mixingFor(draft.spec, kind),
       weights: null,
+      ...startOf(kind, draft.names.length),
     });
+  // What is wrong with an option is said at its input, also while one types; the rest as ever.
+  const refused = findings(preview.error, shown);
+  const facts = preview.data?.facts;
+  const meant = facts?.problem ? optionMeant(facts.problem) : null;
+  const wrong = new Map(refused.map((finding) => [optionOf(finding), finding.sentence]));
+  if (facts?.problem && meant) wrong.set(meant, say('errors', facts.problem, shown));
   const toggle = (a: string, b: string) => {
     topology.toggle(a, b);
     const was = links.some((link) => [link.a, link.b].includes(a) && [link.a, link.b].includes(b));
@@ -63,6 +84,10 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
             {t('ui.undo')}
           </Button>
         </div>
+        <OptionFields
+          topology={topology}
+          at={(option) => ({ ...at(option), error: wrong.get(option) ?? at(option).error })}
+        />
         <Suspense fallback={<Loading />}>
           <Graph names={draft.names} shown={shown} links={links} onToggle={toggle} />
         </Suspense>
@@ -71,9 +96,15 @@ export function TopologyEditor({ topology, shown }: { topology: Topology; shown:
         </p>
       </div>
       <div className="aw-stack">
-        {preview.error ? <ProblemNote error={preview.error} /> : null}
-        {preview.data ? (
-          <TopologyFacts facts={preview.data.facts} numSites={draft.names.length} shown={shown} />
+        {preview.error && (refused.length === 0 || wrong.has(null)) ? (
+          <ProblemNote error={preview.error} />
+        ) : null}
+        {facts ? (
+          <TopologyFacts
+            facts={meant ? { ...facts, problem: null } : facts}
+            numSites={draft.names.length}
+            shown={shown}
+          />
         ) : null}
         {draft.spec.kind === 'star' ? (
           <Select

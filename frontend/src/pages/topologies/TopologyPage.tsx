@@ -14,6 +14,7 @@ import { Page, Panel } from '../../components/Page';
 import { ProblemList } from '../../components/ProblemList';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { TopologyEditor } from './Editor';
+import { OPTIONS, placeMeant } from './options';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from './useTopology';
 
@@ -22,6 +23,7 @@ const FIELDS: readonly Field[] = [
   { path: 'name', label: 'ui.topology.name' },
   { path: 'site_names', label: 'ui.topology.sites' },
   { path: 'spec', label: 'ui.topology.links' },
+  ...OPTIONS.map((option) => ({ path: `spec.${option}`, label: `ui.topology.${option}` })),
 ];
 
 export function TopologyPage() {
@@ -77,7 +79,9 @@ function Form({
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const topology = useTopology({ names, spec: saved?.spec ?? { kind: 'ring', mixing: 'metropolis' } });
-  const fields = asFields(placedAt(findings(error, sites.shown), FIELDS));
+  const fields = asFields(
+    placedAt(findings(error, sites.shown), FIELDS, (finding, path) => placeMeant(finding, path, 'spec')),
+  );
   const links = fields.at('spec');
   const form = useFocusOnError(error);
   const chosen = topology.draft.names;
@@ -165,7 +169,11 @@ function Form({
                 }
               />
             ) : (
-              <TopologyEditor topology={topology} shown={sites.shown} />
+              <TopologyEditor
+                topology={topology}
+                shown={sites.shown}
+                at={(option) => fields.at(`spec.${option}`)}
+              />
             )}
           </Panel>
         </fieldset>
