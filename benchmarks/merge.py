@@ -5,11 +5,13 @@
 It is the product's own merge (`dimat.merging`) with clocks around its parts: sending the images through every model and
 picking up activations (forward), correlations (statistics), pairing (assignment), reordering (permute), the weighted mean
 (mix), and the normalisation statistics of the result (norm_reset). `total` holds what lies between them, too. Symmetries of
-the architecture are found once for each process and are told apart (`discover_s`).
+the architecture are found once for each process and are told apart (`discover_s`). `peak_mib` is what the merge takes of memory
+at its height, beyond what was there before it (Linux only).
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -90,22 +92,36 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     )  # fmt: skip
     clock = Clock()
     _put_clocks(clock)
+    held_mib = _mib("VmRSS", forget_peak=True)
     began = time.process_time()
     merged = dimat.merge(given)
     net = load(model, merged.params)
     clock.around("norm_reset", reset_statistics)(net, images)
     clock.cpu_s["total"] = time.process_time() - began
+    peak_mib = _mib("VmHWM") - held_mib
     return {
         "arch": wanted.arch, "width": wanted.width, "models": wanted.models, "images": wanted.images,
         "positions": wanted.positions, "threads": wanted.threads, "coverage": groups.coverage,
         "cpu_s": {part: round(seconds, 3) for part, seconds in clock.cpu_s.items()}, "discover_s": round(discover_s, 3),
+        "peak_mib": None if math.isnan(peak_mib) else round(peak_mib),
     }  # fmt: skip
+
+
+def _mib(field: str, forget_peak: bool = False) -> float:
+    """Of this process: `VmRSS` it holds, `VmHWM` at its height; NaN where there is no /proc."""
+    try:
+        if forget_peak:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return math.nan
+    return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def _put_clocks(clock: Clock) -> None:
     activation.watch = clock.around("forward", activation.watch)
-    activation.centred = clock.around("statistics", activation.centred)
-    activation.correlation = clock.around("statistics", activation.correlation)
+    for part in ("centred", "together", "joined", "correlation"):
+        setattr(activation, part, clock.around("statistics", getattr(activation, part)))
     activation.assignments = clock.around("assignment", activation.assignments)
     dimat.permute = clock.around("permute", dimat.permute)
     dimat.mix = clock.around("mix", dimat.mix)

@@ -1,6 +1,12 @@
-"""Activation matching: units are alike when they fire alike on the same rows."""
+"""Activation matching: units are alike when they fire alike on the same rows.
 
+Rows go through all models chunk by chunk, and of each chunk only sums are kept: what matching needs of memory does not grow
+with the rows.
+"""
+
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,72 +14,82 @@ from torch import Tensor, nn
 
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
-from dimat.matching.statistics import Centred, centred, correlation
+from dimat.matching.statistics import Centred, Together, centred, correlation, joined, together
 from dimat.matching.units import units_at
 from dimat.matching.weights import descend
 from dimat.params import Params
 from dimat.permutation.spec import Group, PermutationSpec
-from dimat.taps import Watcher, watch
-
-
-class Activations(dict[str, Centred]):
-    """Activations of each group by its name; in `params` the tensors of groups that cannot be seen."""
-
-    params: Params
-
-    def __init__(self, seen: Mapping[str, Centred], params: Params) -> None:
-        super().__init__(seen)
-        self.params = params
-
+from dimat.taps import CHUNK_ROWS, Watcher, watch
 
 POSITIONS = 16
 """Of an image: enough to tell units apart, and a fraction of the work (benchmarks/probe.py)."""
 
 
-def observe(
-    model: nn.Module, spec: PermutationSpec, probe: Tensor, positions: int = POSITIONS
-) -> Activations:
-    """Activations of every group at its tap; positions count as samples. Of groups without one, the weights.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How alike the units of another model are to the own ones.
 
-    Args:
-        probe: (rows, ...) inputs, on the model's device. The model is left in evaluation mode.
-        positions: see `units_at`.
+    Attributes:
+        similarity: (N, N) float64 correlations by group, rows are own units; of a group under another one those of all its
+            blocks at once. Groups that cannot be seen are left out.
+        own, other: params of the two models.
     """
-    seen: dict[str, list[Tensor]] = {group.name: [] for group in spec.groups if group.tap}
 
-    def keep(group: Group) -> Watcher:
-        def watcher(layer: nn.Module, inputs: Any, output: Any) -> None:
-            seen[group.name].append(units_at(group, spec, layer, inputs, output, positions))
-
-        return watcher
-
-    watch(model, probe, [(group.tap, keep(group)) for group in spec.groups if group.tap])
-    acts = {name: centred(torch.cat(parts)) for name, parts in seen.items() if parts}
-    unseen = {axis.param for group in spec.groups if group.name not in acts for axis in group.axes}
-    params = {n: t.detach().cpu().clone() for n, t in model.state_dict().items() if n in unseen}
-    return Activations(acts, params)
+    similarity: Mapping[str, Tensor]
+    own: Params
+    other: Params
 
 
-def match(
-    own: Activations, other: Activations, guard: float = 0.0, spec: PermutationSpec | None = None
-) -> Match:
-    """The permutations that make `other` most like `own`.
+def compare(
+    model: nn.Module,
+    spec: PermutationSpec,
+    own: Params,
+    others: Mapping[int, Params],
+    probe: Tensor,
+    positions: int = POSITIONS,
+    chunk_rows: int = CHUNK_ROWS,
+) -> dict[int, Compared]:
+    """The own model beside each of the others on the same rows, at the tap of every group; positions count as samples.
+
+    Each model sees each row once, the own one too, however many the others are.
 
     Args:
-        guard: see `best_assignment`.
-        spec: with which both were observed: it tells which permutations are admissible, and which groups could not be
-            seen; these are matched by their weights. None: every group was seen, and none has blocks.
+        model: a network of the right architecture on the probe's device; it stays as it is.
+        others: params by site index.
+        probe: (rows, ...) inputs. positions: see `units_at`. chunk_rows: how many rows go through at once.
 
     Raises:
-        ShapeMismatch: not made on the same rows and architecture.
+        ShapeMismatch: the models do not give the same number of samples.
+    """
+    net = copy.deepcopy(model)
+    so_far: dict[int, dict[str, Together]] = {j: {} for j in others}
+    for start in range(0, len(probe), chunk_rows):
+        chunk = probe[start : start + chunk_rows]
+        mine = _observe(net, spec, own, chunk, positions)
+        for j, params in others.items():
+            theirs = _observe(net, spec, params, chunk, positions)
+            so_far[j] = {name: _with_chunk(so_far[j].get(name), mine[name], theirs[name]) for name in mine}
+    return {
+        j: Compared({name: correlation(seen) for name, seen in so_far[j].items()}, own, others[j])
+        for j in others
+    }
+
+
+def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Match:
+    """The permutations that make the other model most like the own one.
+
+    Args:
+        spec: with which both were compared: it tells which permutations are admissible, and which groups could not be
+            seen; these are matched by their weights.
+        guard: see `best_assignment`.
+
     Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1.
     """
-    similarity = {name: correlation(own_acts, other[name]) for name, own_acts in own.items()}
-    spec = spec or PermutationSpec(tuple(Group(name, len(s), name, ()) for name, s in similarity.items()))
+    similarity = compared.similarity
     found = assignments(similarity, spec, guard)
     unseen = {group.name for group in spec.groups if group.name not in similarity}
     if unseen:
-        found = descend(own.params, other.params, spec, found, unseen)
+        found = descend(compared.own, compared.other, spec, found, unseen)
     quality = []
     for group in spec.groups:
         if group.name not in similarity:
@@ -90,3 +106,29 @@ def match(
             )
         )
     return Match(found, tuple(quality))
+
+
+def _observe(
+    model: nn.Module, spec: PermutationSpec, params: Params, rows: Tensor, positions: int
+) -> dict[str, list[Centred]]:
+    """Activations of every group that can be seen, one entry for each time its tap is called. `model` takes the params."""
+    model.load_state_dict(dict(params))
+    seen: dict[str, list[Tensor]] = {group.name: [] for group in spec.groups if group.tap}
+
+    def keep(group: Group) -> Watcher:
+        def watcher(layer: nn.Module, inputs: Any, output: Any) -> None:
+            seen[group.name].append(units_at(group, spec, layer, inputs, output, positions))
+
+        return watcher
+
+    watch(model, rows, [(group.tap, keep(group)) for group in spec.groups if group.tap])
+    return {name: [centred(acts) for acts in calls] for name, calls in seen.items() if calls}
+
+
+def _with_chunk(before: Together | None, own: list[Centred], other: list[Centred]) -> Together:
+    """What was seen `before` and, call by call, what was seen now."""
+    for mine, theirs in zip(own, other, strict=True):
+        now = together(mine, theirs)
+        before = now if before is None else joined(before, now)
+    assert before is not None, "a group without calls was left out"
+    return before

@@ -5,11 +5,10 @@ not change what its model computes. From then on units with one index mean the s
 plain averaging works, permutations compose over the whole graph, and merges need no matching.
 """
 
-from dimat.matching.activation import match, observe
+from dimat.matching.activation import compare, match
 from dimat.matching.found import GroupMatch
 from dimat.merging import plain_average
 from dimat.merging.mix import MergeInputs
-from dimat.models.registry import load
 from dimat.params import Params
 from dimat.permutation.apply import permute
 
@@ -19,14 +18,8 @@ METHOD = plain_average.METHOD
 
 def align(inputs: MergeInputs, parent: int) -> tuple[Params, tuple[GroupMatch, ...]]:
     """The own model with its units reordered to match those of `inputs.models[parent]`."""
-    target = observe(
-        load(inputs.model, inputs.models[parent]), inputs.spec, inputs.probe, inputs.settings.probe.positions
-    )
-    own = observe(
-        load(inputs.model, inputs.models[inputs.site]),
-        inputs.spec,
-        inputs.probe,
-        inputs.settings.probe.positions,
-    )
-    found = match(target, own, spec=inputs.spec)
-    return permute(inputs.models[inputs.site], inputs.spec, found.permutations), found.quality
+    target, own = inputs.models[parent], inputs.models[inputs.site]
+    positions = inputs.settings.probe.positions
+    compared = compare(inputs.model, inputs.spec, target, {inputs.site: own}, inputs.probe, positions)
+    found = match(compared[inputs.site], inputs.spec)
+    return permute(own, inputs.spec, found.permutations), found.quality

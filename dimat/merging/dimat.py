@@ -1,8 +1,7 @@
 """DIMAT: each neighbour's units are matched to the own ones and permuted before mixing, at every merge."""
 
-from dimat.matching.activation import match, observe
+from dimat.matching.activation import compare, match
 from dimat.merging.mix import Merged, MergeInputs, mix
-from dimat.models.registry import load
 from dimat.permutation.apply import permute
 
 
@@ -16,20 +15,13 @@ def merge(inputs: MergeInputs) -> Merged:
 
 def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     """Every neighbour is matched against the own model alone, whose activations are computed once."""
-    own = observe(
-        load(inputs.model, inputs.models[inputs.site]),
-        inputs.spec,
-        inputs.probe,
-        inputs.settings.probe.positions,
-    )
-    aligned, matches = dict(inputs.models), {}
-    for j in sorted(inputs.models):
-        if j == inputs.site:
-            continue
-        other = observe(
-            load(inputs.model, inputs.models[j]), inputs.spec, inputs.probe, inputs.settings.probe.positions
-        )
-        found = match(own, other, guard, inputs.spec)
-        aligned[j] = permute(inputs.models[j], inputs.spec, found.permutations)
+    own = inputs.models[inputs.site]
+    others = {j: inputs.models[j] for j in sorted(inputs.models) if j != inputs.site}
+    positions = inputs.settings.probe.positions
+    compared = compare(inputs.model, inputs.spec, own, others, inputs.probe, positions)
+    aligned, matches = {inputs.site: own}, {}
+    for j, alike in compared.items():
+        found = match(alike, inputs.spec, guard)
+        aligned[j] = permute(others[j], inputs.spec, found.permutations)
         matches[j] = found.quality
     return Merged(mix(aligned, inputs.weights, inputs.site), matches)

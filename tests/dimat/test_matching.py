@@ -1,16 +1,20 @@
 """Finding which unit does what which other unit does."""
 
+import gc
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from dimat.errors import ShapeMismatch
-from dimat.matching.activation import match, observe
+from dimat.matching.activation import compare, match
 from dimat.matching.assignment import best_assignment
-from dimat.matching.statistics import centred, correlation
-from dimat.models.registry import empty_model, initial_params, load
+from dimat.matching.statistics import centred, correlation, joined, together
+from dimat.models.registry import empty_model, initial_params
 from dimat.parts import CnnSpec, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
@@ -28,25 +32,87 @@ def test_planted_permutations_are_found(architecture: ModelSpec, shape: tuple[in
     params = initial_params(model, torch_rng(seed, "init"))
     planted = apply.random(spec, torch_rng(seed, "planted"))
     probe = torch.randn(300, *shape, generator=torch_rng(seed, "probe"))
-    own = observe(model, spec, probe)
-    other = observe(load(model, apply.permute(params, spec, planted)), spec, probe)
-    found = match(own, other)
+    compared = compare(model, spec, params, {1: apply.permute(params, spec, planted)}, probe)[1]
+    found = match(compared, spec)
     for group in spec.groups:
-        alive = own[group.name].deviation_A > 0  # units that never fire may go anywhere
+        alive = (compared.similarity[group.name] != 0).any(dim=1)  # units that never fire may go anywhere
         undone = apply.compose(planted, found.permutations)[group.name]
         assert torch.equal(undone[alive], torch.arange(group.size)[alive])
+
+
+def of_one_chunk(own: Tensor, other: Tensor) -> Tensor:
+    return correlation(together(centred(own), centred(other)))
 
 
 def test_correlation_is_that_of_numpy() -> None:
     own, other = (torch.randn(50, n, generator=torch_rng(n, "x")) for n in (4, 3))
     expected = np.corrcoef(own.numpy(), other.numpy(), rowvar=False)[:4, 4:]
-    np.testing.assert_allclose(correlation(centred(own), centred(other)).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(of_one_chunk(own, other).numpy(), expected, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    cuts=st.sets(st.integers(1, 59), max_size=8),
+    seed=st.integers(0, 1000),
+    far=st.sampled_from([0.0, 1.0, 1e3]),
+)
+def test_any_chunking_gives_the_correlation_of_all_at_once(cuts: set[int], seed: int, far: float) -> None:
+    rng = torch_rng(seed, "x")
+    # Means far from zero, and drifting from chunk to chunk: a sum of raw squares would lose every digit here.
+    drift = torch.linspace(0, 1, 60)[:, None]
+    own, other = (torch.randn(60, n, generator=rng) + drift + far for n in (4, 3))
+    seen = None
+    edges = [0, *sorted(cuts), 60]
+    for start, end in pairwise(edges):
+        now = together(centred(own[start:end]), centred(other[start:end]))
+        seen = now if seen is None else joined(seen, now)
+    assert seen is not None
+    expected = np.corrcoef(own.double().numpy(), other.double().numpy(), rowvar=False)[:4, 4:]
+    np.testing.assert_allclose(correlation(seen).numpy(), expected, atol=1e-5 if far <= 1 else 1e-4)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 64, 1000])
+def test_models_are_compared_alike_however_rows_are_chunked(chunk_rows: int) -> None:
+    model = empty_model(CnnSpec(width=4), (1, 8, 8), 3)
+    spec = discover(model, (1, 8, 8))
+    models = {j: initial_params(model, torch_rng(j, "init")) for j in range(3)}
+    probe = torch.randn(100, 1, 8, 8, generator=torch_rng(1, "probe"))
+    others = {j: models[j] for j in (1, 2)}
+    whole, chunked = (compare(model, spec, models[0], others, probe, 16, rows) for rows in (100, chunk_rows))
+    for j in others:
+        for name, similarity in whole[j].similarity.items():
+            torch.testing.assert_close(chunked[j].similarity[name], similarity, rtol=1e-4, atol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_rows_of_the_probe() -> None:
+    model = empty_model(MlpSpec(hidden=(8,)), (6,), 3)
+    spec = discover(model, (6,))
+    params = initial_params(model, torch_rng(1, "init"))
+    probe = torch.randn(400, 6, generator=torch_rng(1, "probe"))
+    alive_bytes: list[int] = []
+
+    def weigh(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        alive_bytes.append(sum(one.nbytes for one in gc.get_objects() if issubclass(type(one), Tensor)))
+
+    model.register_forward_pre_hook(weigh)
+    compare(model, spec, params, {1: params, 2: params}, probe, chunk_rows=20)
+    assert len(alive_bytes) == 20 * 3  # each model sees each chunk once, the own one too
+    third_chunk, last_chunk = alive_bytes[6:9], alive_bytes[-3:]
+    assert last_chunk == third_chunk
+
+
+def test_comparing_leaves_the_given_model_as_it_is() -> None:
+    model = empty_model(MlpSpec(hidden=(4,)), (6,), 3)
+    own, other = (initial_params(model, torch_rng(seed, "init")) for seed in (1, 2))
+    spec, probe = discover(model, (6,)), torch.randn(30, 6, generator=torch_rng(1, "probe"))
+    compare(model, spec, own, {1: own}, probe)
+    assert all(torch.equal(model.state_dict()[name], other[name]) for name in other)
 
 
 def test_dead_unit_is_like_no_other() -> None:
     acts = torch.randn(50, 3, generator=torch_rng(1, "x"))
     acts[:, 1] = 0
-    similarity = correlation(centred(acts), centred(acts))
+    similarity = of_one_chunk(acts, acts)
     assert similarity[1].tolist() == [0, 0, 0]
     assert similarity[:, 1].tolist() == [0, 0, 0]
     assert similarity[0, 0] == pytest.approx(1)
@@ -56,13 +122,22 @@ def test_a_unit_that_only_rounding_moves_is_dead() -> None:
     acts = torch.randn(3000, 3, generator=torch_rng(1, "x"))
     acts[:, 1] = 0.1  # whose mean in float32 is not 0.1
     acts[::2, 1] += 1e-8
-    assert centred(acts).deviation_A[1] == 0
-    assert correlation(centred(acts), centred(acts))[1].tolist() == [0, 0, 0]
+    assert centred(acts).squares_A[1] > 0
+    assert of_one_chunk(acts, acts)[1].tolist() == [0, 0, 0]
+
+
+def test_a_unit_that_overflows_is_like_no_other() -> None:
+    acts = torch.randn(50, 3, generator=torch_rng(1, "x"))
+    acts[:, 0] *= 1e30  # finite, its square is not
+    acts[3, 1] = torch.inf
+    similarity = of_one_chunk(acts, acts)
+    assert similarity[:2].tolist() == [[0, 0, 0]] * 2
+    assert similarity[2, 2] == pytest.approx(1)
 
 
 def test_activations_on_different_rows_are_refused() -> None:
     with pytest.raises(ShapeMismatch, match="50 samples"):
-        correlation(centred(torch.zeros(50, 2)), centred(torch.zeros(40, 2)))
+        of_one_chunk(torch.zeros(50, 2), torch.zeros(40, 2))
 
 
 def test_assignment_is_the_best_of_all() -> None:
@@ -87,10 +162,8 @@ def test_quality_says_how_alike_and_how_many_stayed() -> None:
     spec = discover(model, (6,))
     params = initial_params(model, torch_rng(1, "init"))
     probe = torch.randn(300, 6, generator=torch_rng(1, "probe"))
-    own = observe(model, spec, probe)
-    swapped = {"hidden1": torch.tensor([1, 0, 2, 3])}
-    other = observe(load(model, apply.permute(params, spec, swapped)), spec, probe)
-    (quality,) = match(own, other).quality
+    swapped = apply.permute(params, spec, {"hidden1": torch.tensor([1, 0, 2, 3])})
+    (quality,) = match(compare(model, spec, params, {1: swapped}, probe)[1], spec).quality
     assert quality.group == "hidden1"
     assert quality.correlation == pytest.approx(1)
     assert quality.in_place_fraction == 0.5
