@@ -211,7 +211,7 @@ class Schedule:
                     return
                 for neighbour in self.topology_of(step.round).neighbours(step.site):
                     yield self.model_after(step.round - 1, neighbour)
-            case "train":
+            case _:  # train
                 if self._merges_in(step.round):
                     yield StepKey(step.round, "merge", step.site)
                 else:

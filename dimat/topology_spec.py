@@ -144,7 +144,7 @@ class TopologySpec(Frozen):
                 links = graphs.random_regular(n, self.degree or 0, self.seed or 0)
             case "small_world":
                 links = graphs.small_world(n, self.degree or 0, self.probability or 0.0, self.seed or 0)
-            case "custom":
+            case _:  # custom
                 links = [(at(link.a), at(link.b)) for link in self.links]
         return from_links(n, links, names)
 

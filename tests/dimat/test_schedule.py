@@ -106,6 +106,27 @@ def test_followers_are_those_who_read_the_artifact(method: str, make_spec: MakeS
         assert sorted(schedule.followers(step)) == readers
 
 
+@pytest.mark.parametrize("every", [1, 2])
+def test_followers_along_a_tree_are_those_who_read_the_artifact(every: int, make_spec: MakeSpec) -> None:
+    merge = {"over": "tree", "merge_every": every}
+    schedule = Schedule.of(make_spec(5, topology={"kind": "line"}, rounds=3, merge=merge), "regmean")
+    assert {step.kind for step in schedule.all_steps()} >= {"gather", "merge", "train"}
+    for step in schedule.all_steps():
+        readers = sorted(other for other in schedule.all_steps() if step in schedule.inputs(other))
+        assert sorted(schedule.followers(step)) == readers, step
+
+
+def test_the_optimiser_goes_on_from_the_round_before_where_momentum_is_kept(make_spec: MakeSpec) -> None:
+    arms = [
+        {"name": "keeps", "method": "dimat", "train": {"keep_momentum": True}},
+        {"name": "forgets", "method": "dimat"},
+    ]
+    keeps, forgets = (Schedule.of(make_spec(arms=arms, rounds=3), arm["name"]) for arm in arms)
+    trains = [StepKey(round, "train", 2) for round in (1, 2, 3)]
+    assert [keeps.momentum_of(step) for step in trains] == [None, *trains[:2]]
+    assert [forgets.momentum_of(step) for step in trains] == [None] * 3
+
+
 def test_amendment_changes_rhythm_and_links_from_its_round_on(make_spec: MakeSpec) -> None:
     patch = Patch(merge=MergePatch(merge_every=2), topology=TopologySpec(kind="full"))
     amendment = Amendment(from_round=3, patch=patch, by="manager", why="weekly is enough")
