@@ -38,6 +38,11 @@ MAIN = (
     arm("regmean-plus", "regmean", KEPT | BLIND),
 )
 """`plus`: momentum kept across merges and a loss that is blind to a site's class mix."""
+PLAIN_LOSS = tuple(
+    one | {"train": {name: value for name, value in one.get("train", {}).items() if name not in BLIND}}
+    for one in MAIN
+)
+"""The same arms where it is not class mixes in which sites differ: all with plain cross-entropy, `plus` is kept momentum alone."""
 IMAGES = tuple(
     one
     for one in MAIN
@@ -132,6 +137,7 @@ class Setting:
     train: Json = field(default_factory=dict)
     arms: tuple[Json, ...] = MAIN
     table: str = "main"
+    shift: Json = field(default_factory=lambda: {"kind": "none"})
 
     def pilot(self, seeds: tuple[int, ...]) -> PilotSpec:
         names = [f"site-{number:02d}" for number in range(1, self.num_sites + 1)]
@@ -142,7 +148,7 @@ class Setting:
                 "rounds": self.rounds,
                 "seeds": list(seeds),
                 "topology": {"kind": self.topology},
-                "data": {"rows_per_site": self.rows, "partition": self.partition},
+                "data": {"rows_per_site": self.rows, "partition": self.partition, "shift": self.shift},
                 "model": self.model,
                 "train": self.train,
                 "sites": [
@@ -158,7 +164,9 @@ SKEW: Json = {"kind": "dirichlet", "alpha": 0.5}
 TWO: Json = {"kind": "shards", "classes_per_site": 2}
 CNN: Json = {"kind": "cnn", "width": 16}
 WIDE: Json = {"kind": "mlp", "hidden": [512, 512]}
-PEN, LETTER, FASHION = "pendigits", "letter", "fashion_mnist_6k"
+PEOPLE: Json = {"kind": "column", "column": "subject"}
+CONDITIONS: Json = {"kind": "conditions"}
+PEN, LETTER, FASHION, WATCH = "pendigits", "letter", "fashion_mnist_6k", "watch_imu"
 
 SETTINGS = (
     Setting("pen-iid-ring", "pen digits, equal class mixes, ring of 5", PEN, IID),
@@ -171,6 +179,8 @@ SETTINGS = (
     Setting("fashion-iid-ring", "Fashion-MNIST, equal class mixes, ring of 5", FASHION, IID),
     Setting("fashion-skew-ring", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW),
     Setting("fashion-two-ring", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO),
+    Setting("fashion-shift-ring", "Fashion-MNIST, equal class mixes, conditions of its own at each site, plain cross-entropy, ring of 5", FASHION, IID, shift=CONDITIONS, arms=PLAIN_LOSS),
+    Setting("watch-people-ring", "watch movements, two people a site, plain cross-entropy, ring of 5", WATCH, PEOPLE, rows=1_000, arms=PLAIN_LOSS),
     Setting("pen-skew-ring-30", "pen digits, Dirichlet 0.5, ring of 5, 30 rounds", PEN, SKEW, rounds=30),
     Setting("pen-iid-ring-30", "pen digits, equal class mixes, ring of 5, 30 rounds", PEN, IID, rounds=30),
     Setting("pen-skew-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}),

@@ -24,7 +24,10 @@
     |   |-- NonFiniteData
     |   |-- TooFewRows
     |   |-- RowsRunOut       the sites' shares are more than the whole
-    |   `-- UnknownSample
+    |   |-- UnknownSample
+    |   |-- UnknownColumn    sites cannot be divided by it
+    |   |-- TooFewGroups     more sites than natural groups
+    |   `-- RotationNeedsImages
     |-- ModelMismatch          model and data do not fit together
     |-- NonFiniteParams        a model that diverged
     |-- ShapeMismatch          arrays whose shapes do not belong together
@@ -205,6 +208,27 @@ class TooFewRows(DataError):
 class UnknownSample(DataError):
     code = "unknown_sample"
     template = "There is no sample data set '{name}' (there are: {known}). Use one of these names."
+
+
+class UnknownColumn(DataError):
+    code = "unknown_column"
+    template = (
+        "The data set '{dataset}' has no column '{column}' to divide sites by (it has: {known}). "
+        "Use one of its columns, or another partition."
+    )
+
+
+class TooFewGroups(DataError):
+    code = "too_few_groups"
+    template = (
+        "The column '{column}' has {groups} values, at least one for each site, and there are {sites} sites. "
+        "Use at most {groups} sites, or another partition."
+    )
+
+
+class RotationNeedsImages(DataError):
+    code = "rotation_needs_images"
+    template = "Only images can be turned, and the data set '{dataset}' has rows of shape {shape}. Set the rotation to 0."
 
 
 class FinalMergeMissed(DimatError):

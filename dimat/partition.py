@@ -14,14 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimat.errors import TooFewRows
-from dimat.parts import DataSpec, DirichletPartition, IidPartition, Partition, ShardsPartition, SplitSpec
+from dimat.parts import (
+    ColumnPartition,
+    DataSpec,
+    DirichletPartition,
+    DrawnPartition,
+    IidPartition,
+    ShardsPartition,
+    SplitSpec,
+)
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row indices of each side, ascending; together every row once."""
+    """Row indices of each side, ascending; no row on two. Together every row once, but for windows of recordings that overlap
+    one of another side: they are left out."""
 
     train: Indices
     validation: Indices
@@ -30,10 +39,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Row indices that one site holds, in random order."""
+    """Row indices that one site holds, in random order. `test`: test rows that are its own; None where all sites share them."""
 
     train: Indices
     validation: Indices
+    test: Indices | None = None
 
 
 def split_rows(labels: Indices, num_classes: int, split: SplitSpec) -> Split:
@@ -66,7 +76,7 @@ def share_out(
     site_names: Sequence[str],
     rng: np.random.Generator,
 ) -> tuple[Share, ...]:
-    """Training and validation rows of each site; no row is held by two sites.
+    """Training and validation rows of each site by a partition that draws them; no row is held by two sites.
 
     Every site gets exactly `data.rows_per_site` training rows. A class that is used up is replaced by
     the other classes in the site's mix. Validation rows follow the site's class mix, in the proportion
@@ -75,12 +85,11 @@ def share_out(
     Raises:
         TooFewRows: naming the first site that cannot be served.
     """
+    assert not isinstance(data.partition, ColumnPartition), "natural groups are not drawn: see dimat.natural"
     mixes_NC = class_mixes(data.partition, num_classes, len(site_names), labels[split.train], rng)
     pools = _Pools(labels, num_classes, split.train, rng)
     spare = _Pools(labels, num_classes, split.validation, rng)
-    training = 1.0 - data.split.test_fraction - data.split.validation_fraction
-    wish = round(data.rows_per_site * data.split.validation_fraction / training)
-    num_validation = max(1, min(wish, len(split.validation) // len(site_names)))
+    num_validation = max(1, min(num_validation_rows(data), len(split.validation) // len(site_names)))
     shares = []
     for name, mix_C in zip(site_names, mixes_NC, strict=True):
         train = pools.take(mix_C, data.rows_per_site, rng)
@@ -94,8 +103,14 @@ def share_out(
     return tuple(shares)
 
 
+def num_validation_rows(data: DataSpec) -> int:
+    """How many validation rows go with `data.rows_per_site` training rows in the proportion of the split, at least 1."""
+    training = 1.0 - data.split.test_fraction - data.split.validation_fraction
+    return max(1, round(data.rows_per_site * data.split.validation_fraction / training))
+
+
 def class_mixes(
-    partition: Partition, num_classes: int, num_sites: int, labels: Indices, rng: np.random.Generator
+    partition: DrawnPartition, num_classes: int, num_sites: int, labels: Indices, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The class mix each site wants: (N, C) float64, rows sum to 1.
 

@@ -4,8 +4,8 @@ Pure: arrays in, tensors out. Reading files is the worker's business (`worker/da
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -13,9 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimat import cases
+from dimat.conditions import Scale, condition_of
 from dimat.errors import NonFiniteData, TooFewRows
-from dimat.partition import Share, share_out, split_rows
-from dimat.parts import DataSpec
+from dimat.natural import share_groups
+from dimat.partition import Indices, Share, Split, share_out, split_rows
+from dimat.parts import ColumnPartition, ConditionShift, DataSpec
+from dimat.recordings import Recordings, cut
 from dimat.training.seeding import numpy_rng
 
 
@@ -27,7 +31,10 @@ class SiteRows:
         train_x, train_y: (rows, ...) float32 and (rows,) int64 labels 0..num_classes-1.
         validation_x, validation_y: the site's own validation rows, for decisions inside a pilot.
         test_x, test_y: the test rows that all sites share, for reported accuracy.
-        class_mix: (num_classes,) float64, the shares of the classes in the site's training rows, sum 1.
+        class_mix: (num_classes,) float64, sum 1: the shares of the classes in the site's cases, by which its own-site accuracy is
+            weighed. Those of its training rows; of a natural group those of its own test rows, so that each of them counts the same.
+        test_sites: (rows,) int64, the site whose case each shared test row is; None where they are alike for all sites.
+        own_x, own_y: test rows of the site alone, where its cases differ from those of others; None: the shared ones are its own.
     """
 
     train_x: Tensor
@@ -37,6 +44,9 @@ class SiteRows:
     test_x: Tensor
     test_y: Tensor
     class_mix: NDArray[np.float64]
+    test_sites: NDArray[np.int64] | None = None
+    own_x: Tensor | None = None
+    own_y: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,6 +56,13 @@ class SiteRows:
     @property
     def num_classes(self) -> int:
         return len(self.class_mix)
+
+    @property
+    def own_test(self) -> tuple[Tensor, Tensor]:
+        """The test rows by which own-site accuracy is measured, and their labels."""
+        if self.own_x is None or self.own_y is None:
+            return self.test_x, self.test_y
+        return self.own_x, self.own_y
 
     def log_prior(self) -> Tensor:
         """(C,) float32: log((n_c + 1) / (n + C)) of the site's own training rows; a class without rows has a share, too."""
@@ -63,19 +80,23 @@ class SiteRows:
         """The same rows on a device (`cpu`, `cuda:0`)."""
         if device == "cpu":
             return self
-        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
+        held = {name: getattr(self, name) for name in _TENSORS}
+        return replace(self, **{name: rows.to(device) for name, rows in held.items() if rows is not None})
 
     def fingerprint(self) -> str:
         """sha256 over all arrays: equal rows, equal digests."""
         digest = hashlib.sha256()
-        for name in _TENSORS:
-            array = getattr(self, name).cpu().numpy()
+        held = {name: getattr(self, name) for name in _TENSORS}
+        arrays = {name: rows.cpu().numpy() for name, rows in held.items() if rows is not None}
+        if self.test_sites is not None:
+            arrays["test_sites"] = self.test_sites
+        for name, array in arrays.items():
             digest.update(f"{name} {array.shape} {array.dtype};".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 
-_TENSORS = ("train_x", "train_y", "validation_x", "validation_y", "test_x", "test_y")
+_TENSORS = ("train_x", "train_y", "validation_x", "validation_y", "test_x", "test_y", "own_x", "own_y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +105,15 @@ class Table:
 
     Attributes:
         x: (rows, ...) float32 features. y: (rows,) int64 labels 0..num_classes-1.
+        columns: by name (rows,) int64, what is known of each row beside.
+        recordings: where rows are windows of recordings, which of them; None where each row stands for itself.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
     num_classes: int
+    columns: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    recordings: Recordings | None = None
 
 
 def all_site_rows(
@@ -96,30 +121,76 @@ def all_site_rows(
 ) -> tuple[SiteRows, ...]:
     """The rows of every site of a simulated pilot, in the order of `site_names`.
 
-    Scaling uses the mean and deviation of the *pooled* training rows. This is possible because the
+    Scaling uses the mean and deviation of the *pooled* training rows, without their conditions. This is possible because the
     sites are simulated from one data set; real sites have to agree on a scale in another way.
 
     Raises:
         TooFewRows: naming the first site that does not get its rows, or has no test row to be judged by. NonFiniteData: see `check_finite`.
     """
     check_finite(table.x, site_names[0])
-    split = split_rows(table.y, table.num_classes, data.split)
-    shares = share_out(table.y, table.num_classes, split, data, site_names, numpy_rng(seed, "partition"))
-    _check_testable(table, split.test, shares, site_names)
-    x = _standardised(table.x, split.train) if data.standardise else table.x
-    test_x, test_y = torch.from_numpy(x[split.test]), torch.from_numpy(table.y[split.test])
-    return tuple(
-        SiteRows(
-            train_x=torch.from_numpy(x[share.train]),
-            train_y=torch.from_numpy(table.y[share.train]),
-            validation_x=torch.from_numpy(x[share.validation]),
-            validation_y=torch.from_numpy(table.y[share.validation]),
-            test_x=test_x,
-            test_y=test_y,
-            class_mix=np.bincount(table.y[share.train], minlength=table.num_classes) / len(share.train),
+    split = split_table(table, data)
+    rng = numpy_rng(seed, "partition")
+    if isinstance(data.partition, ColumnPartition):
+        shares = share_groups(table.columns[data.partition.column], split, data, site_names, rng)
+        sites, own = cases.of_groups(split.test, shares)
+    else:
+        shares = share_out(table.y, table.num_classes, split, data, site_names, rng)
+        sites, own = None, (np.arange(len(split.test)),) * len(shares)
+        if isinstance(data.shift, ConditionShift):
+            sites, own = cases.dealt(table.y[split.test], len(shares), numpy_rng(seed, "cases"))
+    _check_testable(table.y, shares, [split.test[places] for places in own], site_names)
+    view = _View(table, data, Scale.of(table.x[split.train]), seed)
+    test_x, test_y = view.shared(split.test, sites)
+    found = []
+    for site, (share, places) in enumerate(zip(shares, own, strict=True)):
+        train_x, train_y = view.rows(share.train, site, "train")
+        validation_x, validation_y = view.rows(share.validation, site, "validation")
+        own_x, own_y = None, None
+        if share.test is not None:
+            own_x, own_y = test_x[places], test_y[places]
+        elif sites is not None:
+            own_x, own_y = view.rows(split.test[places], site, "own")
+        mixed = table.y[share.train if share.test is None else share.test]
+        class_mix = np.bincount(mixed, minlength=table.num_classes) / len(mixed)
+        found.append(
+            SiteRows(
+                train_x, train_y, validation_x, validation_y, test_x, test_y, class_mix, sites, own_x, own_y
+            )
         )
-        for share in shares
-    )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The rows of a table as sites see them: each under its condition, if they have conditions, and all on one scale.
+
+    The scale is that of rows without a condition. On a scale of its own a site would see nothing of its contrast and brightness,
+    and to share one of conditions it would have to tell something of them.
+    """
+
+    table: Table
+    data: DataSpec
+    scale: Scale
+    seed: int
+
+    def rows(self, rows: Indices, site: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """Features and labels. `purpose` tells noise on one set of rows from that on another."""
+        x = self.table.x[rows]
+        if isinstance(self.data.shift, ConditionShift):
+            noise = numpy_rng(self.seed, "condition", site, purpose)
+            x = condition_of(self.data.shift, self.seed, site).seen(x, self.scale, noise)
+        if self.data.standardise:
+            x = self.scale.standardised(x)
+        return torch.from_numpy(x), torch.from_numpy(self.table.y[rows])
+
+    def shared(self, test: Indices, sites: Indices | None) -> tuple[Tensor, Tensor]:
+        """The test rows, each as the site sees it whose case it is; `sites` None: all sites see them alike."""
+        if sites is None:
+            return self.rows(test, 0, "test")
+        x = torch.empty(len(test), *self.table.x.shape[1:])
+        for site in np.unique(sites):
+            x[sites == site], _ = self.rows(test[sites == site], int(site), "test")
+        return x, torch.from_numpy(self.table.y[test])
 
 
 def check_finite(x: NDArray[np.float32], site: str) -> None:
@@ -138,20 +209,17 @@ def check_finite(x: NDArray[np.float32], site: str) -> None:
         raise NonFiniteData(site=site, count=int(bad.sum()), row=row + 1, column=column + 1)
 
 
+def split_table(table: Table, data: DataSpec) -> Split:
+    """Sides of all rows: by time where they are windows of recordings, otherwise by a keyed hash."""
+    if table.recordings is not None:
+        return Split(*cut(table.recordings, data.split))
+    return split_rows(table.y, table.num_classes, data.split)
+
+
 def _check_testable(
-    table: Table, test: NDArray[np.int64], shares: Sequence[Share], site_names: Sequence[str]
+    labels: Indices, shares: Sequence[Share], own: Sequence[Indices], site_names: Sequence[str]
 ) -> None:
-    """Whether each site can be judged: own-site accuracy is that of its classes' test rows. Raises: TooFewRows."""
-    tested_C = np.bincount(table.y[test], minlength=table.num_classes) > 0
-    for name, share in zip(site_names, shares, strict=True):
-        if not tested_C[table.y[share.train]].any():
+    """Whether each site can be judged: own-site accuracy is that of its classes among its `own` test rows. Raises: TooFewRows."""
+    for name, share, tested in zip(site_names, shares, own, strict=True):
+        if not np.isin(labels[share.train], labels[tested]).any():
             raise TooFewRows(site=name, rows=0, side="test", needed=1)
-
-
-def _standardised(x: NDArray[np.float32], reference: NDArray[np.int64]) -> NDArray[np.float32]:
-    """`x` with mean 0 and deviation 1 over the `reference` rows: per feature, for images per channel."""
-    axes = (0, *range(2, x.ndim))
-    known = x[reference].astype(np.float64)
-    mean, deviation = known.mean(axis=axes, keepdims=True), known.std(axis=axes, keepdims=True)
-    scaled: NDArray[np.float32] = ((x - mean) / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
-    return scaled

@@ -23,12 +23,17 @@ from dimat.errors import (
     PilotTooLarge,
     RidgeHeadNeedsBasis,
     RidgeHeadNeedsRounds,
+    RotationNeedsImages,
     RowsRunOut,
+    TooFewGroups,
+    UnknownColumn,
 )
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
     SUMMED_METHODS,
+    ColumnPartition,
+    ConditionShift,
     DataSpec,
     EvaluationSpec,
     Frozen,
@@ -129,6 +134,10 @@ class PilotSpec(Frozen):
                 self._counts_classes_once(arm)
         with at("model"):
             self._model_fits_data()
+        with at("data.partition.column"):
+            self._groups_suffice()
+        with at("data.shift.rotation"):
+            self._can_be_turned()
         with at("data.rows_per_site"):
             self._rows_suffice()
         return self
@@ -186,8 +195,28 @@ class PilotSpec(Frozen):
                 limit=MAX_SITE_ROUNDS,
             )
 
+    def _groups_suffice(self) -> None:
+        partition, sample = self.data.partition, SAMPLES[self.sites[0].data.dataset]
+        if not isinstance(partition, ColumnPartition):
+            return
+        num_values = {column.name: column.num_values for column in sample.columns}
+        if partition.column not in num_values:
+            known = ", ".join(num_values) or "-"
+            raise UnknownColumn(dataset=sample.name, column=partition.column, known=known)
+        if num_values[partition.column] < len(self.sites):
+            raise TooFewGroups(
+                column=partition.column, groups=num_values[partition.column], sites=len(self.sites)
+            )
+
+    def _can_be_turned(self) -> None:
+        shift, sample = self.data.shift, SAMPLES[self.sites[0].data.dataset]
+        if isinstance(shift, ConditionShift) and shift.rotation and not sample.has_images:
+            raise RotationNeedsImages(dataset=sample.name, shape=str(sample.shape))
+
     def _rows_suffice(self) -> None:
-        """Simulated sites share one data set out: it must be enough for all."""
+        """Simulated sites share one data set out: it must be enough for all. Natural groups have what they have."""
+        if isinstance(self.data.partition, ColumnPartition):
+            return
         split, needed = self.data.split, self.data.rows_per_site
         num_rows = SAMPLES[self.sites[0].data.dataset].num_rows
         pool = int(num_rows * (1 - split.test_fraction - split.validation_fraction))

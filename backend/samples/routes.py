@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.problems import responses
-from backend.samples.schemas import Sample
+from backend.samples.schemas import Sample, SampleColumn
 from dimat.samples import SAMPLES
 
 router = APIRouter(tags=["sites"])
@@ -20,6 +20,7 @@ def list_samples(_: Annotated[Principal, Depends(needs("samples.read"))]) -> lis
         Sample(
             name=info.name, shape=list(info.shape), num_classes=info.num_classes, num_rows=info.num_rows,
             origin=info.origin, licence=info.licence,
+            columns=[SampleColumn(name=one.name, num_values=one.num_values) for one in info.columns],
         )
         for info in SAMPLES.values()
     ]  # fmt: skip

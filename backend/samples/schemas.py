@@ -3,8 +3,15 @@
 from backend.text.schemas import Schema
 
 
+class SampleColumn(Schema):
+    """A column by whose values sites can be divided (partition `column`)."""
+
+    name: str
+    num_values: int
+
+
 class Sample(Schema):
-    """`shape` of one row: [features] or [channels, height, width]."""
+    """`shape` of one row: [features], [channels, length] or [channels, height, width]."""
 
     name: str
     shape: list[int]
@@ -12,3 +19,4 @@ class Sample(Schema):
     num_rows: int
     origin: str
     licence: str
+    columns: list[SampleColumn]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dimat.cases import mean_over_sites
 from dimat.parts import Loss
 from dimat.rows import SiteRows
 
@@ -21,8 +22,9 @@ class Metrics:
     """Accuracies of one model at one site, fractions 0..1.
 
     Attributes:
-        own_site: on the shared test rows, weighted to the site's class mix.
-        all_site: on the shared test rows as they are; None where the pilot has no shared rows to judge by.
+        own_site: on the test rows of its own, otherwise on the shared ones, weighted to the site's class mix (`SiteRows.class_mix`).
+        all_site: on the shared test rows as they are, where they are cases of different sites the mean over these sites; None where
+            the pilot has no shared rows to judge by.
         validation: on the site's own validation rows; decisions inside a pilot use this one.
     """
 
@@ -39,13 +41,13 @@ def measure(model: nn.Module, rows: SiteRows, all_site: bool, loss: Loss = "cros
             for the site's own cases its log prior is added to the logits.
     """
     own_C = rows.log_prior() if loss == "balanced_softmax" else None
-    test = (rows.test_x, rows.test_y, rows.num_classes)
-    correct_C, count_C = correct_by_class(model, *test)
-    own_correct_C = correct_C if own_C is None else correct_by_class(model, *test, own_C)[0]
+    hits = _hits(model, rows.test_x, rows.test_y)
+    own_x, own_y = rows.own_test
+    own_hits = hits if own_x is rows.test_x and own_C is None else _hits(model, own_x, own_y, own_C)
     right_C, seen_C = correct_by_class(model, rows.validation_x, rows.validation_y, rows.num_classes, own_C)
     return Metrics(
-        own_site=reweighted(own_correct_C, count_C, rows.class_mix),
-        all_site=float(correct_C.sum() / count_C.sum()) if all_site else None,
+        own_site=reweighted(*_by_class(own_hits, own_y, rows.num_classes), rows.class_mix),
+        all_site=_over_all(hits, rows) if all_site else None,
         validation=float(right_C.sum() / seen_C.sum()),
     )
 
@@ -58,6 +60,11 @@ def correct_by_class(
     Args:
         offset_C: added to the logits.
     """
+    return _by_class(_hits(model, x, y, offset_C), y, num_classes)
+
+
+def _hits(model: nn.Module, x: Tensor, y: Tensor, offset_C: Tensor | None = None) -> NDArray[np.bool_]:
+    """(rows,) whether each is classified rightly."""
     model.eval()
     offset = 0.0 if offset_C is None else offset_C.to(x.device)
     with torch.no_grad():
@@ -67,11 +74,19 @@ def correct_by_class(
                 for start in range(0, len(x), CHUNK_ROWS)
             ]
         )
+    found: NDArray[np.bool_] = hits.cpu().numpy()
+    return found
+
+
+def _by_class(
+    hits: NDArray[np.bool_], y: Tensor, num_classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     labels = y.cpu().numpy()
-    return (
-        np.bincount(labels[hits.cpu().numpy()], minlength=num_classes),
-        np.bincount(labels, minlength=num_classes),
-    )
+    return np.bincount(labels[hits], minlength=num_classes), np.bincount(labels, minlength=num_classes)
+
+
+def _over_all(hits: NDArray[np.bool_], rows: SiteRows) -> float:
+    return float(hits.mean()) if rows.test_sites is None else mean_over_sites(hits, rows.test_sites)
 
 
 def reweighted(correct_C: NDArray[np.int64], count_C: NDArray[np.int64], mix_C: NDArray[np.float64]) -> float:

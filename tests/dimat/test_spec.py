@@ -15,6 +15,7 @@ from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 SITES = [{"name": name, "data": {"dataset": "pendigits"}} for name in ("east", "west", "north")]
+WATCHES = [{"name": name, "data": {"dataset": "watch_imu"}} for name in ("east", "west", "north")]
 UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
 
 
@@ -47,6 +48,12 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
          "string_pattern_mismatch", "display_name"),
         ({"data": {"split": {"key": "a\x00"}}}, "string_pattern_mismatch", "split.key"),
         ({"model": {"kind": "cnn"}}, "model_mismatch", r"needs images .*'pendigits'"),
+        ({"data": {"partition": {"kind": "column", "column": "subject"}}}, "unknown_column", r"'pendigits' .* 'subject' .* -\)"),
+        ({"sites": WATCHES, "data": {"partition": {"kind": "column", "column": "hand"}}}, "unknown_column", "subject, side"),
+        ({"sites": WATCHES, "data": {"partition": {"kind": "column", "column": "side"}}}, "too_few_groups",
+         "'side' has 2 values, .* there are 3 sites"),
+        ({"data": {"shift": {"kind": "conditions"}}}, "rotation_needs_images", r"rows of shape \(16,\)"),
+        ({"sites": WATCHES, "data": {"shift": {"kind": "conditions"}}}, "rotation_needs_images", r"\(6, 100\)"),
         ({"model": {"kind": "mlp", "hidden": []}}, "too_short", "at least 1 item"),
         ({"topology": {"kind": "star", "hub": "south"}}, "unknown_site", "'south' is not a site .*east, west, north"),
         ({"topology": {"kind": "custom", "links": [{"a": "east", "b": "west"}]}}, "topology_disconnected",
@@ -68,6 +75,15 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], code: str, words: str, 
     with pytest.raises(ValidationError, match=words) as caught:
         make_spec(**{"sites": SITES, **changes})
     assert code in {error["type"] for error in caught.value.errors()}
+
+
+def test_natural_groups_need_not_have_the_rows_that_they_may_have(make_spec: MakeSpec) -> None:
+    data = {"partition": {"kind": "column", "column": "subject"}, "rows_per_site": 100_000}
+    assert make_spec(sites=WATCHES, data=data).data.rows_per_site == 100_000
+
+
+def test_a_stored_pilot_without_a_shift_has_none(make_spec: MakeSpec) -> None:
+    assert make_spec().data.shift.kind == "none"
 
 
 def test_override_out_of_range_is_refused_with_the_pilot(make_spec: MakeSpec) -> None:

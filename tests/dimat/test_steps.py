@@ -12,8 +12,18 @@ from dimat import steps
 from dimat.errors import ModelMismatch, NonFiniteParams
 from dimat.models.registry import empty_model, load, params_of
 from dimat.params import Params
-from dimat.parts import CnnSpec, EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
-from dimat.rows import SiteRows
+from dimat.parts import (
+    CnnSpec,
+    ColumnPartition,
+    ConditionShift,
+    DataSpec,
+    EvaluationSpec,
+    IidPartition,
+    MergeSpec,
+    ProbeSpec,
+    TrainSpec,
+)
+from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.steps import Cancelled, StepContext
 from dimat.training import local
 from dimat.training.evaluate import reweighted
@@ -153,6 +163,41 @@ def test_own_site_accuracy_weighs_classes_as_the_site_sees_them() -> None:
     correct, count = np.array([8, 2, 0]), np.array([10, 10, 0])
     assert reweighted(correct, count, np.array([0.25, 0.75, 0.0])) == pytest.approx(0.35)
     assert reweighted(correct, count, np.array([0.4, 0.4, 0.2])) == pytest.approx(0.5)
+
+
+def test_all_site_accuracy_of_natural_groups_is_the_mean_of_what_each_counts_as_its_own(
+    table: Table, make_context: MakeContext
+) -> None:
+    """Of one model, at whatever site it is judged; the groups differ in size."""
+    people = Table(table.x, table.y, 10, {"person": np.repeat(np.arange(4), [100, 200, 300, 600])})
+    data = DataSpec(partition=ColumnPartition(column="person"), shift=ConditionShift(rotation=0))
+    rows = all_site_rows(people, data, ("a", "b", "c", "d"), seed=3)
+    model = steps.prepare(make_context(), rows[3], TrainSpec(warmup_epochs=2)).params
+    assert model is not None
+    found = [steps.evaluate(make_context(), one, model).metrics for one in rows]
+    own = [metrics.own_site for metrics in found if metrics is not None]
+    assert len({round(value, 3) for value in own}) == 4
+    assert {round(metrics.all_site or 0, 9) for metrics in found if metrics} == {
+        round(float(np.mean(own)), 9)
+    }
+
+
+def test_under_conditions_of_its_own_a_site_is_judged_by_them(
+    images: Table, make_context: MakeContext
+) -> None:
+    """Its images are turned, those of others are turned otherwise."""
+    shift = ConditionShift(rotation=180, contrast=1, brightness=0, noise=0)
+    data = DataSpec(rows_per_site=30, partition=IidPartition(), shift=shift)
+    rows = all_site_rows(images, data, ("a", "b", "c", "d"), seed=3)
+    model = steps.prepare(make_context(), rows[0], TrainSpec(warmup_epochs=60)).params
+    assert model is not None
+    at_home, away = (steps.evaluate(make_context(), rows[site], model).metrics for site in (0, 1))
+    assert at_home is not None
+    assert away is not None
+    assert at_home.all_site is not None
+    assert at_home.own_site > at_home.all_site + 0.2
+    assert at_home.own_site > away.own_site + 0.2
+    assert at_home.all_site == away.all_site
 
 
 def test_all_site_accuracy_is_absent_where_the_pilot_has_none(

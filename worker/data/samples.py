@@ -14,6 +14,7 @@ import numpy as np
 
 from dimat.errors import DataError, UnknownSample
 from dimat.parts import DataSpec, SiteData
+from dimat.recordings import Recordings
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.samples import SAMPLES, SampleInfo
 
@@ -45,7 +46,7 @@ def _all_sites(dataset: str, data: DataSpec, site_names: tuple[str, ...], seed: 
 
 @lru_cache(maxsize=2)
 def read_sample(name: str, folder: Path = DATA_DIR) -> Table:
-    """A sample data set as it is in its file; images are scaled to 0..1.
+    """A sample data set as it is in its file; images are scaled to 0..1, recordings cut into windows.
 
     Raises:
         UnknownSample: no such set. OSError: the file cannot be read. SampleDamaged: it is not what it should be.
@@ -54,14 +55,17 @@ def read_sample(name: str, folder: Path = DATA_DIR) -> Table:
         raise UnknownSample(name=name, known=", ".join(SAMPLES))
     info = SAMPLES[name]
     try:
-        table = _read_images(info, folder) if info.file.endswith(".npz") else _read_csv(info, folder)
-    except (EOFError, ValueError, TypeError, zlib.error, zipfile.BadZipFile, csv.Error) as error:
+        table = _READERS[name](info, folder)
+    except (EOFError, ValueError, TypeError, KeyError, zlib.error, zipfile.BadZipFile, csv.Error) as error:
         raise SampleDamaged(file=info.file, problem=f"it cannot be read ({type(error).__name__})") from error
     if table.x.shape != (info.num_rows, *info.shape):
         shapes = f"rows of shape {table.x.shape} instead of {(info.num_rows, *info.shape)}"
         raise SampleDamaged(file=info.file, problem=shapes)
     if not ((table.y >= 0) & (table.y < info.num_classes)).all():
         raise SampleDamaged(file=info.file, problem=f"a label is none of the {info.num_classes} classes")
+    for column in info.columns:
+        if len(np.unique(table.columns[column.name])) != column.num_values:
+            raise SampleDamaged(file=info.file, problem=f"'{column.name}' has not {column.num_values} values")
     return table
 
 
@@ -86,3 +90,33 @@ def _read_images(info: SampleInfo, folder: Path) -> Table:
         y=labels.astype(np.int64),
         num_classes=info.num_classes,
     )
+
+
+def _read_recordings(info: SampleInfo, folder: Path) -> Table:
+    """Windows of `length` samples, each beginning half a window after the one before, of recordings that lie one after another."""
+    with np.load(folder / info.file, allow_pickle=False) as arrays:
+        values, lengths = arrays["values"].astype(np.float32), arrays["lengths"].astype(np.int64)
+        labels = arrays["label"].astype(np.int64)
+        columns = {column.name: arrays[column.name].astype(np.int64) for column in info.columns}
+    length = info.shape[-1]
+    begins = [np.arange(0, samples - length + 1, length // 2) for samples in lengths]
+    recording, begin = (
+        np.repeat(np.arange(len(lengths)), [len(one) for one in begins]),
+        np.concatenate(begins),
+    )
+    first = (np.cumsum(lengths) - lengths)[recording] + begin
+    return Table(
+        x=np.ascontiguousarray(values[first[:, None] + np.arange(length)].swapaxes(1, 2)),
+        y=labels[recording],
+        num_classes=info.num_classes,
+        columns={name: of_recording[recording] for name, of_recording in columns.items()},
+        recordings=Recordings(recording, begin, begin + length),
+    )
+
+
+_READERS = {
+    "pendigits": _read_csv,
+    "letter": _read_csv,
+    "fashion_mnist_6k": _read_images,
+    "watch_imu": _read_recordings,
+}

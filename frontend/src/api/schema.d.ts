@@ -918,6 +918,57 @@ export interface components {
              */
             width?: number;
         };
+        /**
+         * ColumnPartition
+         * @description Each value of a column of the data set is a natural group (a person, a machine), and a site holds one or several of them.
+         *
+         *     Sites take groups in ascending order of the values: one each, or with more groups than sites an equal number, the first sites
+         *     one more where it does not come out even. Nothing depends on the seed but what `rows_per_site` leaves out.
+         */
+        ColumnPartition: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "column";
+            /** Column */
+            column: string;
+        };
+        /**
+         * ConditionShift
+         * @description Each site sees under a condition of its own, drawn evenly from these ranges by the run's seed and the site's place.
+         *
+         *     `rotation`: images are turned by up to so many degrees to either side; 0 for other data. `contrast`: values lie up to so many
+         *     times further from the mean, or nearer to it. `brightness`: up to so much is added or taken off. `noise`: normal noise of up to this
+         *     deviation on each value. Brightness and noise are in deviations of the data, of each feature or channel.
+         */
+        ConditionShift: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "conditions";
+            /**
+             * Rotation
+             * @default 50
+             */
+            rotation?: number;
+            /**
+             * Contrast
+             * @default 1.5
+             */
+            contrast?: number;
+            /**
+             * Brightness
+             * @default 0.3
+             */
+            brightness?: number;
+            /**
+             * Noise
+             * @default 0.8
+             */
+            noise?: number;
+        };
         /** CoordinatorHealth */
         CoordinatorHealth: {
             /** Ok */
@@ -929,7 +980,8 @@ export interface components {
          * DataSpec
          * @description How the rows of simulated sites are divided, split and scaled.
          *
-         *     `rows_per_site`: training rows of each site; `standardise`: features to mean 0, deviation 1.
+         *     `rows_per_site`: training rows of each site; where sites are natural groups the most of each, as groups differ in size.
+         *     `standardise`: features to mean 0, deviation 1. `shift`: how conditions differ between sites, with any partition.
          */
         DataSpec: {
             /**
@@ -939,7 +991,7 @@ export interface components {
              *       "alpha": 0.5
              *     }
              */
-            partition?: components["schemas"]["IidPartition"] | components["schemas"]["DirichletPartition"] | components["schemas"]["ShardsPartition"];
+            partition?: components["schemas"]["IidPartition"] | components["schemas"]["DirichletPartition"] | components["schemas"]["ShardsPartition"] | components["schemas"]["ColumnPartition"];
             /**
              * @default {
              *       "key": "awase",
@@ -958,6 +1010,13 @@ export interface components {
              * @default true
              */
             standardise?: boolean;
+            /**
+             * Shift
+             * @default {
+             *       "kind": "none"
+             *     }
+             */
+            shift?: components["schemas"]["NoShift"] | components["schemas"]["ConditionShift"];
         };
         /** DatabaseHealth */
         DatabaseHealth: {
@@ -1373,6 +1432,17 @@ export interface components {
             /** High */
             high: string;
         };
+        /**
+         * NoShift
+         * @description All sites see under the same conditions.
+         */
+        NoShift: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "none";
+        };
         /** Pilot */
         Pilot: {
             /** Id */
@@ -1556,7 +1626,10 @@ export interface components {
              *         "validation_fraction": 0.1
              *       },
              *       "rows_per_site": 500,
-             *       "standardise": true
+             *       "standardise": true,
+             *       "shift": {
+             *         "kind": "none"
+             *       }
              *     }
              */
             data?: components["schemas"]["DataSpec"];
@@ -1951,7 +2024,7 @@ export interface components {
         };
         /**
          * Sample
-         * @description `shape` of one row: [features] or [channels, height, width].
+         * @description `shape` of one row: [features], [channels, length] or [channels, height, width].
          */
         Sample: {
             /** Name */
@@ -1966,6 +2039,18 @@ export interface components {
             origin: string;
             /** Licence */
             licence: string;
+            /** Columns */
+            columns: components["schemas"]["SampleColumn"][];
+        };
+        /**
+         * SampleColumn
+         * @description A column by whose values sites can be divided (partition `column`).
+         */
+        SampleColumn: {
+            /** Name */
+            name: string;
+            /** Num Values */
+            num_values: number;
         };
         /**
          * SampleData
@@ -2149,7 +2234,8 @@ export interface components {
         };
         /**
          * SplitSpec
-         * @description A row's side (train, validation, test) follows from a keyed hash of the row, so it never changes.
+         * @description A row's side (train, validation, test) follows from a keyed hash of the row, so it never changes. Windows of a recording
+         *     overlap: they are split by time instead, the first to train, the last to test, and the key plays no part.
          */
         SplitSpec: {
             /**

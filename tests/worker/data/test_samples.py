@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dimat.errors import UnknownSample
-from dimat.parts import DataSpec, SampleData
+from dimat.parts import ColumnPartition, DataSpec, SampleData
 from dimat.samples import SAMPLES
 from worker.data.samples import DATA_DIR, SampleDamaged, load_site_rows, read_sample
 
@@ -21,6 +21,8 @@ def test_every_sample_is_what_the_spec_says(name: str) -> None:
     assert table.x.dtype == np.float32
     assert np.isfinite(table.x).all()
     assert set(table.y.tolist()) == set(range(info.num_classes))
+    found = {name: len(set(values.tolist())) for name, values in table.columns.items()}
+    assert found == {column.name: column.num_values for column in info.columns}
 
 
 def test_every_sample_file_has_its_origin_and_licence_beside_it() -> None:
@@ -72,3 +74,31 @@ def test_a_site_s_rows_are_the_same_every_time_and_differ_between_sites_and_seed
     ]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 3
+
+
+def test_watch_rows_are_windows_of_their_recording_half_a_window_apart() -> None:
+    table = read_sample("watch_imu")
+    at = table.recordings
+    assert at is not None
+    with np.load(DATA_DIR / "watch_imu.npz", allow_pickle=False) as arrays:
+        starts = np.cumsum(arrays["lengths"]) - arrays["lengths"]
+        for row in (0, 1, 2_000, 4_676):
+            start = starts[at.recording[row]] + at.begin[row]
+            np.testing.assert_array_equal(table.x[row], arrays["values"][start : start + 100].T)
+            assert table.columns["subject"][row] == arrays["subject"][at.recording[row]]
+            assert table.y[row] == arrays["label"][at.recording[row]]
+        for number, length in enumerate(arrays["lengths"]):
+            begins = at.begin[at.recording == number]
+            assert begins.tolist() == list(range(0, length - 99, 50))
+
+
+def test_ten_people_share_the_watch_data_by_person() -> None:
+    """Two each: nobody is at two sites, and no window of a site's test rows overlaps one that a site trains on."""
+    table = read_sample("watch_imu")
+    data = DataSpec(partition=ColumnPartition(column="subject"), rows_per_site=10_000, standardise=False)
+    rows = [load_site_rows(SampleData(dataset="watch_imu"), data, NAMES[:5], i, seed=1) for i in range(5)]
+    whose = {x.tobytes(): person for x, person in zip(table.x, table.columns["subject"], strict=True)}
+    for site, held in enumerate(rows):
+        for x in (held.train_x, held.validation_x, held.own_test[0]):
+            assert {int(whose[row.numpy().tobytes()]) for row in x} == {2 * site + 1, 2 * site + 2}
+    assert sum(len(held.train_x) for held in rows) == pytest.approx(len(table.x) * 0.65, abs=140 / 2)

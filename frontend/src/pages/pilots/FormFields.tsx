@@ -66,55 +66,6 @@ export function BasicFields({
   );
 }
 
-export function DataFields({ draft, change, fields }: FieldsProps) {
-  const { t } = useTranslation();
-  return (
-    <Panel title={t('ui.new.data')}>
-      <div className="aw-fields">
-        <Select
-          label={t('ui.new.partition')}
-          description={t(`ui.new.partition_${draft.partition}_help`)}
-          data={(['dirichlet', 'iid', 'shards'] as const).map((value) => ({
-            value,
-            label: t(`ui.new.partition_${value}`),
-          }))}
-          value={draft.partition}
-          onChange={(value) => value && change({ partition: value })}
-          {...fields.at('spec.data.partition')}
-        />
-        {draft.partition === 'dirichlet' ? (
-          <Whole
-            label={t('ui.new.alpha')}
-            help={t('ui.new.alpha_help')}
-            value={draft.alpha}
-            set={(alpha) => change({ alpha })}
-            {...fields.at('spec.data.partition.alpha')}
-            decimals={2}
-            step={0.1}
-          />
-        ) : null}
-        {draft.partition === 'shards' ? (
-          <Whole
-            label={t('ui.new.classes')}
-            help={t('ui.new.classes_help')}
-            value={draft.classesPerSite}
-            set={(classesPerSite) => change({ classesPerSite })}
-            {...fields.at('spec.data.partition.classes_per_site')}
-          />
-        ) : null}
-        <Whole
-          label={t('ui.new.rows_per_site')}
-          help={t('ui.new.rows_help')}
-          value={draft.rowsPerSite}
-          set={(rowsPerSite) => change({ rowsPerSite })}
-          step={100}
-          {...fields.at('spec.data.rows_per_site')}
-        />
-      </div>
-    </Panel>
-  );
-}
-
 export function ModelFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
   return (
@@ -238,7 +189,7 @@ interface WholeProps {
   error?: string | undefined;
 }
 
-function Whole({ id, label, help, value, set, step = 1, decimals = 0, error }: WholeProps) {
+export function Whole({ id, label, help, value, set, step = 1, decimals = 0, error }: WholeProps) {
   return (
     <NumberInput
       id={id}

@@ -18,7 +18,8 @@ import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from '../topologies/useTopology';
 import { AdvancedFields } from './AdvancedFields';
 import { ArmFields } from './ArmFields';
-import { BasicFields, DataFields, ModelFields } from './FormFields';
+import { DataFields } from './DataFields';
+import { BasicFields, ModelFields } from './FormFields';
 import { launchPilot } from './launchPilot';
 import { MoneyFields } from './MoneyFields';
 import {
@@ -237,7 +238,7 @@ function Form({
         {mayWrite ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!mayWrite}>
           <BasicFields {...parts} sites={usable} setSites={setSites} />
-          <DataFields {...parts} />
+          <DataFields {...parts} sites={usable} />
           <ModelFields {...parts} />
           <AdvancedFields {...parts} />
           <TopologyFields topology={topology} fields={fields} />

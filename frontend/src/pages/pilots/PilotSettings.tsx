@@ -9,6 +9,7 @@ import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { ChangeMoney } from './ChangeMoney';
 import { useFormats } from '../../i18n/useFormats';
+import { strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
@@ -21,12 +22,29 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       ? t('ui.new.partition_dirichlet_value', { alpha: formats.number(partition.alpha ?? 0.5, 2) })
       : partition?.kind === 'shards'
         ? t('ui.new.partition_shards_value', { number: partition.classes_per_site ?? 2 })
-        : t('ui.new.partition_iid');
+        : partition?.kind === 'column'
+          ? t('ui.new.partition_column_value', { column: partition.column })
+          : t('ui.new.partition_iid');
+  const shift = spec.data?.shift;
+  const conditions =
+    shift?.kind === 'conditions'
+      ? t('ui.new.shift_value', {
+          strengths: formats.settings(
+            Object.entries(strengthsOf(shift)).map(([name, value]) =>
+              t(`ui.new.${name}_value`, { value: formats.number(value, 2) }),
+            ),
+          ),
+        })
+      : t('ui.new.shift_none');
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
     [t('ui.new.dataset'), [...new Set(spec.sites.map((site) => site.data.dataset))].join(', ')],
     [t('ui.new.partition'), share],
-    [t('ui.new.rows_per_site'), formats.number(spec.data?.rows_per_site ?? 500)],
+    [
+      t(partition?.kind === 'column' ? 'ui.new.rows_most' : 'ui.new.rows_per_site'),
+      formats.number(spec.data?.rows_per_site ?? 500),
+    ],
+    [t('ui.new.shift'), conditions],
     [t('ui.new.model'), modelIn(spec.model, t)],
     [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],

@@ -79,6 +79,21 @@ describe('the form of a pilot', () => {
     const emptied = specOf({ ...freshDraft(), patience: Number.NaN }, [], { kind: 'ring' });
     expect(emptied.train?.patience).toBeNull();
   });
+  it('sends how sites differ, and gives it back', () => {
+    const given = {
+      ...freshDraft(),
+      partition: 'column' as const,
+      column: 'subject',
+      shift: 'conditions' as const,
+      strengths: { rotation: 0, contrast: 2, brightness: 0, noise: 0.1 },
+    };
+    const spec = specOf(given, [], { kind: 'ring' });
+    expect(spec.data?.partition).toEqual({ kind: 'column', column: 'subject' });
+    expect(spec.data?.shift).toEqual({ kind: 'conditions', ...given.strengths });
+    const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect([again.column, again.shift, again.strengths]).toEqual(['subject', 'conditions', given.strengths]);
+    expect(specOf(freshDraft(), [], { kind: 'ring' }).data?.shift).toEqual({ kind: 'none' });
+  });
   it('sends a model of each kind with what belongs to it', () => {
     const of = (model: 'cnn' | 'resnet20') =>
       specOf({ ...freshDraft(), model, width: 8, widthFactor: 0.5 }, [], { kind: 'ring' }).model;

@@ -40,13 +40,25 @@ export interface MoneyDraft {
   /** The stored share of own-site value, where the pilot has one; the form can keep it, not change it. */
   blend: string | null;
 }
+/** How sites come to their rows. */
+export const PARTITIONS = ['dirichlet', 'iid', 'shards', 'column'] as const;
+/** How far conditions differ between sites. */
+export interface Strengths {
+  rotation: number;
+  contrast: number;
+  brightness: number;
+  noise: number;
+}
 export interface PilotDraft {
   name: string;
   title: string;
   sites: readonly string[];
-  partition: 'iid' | 'dirichlet' | 'shards';
+  partition: (typeof PARTITIONS)[number];
   alpha: number;
   classesPerSite: number;
+  column: string;
+  shift: 'none' | 'conditions';
+  strengths: Strengths;
   rowsPerSite: number;
   model: 'mlp' | 'cnn' | 'resnet20' | 'vgg16_bn';
   hidden: string;
@@ -84,6 +96,9 @@ export const EXAMPLE_MONEY: MoneyDraft = {
   blend: null,
 };
 
+/** How far conditions may differ to begin with; only images can be turned. */
+export const STRENGTHS: Strengths = { rotation: 50, contrast: 1.5, brightness: 0.3, noise: 0.8 };
+
 export function freshDraft(): PilotDraft {
   return {
     name: '',
@@ -92,6 +107,9 @@ export function freshDraft(): PilotDraft {
     partition: 'dirichlet',
     alpha: 0.5,
     classesPerSite: 2,
+    column: '',
+    shift: 'none',
+    strengths: STRENGTHS,
     rowsPerSite: 500,
     model: 'mlp',
     hidden: '128, 128',
@@ -132,6 +150,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
   const { spec, assumptions } = pilot;
   const fresh = freshDraft();
   const partition = spec.data?.partition;
+  const shift = spec.data?.shift;
   return {
     ...fresh,
     name: spec.name,
@@ -140,6 +159,9 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     partition: partition?.kind ?? fresh.partition,
     alpha: partition?.kind === 'dirichlet' ? (partition.alpha ?? fresh.alpha) : fresh.alpha,
     classesPerSite: partition?.kind === 'shards' ? (partition.classes_per_site ?? 2) : fresh.classesPerSite,
+    column: partition?.kind === 'column' ? partition.column : fresh.column,
+    shift: shift?.kind ?? fresh.shift,
+    strengths: shift?.kind === 'conditions' ? strengthsOf(shift) : fresh.strengths,
     rowsPerSite: spec.data?.rows_per_site ?? fresh.rowsPerSite,
     model: spec.model?.kind ?? fresh.model,
     hidden: spec.model?.kind === 'mlp' ? (spec.model.hidden ?? [128, 128]).join(', ') : fresh.hidden,
@@ -189,7 +211,12 @@ export function specOf(
       return site ? [{ name, display_name: site.display_name ?? '', data: site.data }] : [];
     }),
     topology,
-    data: { ...base?.data, partition: partitionOf(draft), rows_per_site: draft.rowsPerSite },
+    data: {
+      ...base?.data,
+      partition: partitionOf(draft),
+      rows_per_site: draft.rowsPerSite,
+      shift: draft.shift === 'none' ? { kind: 'none' } : { kind: 'conditions', ...draft.strengths },
+    },
     model: modelOf(draft),
     train: {
       ...base?.train,
@@ -274,7 +301,18 @@ function modelOf(draft: PilotDraft): NonNullable<PilotSpec['model']> {
 function partitionOf(draft: PilotDraft): NonNullable<Schemas['DataSpec']['partition']> {
   if (draft.partition === 'iid') return { kind: 'iid' };
   if (draft.partition === 'shards') return { kind: 'shards', classes_per_site: draft.classesPerSite };
+  if (draft.partition === 'column') return { kind: 'column', column: draft.column };
   return { kind: 'dirichlet', alpha: draft.alpha };
+}
+
+/** What a stored shift sets; what it leaves out is as the server would set it. */
+export function strengthsOf(shift: Schemas['ConditionShift']): Strengths {
+  return {
+    rotation: shift.rotation ?? STRENGTHS.rotation,
+    contrast: shift.contrast ?? STRENGTHS.contrast,
+    brightness: shift.brightness ?? STRENGTHS.brightness,
+    noise: shift.noise ?? STRENGTHS.noise,
+  };
 }
 
 function moneyDraftOf(given: Schemas['Assumptions-Output']): MoneyDraft {

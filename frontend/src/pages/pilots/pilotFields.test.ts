@@ -15,6 +15,11 @@ describe('a problem that the server names', () => {
   it('belongs to the input of its place', () => {
     for (const { path } of fieldsOf(freshDraft())) expect(at(path)).toBe(path);
   });
+  it('belongs to the strength of a condition, or to the column that sites are divided by', () => {
+    const draft = { ...freshDraft(), partition: 'column' as const, shift: 'conditions' as const };
+    for (const path of ['spec.data.shift.rotation', 'spec.data.partition.column'])
+      expect(at(path, 'wrong', {}, draft)).toBe(path);
+  });
   it('belongs to the closest input above its place', () => {
     expect(at('spec.seeds.1')).toBe('spec.seeds');
     expect(at('spec.data.partition.alpha')).toBe('spec.data.partition.alpha');

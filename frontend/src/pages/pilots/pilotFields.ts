@@ -34,7 +34,14 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.data.partition', 'new.partition'),
     ...(draft.partition === 'dirichlet' ? [ui('spec.data.partition.alpha', 'new.alpha')] : []),
     ...(draft.partition === 'shards' ? [ui('spec.data.partition.classes_per_site', 'new.classes')] : []),
-    ui('spec.data.rows_per_site', 'new.rows_per_site'),
+    ...(draft.partition === 'column' ? [ui('spec.data.partition.column', 'new.column')] : []),
+    ui('spec.data.rows_per_site', draft.partition === 'column' ? 'new.rows_most' : 'new.rows_per_site'),
+    ui('spec.data.shift', 'new.shift'),
+    ...(draft.shift === 'conditions'
+      ? (['rotation', 'contrast', 'brightness', 'noise'] as const).map((name) =>
+          ui(`spec.data.shift.${name}`, `new.${name}`),
+        )
+      : []),
     ui('spec.model', 'new.model'),
     draft.model === 'mlp'
       ? ui('spec.model.hidden', 'new.hidden')
