@@ -107,7 +107,7 @@ def _pass(
         grad_clip=train.grad_clip,
         objective=Objective.of(train, here),
         stopping=stopping,
-        # A third less time on a processor, but for a model that takes an image for a row of numbers (docs/results.md).
+        # Less time on a processor wherever there are convolutions (docs/results.md).
         channels_last=context.device == "cpu" and context.model.kind != "mlp",
     )
 
