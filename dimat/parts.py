@@ -213,10 +213,10 @@ ModelSpec = Annotated[MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec, Field(disc
 
 
 def counts_classes_twice(loss: Loss, class_weights: ClassWeights) -> bool:
-    """Whether a loss that makes up for unequal class counts meets weights that do so again.
+    """Whether a loss that makes up for unequal class counts meets weights that do so again. With weights the classes count the same
+    already; the log prior that the loss adds would then leave logits that favour a class by the inverse of its share.
 
-    Reference: Ren et al. 2020, "Balanced Meta-Softmax", sec. 3.2: with class-balanced sampling on top of balanced softmax "over-balance",
-    rare classes rule what is learned.
+    Reference: Ren et al. 2020, "Balanced Meta-Softmax for Long-Tailed Visual Recognition".
     """
     return class_weights == "balanced" and loss == "balanced_softmax"
 
