@@ -66,9 +66,10 @@ class ArmRounds:
         plan = self.plan(round)
         return None if plan.over == "neighbours" else self._tree(plan.topology, plan.over == "star")
 
-    def aligned_over(self) -> Topology:
-        """The connected graph over whose spanning tree sites align."""
-        return self.plan(1).topology.whole(self._names)
+    def align_tree(self, round: int) -> Tree:
+        """Along which sites align before the merge of a round, 0: before round 0. All links count, of a graph that changes those of
+        a whole period."""
+        return self._tree(self.plan(max(round, 1)).topology, False)
 
     def _turn(self, round: int) -> tuple[TopologySpec, int]:
         plan = self.plan(round)

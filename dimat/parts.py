@@ -47,7 +47,7 @@ OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
 Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
 ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean", "ridge_head"})
-"""Sites align once, before round 0."""
+"""Sites align once, before round 0, or where an amendment brings in such a method: before its first merge."""
 SUMMED_METHODS: frozenset[Method] = ALIGNED_METHODS | {"plain_average", "federated_average"}
 """Their merge is a sum over sites, so that it can go over all of them."""
 Over = Literal["neighbours", "tree", "star"]
@@ -284,8 +284,8 @@ class WireSpec(Frozen):
 class MergeSpec(Frozen):
     """When and how models are merged. A round merges when it is a multiple of `merge_every`.
 
-    `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
-    everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
+    `align`: the methods of a common basis bring all sites into it before round 0, or before their first merge where an amendment
+    brings them in; without, units are taken to mean the same everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
     `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.
@@ -328,7 +328,7 @@ class TrainPatch(Frozen):
 
 
 class MergePatch(Frozen):
-    """Fields of `MergeSpec`; None = unchanged. `align` counts at the start only: an amendment to it changes nothing."""
+    """Fields of `MergeSpec`; None = unchanged."""
 
     merge_every: MergeEvery | None = None
     over: Literal["neighbours", "tree"] | None = None

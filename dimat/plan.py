@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from dimat.parts import (
+    ALIGNED_METHODS,
     CONTROL_METHOD,
     PLAIN,
     SUMMED_METHODS,
@@ -42,6 +43,11 @@ class ArmPlan(Frozen):
     def merges_in(self, round: int) -> bool:
         """Whether models are merged in `round` (>= 1)."""
         return self.method != CONTROL_METHOD and round % self.merge.merge_every == 0
+
+    @property
+    def in_common_basis(self) -> bool:
+        """Whether a merge takes units with one index to mean the same at all sites, after they were brought into one order."""
+        return self.method in ALIGNED_METHODS and self.merge.align
 
     @property
     def over(self) -> Over:
@@ -92,7 +98,10 @@ def _closing(plan: ArmPlan, is_last: bool) -> ArmPlan:
     that was made from all sites' rows knows nothing of a site's class mix, which is what the loss says to whoever measures."""
     # Where a server sums up models, the head goes the same way to all sites, each of which counts the same.
     over = "tree" if plan.over == "star" and is_last else None
-    plan = _patched(plan, Patch(train=TrainPatch(epochs=0), merge=MergePatch(merge_every=1, over=over)))
+    # Models that were averaged as they stand are in one order by now, if in any.
+    align = False if plan.method in SUMMED_METHODS - ALIGNED_METHODS and is_last else None
+    merge = MergePatch(merge_every=1, over=over, align=align)
+    plan = _patched(plan, Patch(train=TrainPatch(epochs=0), merge=merge))
     return (
         _patched(
             plan, Patch(method="ridge_head", train=TrainPatch(loss="balanced_softmax", class_weights="none"))

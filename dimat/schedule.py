@@ -5,7 +5,8 @@ neighbours; a train step waits only for its own site. A run's steps:
 
     round 0      align (methods of a common basis only, parent before child), then evaluate
     round 1..R   merge (in rounds that merge), then train; both evaluate what they made.
-                 Where a merge takes in all sites: gather up a tree first, child before parent, then merge down it
+                 Where a method of a common basis begins after the start: align first, as before round 0.
+                 Where a merge takes in all sites: gather up a tree before it, child before parent, then merge down it
 
 `prepare` belongs to (pilot, seed, site) and comes before all of this.
 
@@ -23,11 +24,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.alignment import aligned_rounds
 from dimat.arm_rounds import ArmRounds
-from dimat.parts import ALIGNED_METHODS, MOMENTS_OF, Loss, Moments, WireSpec
+from dimat.parts import MOMENTS_OF, Loss, Moments, WireSpec
 from dimat.plan import Amendment, ArmPlan
 from dimat.spec import PilotSpec
-from dimat.topology import Topology, spanning_tree
+from dimat.topology import Topology
 from dimat.tree import Tree
 
 StepKind = Literal["prepare", "align", "gather", "merge", "train", "evaluate"]
@@ -59,7 +61,7 @@ class Schedule:
         topology_of: who reads whom in a round 1..R; likewise. Of a graph that changes with every merge, the one whose turn
             it is: merges are counted, not rounds, so that no graph is left out where only some rounds merge.
         mixing_of: W of a round 1..R, (N, N) float64, read only; likewise.
-        aligned_over: the connected graph over whose spanning tree sites align.
+        align_tree_of: along which tree sites align before the merge of a round, if they do; 0: before round 0.
         tree_of: in rounds whose merge takes in all sites the parent of each, None for the root; None in other rounds.
         start_loss: with which `prepare` trains.
     """
@@ -69,7 +71,7 @@ class Schedule:
     plan_of: PlanOf
     topology_of: Callable[[int], Topology]
     mixing_of: Callable[[int], NDArray[np.float64]]
-    aligned_over: Callable[[], Topology]
+    align_tree_of: Callable[[int], Tree]
     tree_of: Callable[[int], Tree | None]
     start_loss: Loss = "cross_entropy"
 
@@ -86,7 +88,7 @@ class Schedule:
             plan_of=rounds_of.plan,
             topology_of=rounds_of.topology,
             mixing_of=rounds_of.mixing,
-            aligned_over=rounds_of.aligned_over,
+            align_tree_of=rounds_of.align_tree,
             tree_of=rounds_of.tree,
             start_loss=spec.train.loss,
         )
@@ -101,47 +103,55 @@ class Schedule:
 
     @cached_property
     def aligns(self) -> bool:
-        """Whether there are align steps, once, before round 0. Where sites do not align, they only make what neighbours need of the
+        """Whether there are align steps before round 0. Where sites do not align, they only make what neighbours need of the
         start models, which all arms share, so that `prepare` cannot know it."""
         first = self.plan_of(1)
         is_sent = first.over == "neighbours" and first.merges_in(1)
-        return self._is_aligned or (is_sent and (first.method in MOMENTS_OF or not first.merge.wire.is_plain))
+        return 0 in self._aligned or (
+            is_sent and (first.method in MOMENTS_OF or not first.merge.wire.is_plain)
+        )
 
-    @property
-    def _is_aligned(self) -> bool:
-        first = self.plan_of(1)
-        return first.method in ALIGNED_METHODS and first.merge.align
+    @cached_property
+    def _aligned(self) -> frozenset[int]:
+        return aligned_rounds(self.rounds, self.plan_of)
 
     def wire_of(self, step: StepKey) -> WireSpec:
-        """How what `step` makes travels to those who read it: in the numbers of the merge that comes, for `align` in those of the
-        first round."""
+        """How what `step` makes travels to those who read it: in the numbers of the merge that comes, for `align` before round 0 in
+        those of the first round."""
         if step.kind in ("gather", "merge"):
             over_all = self.tree_of(step.round) is not None
             return self.plan_of(step.round).merge.wire if over_all else PLAIN
-        if step != self.model_after(step.round, step.site) or step.kind == "prepare":
-            return PLAIN
-        next = step.round + 1
-        if next <= self.rounds and self._merges_in(next) and self.tree_of(next) is None:
-            return self.plan_of(next).merge.wire
-        is_read = step.kind == "align" and self._aligning.children[step.site]
-        return self.plan_of(1).merge.wire if is_read else PLAIN
+        if (merging := self._merge_that_reads(step)) is not None:
+            return self.plan_of(merging).merge.wire
+        is_read = step.kind == "align" and self._align_tree(step.round).children[step.site]
+        return self.plan_of(max(step.round, 1)).merge.wire if is_read else PLAIN
 
     def residual_of(self, step: StepKey) -> StepKey | None:
-        """The step that left over what `step` adds to what it sends: the last one before it that sent in `int8`."""
-        if step.kind not in ("align", "train") or self.wire_of(step).numbers != "int8":
+        """The step that left over what `step` adds to what it sends: the last one before it that sent in `int8`. None is older than
+        the last alignment: what was left over before it belongs to units that stand elsewhere now."""
+        if step.kind != "train" or self.wire_of(step).numbers != "int8":
             return None
-        earlier = (self.model_after(round, step.site) for round in range(step.round - 1, -1, -1))
-        return next((one for one in earlier if self.wire_of(one).numbers == "int8"), None)
+        for round in range(step.round, 0, -1):
+            earlier = self.model_before(round, step.site)
+            if self.wire_of(earlier).numbers == "int8":
+                return earlier
+            if earlier.kind == "align":
+                break
+        return None
 
     def tells(self, step: StepKey) -> Moments | None:
-        """Which second moments neighbours need beside the model that `step` makes, as the next round merges by them. Where all
+        """Which second moments neighbours need beside the model that `step` makes, as the merge that comes goes by them. Where all
         sites are added up, each makes its own when it is its turn."""
-        next = step.round + 1
-        if step != self.model_after(step.round, step.site) or next > self.rounds or not self._merges_in(next):
+        merging = self._merge_that_reads(step)
+        return None if merging is None else MOMENTS_OF.get(self.plan_of(merging).method)
+
+    def _merge_that_reads(self, step: StepKey) -> int | None:
+        """The round whose merge over neighbours takes in the model that `step` makes; None if none does."""
+        is_first = step.kind == "align" and step.round > 0
+        begun = step.round if is_first else step.round + 1
+        if begun > self.rounds or step != self.model_before(begun, step.site):
             return None
-        if self.tree_of(next) is not None:
-            return None
-        return MOMENTS_OF.get(self.plan_of(next).method)
+        return begun if self._merges_in(begun) and self.tree_of(begun) is None else None
 
     def last_loss(self, step: StepKey) -> Loss:
         """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
@@ -152,16 +162,21 @@ class Schedule:
         return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
 
     def momentum_of(self, step: StepKey) -> StepKey | None:
-        """The step whose momentum goes on in `step`: that of the optimiser in a train step, the slow one in a merge by
-        `slowmo`. None: it starts afresh."""
+        """The step whose momentum goes on in `step`: that of the optimiser in a train step, and before it in an align step, which
+        reorders it with the model; the slow one in a merge by `slowmo`. None: it starts afresh."""
         if step.kind == "merge":
             return self._slow_momentum_of(step)
-        if step.round == 1 or not self.plan_of(step.round).train.keep_momentum:
+        if step.kind not in ("align", "train") or step.round < 2:
             return None
+        if not self.plan_of(step.round).train.keep_momentum:
+            return None
+        if step.kind == "train" and step.round in self._aligned:
+            return StepKey(step.round, "align", step.site)
         return StepKey(step.round - 1, "train", step.site)
 
     def _slow_momentum_of(self, step: StepKey) -> StepKey | None:
-        if self.plan_of(step.round).method != "slowmo":
+        # After an alignment it starts afresh: how far strangers are apart is no movement.
+        if self.plan_of(step.round).method != "slowmo" or step.round in self._aligned:
             return None
         before = next((round for round in range(step.round - 1, 0, -1) if self._merges_in(round)), None)
         if before is None or self.plan_of(before).method != "slowmo":
@@ -173,15 +188,17 @@ class Schedule:
         row: NDArray[np.float64] = self.mixing_of(merge.round)[merge.site]
         return row
 
-    def parent(self, site: int) -> int | None:
-        """The site into whose basis `site` permutes itself; None for the root of the tree, and where alignment is left out."""
-        return self._aligning.parents[site]
+    def parent(self, site: int, round: int = 0) -> int | None:
+        """The site into whose basis `site` permutes itself in an align step of `round`; None for the root of the tree, and where
+        alignment is left out."""
+        return self._align_tree(round).parents[site]
+
+    def _align_tree(self, round: int) -> Tree:
+        return self.align_tree_of(round) if round in self._aligned else self._no_tree
 
     @cached_property
-    def _aligning(self) -> Tree:
-        if not self._is_aligned:
-            return Tree.of((None,) * self.num_sites)
-        return Tree.of(spanning_tree(self.aligned_over()))
+    def _no_tree(self) -> Tree:
+        return Tree.of((None,) * self.num_sites)
 
     def inputs(self, step: StepKey) -> list[StepKey]:
         """Steps whose artifacts `step` reads, the site's own model first, then neighbours ascending (for a merge over all sites:
@@ -194,28 +211,31 @@ class Schedule:
             case "prepare":
                 return
             case "align":
-                yield StepKey(0, "prepare", step.site)
-                parent = self.parent(step.site)
+                if step.round == 0:
+                    yield StepKey(0, "prepare", step.site)
+                else:
+                    yield self.model_after(step.round - 1, step.site)
+                parent = self.parent(step.site, step.round)
                 if parent is not None:
-                    yield StepKey(0, "align", parent)
+                    yield StepKey(step.round, "align", parent)
             case "evaluate":
-                yield self._start(step.site)
+                yield self.model_after(0, step.site)
             case "gather":
-                yield self.model_after(step.round - 1, step.site)
+                yield self.model_before(step.round, step.site)
                 for child in self._tree_in(step).children[step.site]:
                     yield StepKey(step.round, "gather", child)
             case "merge":
-                yield self.model_after(step.round - 1, step.site)
+                yield self.model_before(step.round, step.site)
                 if (tree := self.tree_of(step.round)) is not None:
                     yield _source(step, tree)
                     return
                 for neighbour in self.topology_of(step.round).neighbours(step.site):
-                    yield self.model_after(step.round - 1, neighbour)
+                    yield self.model_before(step.round, neighbour)
             case _:  # train
                 if self._merges_in(step.round):
                     yield StepKey(step.round, "merge", step.site)
                 else:
-                    yield self.model_after(step.round - 1, step.site)
+                    yield self.model_before(step.round, step.site)
 
     def followers(self, step: StepKey) -> list[StepKey]:
         """Steps that read the artifact of `step`, in the order of `all_steps`."""
@@ -235,14 +255,29 @@ class Schedule:
             return [StepKey(0, "align", step.site)]
         following: list[StepKey] = []
         if step.kind == "align":
-            following += [StepKey(0, "align", child) for child in self._aligning.children[step.site]]
+            children = self._align_tree(step.round).children[step.site]
+            following += [StepKey(step.round, "align", child) for child in children]
+            if step.round > 0:
+                return following + self._readers(step.round, step.site)
         if step.kind in ("align", "prepare"):
             following.append(StepKey(0, "evaluate", step.site))
-        return following + self._next_round(step.round + 1, step.site)
+        next = step.round + 1
+        if next in self._aligned:
+            return [*following, StepKey(next, "align", step.site)]
+        return following + self._readers(next, step.site)
 
     def model_after(self, round: int, site: int) -> StepKey:
         """The step whose artifact is the site's model at the end of `round` (0 = start state)."""
-        return self._start(site) if round == 0 else StepKey(round, "train", site)
+        return (
+            StepKey(0, "align" if self.aligns else "prepare", site)
+            if round == 0
+            else StepKey(round, "train", site)
+        )
+
+    def model_before(self, round: int, site: int) -> StepKey:
+        """The step whose artifact is the model with which the site begins `round` (>= 1), and which is merged or trained there: what
+        the round before left, in the common basis where sites align first."""
+        return StepKey(round, "align", site) if round in self._aligned else self.model_after(round - 1, site)
 
     def ready_after(
         self, finished: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
@@ -265,14 +300,16 @@ class Schedule:
         if self.aligns:
             yield StepKey(0, "align", site)
         for round in range(1, self.rounds + 1):
+            if round in self._aligned:
+                yield StepKey(round, "align", site)
             if self._merges_in(round):
                 if self.tree_of(round) is not None:
                     yield StepKey(round, "gather", site)
                 yield StepKey(round, "merge", site)
             yield StepKey(round, "train", site)
 
-    def _next_round(self, round: int, site: int) -> list[StepKey]:
-        """Steps of `round` that read the site's model of the round before."""
+    def _readers(self, round: int, site: int) -> list[StepKey]:
+        """Steps of `round` that read the model with which the site begins it."""
         if round > self.rounds:
             return []
         if not self._merges_in(round):
@@ -292,9 +329,6 @@ class Schedule:
 
     def _merges_in(self, round: int) -> bool:
         return self.plan_of(round).merges_in(round)
-
-    def _start(self, site: int) -> StepKey:
-        return StepKey(0, "align" if self.aligns else "prepare", site)
 
 
 def _source(merge: StepKey, tree: Tree) -> StepKey:

@@ -144,7 +144,8 @@ class _Run:
         }
         if key.kind == "align":
             parent = next(iter(others.items()), None)
-            result = steps.align(context, rows, plan.merge, own, parent, self.schedule.tells(key))
+            tell, momentum = self.schedule.tells(key), self._momentum(key, rows)
+            result = steps.align(context, rows, plan.merge, own, parent, tell, momentum)
         else:
             row = self.schedule.weights(key)
             weights = {site: float(row[site]) for site in (key.site, *others)}

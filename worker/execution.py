@@ -144,7 +144,7 @@ class Execution:
 
     def _context(self, device: str) -> StepContext:
         message, where = self.message, self.message.context
-        round = 0 if message.kind == "prepare" or message.kind == "align" else message.round
+        round = 0 if message.kind == "prepare" else message.round
         return StepContext(
             seed=where.seed,
             round=round,

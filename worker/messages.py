@@ -85,10 +85,14 @@ class PrepareMessage(_Step):
 
 
 class AlignMessage(_Step):
-    """Permute the own model into the basis of `parent` (None: this site is the root, nothing changes)."""
+    """Permute the own model into the basis of `parent` (None: this site is the root, nothing changes), before the merge of `round`
+    (0: before round 0)."""
 
     kind: Literal["align"] = "align"
+    round: int = 0
     own: ArtifactRef
+    momentum: ArtifactRef | None = None
+    """What the optimiser of the round before left: reordered with the model, for the one that goes on with it."""
     parent: "NeighbourRef | None"
     merge: MergeSpec
     tell: Moments | None = None

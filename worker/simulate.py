@@ -8,6 +8,7 @@ from typing import Any
 
 from dimat import baselines
 from dimat.errors import DimatError
+from dimat.plan import Amendment
 from dimat.results import RoundResult, as_json, round_json
 from dimat.rows import SiteRows
 from dimat.simulate import OnRound, RowsOf, simulate
@@ -131,14 +132,19 @@ def _baseline(name: str, spec: PilotSpec, seed: int, rows_of: RowsOf) -> dict[st
     }
 
 
-def simulate_spec(spec: PilotSpec, on_round: OnRound | None = None, device: str = "cpu") -> dict[str, Any]:
+def simulate_spec(
+    spec: PilotSpec,
+    on_round: OnRound | None = None,
+    device: str = "cpu",
+    amendments: Sequence[Amendment] = (),
+) -> dict[str, Any]:
     """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process.
 
     Args:
         device: `cpu` or `cuda:0`. Their bits differ; what a run on CPUs must equal is the result on `cpu`.
     """
     compute_repeatably()
-    return as_json(simulate(spec, _rows_of(spec), time.perf_counter, on_round=on_round, device=device))
+    return as_json(simulate(spec, _rows_of(spec), time.perf_counter, amendments, on_round, device))
 
 
 def _rows_of(spec: PilotSpec) -> RowsOf:

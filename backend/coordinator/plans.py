@@ -83,13 +83,13 @@ class RunPlan:
         own_key, *other_keys = self.schedule.inputs(key)
         own, plan = artifacts[own_key].model, self.schedule.plan_of(max(key.round, 1))
         about_moments = {"tell": self.schedule.tells(key)}
+        before = self.schedule.momentum_of(key)
         match key.kind:
             case "evaluate":
                 return EvaluateMessage(
                     round=key.round, own=own, last_loss=self.schedule.last_loss(key), **about
                 )
             case "train":
-                before = self.schedule.momentum_of(key)
                 return TrainMessage(
                     round=key.round,
                     rounds=self.spec.rounds,
@@ -102,7 +102,9 @@ class RunPlan:
             case "align":
                 parents = [self._neighbour(other, artifacts, 0.0) for other in other_keys]
                 return AlignMessage(
+                    round=key.round,
                     own=own,
+                    momentum=artifacts[before].momentum if before is not None else None,
                     parent=parents[0] if parents else None,
                     merge=plan.merge,
                     **about_moments,
@@ -122,7 +124,6 @@ class RunPlan:
             case "merge":
                 row = self.schedule.weights(key)
                 by_moments = plan.method in MOMENTS_OF
-                before = self.schedule.momentum_of(key)
                 return MergeMessage(
                     round=key.round,
                     method=plan.method,

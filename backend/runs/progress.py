@@ -66,7 +66,8 @@ def run_progress(
         more=max(len(missing) - _NAMED, 0),
     )
     ending = "" if not missing else "_waiting_more" if len(missing) > _NAMED else "_waiting"
-    return Text(code=_DOING[kind] + ending, params=params)
+    doing = "aligning_in_round" if kind == "align" and round else _DOING[kind]
+    return Text(code=doing + ending, params=params)
 
 
 def _trouble(steps: Sequence[StepFact]) -> Text | None:

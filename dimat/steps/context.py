@@ -19,7 +19,7 @@ class StepContext:
     """Where and when a step runs.
 
     Attributes:
-        seed: of the run. round: 0 for prepare and align. rounds: of the pilot.
+        seed: of the run. round: 0 for prepare, and for align before round 0. rounds: of the pilot.
         site_index: place of the site in the pilot's list; all randomness and order come from it.
         site_name: used in messages only. num_sites: of the pilot.
         model, evaluation: parts of the pilot's spec. last_loss: see `Schedule.last_loss`.
@@ -61,7 +61,7 @@ class StepResult:
         rejected: indices of neighbours whose model was not finite and was left out of this merge.
         train_loss: mean over the epoch whose params were kept; None where nothing was trained.
         num_epochs: epochs trained in this step, those after the best one included; None for a step that does not train.
-        momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later round goes on with it.
+        momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later step goes on with it.
         moments: see `second_moments`; None unless the next merge needs them. For `gather` the sums of them.
         mean: what all sites' models come to, for the site's children in the tree; None but for `merge_all`.
     """

@@ -14,6 +14,7 @@ from dimat.models.registry import empty_model, load, params_of
 from dimat.models.symmetries import symmetries
 from dimat.params import Params, first_non_finite
 from dimat.parts import MergeSpec, Method, Moments
+from dimat.permutation.apply import permute
 from dimat.rows import SiteRows
 from dimat.steps.context import (
     NeighbourMatch,
@@ -35,11 +36,13 @@ def align(
     own: Params,
     parent: tuple[int, Params] | None,
     tell: Moments | None = None,
+    momentum: Params | None = None,
 ) -> StepResult:
-    """The site's model in its parent's basis; what it computes does not change.
+    """The site's model in its parent's basis; what it computes does not change, nor how training goes on.
 
     Args:
-        tell: also the second moments that a merge of the next round needs.
+        tell: also the second moments that the merge that comes needs.
+        momentum: what the optimiser of the round before left; it is reordered with the model.
         parent: index and aligned params of the parent in the spanning tree; None for its root,
             whose model stays as it is.
 
@@ -48,15 +51,22 @@ def align(
         keeps its own basis.
     """
     finite(context, own)
+    as_it_is = StepResult(params=dict(own), momentum=momentum)
     if parent is None:
-        return StepResult(params=dict(own), moments=moments_of(context, rows, own, tell))
+        return replace(as_it_is, moments=moments_of(context, rows, own, tell))
     index, params = parent
     if first_non_finite(params):
-        return StepResult(params=dict(own), rejected=(index,), moments=moments_of(context, rows, own, tell))
+        return replace(as_it_is, rejected=(index,), moments=moments_of(context, rows, own, tell))
     models, weights = {context.site_index: own, index: params}, {context.site_index: 1.0, index: 0.0}
-    aligned, quality = common_basis.align(merge_inputs(context, rows, merge, models, weights), index)
-    moments = moments_of(context, rows, aligned, tell)
-    return StepResult(params=aligned, matches=(NeighbourMatch(index, quality),), moments=moments)
+    inputs = merge_inputs(context, rows, merge, models, weights)
+    found = common_basis.align(inputs, index)
+    aligned = permute(own, inputs.spec, found.permutations)
+    return StepResult(
+        params=aligned,
+        matches=(NeighbourMatch(index, found.quality),),
+        momentum=None if momentum is None else permute(momentum, inputs.spec, found.permutations),
+        moments=moments_of(context, rows, aligned, tell),
+    )
 
 
 def merge(

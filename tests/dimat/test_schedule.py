@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimat.parts import MergePatch
+from dimat.parts import MergePatch, TrainPatch, WireSpec
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -15,6 +16,29 @@ from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
 METHODS = ["local_only", "plain_average", "dimat", "common_basis", "regmean"]
+GRAPHS = st.sampled_from(["ring", "full", "star", "line", "one_peer"])
+ROUNDS = 6
+
+
+def amended(from_round: int, **patch: Any) -> Amendment:
+    return Amendment(from_round=from_round, patch=Patch(**patch), by="manager", why="to see its effect")
+
+
+AMENDMENTS = st.lists(
+    st.builds(
+        amended,
+        from_round=st.integers(1, ROUNDS),
+        method=st.sampled_from([None, *METHODS[1:], "slowmo"]),
+        topology=st.none() | GRAPHS.map(lambda kind: TopologySpec(kind=kind)),
+        merge=st.builds(
+            MergePatch,
+            merge_every=st.none() | st.integers(1, 3),
+            over=st.sampled_from([None, "neighbours", "tree"]),
+            align=st.sampled_from([None, None, True, False]),
+        ),
+    ),
+    max_size=3,
+)
 
 
 def prepared(schedule: Schedule) -> set[StepKey]:
@@ -23,13 +47,35 @@ def prepared(schedule: Schedule) -> set[StepKey]:
 
 @pytest.mark.parametrize("method", METHODS)
 @settings(max_examples=25, deadline=None)
-@given(
-    rng=st.randoms(use_true_random=False), kind=st.sampled_from(["ring", "full", "star", "line", "one_peer"])
-)
+@given(rng=st.randoms(use_true_random=False), kind=GRAPHS)
 def test_any_order_of_completion_ends_complete(
     method: str, rng: random.Random, kind: str, make_spec: MakeSpec
 ) -> None:
-    schedule = Schedule.of(make_spec(5, rounds=3, topology={"kind": kind}), method)
+    walk(Schedule.of(make_spec(5, rounds=3, topology={"kind": kind}), method), rng)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    method=st.sampled_from(METHODS[1:]),
+    amendments=AMENDMENTS,
+    rng=st.randoms(use_true_random=False),
+    kind=GRAPHS,
+)
+def test_any_order_of_completion_ends_complete_whatever_was_amended(
+    method: str, amendments: list[Amendment], rng: random.Random, kind: str, make_spec: MakeSpec
+) -> None:
+    schedule = Schedule.of(make_spec(5, rounds=ROUNDS, topology={"kind": kind}), method, amendments)
+    walk(schedule, rng)
+    every = schedule.all_steps()
+    readers: dict[StepKey, list[StepKey]] = {step: [] for step in (*prepared(schedule), *every)}
+    for step in every:
+        for needed in schedule.inputs(step):
+            readers[needed].append(step)
+    assert {step: sorted(schedule.followers(step)) for step in readers} == readers
+
+
+def walk(schedule: Schedule, rng: random.Random) -> None:
+    """Finishes steps in some order that the schedule allows: each once, and all of them."""
     done, known = prepared(schedule), set[StepKey]()
     open_steps = schedule.ready_steps(done)
     order = []
@@ -88,6 +134,95 @@ def test_a_site_aligns_after_its_parent(make_spec: MakeSpec) -> None:
     assert schedule.ready_steps(prepared(schedule)) == [StepKey(0, "align", 1)]
     assert schedule.inputs(StepKey(0, "align", 3)) == [StepKey(0, "prepare", 3), StepKey(0, "align", 2)]
     assert schedule.inputs(StepKey(1, "merge", 0)) == [StepKey(0, "align", 0), StepKey(0, "align", 1)]
+
+
+def is_common(schedule: Schedule, round: int) -> bool:
+    return schedule.plan_of(round).in_common_basis
+
+
+def before_training(schedule: Schedule, model: StepKey) -> StepKey:
+    """What the site made last that was no training: a merge, an align step or its start."""
+    while model.kind == "train":
+        model = schedule.inputs(model)[0]
+    return model
+
+
+@settings(max_examples=100, deadline=None)
+@given(method=st.sampled_from(METHODS), amendments=AMENDMENTS, kind=GRAPHS)
+def test_what_is_merged_in_a_common_basis_was_brought_into_it_and_only_once(
+    method: str, amendments: list[Amendment], kind: str, make_spec: MakeSpec
+) -> None:
+    for_arm = [a.model_copy(update={"arm": method}) for a in amendments]
+    schedule = Schedule.of(make_spec(5, rounds=ROUNDS, topology={"kind": kind}), method, for_arm)
+    for step in schedule.all_steps():
+        own, *others = schedule.inputs(step) or [step]
+        if step.kind == "merge" and is_common(schedule, step.round):
+            models = [own] if schedule.tree_of(step.round) else [own, *others]
+            for made in (before_training(schedule, model) for model in models):
+                assert made.kind == "align" or (made.kind == "merge" and is_common(schedule, made.round))
+        if step.kind == "align" and step.round > 0:
+            made = before_training(schedule, own)
+            assert made.kind == "prepare" or (made.kind == "merge" and not is_common(schedule, made.round))
+
+
+@settings(max_examples=60, deadline=None)
+@given(amendments=AMENDMENTS, later=AMENDMENTS)
+def test_an_amendment_changes_no_step_before_its_round(
+    amendments: list[Amendment], later: list[Amendment], make_spec: MakeSpec
+) -> None:
+    spec = make_spec(5, rounds=ROUNDS)
+    first = min((amendment.from_round for amendment in later), default=ROUNDS + 1)
+    before, after = (
+        [step for step in Schedule.of(spec, "dimat", known).all_steps() if step.round < first]
+        for known in (amendments, [*amendments, *later])
+    )
+    if first > 1:  # what the first round is like decides what is done before it
+        assert before == after
+
+
+def test_sites_align_before_the_first_merge_of_a_method_that_an_amendment_brings_in(
+    make_spec: MakeSpec,
+) -> None:
+    merge = MergePatch(merge_every=2, wire=WireSpec(numbers="int8"))
+    train = TrainPatch(keep_momentum=True)
+    changed = amended(2, method="regmean", merge=merge, train=train).model_copy(update={"arm": "local_only"})
+    schedule = Schedule.of(make_spec(rounds=4, topology={"kind": "line"}), "local_only", [changed])
+    aligning = [step for step in schedule.all_steps() if step.kind == "align"]
+    assert aligning == [StepKey(2, "align", site) for site in range(4)]
+    assert [schedule.parent(site, 2) for site in range(4)] == [1, None, 1, 2]
+    child, root = StepKey(2, "align", 2), StepKey(2, "align", 1)
+    assert schedule.inputs(root) == [StepKey(1, "train", 1)]
+    assert schedule.inputs(child) == [StepKey(1, "train", 2), root]
+    assert schedule.inputs(StepKey(2, "merge", 3)) == [StepKey(2, "align", 3), child]
+    assert schedule.inputs(StepKey(4, "merge", 3)) == [StepKey(3, "train", 3), StepKey(3, "train", 2)]
+    # What travels, and what goes with it, is what the align step made.
+    trained = StepKey(1, "train", 2)
+    assert (schedule.tells(trained), schedule.tells(child)) == (None, "gram")
+    assert schedule.wire_of(trained).is_plain
+    assert schedule.wire_of(child).numbers == "int8"
+    assert schedule.residual_of(child) is None
+    assert schedule.residual_of(StepKey(3, "train", 2)) == child
+    assert schedule.momentum_of(child) == trained
+    assert schedule.momentum_of(StepKey(2, "train", 2)) == child
+
+
+def test_what_rounding_left_over_before_sites_aligned_is_not_added_after(make_spec: MakeSpec) -> None:
+    arms = [{"name": "turning", "method": "dimat", "merge": {"wire": {"numbers": "int8"}}}]
+    plain = amended(3, method="common_basis", merge=MergePatch(wire=WireSpec()))
+    again = amended(5, merge=MergePatch(wire=WireSpec(numbers="int8")))
+    spec, last = make_spec(rounds=5, arms=arms), StepKey(4, "train", 0)
+    assert Schedule.of(spec, "turning", [plain, again]).residual_of(last) is None
+    never = plain.model_copy(update={"patch": plain.patch.model_copy(update={"method": None})})
+    assert Schedule.of(spec, "turning", [never, again]).residual_of(last) == StepKey(1, "train", 0)
+
+
+def test_slow_momentum_starts_afresh_where_sites_align(make_spec: MakeSpec) -> None:
+    arms = [{"name": "slow", "method": "slowmo", "merge": {"align": False}}]
+    turned = amended(3, merge=MergePatch(align=True))
+    schedule = Schedule.of(make_spec(rounds=4, arms=arms), "slow", [turned])
+    assert {step.round for step in schedule.all_steps() if step.kind == "align"} == {3}
+    kept = {round: schedule.momentum_of(StepKey(round, "merge", 0)) for round in (2, 3, 4)}
+    assert kept == {2: StepKey(1, "merge", 0), 3: None, 4: StepKey(3, "merge", 0)}
 
 
 def test_steps_already_started_are_not_given_again(make_spec: MakeSpec) -> None:

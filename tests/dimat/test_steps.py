@@ -137,6 +137,29 @@ def test_align_changes_the_order_of_units_and_not_the_function(
     assert same(root.params, own)
 
 
+def test_training_goes_on_from_an_aligned_model_as_if_nothing_had_moved(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    kept = TrainSpec(keep_momentum=True)
+    context = make_context(rounds=9)
+    left = steps.train(context, site_rows[0], kept, start(site_rows, make_context))
+    assert left.params is not None
+    assert left.momentum is not None
+    parent = start(site_rows, make_context, 1)
+    aligned = steps.align(
+        make_context(round=2), site_rows[0], MERGE, left.params, (1, parent), momentum=left.momentum
+    )
+    assert aligned.params is not None
+    assert not same(left.params, aligned.params)
+    there, here = (
+        steps.train(make_context(round=2, rounds=9), site_rows[0], kept, one.params or {}, one.momentum)
+        for one in (left, aligned)
+    )
+    assert here.train_loss == pytest.approx(there.train_loss, rel=1e-5)
+    root = steps.align(make_context(round=2), site_rows[0], MERGE, left.params, None, momentum=left.momentum)
+    assert same(root.momentum, left.momentum)
+
+
 def test_neighbour_that_is_not_finite_is_left_out_and_recorded(
     site_rows: Rows, make_context: MakeContext
 ) -> None:

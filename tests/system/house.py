@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+
+from backend.db.session import Database
+from backend.db.tables import AmendmentRow
+from dimat.plan import Amendment
 
 ROOT = Path(__file__).parents[2]
 PENDIGITS = {"kind": "sample", "dataset": "pendigits"}
@@ -104,13 +108,20 @@ class House:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def launch(self, spec: dict[str, Any]) -> str:
-        """Creates sites and pilot, launches; the pilot's id."""
+    def launch(self, spec: dict[str, Any], amendments: Sequence[Amendment] = ()) -> str:
+        """Creates sites and pilot, launches; the pilot's id. Amendments are written where the coordinator reads them: no route
+        takes them yet."""
         known = {site["name"] for site in self.get("/sites?limit=100")["items"]}
         for site in spec["sites"]:
             if site["name"] not in known:
                 self.post("/sites", {"name": site["name"], "data": site["data"]})
         pilot: dict[str, Any] = self.post("/pilots", {"spec": spec})
+        with (
+            closing(Database(f"sqlite:///{self.data_dir / 'awase.sqlite'}")) as database,
+            database.write() as session,
+        ):
+            for amendment in amendments:
+                session.add(AmendmentRow(pilot_id=pilot["id"], **amendment.model_dump(mode="json")))
         self.post(f"/pilots/{pilot['id']}/launch", **{"Idempotency-Key": "once"})
         return str(pilot["id"])
 

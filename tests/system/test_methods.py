@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from dimat.merging.registry import METHODS
+from dimat.parts import MergePatch, WireSpec
+from dimat.plan import Amendment, Patch
 from dimat.spec import PilotSpec
 from tests.system import house
 from worker.simulate import simulate_spec
 
 
 def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Path) -> None:
-    """With each its own rhythm, so that what a merge left is needed two rounds later, and with kept momentum."""
+    """With each its own rhythm, so that what a merge left is needed two rounds later, with kept momentum, and with a method that
+    changes on the way."""
     arms: list[dict[str, Any]] = [{"name": method, "method": method} for method in METHODS]
     arms += [
         {"name": "slow", "method": "slowmo", "merge": {"merge_every": 2}, "train": {"keep_momentum": True}},
@@ -48,12 +51,15 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             },
         },
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
+        {"name": "turns", "method": "dimat", "train": {"keep_momentum": True}},
     ]
+    patch = Patch(method="regmean", merge=MergePatch(wire=WireSpec(numbers="int8")))
+    turn = Amendment(arm="turns", from_round=3, patch=patch, by="manager", why="to see its effect")
     spec = house.small_pilot(
         rounds=4, arms=arms, topology={"kind": "line"}, train={"warmup_epochs": 2, "patience": 1}
     )
     with house.running(tmp_path) as server:
-        pilot_id = server.launch(spec)
+        pilot_id = server.launch(spec, [turn])
         result = server.wait_for_end(pilot_id)
         booked = {
             run["arm"]: {
@@ -63,7 +69,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         }
         early = next(run for run in server.runs(pilot_id) if run["arm"] == "early")
         steps = server.get(f"/runs/{early['id']}/steps?limit=200")["items"]
-    expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec))))
+    expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec), amendments=[turn])))
     assert len(result["runs"]) == len(arms)
     for found, known in zip(result["runs"], expected["runs"], strict=True):
         assert (found["arm"], found["state"]) == (known["arm"], "completed")
@@ -74,6 +80,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
     assert booked["tree"] == {"align", "merge", "moments"}
     assert booked["tree-as-they-are"] == {"merge", "moments"}
     assert booked["federated_average"] == {"merge"}
+    assert booked["turns"] == {"align", "merge", "moments"}
     assert booked["slowmo"] == {"align", "merge"}
     assert booked["weight_matching"] == {"merge"}
     epochs = {

@@ -1,11 +1,14 @@
 """A run by messages, as the coordinator writes and workers execute them, ends in the artifacts of `simulate`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.coordinator.plans import Artifacts, Made, RunPlan, StepId
+from dimat.parts import MergePatch, TrainPatch, WireSpec
+from dimat.plan import Amendment, Patch
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from worker.artifacts import DirectoryStore
@@ -41,9 +44,11 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
     return Made(made, end.momentum, end.moments, end.mean, end.shared, end.residual)
 
 
-def by_messages(spec: PilotSpec, arm: str, store: DirectoryStore) -> dict[str, str]:
+def by_messages(
+    spec: PilotSpec, arm: str, store: DirectoryStore, amendments: Sequence[Amendment] = ()
+) -> dict[str, str]:
     """The run's last models by site."""
-    plan = RunPlan(spec, arm, spec.seeds[0])
+    plan = RunPlan(spec, arm, spec.seeds[0], amendments)
     sites = range(len(spec.sites))
     artifacts: Artifacts = {}
     for step in [*(StepKey(0, "prepare", site) for site in sites), *_in_order(plan)]:
@@ -90,6 +95,67 @@ def test_a_run_on_a_graph_of_any_kind_ends_in_the_artifacts_of_simulate(
         assert run["state"] == "completed"
         store = DirectoryStore(tmp_path / run["arm"])
         assert by_messages(spec, run["arm"], store) == run["final_artifacts"]
+
+
+def pen_digits(rounds: int, arms: list[dict[str, Any]], **changes: Any) -> PilotSpec:
+    return PilotSpec.model_validate(
+        {
+            "name": "small", "rounds": rounds, "topology": {"kind": "line"}, "data": {"rows_per_site": 40},
+            "model": {"kind": "mlp", "hidden": [8, 8]}, "train": {"warmup_epochs": 1}, "merge": {"probe": {"rows": 16}},
+            "sites": [
+                {"name": f"s{i}", "data": {"kind": "sample", "dataset": "pendigits"}} for i in range(4)
+            ],
+            "arms": arms, **changes,
+        }
+    )  # fmt: skip
+
+
+def turned(arm: str, from_round: int, **patch: Any) -> Amendment:
+    return Amendment(
+        arm=arm, from_round=from_round, patch=Patch(**patch), by="manager", why="to see its effect"
+    )
+
+
+def test_a_run_whose_method_changes_ends_in_the_artifacts_of_simulate(tmp_path: Path) -> None:
+    """Alignment before a later round takes along what optimisers remember, what is sent and second moments."""
+    kept = TrainPatch(keep_momentum=True)
+    small = MergePatch(wire=WireSpec(numbers="int8"))
+    slow = {"name": "slow", "method": "slowmo", "merge": {"align": False}}
+    spec = pen_digits(
+        5, [{"name": "alone", "method": "local_only"}, {"name": "matched", "method": "dimat"}, slow]
+    )
+    amendments = [
+        turned("alone", 2, train=kept),
+        turned("alone", 3, method="regmean", merge=small),
+        turned("matched", 3, method="common_basis", merge=MergePatch(over="tree")),
+        turned("matched", 4, method="dimat"),
+        turned("matched", 5, method="fisher", merge=MergePatch(over="neighbours")),
+        turned("slow", 3, merge=MergePatch(align=True)),
+    ]
+    for run in simulate_spec(spec, amendments=amendments)["runs"]:
+        assert run["state"] == "completed"
+        store = DirectoryStore(tmp_path / run["arm"])
+        assert by_messages(spec, run["arm"], store, amendments) == run["final_artifacts"]
+
+
+def test_a_method_that_comes_later_merges_as_well_as_if_it_had_been_there_from_the_start() -> None:
+    well_trained = {
+        "topology": {"kind": "full"}, "data": {"rows_per_site": 150}, "model": {"kind": "mlp", "hidden": [48, 48]},
+        "train": {"warmup_epochs": 12}, "merge": {"probe": {"rows": 150}, "merge_every": 3},
+    }  # fmt: skip
+    arms = [
+        {"name": "later", "method": "local_only"},
+        {"name": "from-the-start", "method": "common_basis"},
+        {"name": "never-aligned", "method": "common_basis", "merge": {"align": False}},
+    ]
+    spec = pen_digits(3, arms, **well_trained)
+    runs = simulate_spec(spec, amendments=[turned("later", 3, method="common_basis")])["runs"]
+    assert len({run["rounds"][2]["after_train"]["all_site"]["mean"] for run in runs}) == 1
+    later, start, never = (run["rounds"][3]["after_merge"]["all_site"]["mean"] for run in runs)
+    assert later == pytest.approx(start, abs=0.05)
+    assert later > never + 0.1
+    links = {run["arm"]: run["bytes_exchanged"] for run in runs}
+    assert links["later"] == links["from-the-start"] > links["never-aligned"]
 
 
 def test_sums_that_run_over_fail_for_the_same_reason_as_in_simulate(tmp_path: Path) -> None:

@@ -11,4 +11,5 @@ def run(bench: Bench, message: AlignMessage) -> StepResult:
     parent = None
     if message.parent is not None:
         parent = (message.parent.index, bench.neighbour(message.parent))
-    return steps.align(bench.context, bench.rows, message.merge, own, parent, message.tell)
+    momentum = bench.momentum(message.momentum)
+    return steps.align(bench.context, bench.rows, message.merge, own, parent, message.tell, momentum)

@@ -1258,7 +1258,7 @@ export interface components {
         };
         /**
          * MergePatch
-         * @description Fields of `MergeSpec`; None = unchanged. `align` counts at the start only: an amendment to it changes nothing.
+         * @description Fields of `MergeSpec`; None = unchanged.
          */
         MergePatch: {
             /** Merge Every */
@@ -1286,8 +1286,8 @@ export interface components {
          * MergeSpec
          * @description When and how models are merged. A round merges when it is a multiple of `merge_every`.
          *
-         *     `align`: the methods of a common basis bring all sites into it before round 0; without, units are taken to mean the same
-         *     everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
+         *     `align`: the methods of a common basis bring all sites into it before round 0, or before their first merge where an amendment
+         *     brings them in; without, units are taken to mean the same everywhere already, as after a common start. `off_diagonal` and `ridge`: how far `regmean` trusts second moments (see there;
          *     `fisher` knows the ridge, too). `slow_momentum`: how much of its last movement `slowmo` goes on with. `final_merge`: the last
          *     round merges and trains no more, so that what comes out is what the sites share; the arm trains one round less for it.
          *     `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.

@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import LockLost
 from backend.coordinator.turn import STARTS
-from backend.db.tables import MetricRow, PilotRow, RunRow, SiteRow
+from backend.db.tables import AmendmentRow, ExchangeRow, MetricRow, PilotRow, RunRow, SiteRow
 from dimat.parts import TrainSpec
+from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
@@ -341,6 +342,37 @@ def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None
                 left if message.round == 2 else None
             )
     assert "momentum" not in extras["train", 2, 0]  # no round follows
+
+
+def test_sites_align_before_the_round_in_which_an_amendment_changes_the_method(stage: Stage) -> None:
+    """Also under a coordinator that was started in the middle of it."""
+    pilot = spec(rounds=3, arms=("dimat",))
+    patch = Patch(method="common_basis")
+    stage.launch(pilot)
+    with stage.database.write() as session:
+        session.add(
+            AmendmentRow(
+                pilot_id="p", arm=None, from_round=2, patch=patch.model_dump(mode="json"), by="t", why="y"
+            )
+        )
+    aligning: list[StepMessage] = []
+    for _ in range(200):
+        stage.turn()
+        for message in stage.waiting():
+            stage.finish(stage.take(message), stage.begin(message))
+            if message.kind == "align":
+                aligning.append(message)
+                stage.restart()
+    assert sorted(message.context.index for message in aligning) == [0, 1, 2]
+    assert aligning[0].context.index == 1  # the root of a line of three
+    amendment = Amendment(from_round=2, patch=patch, by="t", why="y")
+    steps = stage.steps("p/dimat")
+    keys = [StepKey(s.round, s.kind, s.site_index) for s in steps]  # type: ignore[arg-type]
+    assert sorted(keys) == Schedule.of(pilot, "dimat", [amendment]).all_steps()
+    assert stage.run("p/dimat").state == "completed"
+    with stage.database.read() as session:
+        booked = session.scalars(select(ExchangeRow).where(ExchangeRow.purpose == "align")).all()
+    assert sorted((one.round, one.from_index, one.to_index) for one in booked) == [(2, 1, 0), (2, 1, 2)]
 
 
 def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: Stage) -> None:

@@ -50,6 +50,12 @@ def test_training_comes_after_all_have_merged() -> None:
     )
 
 
+def test_sites_that_align_before_a_later_round_are_told_of_that_round() -> None:
+    words = run_progress("running", 8, 4, SITES, _steps(5, "align", 2, 1))
+    assert say("en", f"progress.{words.code}", words.params).startswith("Round 5: 2 of 8 sites")
+    assert run_progress("running", 8, -1, SITES, _steps(0, "align", 2, 1)).code == "aligning_waiting_more"
+
+
 def test_many_missing_sites_are_counted_not_listed() -> None:
     words = run_progress("running", 8, 0, SITES, _steps(1, "train", 1, 7))
     assert say("en", f"progress.{words.code}", words.params) == (
