@@ -9,7 +9,6 @@ preparation to the end of the last run, divided by the rounds of all runs, as al
 import argparse
 import json
 import os
-import platform
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.machine import machine  # noqa: E402
+
 DEMO = ROOT / "data" / "pilots" / "demo.toml"
 LIMIT_S = 1.0
 SECONDS = "(julianday({}) - julianday({})) * 86400"
@@ -78,12 +81,8 @@ def report(
     own = sum(run["busy_s"] for run in simulated) / rounds
     per_round = span / rounds
     same = [run["final_artifacts"] for run in simulated] == [run["final_artifacts"] for run in distributed]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
     lines = [
-        f"machine      {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"load before {load[0]:.1f}, 1 torch thread a step, commit {commit or 'unknown'}",
+        f"machine      {machine(f'load before {load[0]:.1f}', '1 torch thread a step')}",
         f"distributed  {per_round:.3f} s per round ({rounds} rounds, {steps} steps in {span:.1f} s)",
         f"simulate     {own:.3f} s per round",
         f"difference   {per_round - own:+.3f} s per round (limit {LIMIT_S:g} s)",

@@ -6,26 +6,34 @@ Prints processor and wall seconds of each, and the two promises: advice for 1,00
 """
 
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
-from dimat.fastest_mixing import MOST_SITES
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.machine import machine
+from dimat.fastest_mixing import ALL_EIGENVALUES_UP_TO, MOST_SITES
 from dimat.topology import second_eigenvalue
 from dimat.topology_advice import advise
 from dimat.topology_spec import TopologySpec
 
-ROOT = Path(__file__).resolve().parents[1]
 MODEL_BYTES = 1_000_000
 LIMITS_S = {1_000: 2.0, 10_000: 20.0}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "random_regular": {"degree": 4},
+    "small_world": {"degree": 6, "probability": 0.2},
+}
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -35,23 +43,21 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def facts(kind: str, num_sites: int, mixing: str = "metropolis") -> float:
+def weights(kind: str, num_sites: int, mixing: str = "metropolis") -> NDArray[np.float64]:
     names = [f"s{i}" for i in range(num_sites)]
-    spec = TopologySpec.model_validate({"kind": kind, "mixing": mixing})
-    return second_eigenvalue(spec.mixing_over_period(names))
+    spec = TopologySpec.model_validate({"kind": kind, "mixing": mixing} | OPTIONS.get(kind, {}))
+    return spec.mixing_over_period(names)
+
+
+def facts(kind: str, num_sites: int, mixing: str = "metropolis") -> float:
+    return second_eigenvalue(weights(kind, num_sites, mixing))
 
 
 def main() -> int:
     load = os.getloadavg()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
     threads = ", ".join(f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ)
-    print(
-        f"machine  {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scipy {scipy.__version__}, load before {load[0]:.1f}, "
-        f"threads {threads or 'as the library chooses'}, commit {commit or 'unknown'}"
-    )
+    about = (f"numpy {np.__version__}", f"scipy {scipy.__version__}", f"load before {load[0]:.1f}")
+    print(f"machine  {machine(*about, threads or 'threads as the library chooses')}")
     late = []
     for num_sites in (10, 100, 1_000, 10_000):
         wall, cpu = timed(partial(advise, num_sites, MODEL_BYTES))
@@ -65,9 +71,14 @@ def main() -> int:
     for kind in ("ring", "full", "exponential", "one_peer"):
         wall, cpu = timed(partial(facts, kind, 1_000))
         print(f"facts      1000 sites, {kind:<12} {wall:7.3f} s, {cpu:7.3f} s of CPU")
-    for kind in ("ring", "torus", "exponential", "full"):
-        wall, cpu = timed(partial(facts, kind, MOST_SITES, "optimised"))
-        print(f"optimise {MOST_SITES:>6} sites, {kind:<12} {wall:7.3f} s, {cpu:7.3f} s of CPU")
+    for num_sites in (ALL_EIGENVALUES_UP_TO, MOST_SITES):
+        for kind in ("ring", "torus", "exponential", "random_regular", "small_world", "full"):
+            wall, cpu = timed(partial(weights, kind, num_sites, "optimised"))
+            before, after = (facts(kind, num_sites, mixing) for mixing in ("metropolis", "optimised"))
+            print(
+                f"optimise {num_sites:>6} sites, {kind:<15}{wall:7.3f} s, {cpu:7.3f} s of CPU   "
+                f"|lambda_2| {before:.4f} to {after:.4f}"
+            )
     print("\nadvice for 1,000 sites and 1 MB a model, best first:")
     print(
         f"{'graph':<16}{'|lambda_2|':>11}{'rounds':>10}{'MB a round':>12}{'at the busiest':>16}{'MB until mixed':>16}"

@@ -204,8 +204,8 @@ def test_own_weights_are_the_weights() -> None:
 
 
 def test_optimised_weights_are_refused_for_too_many_sites() -> None:
-    with pytest.raises(MixingTooLarge, match="at most 200, not for 201 sites"):
-        spec(kind="ring", mixing="optimised").check(named(201))
+    with pytest.raises(MixingTooLarge, match="at most 1000, not for 1001 sites"):
+        spec(kind="ring", mixing="optimised").check(named(1001))
 
 
 def test_options_stand_in_json_only_where_they_say_something() -> None:

@@ -64,7 +64,7 @@ def test_disconnected_graph_is_explained_with_the_links_it_has() -> None:
         (["a", "b", "c"], {"kind": "random_regular", "degree": 3}, "topology_degree_too_high"),
         (list("abcde"), {"kind": "random_regular", "degree": 3}, "regular_degree_odd"),
         (list("abcdef"), {"kind": "small_world", "degree": 3, "probability": 0.1}, "small_world_degree"),
-        ([f"s{i}" for i in range(201)], {"kind": "ring", "mixing": "optimised"}, "mixing_too_large"),
+        ([f"s{i}" for i in range(1001)], {"kind": "ring", "mixing": "optimised"}, "mixing_too_large"),
     ],
 )
 def test_preview_explains_what_cannot_be_used(names: list[str], spec: dict[str, Any], code: str) -> None:
