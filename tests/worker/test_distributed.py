@@ -158,6 +158,26 @@ def test_a_method_that_comes_later_merges_as_well_as_if_it_had_been_there_from_t
     assert links["later"] == links["from-the-start"] > links["never-aligned"]
 
 
+def test_sites_that_differ_in_people_and_conditions_end_in_the_artifacts_of_simulate(tmp_path: Path) -> None:
+    spec = PilotSpec.model_validate(
+        {
+            "name": "people", "rounds": 2, "topology": {"kind": "ring"},
+            "data": {
+                "partition": {"kind": "column", "column": "subject"}, "rows_per_site": 60,
+                "shift": {"kind": "conditions", "rotation": 0},
+            },
+            "model": {"kind": "mlp", "hidden": [8]}, "train": {"warmup_epochs": 1}, "merge": {"probe": {"rows": 16}},
+            "sites": [
+                {"name": f"s{i}", "data": {"kind": "sample", "dataset": "watch_imu"}} for i in range(4)
+            ],
+            "arms": [{"name": "dimat", "method": "dimat"}],
+        }
+    )  # fmt: skip
+    (run,) = simulate_spec(spec)["runs"]
+    assert run["state"] == "completed"
+    assert by_messages(spec, "dimat", DirectoryStore(tmp_path)) == run["final_artifacts"]
+
+
 def test_sums_that_run_over_fail_for_the_same_reason_as_in_simulate(tmp_path: Path) -> None:
     """At the root of the tree they are read from the store like a model; they are no damaged file."""
     spec = PilotSpec.model_validate(
