@@ -232,6 +232,8 @@ class TrainSpec(Frozen):
     classes it holds; not with `balanced_softmax`, which makes up for the counts already.
     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
     fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
+    `own_model`: beside the model that it shares in, a site goes on training one alone, and for its own cases asks both (see
+    `dimat.training.mixture`). Twice the training, nothing sent.
     """
 
     init: Literal["different", "common"] = "different"
@@ -247,6 +249,7 @@ class TrainSpec(Frozen):
     keep_momentum: bool = False
     class_weights: ClassWeights = "none"
     patience: Patience | None = None
+    own_model: bool = False
 
     @model_validator(mode="after")
     def _counts_classes_once(self) -> Self:
@@ -325,6 +328,7 @@ class TrainPatch(Frozen):
     keep_momentum: bool | None = None
     class_weights: ClassWeights | None = None
     patience: Patience | None = None
+    own_model: bool | None = None
 
 
 class MergePatch(Frozen):

@@ -50,6 +50,11 @@ class ArmPlan(Frozen):
         return self.method in ALIGNED_METHODS and self.merge.align
 
     @property
+    def trains_alone(self) -> bool:
+        """Whether sites train a model alone beside the one they share in; where none is shared, they have that already."""
+        return self.train.own_model and self.method != CONTROL_METHOD
+
+    @property
     def over(self) -> Over:
         """Whose models a merge takes in."""
         if self.method == "federated_average":
@@ -94,21 +99,14 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
 
 
 def _closing(plan: ArmPlan, is_last: bool) -> ArmPlan:
-    """The last two rounds of an arm that ends with its head: a merge of the models, then one of the head. Neither trains. A head
-    that was made from all sites' rows knows nothing of a site's class mix, which is what the loss says to whoever measures."""
+    """The last two rounds of an arm that ends with its head: a merge of the models, then one of the head. Neither trains."""
     # Where a server sums up models, the head goes the same way to all sites, each of which counts the same.
     over = "tree" if plan.over == "star" and is_last else None
     # Models that were averaged as they stand are in one order by now, if in any.
     align = False if plan.method in SUMMED_METHODS - ALIGNED_METHODS and is_last else None
     merge = MergePatch(merge_every=1, over=over, align=align)
     plan = _patched(plan, Patch(train=TrainPatch(epochs=0), merge=merge))
-    return (
-        _patched(
-            plan, Patch(method="ridge_head", train=TrainPatch(loss="balanced_softmax", class_weights="none"))
-        )
-        if is_last
-        else plan
-    )
+    return _patched(plan, Patch(method="ridge_head")) if is_last else plan
 
 
 def _patched(plan: ArmPlan, patch: Patch) -> ArmPlan:

@@ -155,8 +155,10 @@ class Schedule:
 
     def last_loss(self, step: StepKey) -> Loss:
         """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
-        all arms share it. A head in closed form is blind to a site's class mix, as that loss makes it."""
-        if step.kind == "merge" and self.plan_of(step.round).method == "ridge_head":
+        all arms share it. A head in closed form that nobody trains on is blind to a site's class mix, as `balanced_softmax` makes it."""
+        plan = self.plan_of(max(step.round, 1))
+        is_as_merged = step.kind == "merge" or (step.kind == "train" and plan.train.epochs == 0)
+        if is_as_merged and plan.method == "ridge_head" and plan.merges_in(step.round):
             return "balanced_softmax"
         trained = step.round if step.kind == "train" else step.round - 1
         return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
@@ -173,6 +175,13 @@ class Schedule:
         if step.kind == "train" and step.round in self._aligned:
             return StepKey(step.round, "align", step.site)
         return StepKey(step.round - 1, "train", step.site)
+
+    def alone_of(self, step: StepKey) -> StepKey | None:
+        """The step whose model the site trains on alone in the train step `step`: the one it trained alone there, otherwise the one
+        it began that round with. None where it trains none alone."""
+        if step.kind != "train" or not self.plan_of(step.round).trains_alone:
+            return None
+        return self.model_after(step.round - 1, step.site)
 
     def _slow_momentum_of(self, step: StepKey) -> StepKey | None:
         # After an alignment it starts afresh: how far strangers are apart is no movement.

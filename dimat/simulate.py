@@ -17,7 +17,7 @@ from dimat.results import RoundResult, RunResult, SimulationResult
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
 from dimat.spec import ArmSpec, PilotSpec
-from dimat.steps import StepContext, StepResult
+from dimat.steps import Alone, StepContext, StepResult
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256
 from dimat.wire.sending import Artifacts, artifacts_of
@@ -135,8 +135,8 @@ class _Run:
         if key.kind == "evaluate":
             return steps.evaluate(context, rows, own)
         if key.kind == "train":
-            momentum = self._momentum(key, rows)
-            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells(key))
+            momentum, alone = self._momentum(key, rows), self._alone(key, rows, plan)
+            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells(key), alone)
         if key.kind == "gather" or (key.kind == "merge" and self.schedule.tree_of(key.round) is not None):
             return self._over_all(key, other_keys, own, plan)
         others = {
@@ -188,6 +188,16 @@ class _Run:
         if momentum is None:
             return None
         return decode(momentum, steps.momentum_layout(self.spec.model, rows))
+
+    def _alone(self, key: StepKey, rows: SiteRows, plan: ArmPlan) -> Alone | None:
+        before = self.schedule.alone_of(key)
+        if before is None:
+            return None
+        made = self.made[before]
+        params = decode(made.alone or _there(made.model), steps.layout(self.spec.model, rows))
+        if made.alone_momentum is None or not plan.train.keep_momentum:
+            return Alone(params)
+        return Alone(params, decode(made.alone_momentum, steps.momentum_layout(self.spec.model, rows)))
 
     def _before(self, key: StepKey, rows: SiteRows) -> tuple[Params, Params] | None:
         before, momentum = self.schedule.momentum_of(key), self._momentum(key, rows)

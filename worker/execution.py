@@ -121,9 +121,7 @@ class Execution:
             artifact=kept.pop("model", None),
             **kept,
             num_epochs=result.num_epochs,
-            accuracies=metrics and Accuracies(
-                own_site=metrics.own_site, all_site=metrics.all_site, validation=metrics.validation
-            ),
+            accuracies=metrics and Accuracies(**asdict(metrics)),
             exchanges=tuple(exchanges),
             uploaded_bytes=uploaded,
             seconds=self._seconds(),

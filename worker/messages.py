@@ -173,7 +173,11 @@ class TrainMessage(_Step):
     own: ArtifactRef
     momentum: ArtifactRef | None = None
     """What the optimiser of the round before left; None: it starts afresh."""
+    alone: ArtifactRef | None = None
+    """The model that the site trains on alone, and below what its optimiser left; None: it trains none alone."""
+    alone_momentum: ArtifactRef | None = None
     tell: Moments | None = None
+    last_loss: Loss = "cross_entropy"
 
 
 class EvaluateMessage(_Step):
@@ -200,11 +204,12 @@ step_message: TypeAdapter[StepMessage] = TypeAdapter(StepMessage)
 
 
 class Accuracies(Wire):
-    """Fractions 0..1 on the site's model; None where the pilot does not measure it."""
+    """Fractions 0..1 on the site's model; None where the pilot does not measure it. `alone_share`: see `dimat.training.evaluate`."""
 
     own_site: Fraction
     all_site: Fraction | None
     validation: Fraction | None
+    alone_share: Fraction | None = None
 
 
 Purpose = Literal["align", "merge", "moments"]
@@ -263,6 +268,8 @@ class StepFinished(_StepReport):
     shared: ArtifactRef | None = None
     """The model as neighbours get it, where that differs from `artifact`."""
     residual: ArtifactRef | None = None
+    alone: ArtifactRef | None = None
+    alone_momentum: ArtifactRef | None = None
     num_epochs: Count | None = None
     """`prepare` and `train` only: how many epochs it took, fewer than asked for where training ended early."""
     accuracies: Accuracies | None

@@ -37,6 +37,8 @@ class Made:
     mean: ArtifactRef | None = None
     shared: ArtifactRef | None = None
     residual: ArtifactRef | None = None
+    alone: ArtifactRef | None = None
+    alone_momentum: ArtifactRef | None = None
 
     @property
     def sent(self) -> ArtifactRef:
@@ -96,6 +98,8 @@ class RunPlan:
                     train=plan.train,
                     own=own,
                     momentum=artifacts[before].momentum if before is not None else None,
+                    last_loss=self.schedule.last_loss(key),
+                    **self._alone(key, artifacts, plan),
                     **about_moments,
                     **about,
                 )
@@ -163,6 +167,14 @@ class RunPlan:
             last_loss=self.schedule.last_loss(key),
             **about,
         )  # fmt: skip
+
+    def _alone(self, key: StepKey, artifacts: Artifacts, plan: ArmPlan) -> dict[str, ArtifactRef | None]:
+        before = self.schedule.alone_of(key)
+        if before is None:
+            return {}
+        made = artifacts[before]
+        momentum = made.alone_momentum if plan.train.keep_momentum else None
+        return {"alone": made.alone or made.model, "alone_momentum": momentum}
 
     def _residual(self, key: StepKey, artifacts: Artifacts) -> ArtifactRef | None:
         before = self.schedule.residual_of(key)

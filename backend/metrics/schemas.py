@@ -7,7 +7,8 @@ from backend.web import Page
 
 
 class Metric(Schema):
-    """Accuracies (fractions) of one site's model at one point; round 0 is the start state."""
+    """Accuracies (fractions) of one site's model at one point; round 0 is the start state. `alone_share`: the weight, 0..1, of the model
+    that the site trains alone in its answers for its own cases; null where it trains none."""
 
     round: int
     phase: Literal["after_merge", "after_train"]
@@ -16,6 +17,7 @@ class Metric(Schema):
     own_site: float
     all_site: float | None
     validation: float | None
+    alone_share: float | None
 
 
 class MetricPage(Page[Metric]):

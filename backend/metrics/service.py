@@ -21,7 +21,7 @@ def list_metrics(session: Session, run_id: str, paging: ListQuery, since: int) -
             {
                 "round": row.round, "phase": row.phase, "site_index": row.site_index,
                 "site_name": names[row.site_index], "own_site": row.own_site, "all_site": row.all_site,
-                "validation": row.validation,
+                "validation": row.validation, "alone_share": row.alone_share,
             }
         )
         for row in found.rows

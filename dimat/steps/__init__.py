@@ -5,7 +5,7 @@ run ends in the same bits. They read no file, no clock and no global state; the 
 `compute_repeatably`. No argument is changed.
 """
 
-from dimat.steps.context import NeighbourMatch, StepContext, StepResult
+from dimat.steps.context import Alone, NeighbourMatch, StepContext, StepResult
 from dimat.steps.layouts import layout, mean_layout, momentum_layout, sums_layout
 from dimat.steps.merging import align, merge
 from dimat.steps.over_all import gather, merge_all
@@ -14,7 +14,7 @@ from dimat.training.evaluate import Metrics
 from dimat.training.local import Cancelled
 
 __all__ = [
-    "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
+    "Alone", "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
     "align", "evaluate", "gather", "layout", "mean_layout", "merge", "merge_all", "momentum_layout", "prepare",
     "sums_layout", "train",
 ]  # fmt: skip

@@ -51,6 +51,14 @@ class NeighbourMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """The model that a site trains alone beside the one it shares in, and what its optimiser remembers (None: it starts afresh)."""
+
+    params: Params
+    momentum: Params | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """What a step made.
 
@@ -64,6 +72,7 @@ class StepResult:
         momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later step goes on with it.
         moments: see `second_moments`; None unless the next merge needs them. For `gather` the sums of them.
         mean: what all sites' models come to, for the site's children in the tree; None but for `merge_all`.
+        alone: what the site trained alone in this step; None unless it does.
     """
 
     params: Params | None = None
@@ -75,6 +84,7 @@ class StepResult:
     momentum: Params | None = None
     moments: Params | None = None
     mean: Params | None = None
+    alone: Alone | None = None
 
 
 def moments_of(context: StepContext, rows: SiteRows, params: Params, wanted: Moments | None) -> Params | None:

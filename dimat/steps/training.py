@@ -1,6 +1,7 @@
 """The steps in which a site works alone: `prepare`, `train`, `evaluate`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -9,7 +10,15 @@ from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Params
 from dimat.parts import Moments, TrainSpec
 from dimat.rows import SiteRows
-from dimat.steps.context import StepContext, StepResult, finite, has_all_site, moments_of, stop_if_asked
+from dimat.steps.context import (
+    Alone,
+    StepContext,
+    StepResult,
+    finite,
+    has_all_site,
+    moments_of,
+    stop_if_asked,
+)
 from dimat.training import local
 from dimat.training.evaluate import measure
 from dimat.training.loss import Objective
@@ -50,17 +59,19 @@ def train(
     own: Params,
     momentum: Params | None = None,
     tell: Moments | None = None,
+    alone: Alone | None = None,
 ) -> StepResult:
     """Local epochs of one round, then evaluation. The learning rate of epoch e of E in round r of R is
     `cosine(lr, (r - 1 + e / E) / R)`.
 
     Args:
         momentum: with which the optimiser goes on; None: it starts afresh. tell: see `align`.
+        alone: the model that the site trains alone, as the round before left it. It is trained on the same rows in the same order, so
+            that it becomes what the site would have without any merge.
 
     Raises:
         Cancelled. NonFiniteParams: training diverged.
     """
-    model = load(empty_model(context.model, rows.shape, rows.num_classes), own)
     start, here = context.round - 1, rows.on(context.device)
     how = _pass(
         context,
@@ -69,18 +80,38 @@ def train(
         train.epochs,
         lambda e: local.cosine(train.lr, (start + e / train.epochs) / context.rounds),
     )
-    rng = torch_rng(context.seed, "train", context.site_index, context.round)
-    trained = _train(context, here, model, how, rng, momentum)
+    keeps = train.keep_momentum and context.round < context.rounds
+
+    def go_on(part: StepContext, params: Params, momentum: Params | None) -> tuple[nn.Module, local.Trained]:
+        model = load(empty_model(context.model, rows.shape, rows.num_classes), params)
+        rng = torch_rng(context.seed, "train", context.site_index, context.round)
+        return model, _train(part, here, model, how, rng, momentum)
+
+    parts = [context] if alone is None else _halves(context)
+    model, trained = go_on(parts[0], own, momentum)
     params = finite(context, params_of(model))
-    is_last = context.round == context.rounds
-    return StepResult(
+    result = StepResult(
         params=params,
-        metrics=measure(model, here, has_all_site(context), train.loss),
         train_loss=trained.loss,
         num_epochs=trained.num_epochs,
-        momentum=trained.momentum or None if train.keep_momentum and not is_last else None,
+        momentum=trained.momentum or None if keeps else None,
         moments=moments_of(context, rows, params, tell),
     )
+    if alone is None:
+        return replace(result, metrics=measure(model, here, has_all_site(context), context.last_loss))
+    beside, trained = go_on(parts[1], alone.params, alone.momentum)
+    left = Alone(finite(context, params_of(beside)), trained.momentum or None if keeps else None)
+    metrics = measure(model, here, has_all_site(context), context.last_loss, beside, train.loss)
+    return replace(result, metrics=metrics, alone=left)
+
+
+def _halves(context: StepContext) -> list[StepContext]:
+    """Of a step that trains two models: each tells of its half."""
+    tell = context.on_progress
+    return [
+        replace(context, on_progress=lambda done: tell(done / 2)),
+        replace(context, on_progress=lambda done: tell((1 + done) / 2)),
+    ]
 
 
 def evaluate(context: StepContext, rows: SiteRows, own: Params) -> StepResult:

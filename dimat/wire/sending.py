@@ -15,7 +15,8 @@ class Artifacts:
     Attributes:
         model: what the site goes on with; of a `gather` step the sums of its branch.
         shared: the model as neighbours get it, where that differs. residual: what rounding left over, for the next `shared`.
-        momentum, moments, mean: see `StepResult`.
+        momentum, moments, mean: see `StepResult`. alone, alone_momentum: the model that the site trains alone, and what its optimiser
+            remembers.
     """
 
     model: bytes | None = None
@@ -24,6 +25,8 @@ class Artifacts:
     mean: bytes | None = None
     shared: bytes | None = None
     residual: bytes | None = None
+    alone: bytes | None = None
+    alone_momentum: bytes | None = None
 
 
 def artifacts_of(
@@ -40,6 +43,7 @@ def artifacts_of(
     shared, left = None, None
     if result.params is not None and not is_gather and result.mean is None and not wire.is_plain:
         shared, left = _rounded(result.params, wire, residual)
+    alone = result.alone
     return Artifacts(
         model=None if result.params is None else encode(result.params, wire if is_gather else PLAIN),
         momentum=None if result.momentum is None else encode(result.momentum),
@@ -47,6 +51,8 @@ def artifacts_of(
         mean=None if result.mean is None else encode(result.mean, wire),
         shared=shared,
         residual=None if left is None else encode(left),
+        alone=None if alone is None else encode(alone.params),
+        alone_momentum=None if alone is None or alone.momentum is None else encode(alone.momentum),
     )
 
 

@@ -87,7 +87,9 @@ def test_the_last_two_rounds_only_merge_the_models_and_then_the_head(make_spec: 
     schedule = Schedule.of(spec, "head")
     assert schedule.plan_of(3) == plans[2]
     assert schedule.plan_of(4) == plans[3]
-    assert schedule.last_loss(StepKey(5, "merge", 0)) == "balanced_softmax"
+    for kind in ("merge", "train"):
+        assert schedule.last_loss(StepKey(5, kind, 0)) == "balanced_softmax"
+    assert schedule.last_loss(StepKey(4, "train", 0)) == "cross_entropy"
 
 
 @pytest.mark.parametrize(("over", "every"), [("tree", 1), ("neighbours", 1), ("neighbours", 3)])

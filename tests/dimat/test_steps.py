@@ -357,3 +357,36 @@ def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
     )
     assert merged.rejected == (2,)
     assert same(merged.params, without.params)
+
+
+def test_what_a_site_trains_alone_is_what_it_would_have_without_any_merge(
+    site_rows: Rows, make_context: MakeContext
+) -> None:
+    own, other = start(site_rows, make_context), start(site_rows, make_context, site=1)
+    kept = TRAIN.model_copy(update={"keep_momentum": True})
+    never_merged = steps.train(make_context(), site_rows[0], kept, own)
+    told: list[float] = []
+    both = steps.train(
+        make_context(on_progress=told.append), site_rows[0], kept, other, alone=steps.Alone(own)
+    )
+    assert both.alone is not None
+    assert same(both.alone.params, never_merged.params)
+    assert same(both.alone.momentum, never_merged.momentum)
+    assert same(both.params, steps.train(make_context(), site_rows[0], kept, other).params)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_a_site_asks_its_own_model_for_its_own_cases_only(site_rows: Rows, make_context: MakeContext) -> None:
+    own = start(site_rows, make_context)
+    stranger = {name: torch.zeros_like(value) for name, value in own.items()}  # it answers at random
+    still = TrainSpec(epochs=0)
+    without = steps.train(make_context(), site_rows[0], still, stranger).metrics
+    beside = steps.train(make_context(), site_rows[0], still, stranger, alone=steps.Alone(own)).metrics
+    alone = steps.train(make_context(), site_rows[0], still, own).metrics
+    assert without is not None
+    assert beside is not None
+    assert alone is not None
+    assert (without.alone_share, beside.alone_share) == (None, 1.0)
+    assert (beside.own_site, beside.validation) == (alone.own_site, alone.validation)
+    assert beside.all_site == without.all_site

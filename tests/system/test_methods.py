@@ -50,6 +50,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
                 "keep_momentum": True,
             },
         },
+        {"name": "own-beside", "method": "dimat", "train": {"own_model": True, "keep_momentum": True}},
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
         {"name": "turns", "method": "dimat", "train": {"keep_momentum": True}},
     ]

@@ -41,7 +41,9 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
         raise Failed(end.code, end.params)
     assert isinstance(end, StepFinished), end
     made = end.artifact or received.own  # type: ignore[union-attr]
-    return Made(made, end.momentum, end.moments, end.mean, end.shared, end.residual)
+    return Made(
+        made, end.momentum, end.moments, end.mean, end.shared, end.residual, end.alone, end.alone_momentum
+    )
 
 
 def by_messages(
@@ -131,6 +133,7 @@ def test_a_run_whose_method_changes_ends_in_the_artifacts_of_simulate(tmp_path: 
         turned("matched", 4, method="dimat"),
         turned("matched", 5, method="fisher", merge=MergePatch(over="neighbours")),
         turned("slow", 3, merge=MergePatch(align=True)),
+        turned("slow", 2, train=TrainPatch(own_model=True, keep_momentum=True)),
     ]
     for run in simulate_spec(spec, amendments=amendments)["runs"]:
         assert run["state"] == "completed"

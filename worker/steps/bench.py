@@ -10,7 +10,7 @@ from dimat.merging.sums import Sums
 from dimat.params import Layout, Params
 from dimat.parts import MOMENTS_OF, Method
 from dimat.rows import SiteRows
-from dimat.steps import NeighbourMatch, StepContext
+from dimat.steps import Alone, NeighbourMatch, StepContext
 from dimat.wire.codec import decode
 from worker.artifacts import ArtifactStore
 from worker.messages import (
@@ -22,6 +22,7 @@ from worker.messages import (
     NeighbourRef,
     Purpose,
     StepMessage,
+    TrainMessage,
 )
 
 
@@ -52,6 +53,12 @@ class Bench:
         if ref is None:
             return None
         return decode(self.store.get(ref), steps.momentum_layout(self.message.model, self.rows))
+
+    def alone(self, message: TrainMessage) -> Alone | None:
+        """The model that the site trains alone, if it does. Raises: StoreUnavailable, ArtifactInvalid."""
+        if message.alone is None:
+            return None
+        return Alone(self.own(message.alone), self.momentum(message.alone_momentum))
 
     def residual(self, ref: ArtifactRef | None) -> Params | None:
         """What rounding left over when the site last sent. Raises: StoreUnavailable, ArtifactInvalid."""

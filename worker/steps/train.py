@@ -8,4 +8,5 @@ from worker.steps.bench import Bench
 
 def run(bench: Bench, message: TrainMessage) -> StepResult:
     own, momentum = bench.own(message.own), bench.momentum(message.momentum)
-    return steps.train(bench.context, bench.rows, message.train, own, momentum, message.tell)
+    alone = bench.alone(message)
+    return steps.train(bench.context, bench.rows, message.train, own, momentum, message.tell, alone)

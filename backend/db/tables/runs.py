@@ -97,7 +97,7 @@ class StepRow(Base):
     artifact_sha256: Mapped[str | None]
     artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
     extras: Mapped[dict[str, Any] | None]
-    """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual": {"sha256", "num_bytes"}}."""
+    """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual" | "alone" | "alone_momentum": {"sha256", "num_bytes"}}."""
     num_epochs: Mapped[int | None]
     """Trained in this step; None for a step that does not train, or of a worker that does not tell."""
     fingerprint: Mapped[str | None]
@@ -130,6 +130,8 @@ class MetricRow(Base):
     own_site: Mapped[float]
     all_site: Mapped[float | None]
     validation: Mapped[float | None]
+    alone_share: Mapped[float | None]
+    """Of the model trained alone in what the site answers for its own cases; None where none is."""
 
 
 class ExchangeRow(Base):

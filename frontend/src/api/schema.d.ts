@@ -1359,7 +1359,8 @@ export interface components {
         };
         /**
          * Metric
-         * @description Accuracies (fractions) of one site's model at one point; round 0 is the start state.
+         * @description Accuracies (fractions) of one site's model at one point; round 0 is the start state. `alone_share`: the weight, 0..1, of the model
+         *     that the site trains alone in its answers for its own cases; null where it trains none.
          */
         Metric: {
             /** Round */
@@ -1379,6 +1380,8 @@ export interface components {
             all_site: number | null;
             /** Validation */
             validation: number | null;
+            /** Alone Share */
+            alone_share: number | null;
         };
         /** MetricPage */
         MetricPage: {
@@ -1657,7 +1660,8 @@ export interface components {
              *       "grad_clip": 2,
              *       "loss": "cross_entropy",
              *       "keep_momentum": false,
-             *       "class_weights": "none"
+             *       "class_weights": "none",
+             *       "own_model": false
              *     }
              */
             train?: components["schemas"]["TrainSpec"];
@@ -2539,6 +2543,8 @@ export interface components {
             class_weights?: ("none" | "balanced") | null;
             /** Patience */
             patience?: number | null;
+            /** Own Model */
+            own_model?: boolean | null;
         };
         /**
          * TrainSpec
@@ -2552,6 +2558,8 @@ export interface components {
          *     classes it holds; not with `balanced_softmax`, which makes up for the counts already.
          *     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
          *     fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
+         *     `own_model`: beside the model that it shares in, a site goes on training one alone, and for its own cases asks both (see
+         *     `dimat.training.mixture`). Twice the training, nothing sent.
          */
         TrainSpec: {
             /**
@@ -2619,6 +2627,11 @@ export interface components {
             class_weights?: "none" | "balanced";
             /** Patience */
             patience?: number | null;
+            /**
+             * Own Model
+             * @default false
+             */
+            own_model?: boolean;
         };
         /** User */
         User: {

@@ -7,11 +7,12 @@ import type { FieldsProps } from './FormFields';
 
 const PATIENCE = 'spec.train.patience';
 const CLASS_WEIGHTS = 'spec.train.class_weights';
+const OWN_MODEL = 'spec.train.own_model';
 
 export function AdvancedFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
-  const [isSet] = useState(draft.patience > 0 || draft.classWeights !== 'none');
-  const isWrong = [PATIENCE, CLASS_WEIGHTS].some((path) => fields.at(path).error !== undefined);
+  const [isSet] = useState(draft.patience > 0 || draft.classWeights !== 'none' || draft.ownModel);
+  const isWrong = [PATIENCE, CLASS_WEIGHTS, OWN_MODEL].some((path) => fields.at(path).error !== undefined);
   return (
     <FoldedPanel title={t('ui.new.advanced')} open={isSet || isWrong}>
       <div className="aw-fields">
@@ -36,6 +37,17 @@ export function AdvancedFields({ draft, change, fields }: FieldsProps) {
           value={draft.classWeights}
           onChange={(value) => value && change({ classWeights: value })}
           {...fields.at(CLASS_WEIGHTS)}
+        />
+        <Select
+          label={t('ui.new.own_model')}
+          description={t('ui.new.own_model_help')}
+          data={(['no', 'yes'] as const).map((value) => ({
+            value,
+            label: t(`ui.new.own_model_${value}`),
+          }))}
+          value={draft.ownModel ? 'yes' : 'no'}
+          onChange={(value) => value && change({ ownModel: value === 'yes' })}
+          {...fields.at(OWN_MODEL)}
         />
       </div>
     </FoldedPanel>

@@ -55,6 +55,9 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     ...(spec.train?.class_weights === 'balanced'
       ? [[t('ui.new.class_weights'), t('ui.new.class_weights_balanced')] as [string, string]]
       : []),
+    ...(spec.train?.own_model
+      ? [[t('ui.new.own_model'), t('ui.new.own_model_yes')] as [string, string]]
+      : []),
     [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],

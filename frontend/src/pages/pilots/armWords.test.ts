@@ -29,6 +29,7 @@ describe('armWords', () => {
     expect(keys({ method: 'local_only', train: { loss: 'balanced_softmax' } })).toEqual([
       'ui.new.loss_balanced_softmax',
     ]);
+    expect(keys({ method: 'dimat', train: { own_model: true } })).toContain('ui.arm_set.own_model_yes');
     expect(keys({ method: 'local_only', train: { patience: 0, class_weights: 'balanced' } })).toEqual([
       'ui.arm_set.class_weights_balanced',
       'ui.arm_set.patience_none',

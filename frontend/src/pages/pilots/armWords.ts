@@ -68,6 +68,9 @@ function trainWords(arm: Arm): Word[] {
   if (train.class_weights !== undefined) {
     words.push({ key: `ui.arm_set.class_weights_${train.class_weights}` });
   }
+  if (train.own_model !== undefined) {
+    words.push({ key: `ui.arm_set.own_model_${train.own_model ? 'yes' : 'no'}` });
+  }
   if (train.patience !== undefined) {
     words.push(
       train.patience === 0

@@ -72,10 +72,12 @@ describe('the form of a pilot', () => {
     expect([again.loss, again.keepMomentum]).toEqual(['balanced_softmax', true]);
   });
   it('sends when to end training and what a row counts, and an empty patience as none', () => {
-    const spec = specOf({ ...freshDraft(), patience: 3, classWeights: 'balanced' }, [], { kind: 'ring' });
-    expect(spec.train).toMatchObject({ patience: 3, class_weights: 'balanced' });
+    const spec = specOf({ ...freshDraft(), patience: 3, classWeights: 'balanced', ownModel: true }, [], {
+      kind: 'ring',
+    });
+    expect(spec.train).toMatchObject({ patience: 3, class_weights: 'balanced', own_model: true });
     const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
-    expect([again.patience, again.classWeights]).toEqual([3, 'balanced']);
+    expect([again.patience, again.classWeights, again.ownModel]).toEqual([3, 'balanced', true]);
     const emptied = specOf({ ...freshDraft(), patience: Number.NaN }, [], { kind: 'ring' });
     expect(emptied.train?.patience).toBeNull();
   });

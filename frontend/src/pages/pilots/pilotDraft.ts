@@ -70,6 +70,8 @@ export interface PilotDraft {
   /** Epochs without a better loss on validation rows before training ends; 0: it goes on to its end. */
   patience: number;
   classWeights: 'none' | 'balanced';
+  /** Whether each site also trains a model alone, and asks both for its own cases. */
+  ownModel: boolean;
   numbers: Numbers;
   rounds: number;
   epochs: number;
@@ -120,6 +122,7 @@ export function freshDraft(): PilotDraft {
     keepMomentum: false,
     patience: 0,
     classWeights: 'none',
+    ownModel: false,
     numbers: 'float32',
     rounds: 8,
     epochs: 1,
@@ -175,6 +178,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
     patience: spec.train?.patience ?? fresh.patience,
     classWeights: spec.train?.class_weights ?? fresh.classWeights,
+    ownModel: spec.train?.own_model ?? fresh.ownModel,
     numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
@@ -226,6 +230,7 @@ export function specOf(
       keep_momentum: draft.keepMomentum,
       patience: draft.patience || null,
       class_weights: draft.classWeights,
+      own_model: draft.ownModel,
     },
     merge: { ...base?.merge, wire: { ...base?.merge?.wire, numbers: draft.numbers } },
     rounds: draft.rounds,

@@ -55,6 +55,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.seeds', 'new.seeds'),
     ui('spec.train.patience', 'new.patience'),
     ui('spec.train.class_weights', 'new.class_weights'),
+    ui('spec.train.own_model', 'new.own_model'),
     ui('spec.topology', 'new.topology'),
     ...OPTIONS.map((option) => ui(`spec.topology.${option}`, `topology.${option}`)),
     ...draft.arms.flatMap((_, at): Field[] => [
