@@ -1,5 +1,6 @@
 """Looks at what reaches single layers while rows go through a model."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,8 +22,20 @@ def watch(model: nn.Module, x: Tensor, watchers: Iterable[tuple[str, Watcher]]) 
 
     Raises: AttributeError, when there is no such module.
     """
-    handles = [model.get_submodule(name).register_forward_hook(watcher) for name, watcher in watchers]
+
+    def hook(watcher: Watcher) -> Any:
+        return lambda module, args, named, output: watcher(module, _in_order(module, args, named), output)
+
+    handles = [
+        model.get_submodule(name).register_forward_hook(hook(watcher), with_kwargs=True)
+        for name, watcher in watchers
+    ]
     _send(model, x, handles)
+
+
+def _in_order(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Arguments of a call by their places, also where they were given by name."""
+    return tuple(inspect.signature(module.forward).bind(*args, **named).arguments.values()) if named else args
 
 
 def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
 
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
@@ -46,6 +47,8 @@ def units_at(
         blocks = 1
     part: Tensor = seen.movedim(place.axis, -1)[..., offset : offset + tiles * group.size * place.repeat]
     split = part.reshape(*part.shape[:-1], tiles // blocks, blocks, group.size, place.repeat)
+    if place.is_mixed:
+        split = torch.stack([split.mean(-1), split.square().mean(-1)], dim=-1)
     return split.transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
 
 
@@ -64,21 +67,26 @@ def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:
     return split.movedim(1, 0).reshape(size, -1)
 
 
-def _of_layer(module: nn.Module, x: Tensor, number: int) -> Tensor:
+def _of_layer(module: nn.Module, given: Tensor | PackedSequence, number: int) -> Tensor:
     """What layer `number` of a recurrent module gives, started from zeros."""
     assert isinstance(module, nn.RNNBase), type(module)
     directions = 2 if module.bidirectional else 1
-    each = directions * (4 if module.bias else 2)
-    start = torch.zeros(
-        directions, x.shape[0 if module.batch_first else 1], module.hidden_size, dtype=x.dtype
-    )
-    start = start.to(x.device)
+    each = directions * ((4 if module.bias else 2) + (module.proj_size > 0))
+    lengths: tuple[Any, ...] = ()
+    if isinstance(given, PackedSequence):
+        x, lengths, rows = given.data, (given.batch_sizes,), int(given.batch_sizes[0])
+    else:
+        x, rows = given, given.shape[0 if module.batch_first else 1]
+    sizes = (module.proj_size or module.hidden_size, module.hidden_size)
+    starts = tuple(torch.zeros(directions, rows, size, dtype=x.dtype, device=x.device) for size in sizes)
     run = getattr(torch, module.mode.lower())
-    state: Any = (start, start) if module.mode == "LSTM" else start
+    state: Any = starts if module.mode == "LSTM" else starts[0]
     for layer in range(number + 1):
         weights = module._flat_weights[each * layer : each * (layer + 1)]
-        how = (bool(module.bias), 1, 0.0, False, bool(module.bidirectional), bool(module.batch_first))
-        x = run(x, state, weights, *how)[0]
+        how: tuple[Any, ...] = (bool(module.bias), 1, 0.0, False, bool(module.bidirectional))
+        if not lengths:
+            how = (*how, bool(module.batch_first))
+        x = run(x, *lengths, state, weights, *how)[0]
     return x
 
 

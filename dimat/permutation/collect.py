@@ -1,5 +1,6 @@
 """From the terms of all tensors to groups: where each free term lies, its name, what stays, and coverage."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod as product
@@ -69,7 +70,7 @@ def _placed(
         return
     if is_fixed(term):
         if term.size > 1:
-            yield None, term.size, reason_of([term]), offset, inner
+            yield None, term.size, reason_of([term]) or "one entry beside another", offset, inner
         return
     yield from _product(factors(term), offset, inner, heads)
 
@@ -162,7 +163,9 @@ def _own_inside(traced: Traced, names: list[str]) -> dict[Term, Term]:
     That is so when the units never stand without their heads right outside, and no sum goes over heads while the units
     stay: every operation then treats each head by itself.
     """
-    outers = outer_of(term for name in names for term in traced.axes[name])
+    terms = [term for name in names for term in traced.axes[name]]
+    outers = outer_of(terms)
+    num_axes = Counter(atom for term in terms for atom in set(_atoms(term)))
     summed = {
         (over, other)
         for one, others in traced.mixes
@@ -174,6 +177,8 @@ def _own_inside(traced: Traced, names: list[str]) -> dict[Term, Term]:
     for term, around in outers.items():
         outer = next(iter(around))
         if len(around) != 1 or outer is None or outer is _NONE_OF_THEM:
+            continue
+        if num_axes[term] == 1:  # entries that are repeated: only the units that own them move
             continue
         if not term.blocks and not outer.blocks and (outer, term) not in summed:
             found[term] = outer

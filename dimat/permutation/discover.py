@@ -18,12 +18,12 @@ from dimat.permutation.spec import Frozen, PermutationSpec
 SEED = 20_240_404
 
 
-def discover(model: nn.Module, example_inputs: tuple[Tensor, ...] | tuple[int, ...]) -> PermutationSpec:
+def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> PermutationSpec:
     """The groups of an architecture. Input features and outputs are not reordered.
 
     Args:
         model: any module; what its params are does not matter. It is left as it was.
-        example_inputs: of the forward pass, two rows or more; or the shape of one row of a single float32 input.
+        example_inputs: of the forward pass, two rows or more, one tensor or a tuple of all arguments; or the shape of one row of a single float32 input.
 
     Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
     """
@@ -40,8 +40,9 @@ def discover(model: nn.Module, example_inputs: tuple[Tensor, ...] | tuple[int, .
 
 def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> PermutationSpec:
     from dimat.permutation.collect import collect
+    from dimat.permutation.exporting import NotTraceable
     from dimat.permutation.tapping import tapped
-    from dimat.permutation.trace import NotTraceable, trace
+    from dimat.permutation.trace import trace
 
     try:
         traced = trace(model, inputs)
@@ -56,7 +57,9 @@ def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> 
     return verified(model, inputs, build, rng)
 
 
-def _inputs(given: tuple[Tensor, ...] | tuple[int, ...]) -> tuple[Any, ...]:
+def _inputs(given: Tensor | tuple[Any, ...]) -> tuple[Any, ...]:
+    if isinstance(given, Tensor):
+        return (given,)
     if given and all(isinstance(one, int) for one in given):
-        return (torch.zeros(2, *cast(tuple[int, ...], given)),)
-    return given
+        return (torch.zeros(2, *given),)
+    return tuple(given)

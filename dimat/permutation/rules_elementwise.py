@@ -7,8 +7,8 @@ from dimat.permutation.terms import Unclear, cut, fixed, free, unify
 
 # Most operations say by a tag that they are pointwise; these do not.
 UNTAGGED = frozenset(
-    {"dropout", "feature_dropout", "alpha_dropout", "relu6", "selu", "celu", "mish", "hardtanh", "hardswish"}
-    | {"hardsigmoid", "log_sigmoid", "softplus", "masked_fill", "where", "clamp", "copy", "square", "rsub"}
+    {"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "relu6", "selu", "celu", "mish", "hardtanh", "hardswish"}
+    | {"hardsigmoid", "log_sigmoid", "softplus", "masked_fill", "where", "clamp", "copy", "square", "rsub", "fill", "zero"}
 )  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def pointwise(call: Call) -> Outcome:
     return broadcast(call.tensors(), call.shape)
 
 
-@rule("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy")
+@rule("contiguous", "clone", "detach", "detach_", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy")
 def same(call: Call) -> Outcome:
     found: Outcome = call.raw(0)
     return found

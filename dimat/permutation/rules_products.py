@@ -55,20 +55,30 @@ def transposed_convolution(call: Call) -> Outcome:
 
 
 def _space(call: Call, space: Value, kernel: Value) -> Value:
-    """Axes over which a kernel slides. One of size 1 does not look at neighbours: these axes go on as they are."""
+    """Axes over which a kernel slides. One of size 1 does not look at neighbours: its axis goes on as it is. One as long as
+    the axis does not slide: it is a sum over all of it."""
     after = call.shape[len(call.shape) - len(space) :]
-    if all(k.size == 1 for k in kernel) and after == tuple(t.size for t in space) and not _pads(call):
-        return space
-    for term in space:
-        freeze(term, SPACE)
-    for term in kernel:
-        freeze(term, KERNEL)
-    return tuple(fixed(n, SPACE) for n in after)
+    found = []
+    for number, (term, taps, size) in enumerate(zip(space, kernel, after, strict=True)):
+        if _is_plain(call, number, taps.size) and size == term.size:
+            found.append(term)
+        elif size == 1 and taps.size == term.size and not call.name.startswith("conv_transpose"):
+            unify(term, taps)
+            call.contract(term, space)
+            call.contract(taps, kernel)
+            found.append(fixed(1, ""))
+        else:
+            freeze(term, SPACE)
+            freeze(taps, KERNEL)
+            found.append(fixed(size, SPACE))
+    return tuple(found)
 
 
-def _pads(call: Call) -> bool:
+def _is_plain(call: Call, number: int, size: int) -> bool:
+    """Whether a kernel has one entry on an axis, and each position of it gives one."""
     stride, padding = call.args["stride"], call.args["padding"]
-    return any(n != 1 for n in stride) or (padding not in ("valid", "same") and any(padding))
+    pads = not isinstance(padding, str) and padding[number % len(padding)] != 0
+    return size == 1 and stride[number % len(stride)] == 1 and not pads
 
 
 @rule("matmul", "mm", "bmm", "mv", "dot")
@@ -132,6 +142,18 @@ def _spelled(equation: str, ranks: list[int]) -> tuple[list[str], str]:
         after = "".join(sorted(letter for letter in set(seen) - set(spare) if seen.count(letter) == 1))
         after = "".join(spare[:dots]) + after
     return inputs, after.replace("...", "".join(spare[:dots]))
+
+
+@rule("tensordot")
+def tensordot(call: Call) -> Outcome:
+    a, b = call.value(0), call.value(1)
+    over_a, over_b = ([int(axis) % len(x) for axis in call.raw(n)] for x, n in ((a, 2), (b, 3)))
+    for mine, its in zip(over_a, over_b, strict=True):
+        unify(a[mine], b[its])
+        call.contract(a[mine], a)
+        call.contract(b[its], b)
+    rest = [term for axis, term in enumerate(a) if axis not in over_a]
+    return (*rest, *(term for axis, term in enumerate(b) if axis not in over_b))
 
 
 @rule("scaled_dot_product_attention")

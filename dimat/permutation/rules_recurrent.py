@@ -14,48 +14,62 @@ def recurrent(call: Call) -> Outcome:
         raise Unclear("packed sequences")
     x, weights = call.value(0), list(call.args["params"])
     num_directions = 2 if call.args["bidirectional"] else 1
-    each = 4 if call.args["has_biases"] else 2
-    if len(weights) != each * int(call.args["num_layers"]) * num_directions:
-        raise Unclear("projected states")
+    each, over = divmod(len(weights), int(call.args["num_layers"]) * num_directions)
+    if over:
+        raise Unclear("another number of weights")
     time = 1 if call.args["batch_first"] else 0
     time -= 3 - len(x)
     freeze(x[time], "order in time")
-    term, states = x[-1], []
+    term, shown, held = x[-1], [], []
     for layer in range(int(call.args["num_layers"])):
-        hidden = []
         for direction in range(num_directions):
             start = each * (layer * num_directions + direction)
-            hidden.append(_cell(call.name, term, [plain(w) for w in weights[start : start + each]]))
-        states += hidden
-        term = cat(hidden)
-    _join_start(call, states)
+            given = [plain(w) for w in weights[start : start + each]]
+            projection = [given.pop()] if each % 2 else []
+            held.append(_cell(call.name, term, given, *projection))
+            shown.append(given[1][1])
+        term = cat(shown[-num_directions:])
     batch = x[:-1][1 - time] if len(x) == 3 else None
-    last = _stacked([(batch, h) if batch is not None else (h,) for h in states])
-    return [(*x[:-1], term), last, *([last] if call.name == "lstm" else [])]
+    starts = _listed(call.args["hx"])
+    for start, node, states in zip(starts, _listed(call.node.args[1]), (shown, held), strict=False):
+        _join_start(start, node, batch, states)
+    lasts = [
+        _stacked([(batch, h) if batch is not None else (h,) for h in states])
+        for states, _ in zip((shown, held), starts, strict=False)
+    ]
+    return [(*x[:-1], term), *lasts]
 
 
-def _cell(name: str, inputs: Term, weights: list[Value]) -> Term:
-    hidden = free(weights[1][1].size)
-    gates = prod([fixed(GATES[name.removesuffix("_cell")], "gate of a cell"), hidden])
+def _cell(name: str, inputs: Term, weights: list[Value], projection: Value | None = None) -> Term:
+    """Units of the state that a cell holds; what it shows is the same, or a `projection` of it."""
+    num = GATES[name.removesuffix("_cell")]
+    held = free(weights[1][0].size // num)
+    gates = prod([fixed(num, "gate of a cell"), held])
     unify(weights[0][1], inputs)
-    unify(weights[1][1], hidden)
+    if projection is None:
+        unify(weights[1][1], held)
+    else:
+        unify(projection[1], held)
+        unify(projection[0], weights[1][1])
     for tensor in weights:
         unify(tensor[0], gates)
-    return hidden
+    return held
 
 
-def _join_start(call: Call, states: list[Term]) -> None:
-    """Start states of a forward pass: those made of zeros say nothing, others have the units of the layer they start."""
-    given = call.args["hx"]
-    for start, node in zip(_listed(given), _listed(call.node.args[1]), strict=True):
-        if getattr(node.target, "_schema", None) is not None and node.target._schema.name == "aten::zeros":
-            continue
-        if isinstance(start, Stacked) and start.axis == 0 and len(start.parts) == len(states):
-            for part, state in zip(start.parts, states, strict=True):
-                unify(part[-1], state)
-            continue
-        for state in states:
-            unify(plain(start)[-1], state)
+def _join_start(start: Any, node: Any, batch: Term | None, states: list[Term]) -> None:
+    """A start state of a forward pass: one made of zeros says nothing, another has the units of the layer it starts."""
+    if getattr(node.target, "_schema", None) is not None and node.target._schema.name == "aten::zeros":
+        return
+    if isinstance(start, Stacked) and start.axis == 0:
+        parts = list(start.parts)
+    else:
+        layers, *rest = plain(start)
+        freeze(layers, "one behind another")
+        parts = [tuple(rest)] * len(states)
+    for part, state in zip(parts, states, strict=True):
+        unify(part[-1], state)
+        if batch is not None:
+            unify(part[0], batch)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dimat.permutation.calls import Call, Outcome, Value, rule, stay
-from dimat.permutation.terms import Unclear, cat, cut, factor, fixed, free, freeze
+from dimat.permutation.terms import Unclear, cat, cut, factor, fixed, free, freeze, prod
 
 SPACE = "position in space or time"
 ORDER = "order along an axis"
@@ -17,7 +17,9 @@ ORDER = "order along an axis"
     "var",
     "std",
     "norm",
+    "linalg_norm",
     "linalg_vector_norm",
+    "linalg_matrix_norm",
     "logsumexp",
     "prod",
     "any",
@@ -85,13 +87,34 @@ def pool(call: Call) -> Outcome:
 
 
 @rule(*(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d")),
-      "upsample_trilinear3d", "_upsample_bilinear2d_aa", "grid_sampler")  # fmt: skip
+      *(f"_upsample_nearest_exact{n}d" for n in (1, 2, 3)), "upsample_trilinear3d", "_upsample_bilinear2d_aa",
+      "_upsample_bicubic2d_aa", "grid_sampler")  # fmt: skip
 def upsample(call: Call) -> Outcome:
     x = call.value(0)
     if call.name == "grid_sampler":
         for term in call.value(1)[1:]:
             freeze(term, SPACE)
     return stay(call, x, range(2, len(x)), SPACE)
+
+
+@rule("pixel_unshuffle")
+def pixel_unshuffle(call: Call) -> Outcome:
+    x, square = call.value(0), int(call.raw(1)) ** 2
+    kept = stay(call, (*x[:-3], fixed(call.shape[-3], ""), *x[-2:]), (-2, -1), SPACE)
+    return (*kept[:-3], prod([x[-3], fixed(square, SPACE)]), *kept[-2:])
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(call: Call) -> Outcome:
+    x, groups = call.value(0), int(call.args["groups"])
+    block, inner = factor(x[1], [groups, x[1].size // groups])
+    return (x[0], prod([inner, block]), *x[2:])
+
+
+@rule("var_mean", "std_mean", "aminmax")
+def two_reductions(call: Call) -> Outcome:
+    found = _reduced(call, call.value(0))
+    return [found, found]
 
 
 @rule("pixel_shuffle")

@@ -83,7 +83,8 @@ def _reshape_stacked(call: Call, x: Stacked) -> Outcome:
     return tuple(found)
 
 
-@rule("transpose", "permute", "t", "movedim", "unsqueeze", "squeeze", "swapaxes", "numpy_T", "mT")
+@rule("transpose", "permute", "t", "movedim", "moveaxis", "unsqueeze", "squeeze", "swapaxes",
+      "swapdims", "numpy_T", "mT")  # fmt: skip
 def moved(call: Call) -> Outcome:
     x = call.raw(0)
     rank = len(x.parts[0]) + 1 if isinstance(x, Stacked) else len(x)
@@ -112,13 +113,18 @@ def _order(call: Call, rank: int, x: Any) -> list[int | None]:
 def moved_axes(name: str, args: list[Any], axes: list[int | None], sizes: list[int]) -> list[int | None]:
     """Args: args: those behind the tensor. sizes: of its axes."""
     rank = len(axes)
-    if name in ("transpose", "swapaxes", "t", "numpy_T", "mT"):
+    if name in ("transpose", "swapaxes", "swapdims", "t", "numpy_T", "mT"):
         if name != "mT" and rank < 2:
             return axes
         first, second = args[:2] if args else (-2, -1)
         axes[first], axes[second] = axes[second], axes[first]
     elif name == "permute":
         axes = [axes[axis] for axis in args[0]]
+    elif name in ("movedim", "moveaxis"):
+        sources, targets = ([one] if isinstance(one, int) else list(one) for one in args[:2])
+        places = dict(zip((n % rank for n in targets), (n % rank for n in sources), strict=True))
+        rest = iter(n for n in range(rank) if n not in places.values())
+        axes = [axes[places[n] if n in places else next(rest)] for n in range(rank)]
     elif name == "unsqueeze":
         axes.insert(args[0] % (rank + 1), None)
     elif name == "squeeze":
@@ -139,6 +145,8 @@ def _is_picked(node: Any, axis: int) -> bool:
             if dim % len(node.meta["val"].shape) != axis:
                 return False
             continue
+        if name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and axis == 0 and node is not user.args[0]:
+            continue  # a start state for each layer
         if name in ("contiguous", "clone"):
             place: int = axis
         elif name in ("transpose", "permute", "unsqueeze", "squeeze") and len(user.args) > 1:
@@ -216,6 +224,15 @@ def concatenate(call: Call) -> Outcome:
     found = list(broadcast(rest, call.shape))
     found[axis] = cat(value[axis] for value in values)
     return tuple(found)
+
+
+@rule("hstack", "vstack", "column_stack")
+def joined(call: Call) -> Outcome:
+    values, axis = call.tensors(), 0 if call.name == "vstack" else 1
+    if len(values[0]) < 2:
+        raise Unclear("lines put side by side")
+    named = Call(call.node, "cat", "", {"tensors": values, "dim": axis}, call.shapes, call.mixes)
+    return concatenate(named)
 
 
 @rule("stack")

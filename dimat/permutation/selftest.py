@@ -1,7 +1,6 @@
 """Checks that the groups found for a model are right: random permutations must not change its outputs."""
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from dimat.permutation.apply import Permutations, permute
+from dimat.permutation.exporting import copied, tensors_in
 from dimat.permutation.spec import Frozen, Group, PermutationSpec
 
 TOLERANCE = 1e-6
@@ -128,14 +128,14 @@ class _Tester:
                 found = self.model(*self.inputs)
         finally:
             torch.set_default_dtype(default)
-        return torch.cat([one.double().reshape(-1) for one in _tensors(found)])
+        return torch.cat([one.double().reshape(-1) for one in tensors_in(found)])
 
 
 def _on_cpu(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    copied = copy.deepcopy(model)
-    if any(tensor.is_meta for tensor in copied.parameters()):
-        copied = copied.to_empty(device="cpu")
-    return copied.cpu().to(dtype).eval()
+    own = copied(model)
+    if any(tensor.is_meta for tensor in own.parameters()):
+        own = own.to_empty(device="cpu")
+    return own.cpu().to(dtype).eval()
 
 
 def _filled(value: Any, rng: torch.Generator, dtype: torch.dtype) -> Any:
@@ -143,17 +143,6 @@ def _filled(value: Any, rng: torch.Generator, dtype: torch.dtype) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return torch.randn(value.shape, generator=rng, dtype=torch.float64).to(dtype)
     return value.cpu() if isinstance(value, Tensor) else value
-
-
-def _tensors(found: Any) -> Iterator[Tensor]:
-    if isinstance(found, Tensor):
-        yield found
-    elif isinstance(found, dict):
-        for one in found.values():
-            yield from _tensors(one)
-    elif isinstance(found, (list, tuple)):
-        for one in found:
-            yield from _tensors(one)
 
 
 def _holds(testers: list[_Tester], spec: PermutationSpec, rng: torch.Generator) -> bool:

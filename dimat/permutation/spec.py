@@ -39,6 +39,7 @@ class Place:
             `layer`: what a layer of a recurrent module gives to the next.
         axis: of that tensor. number: of the layer. repeat, offset, tiles: as in `Axis`.
         others: axes of that tensor (from its end) that another group reorders: they cannot count as samples.
+        is_mixed: another group reorders the entries of a unit: they cannot count as samples either.
     """
 
     side: Literal["input", "output", "projection", "layer"] = "input"
@@ -48,6 +49,7 @@ class Place:
     offset: int = 0
     tiles: int = 1
     others: tuple[int, ...] = ()
+    is_mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Grou
         seen = [
             (rank, number, path, place, axis)
             for number, axis in enumerate(group.axes)
+            if not _is_nested(group, axis)
             for rank, path, place in _places(model, traced.called, axis)
         ]
         if not seen:
@@ -32,11 +33,28 @@ def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Grou
             continue
         _, _, path, place, axis = min(seen, key=lambda one: one[:2])
         value = (traced.inputs if place.side == "input" else traced.outputs).get(path, ())
-        place = replace(place, others=_others(value, place))
-        around = outer_of([traced.axes[axis.param][axis.axis]]).get(term, set())
-        outer = next((names[one] for one in around if one in names), "")
+        nested = outer_of([traced.axes[axis.param][axis.axis]])
+        is_mixed = any(term in outside for outside in nested.values())
+        place = replace(place, others=_others(value, place), is_mixed=is_mixed)
+        around = nested.get(term, set())
+        outer = next((names[one] for one in around if one in names and one is not term), "")
         found.append(replace(group, tap=path, place=place, under="" if group.blocks else outer))
     return tuple(found)
+
+
+def _is_nested(group: Group, axis: Axis) -> bool:
+    """Whether the group has another part of this axis inside or around this one, as behind x_i x_j: none can be seen alone."""
+
+    def reach(one: Axis) -> range:
+        return range(one.offset, one.offset + one.tiles * group.size * one.repeat)
+
+    mine = reach(axis)
+    return any(
+        one is not axis
+        and (one.param, one.axis) == (axis.param, axis.axis)
+        and max(mine.start, reach(one).start) < min(mine.stop, reach(one).stop)
+        for one in group.axes
+    )
 
 
 def _others(value: Value, place: Place) -> tuple[int, ...]:
@@ -59,7 +77,7 @@ def _places(model: nn.Module, called: frozenset[str], axis: Axis) -> list[tuple[
         if not tensor.startswith("weight_hh_l") or axis.axis != 1:
             return []
         layer, _, reverse = tensor.removeprefix("weight_hh_l").partition("_")
-        start = axis.offset + (module.hidden_size if reverse else 0)
+        start = axis.offset + ((module.proj_size or module.hidden_size) if reverse else 0)
         return [(MAKES, path, Place("layer", -1, int(layer), axis.repeat, start, axis.tiles))]
     if isinstance(module, nn.RNNCellBase):
         at_output = Place("output", -1, 0, axis.repeat, axis.offset, axis.tiles)

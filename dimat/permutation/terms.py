@@ -207,10 +207,13 @@ def _constrain_cat(term: Term, block: int) -> None:
         position = end
         if start // block == (end - 1) // block:
             continue  # inside one block: it may be reordered as it likes
-        if start % block or part.size % block:
-            freeze(part, "a norm group across the seam of two tensors")
-        else:
-            constrain(part, part.size // block)
+        # What shares a block with the neighbours stays in it; the blocks between are reordered as wholes.
+        first, last = -start % block, part.size - end % block
+        for low, high in ((0, first), (first, last), (last, part.size)):
+            if low < high:
+                piece = cut(part, low, high)
+                if (low, high) == (first, last):
+                    constrain(piece, piece.size // block)
 
 
 def _bind(term: Term, other: Term) -> None:

@@ -4,25 +4,25 @@ The graph comes from `torch.export`, which looks through attention, recurrent la
 does not know is frozen, with everything that touches it. Nothing is computed here: shapes alone are looked at.
 """
 
-import copy
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import transformer
 
 from dimat.permutation import (  # noqa: F401  (each file registers its rules)
+    rules_complex,
+    rules_indexing,
     rules_norms,
+    rules_pairs,
     rules_products,
     rules_recurrent,
     rules_reductions,
     rules_shapes,
 )
 from dimat.permutation.calls import RULES, Call, Mixes, Outcome, Value, plain
+from dimat.permutation.exporting import exported
 from dimat.permutation.rules_elementwise import is_pointwise, pointwise
 from dimat.permutation.terms import Unclear, fixed, free, freeze
 
@@ -45,10 +45,6 @@ class Traced:
     outputs: Mapping[str, Value]
 
 
-class NotTraceable(Exception):
-    """The model cannot be written as one graph of tensor operations."""
-
-
 def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
     """What the forward pass in evaluation mode ties together.
 
@@ -56,7 +52,7 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
         example_inputs: of the forward pass; two rows or more, so that rows are not taken for an axis of size 1.
 
     Raises:
-        NotTraceable: with what `torch.export` said.
+        NotTraceable: see `exported`.
     """
     state = {n: t for n, t in model.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
     by_id: dict[int, Value] = {}  # tied weights are one tensor under several names
@@ -64,23 +60,25 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
         name: by_id.setdefault(id(tensor), tuple(free(n) for n in tensor.shape))
         for name, tensor in state.items()
     }
-    exported = _export(model, example_inputs)
+    program = exported(model, example_inputs)
     values: dict[Any, Any] = {}
     names: dict[Any, str] = {}
-    known = {spec.arg.name: spec for spec in exported.graph_signature.input_specs}
+    known = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     order: dict[str, None] = {}
     mixes: Mixes = []
     called: set[str] = set()
     inputs: dict[str, Value] = {}
     outputs: dict[str, Value] = {}
-    for node in exported.graph.nodes:
+    for node in program.graph.nodes:
         if node.op == "placeholder":
             target = known[node.name].target
             if target in axes and not _is_constant(known[node.name]):
                 values[node], names[node] = axes[target], target
             else:
                 reason = "constant" if target else "input of the model"
-                values[node] = _outcome_of(node, reason)
+                kept = program.constants.get(target)
+                is_known = isinstance(kept, Tensor)
+                values[node] = constant(kept) if is_known else _outcome_of(node, reason)
         elif node.op == "call_function":
             order.update(dict.fromkeys(names[n] for n in node.all_input_nodes if n in names))
             path = next((path for path, _ in reversed((node.meta.get("nn_module_stack") or {}).values())), "")
@@ -109,32 +107,17 @@ def _first(node: Any, values: Mapping[Any, Any]) -> Any:
     return values.get(node.args[0]) if node.args and isinstance(node.args[0], torch.fx.Node) else None
 
 
-def _export(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:
-    # Imported here: it takes seconds, and models that are plain chains do without.
-    from torch.export import export
-
-    double = copy.deepcopy(model).eval()  # export touches the modules of recurrent layers
-    for param in double.parameters():
-        if param.is_floating_point():
-            param.requires_grad_(True)  # without, attention takes a fused path that hides what it does
-    try:
-        with warnings.catch_warnings(), torch.enable_grad(), _masks_unread():
-            warnings.simplefilter("ignore")
-            return export(double, example_inputs, strict=False)
-    except Exception as error:  # it raises errors of many kinds for one thing: this model has no graph
-        raise NotTraceable(str(error).strip().split("\n")[0]) from error
-
-
-@contextmanager
-def _masks_unread() -> Iterator[None]:
-    """Transformers of torch look whether a mask is the causal one, which no graph can say, to take a faster path to the
-    same values. Meanwhile they are told that it is not."""
-    before = transformer._detect_is_causal_mask
-    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: False
-    try:
-        yield
-    finally:
-        transformer._detect_is_causal_mask = before
+def constant(tensor: Tensor) -> Value:
+    """Of a tensor that is in no state dict, so nothing could follow. Entries that are all alike along an axis need not, as
+    those of a kernel that is repeated for every channel; a tensor that is alike everywhere may yet be filled."""
+    alike = [False] * tensor.ndim
+    if not tensor.is_meta and tensor.numel():
+        alike = [bool((tensor == tensor.narrow(axis, 0, 1)).all()) for axis in range(tensor.ndim)]
+    if all(alike):
+        alike = [False] * tensor.ndim
+    return tuple(
+        free(n) if same else fixed(n, "constant") for n, same in zip(tensor.shape, alike, strict=True)
+    )
 
 
 def _is_constant(spec: Any) -> bool:

@@ -14,6 +14,7 @@ from dimat.matching.weights import match_weights
 from dimat.permutation import PermutationSpec, compose, discover, identity, invert, permute, random
 from dimat.permutation.selftest import randomised
 from dimat.training.seeding import torch_rng
+from tests.dimat.permutation import more_architectures  # noqa: F401  (it adds to the same register)
 from tests.dimat.permutation.architectures import ZOO
 
 Found = tuple[nn.Module, tuple[Tensor, ...], PermutationSpec]

@@ -1,10 +1,12 @@
 """What is not known stays as it is: nothing is ever permuted on a guess."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dimat.permutation import Axis, Group, PermutationSpec, discover
 from dimat.permutation.selftest import TOLERANCE, output_change, verified
@@ -31,7 +33,7 @@ UNKNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "normalised by neighbours": lambda x: nn.functional.local_response_norm(x[:, :, None], 3).flatten(1),
     "written in place": lambda x: x.clone().index_fill_(1, torch.tensor([2]), 0.5),
     "a part overwritten": lambda x: torch.cat([x, x], 1).index_copy(1, torch.tensor([0]), x[:, :1]),
-    "distances": lambda x: torch.cdist(x[:, :, None], x[:, :, None]).flatten(1),
+    "exponential of a matrix": lambda x: torch.linalg.matrix_exp(x[:, :, None] * x[:, None] / 8).flatten(1),
 }  # fmt: skip
 
 
@@ -88,6 +90,43 @@ class Positions(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x) + self.table[:, : x.shape[1]] + self.more(self.ids[:, : x.shape[1]])
         return self.head(x.mean(1))
+
+
+@dataclass
+class Labelled:
+    logits: Tensor
+    note: str = ""
+
+
+class Kept(nn.Module):
+    """Keeps a tensor computed from its params, as weight norm of old does; gives a structure of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.kept = self.first.weight * 2
+
+    def forward(self, x: Tensor) -> Labelled:
+        self.kept = self.first.weight * 2
+        return Labelled(self.last(torch.tanh(functional.linear(x, self.kept, self.first.bias))))
+
+
+def test_structures_of_any_kind_and_kept_tensors_do_not_stop_it() -> None:
+    assert discover(Kept(), torch.randn(2, 5)).coverage > 0.9
+
+
+class Filled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.register_buffer("later", torch.zeros(8), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(x)) + self.later)
+
+
+def test_a_buffer_that_may_yet_be_filled_holds_its_units() -> None:
+    assert discover(Filled(), (torch.randn(2, 5),)).groups == ()
 
 
 def test_rows_of_a_table_that_the_example_does_not_reach_stay() -> None:
