@@ -81,7 +81,7 @@ class Blur(nn.Module):
 
 
 class Rearranged(nn.Module):
-    """Channels shuffled and blurred, space folded into channels, norm groups across the seam of two tensors."""
+    """Channels shuffled and blurred, space folded into channels, norm groups across the seams of three tensors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Rearranged(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.blur(self.shuffle(functional.relu(self.grouped(functional.relu(self.stem(x))))))
         x = functional.pixel_unshuffle(x, 2)
-        x = functional.relu(self.norm(torch.cat([self.fold(x), self.side(x)], 1)))
+        x = functional.relu(self.norm(torch.cat([self.fold(x), *self.side(x).chunk(2, 1)], 1)))
         return self.head(functional.relu(self.last(x)).mean((2, 3)))
 
 
