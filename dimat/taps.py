@@ -13,6 +13,9 @@ Tap = Callable[[nn.Module, Tensor], None]
 Watcher = Callable[[nn.Module, tuple[Any, ...], Any], None]
 """Called with a module, its arguments and what it gave."""
 
+Caller = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]
+"""Called with a module, and the positional and the named arguments it is about to be called with."""
+
 
 def watch(model: nn.Module, x: Tensor, watchers: Iterable[tuple[str, Watcher]]) -> None:
     """Sends `x` through in chunks of 256 rows and shows each watcher the calls of the module of its name.
@@ -47,10 +50,19 @@ def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
     Raises: AttributeError, when there is no such layer.
     """
 
-    def hook(tap: Tap) -> Any:
-        return lambda layer, inputs: tap(layer, inputs[0])
+    def caller(tap: Tap) -> Caller:
+        return lambda layer, arguments, _: tap(layer, arguments[0])
 
-    handles = [model.get_submodule(name).register_forward_pre_hook(hook(tap)) for name, tap in taps.items()]
+    overhear(model, x, [(name, caller(tap)) for name, tap in taps.items()])
+
+
+def overhear(model: nn.Module, x: Tensor, callers: Iterable[tuple[str, Caller]]) -> None:
+    """The same for whole calls, and any number of callers of a module."""
+
+    handles = [
+        model.get_submodule(name).register_forward_pre_hook(caller, with_kwargs=True)
+        for name, caller in callers
+    ]
     _send(model, x, handles)
 
 

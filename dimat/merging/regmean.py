@@ -39,7 +39,7 @@ def solve(total: Sums) -> Params:
     solved = dict(plain_average.mean(total))
     for layer, gram_II in total.moments.items():
         theta_IO = torch.linalg.solve(gram_II.double(), as_matrix(total.params, layer))
-        solved |= as_layer(total.params, layer, theta_IO)
+        solved |= as_layer(solved, layer, theta_IO)
     return solved
 
 

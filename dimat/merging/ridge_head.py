@@ -48,7 +48,7 @@ def solve(total: Sums) -> Params:
     for name, gram_II in total.moments.items():
         if not name.endswith(f".{ANSWERS}"):
             theta_IC = torch.linalg.solve(gram_II.double(), total.moments[f"{name}.{ANSWERS}"].double())
-            solved |= as_layer(total.params, name, LOGITS_PER_CLASS * theta_IC)
+            solved |= as_layer(solved, name, LOGITS_PER_CLASS * theta_IC)
     return solved
 
 
