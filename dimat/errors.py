@@ -29,6 +29,10 @@
     |   |-- TooFewGroups     more sites than natural groups
     |   `-- RotationNeedsImages
     |-- ModelMismatch          model and data do not fit together
+    |   |-- ModelNeedsImages
+    |   |-- ModelNeedsPatches
+    |   `-- ModelNeedsSeries
+    |-- UnknownLayer           a layer for which no start values are known
     |-- NonFiniteParams        a model that diverged
     |-- ShapeMismatch          arrays whose shapes do not belong together
     |-- PermutationNotAdmissible  it would change what a model computes
@@ -262,9 +266,37 @@ class DataSetsDiffer(DimatError):
 
 class ModelMismatch(DimatError):
     code = "model_mismatch"
+
+
+class ModelNeedsImages(ModelMismatch):
+    code = "model_needs_images"
     template = (
-        "The model '{model}' needs {needs}, but the data set '{dataset}' has rows of shape {shape}. "
-        "Choose another model or another data set."
+        "The model '{model}' needs images (channels, height >= {smallest}, width >= {smallest}), but the data set '{dataset}' "
+        "has rows of shape {shape}. Choose another model or another data set."
+    )
+
+
+class ModelNeedsPatches(ModelMismatch):
+    code = "model_needs_patches"
+    template = (
+        "The model '{model}' needs images whose height and width are multiples of its patch ({patch}), but the data set "
+        "'{dataset}' has rows of shape {shape}. Choose another patch, another model or another data set."
+    )
+
+
+class ModelNeedsSeries(ModelMismatch):
+    code = "model_needs_series"
+    template = (
+        "The model '{model}' needs series (channels, length >= {shortest}), but the data set '{dataset}' has rows of shape "
+        "{shape}. Choose another model or another data set."
+    )
+
+
+class UnknownLayer(DimatError):
+    code = "unknown_layer"
+    template = (
+        "The layer '{layer}' ({kind}) has tensors for which no start values are known. "
+        "Give it a method start(rng) that sets them, or draw them yourself."
     )
 
 

@@ -209,7 +209,48 @@ class Vgg16BnSpec(Frozen):
     width: WidthFactor = 1.0
 
 
-ModelSpec = Annotated[MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec, Field(discriminator="kind")]
+class ResNet50Spec(Frozen):
+    """ResNet-50 for small images, bottleneck blocks; `width` times 64 to 2,048 channels."""
+
+    kind: Literal["resnet50"] = "resnet50"
+    width: WidthFactor = 1.0
+
+
+class Cnn1dSpec(Frozen):
+    """Three convolutions along a series with BatchNorm and ReLU, one linear head; `width` = first channels."""
+
+    kind: Literal["cnn1d"] = "cnn1d"
+    width: Whole = Field(32, ge=1, le=512)
+
+
+class VitSpec(Frozen):
+    """Small vision transformer: `patch` pixels a side, `dim` features of each patch, `depth` blocks of `heads` heads.
+
+    The patch must divide height and width of the images; the default divides 28 and 32.
+    """
+
+    kind: Literal["vit"] = "vit"
+    patch: Whole = Field(4, ge=1, le=64)
+    dim: Whole = Field(64, ge=2, le=1024)
+    depth: Whole = Field(4, ge=1, le=24)
+    heads: Whole = Field(4, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _heads_share_the_features(self) -> Self:
+        if self.dim % self.heads:
+            raise PydanticCustomError(
+                "heads_do_not_divide",
+                "{dim} features cannot be shared equally by heads, {heads} in number. "
+                "Choose a number of features that is a multiple of it.",
+                {"dim": self.dim, "heads": self.heads},
+            )
+        return self
+
+
+ModelSpec = Annotated[
+    MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec | ResNet50Spec | Cnn1dSpec | VitSpec,
+    Field(discriminator="kind"),
+]
 
 
 def counts_classes_twice(loss: Loss, class_weights: ClassWeights) -> bool:

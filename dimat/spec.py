@@ -18,7 +18,6 @@ from dimat.errors import (
     DuplicateName,
     DuplicateSeed,
     FinalMergeMissed,
-    ModelMismatch,
     NeverMerges,
     PilotTooLarge,
     RidgeHeadNeedsBasis,
@@ -28,6 +27,7 @@ from dimat.errors import (
     TooFewGroups,
     UnknownColumn,
 )
+from dimat.fit import check_fits
 from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
@@ -229,13 +229,8 @@ class PilotSpec(Frozen):
             )  # fmt: skip
 
     def _model_fits_data(self) -> None:
-        datasets = sorted({site.data.dataset for site in self.sites})
-        shape = SAMPLES[datasets[0]].shape
-        if self.model.kind != "mlp" and len(shape) != 3:
-            raise ModelMismatch(
-                model=self.model.kind, needs="images (channels, height, width)",
-                dataset=datasets[0], shape=str(shape),
-            )  # fmt: skip
+        dataset = min(site.data.dataset for site in self.sites)
+        check_fits(self.model, SAMPLES[dataset].shape, dataset)
 
 
 def spec_sha256(spec: PilotSpec) -> str:

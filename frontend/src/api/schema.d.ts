@@ -903,6 +903,22 @@ export interface components {
             ok: boolean;
         };
         /**
+         * Cnn1dSpec
+         * @description Three convolutions along a series with BatchNorm and ReLU, one linear head; `width` = first channels.
+         */
+        Cnn1dSpec: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "cnn1d";
+            /**
+             * Width
+             * @default 32
+             */
+            width?: number;
+        };
+        /**
          * CnnSpec
          * @description Two convolutions with BatchNorm and ReLU, pooling, one linear head; `width` = first channels.
          */
@@ -1646,7 +1662,7 @@ export interface components {
              *       ]
              *     }
              */
-            model?: components["schemas"]["MlpSpec"] | components["schemas"]["CnnSpec"] | components["schemas"]["ResNet20Spec"] | components["schemas"]["Vgg16BnSpec"];
+            model?: components["schemas"]["MlpSpec"] | components["schemas"]["CnnSpec"] | components["schemas"]["ResNet20Spec"] | components["schemas"]["Vgg16BnSpec"] | components["schemas"]["ResNet50Spec"] | components["schemas"]["Cnn1dSpec"] | components["schemas"]["VitSpec"];
             /**
              * @default {
              *       "init": "different",
@@ -1799,6 +1815,22 @@ export interface components {
              * @enum {string}
              */
             kind: "resnet20";
+            /**
+             * Width
+             * @default 1
+             */
+            width?: number;
+        };
+        /**
+         * ResNet50Spec
+         * @description ResNet-50 for small images, bottleneck blocks; `width` times 64 to 2,048 channels.
+         */
+        ResNet50Spec: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "resnet50";
             /**
              * Width
              * @default 1
@@ -2694,6 +2726,39 @@ export interface components {
              * @default 1
              */
             width?: number;
+        };
+        /**
+         * VitSpec
+         * @description Small vision transformer: `patch` pixels a side, `dim` features of each patch, `depth` blocks of `heads` heads.
+         *
+         *     The patch must divide height and width of the images; the default divides 28 and 32.
+         */
+        VitSpec: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "vit";
+            /**
+             * Patch
+             * @default 4
+             */
+            patch?: number;
+            /**
+             * Dim
+             * @default 64
+             */
+            dim?: number;
+            /**
+             * Depth
+             * @default 4
+             */
+            depth?: number;
+            /**
+             * Heads
+             * @default 4
+             */
+            heads?: number;
         };
         /**
          * Wasted

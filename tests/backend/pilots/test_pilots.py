@@ -45,7 +45,7 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
         ({"sites": [{"name": n, "data": {"kind": "sample", "dataset": "letter"}} for n in ("site-01", "site-02")]}, "site_data_differs", "spec.sites.0.data"),
         ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec.topology"),
         ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec.topology"),
-        ({"model": {"kind": "cnn"}}, "model_mismatch", "spec.model"),
+        ({"model": {"kind": "cnn"}}, "model_needs_images", "spec.model"),
         ({"arms": [{"name": "a", "method": "dimat", "train": {"epochs": -1}}]}, "greater_than_equal", "spec.arms.0.train.epochs"),
         ({"unheard": 1}, "extra_forbidden", "spec.unheard"),
     ],

@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
-import { NUMBERS, type Numbers, type PilotDraft } from './pilotDraft';
+import { MODELS, NUMBERS, VIT_SETTINGS, widthOf, type Numbers, type PilotDraft } from './pilotDraft';
 import type { Fields } from '../../components/fields';
 
 export interface FieldsProps {
@@ -74,7 +74,7 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
         <Select
           label={t('ui.new.model')}
           description={t(`ui.new.model_${draft.model}_help`)}
-          data={(['mlp', 'cnn', 'resnet20', 'vgg16_bn'] as const).map((value) => ({
+          data={MODELS.map((value) => ({
             value,
             label: t(`ui.new.model_${value}`),
           }))}
@@ -82,34 +82,7 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
           onChange={(value) => value && change({ model: value })}
           {...fields.at('spec.model')}
         />
-        {draft.model === 'mlp' ? (
-          <TextInput
-            label={t('ui.new.hidden')}
-            description={t('ui.new.hidden_help')}
-            value={draft.hidden}
-            onChange={(event) => change({ hidden: event.currentTarget.value })}
-            {...fields.at('spec.model.hidden')}
-            autoComplete="off"
-          />
-        ) : draft.model === 'resnet20' || draft.model === 'vgg16_bn' ? (
-          <Whole
-            label={t('ui.new.width_factor')}
-            help={t('ui.new.width_factor_help')}
-            value={draft.widthFactor}
-            set={(widthFactor) => change({ widthFactor })}
-            {...fields.at('spec.model.width')}
-            decimals={3}
-            step={0.25}
-          />
-        ) : (
-          <Whole
-            label={t('ui.new.width')}
-            help={t('ui.new.width_help')}
-            value={draft.width}
-            set={(width) => change({ width })}
-            {...fields.at('spec.model.width')}
-          />
-        )}
+        <ModelSettings draft={draft} change={change} fields={fields} />
         <Select
           label={t('ui.new.init')}
           description={t(`ui.new.init_${draft.init}_help`)}
@@ -175,6 +148,51 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
         />
       </div>
     </Panel>
+  );
+}
+
+function ModelSettings({ draft, change, fields }: FieldsProps) {
+  const { t } = useTranslation();
+  if (draft.model === 'mlp')
+    return (
+      <TextInput
+        label={t('ui.new.hidden')}
+        description={t('ui.new.hidden_help')}
+        value={draft.hidden}
+        onChange={(event) => change({ hidden: event.currentTarget.value })}
+        {...fields.at('spec.model.hidden')}
+        autoComplete="off"
+      />
+    );
+  if (draft.model === 'vit')
+    return VIT_SETTINGS.map((name) => (
+      <Whole
+        key={name}
+        label={t(`ui.new.vit_${name}`)}
+        help={t(`ui.new.vit_${name}_help`)}
+        value={draft[name]}
+        set={(value) => change({ [name]: value })}
+        {...fields.at(`spec.model.${name}`)}
+      />
+    ));
+  return widthOf(draft.model) === 'width' ? (
+    <Whole
+      label={t('ui.new.width')}
+      help={t('ui.new.width_help')}
+      value={draft.width}
+      set={(width) => change({ width })}
+      {...fields.at('spec.model.width')}
+    />
+  ) : (
+    <Whole
+      label={t('ui.new.width_factor')}
+      help={t('ui.new.width_factor_help')}
+      value={draft.widthFactor}
+      set={(widthFactor) => change({ widthFactor })}
+      {...fields.at('spec.model.width')}
+      decimals={3}
+      step={0.25}
+    />
   );
 }
 

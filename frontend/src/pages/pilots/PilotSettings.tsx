@@ -90,12 +90,24 @@ function said(word: Word, t: TFunction): string {
 function modelIn(model: Schemas['PilotSpec']['model'], t: TFunction): string {
   switch (model?.kind) {
     case 'cnn':
-      return t('ui.new.model_cnn_value', { width: model.width ?? 16 });
+    case 'cnn1d':
+      return t('ui.new.model_width_value', {
+        model: t(`ui.new.model_${model.kind}`),
+        width: model.width ?? (model.kind === 'cnn' ? 16 : 32),
+      });
     case 'resnet20':
+    case 'resnet50':
     case 'vgg16_bn':
       return t('ui.new.model_factor_value', {
         model: t(`ui.new.model_${model.kind}`),
         factor: String(model.width ?? 1),
+      });
+    case 'vit':
+      return t('ui.new.model_vit_value', {
+        patch: model.patch ?? 4,
+        dim: model.dim ?? 64,
+        depth: model.depth ?? 4,
+        heads: model.heads ?? 4,
       });
     default:
       return t('ui.new.model_mlp_value', { hidden: (model?.hidden ?? [128, 128]).join(' – ') });

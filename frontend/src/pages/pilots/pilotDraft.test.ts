@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assumptionsOf, draftOf, freshDraft, specOf, wholeNumbers } from './pilotDraft';
+import { assumptionsOf, draftOf, freshDraft, MODELS, specOf, wholeNumbers } from './pilotDraft';
 
 const SITE = {
   id: '1', name: 'site-01', display_name: 'Osaka', placement: 'local' as const,
@@ -96,11 +96,32 @@ describe('the form of a pilot', () => {
     expect([again.column, again.shift, again.strengths]).toEqual(['subject', 'conditions', given.strengths]);
     expect(specOf(freshDraft(), [], { kind: 'ring' }).data?.shift).toEqual({ kind: 'none' });
   });
-  it('sends a model of each kind with what belongs to it', () => {
-    const of = (model: 'cnn' | 'resnet20') =>
-      specOf({ ...freshDraft(), model, width: 8, widthFactor: 0.5 }, [], { kind: 'ring' }).model;
-    expect(of('cnn')).toEqual({ kind: 'cnn', width: 8 });
-    expect(of('resnet20')).toEqual({ kind: 'resnet20', width: 0.5 });
+  it('sends a model of each kind with what belongs to it, and gives it back', () => {
+    const draft = {
+      ...freshDraft(),
+      width: 8,
+      widthFactor: 0.5,
+      hidden: '9, 6',
+      patch: 7,
+      dim: 12,
+      depth: 2,
+      heads: 3,
+    };
+    const expected = {
+      mlp: { hidden: [9, 6] },
+      cnn: { width: 8 },
+      cnn1d: { width: 8 },
+      resnet20: { width: 0.5 },
+      resnet50: { width: 0.5 },
+      vgg16_bn: { width: 0.5 },
+      vit: { patch: 7, dim: 12, depth: 2, heads: 3 },
+    };
+    for (const model of MODELS) {
+      const spec = specOf({ ...draft, model }, [], { kind: 'ring' });
+      expect(spec.model).toEqual({ kind: model, ...expected[model] });
+      const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+      expect(specOf(again, [], { kind: 'ring' }).model).toEqual(spec.model);
+    }
   });
   it('marks money as an example until somebody says that it is their own', () => {
     const draft = freshDraft();

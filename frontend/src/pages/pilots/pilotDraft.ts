@@ -9,6 +9,10 @@ export type Numbers = (typeof NUMBERS)[number];
 /** With what an arm ends: training, one more merge, or a merge and a head in closed form. */
 export const ENDINGS = ['training', 'merge', 'head'] as const;
 export type Ending = (typeof ENDINGS)[number];
+export const MODELS = ['mlp', 'cnn', 'resnet20', 'resnet50', 'vgg16_bn', 'vit', 'cnn1d'] as const;
+export type Model = (typeof MODELS)[number];
+/** Of a vision transformer, in the order in which they are asked. */
+export const VIT_SETTINGS = ['patch', 'dim', 'depth', 'heads'] as const;
 export type Method = Schemas['ArmSpec']['method'];
 
 export interface ArmDraft {
@@ -60,10 +64,14 @@ export interface PilotDraft {
   shift: 'none' | 'conditions';
   strengths: Strengths;
   rowsPerSite: number;
-  model: 'mlp' | 'cnn' | 'resnet20' | 'vgg16_bn';
+  model: Model;
   hidden: string;
   width: number;
   widthFactor: number;
+  patch: number;
+  dim: number;
+  depth: number;
+  heads: number;
   init: 'different' | 'common';
   loss: 'cross_entropy' | 'balanced_softmax';
   keepMomentum: boolean;
@@ -117,6 +125,10 @@ export function freshDraft(): PilotDraft {
     hidden: '128, 128',
     width: 16,
     widthFactor: 1,
+    patch: 4,
+    dim: 64,
+    depth: 4,
+    heads: 4,
     init: 'different',
     loss: 'cross_entropy',
     keepMomentum: false,
@@ -166,13 +178,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     shift: shift?.kind ?? fresh.shift,
     strengths: shift?.kind === 'conditions' ? strengthsOf(shift) : fresh.strengths,
     rowsPerSite: spec.data?.rows_per_site ?? fresh.rowsPerSite,
-    model: spec.model?.kind ?? fresh.model,
-    hidden: spec.model?.kind === 'mlp' ? (spec.model.hidden ?? [128, 128]).join(', ') : fresh.hidden,
-    width: spec.model?.kind === 'cnn' ? (spec.model.width ?? fresh.width) : fresh.width,
-    widthFactor:
-      spec.model?.kind === 'resnet20' || spec.model?.kind === 'vgg16_bn'
-        ? (spec.model.width ?? fresh.widthFactor)
-        : fresh.widthFactor,
+    ...shownOf(spec.model),
     init: spec.train?.init ?? fresh.init,
     loss: spec.train?.loss ?? fresh.loss,
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
@@ -297,10 +303,27 @@ export function wholeNumbers(text: string): number[] {
     .map((part) => (Number.isNaN(Number(part)) ? (part as unknown as number) : Number(part)));
 }
 
+/** Which setting a model has beside its kind: of the channels, their number or a factor. */
+export function widthOf(model: Model): 'width' | 'widthFactor' | null {
+  if (model === 'cnn' || model === 'cnn1d') return 'width';
+  return model === 'mlp' || model === 'vit' ? null : 'widthFactor';
+}
+
 function modelOf(draft: PilotDraft): NonNullable<PilotSpec['model']> {
-  if (draft.model === 'mlp') return { kind: 'mlp', hidden: wholeNumbers(draft.hidden) };
-  if (draft.model === 'cnn') return { kind: 'cnn', width: draft.width };
-  return { kind: draft.model, width: draft.widthFactor };
+  const { model: kind, patch, dim, depth, heads } = draft;
+  if (kind === 'mlp') return { kind, hidden: wholeNumbers(draft.hidden) };
+  if (kind === 'vit') return { kind, patch, dim, depth, heads };
+  return { kind, width: draft[kind === 'cnn' || kind === 'cnn1d' ? 'width' : 'widthFactor'] };
+}
+
+/** What the form shows of a stored model. */
+function shownOf(model: PilotSpec['model']): Partial<PilotDraft> {
+  if (!model) return {};
+  if (model.kind === 'mlp') return { model: model.kind, hidden: (model.hidden ?? [128, 128]).join(', ') };
+  if (model.kind !== 'vit')
+    return { model: model.kind, ...given({ [widthOf(model.kind) ?? '']: model.width }) };
+  const { kind, patch, dim, depth, heads } = model;
+  return { model: kind, ...given({ patch, dim, depth, heads }) };
 }
 
 function partitionOf(draft: PilotDraft): NonNullable<Schemas['DataSpec']['partition']> {

@@ -3,7 +3,7 @@
 import type { Finding } from '../../api/problems';
 import { placedAt, type Field, type Placed } from '../../components/fields';
 import { OPTIONS, placeMeant } from '../topologies/options';
-import type { PilotDraft } from './pilotDraft';
+import { VIT_SETTINGS, widthOf, type Model, type PilotDraft } from './pilotDraft';
 
 const VALUE = 'assumptions.value_per_correct_decision';
 
@@ -43,9 +43,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
         )
       : []),
     ui('spec.model', 'new.model'),
-    draft.model === 'mlp'
-      ? ui('spec.model.hidden', 'new.hidden')
-      : ui('spec.model.width', draft.model === 'cnn' ? 'new.width' : 'new.width_factor'),
+    ...modelFields(draft.model),
     ui('spec.train.init', 'new.init'),
     ui('spec.train.loss', 'new.loss'),
     ui('spec.train.keep_momentum', 'new.momentum'),
@@ -67,6 +65,12 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ]),
     ...(draft.withMoney ? MONEY_FIELDS : []),
   ];
+}
+
+function modelFields(model: Model): Field[] {
+  if (model === 'mlp') return [ui('spec.model.hidden', 'new.hidden')];
+  if (model === 'vit') return VIT_SETTINGS.map((name) => ui(`spec.model.${name}`, `new.vit_${name}`));
+  return [ui('spec.model.width', widthOf(model) === 'width' ? 'new.width' : 'new.width_factor')];
 }
 
 /** Each problem at its input. */

@@ -1,0 +1,57 @@
+"""ResNet-50 for small images: four stages of bottleneck blocks behind a 3x3 convolution."""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dimat.parts import ResNet50Spec
+
+BLOCKS_OF_STAGES = (3, 4, 6, 3)
+EXPANSION = 4
+
+
+class Bottleneck(nn.Module):
+    """Convolutions of 1x1, 3x3 and 1x1 beside a shortcut; the last makes four times the channels of the others.
+
+    Reference: He et al. 2016, "Deep Residual Learning for Image Recognition", fig. 5, with projections (option B). The stride
+        is that of the 3x3 convolution, as in later implementations.
+    """
+
+    def __init__(self, num_inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        num_outputs = EXPANSION * width
+        self.conv1 = nn.Conv2d(num_inputs, width, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, num_outputs, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(num_outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if num_inputs != num_outputs or stride != 1:
+            conv = nn.Conv2d(num_inputs, num_outputs, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(num_outputs)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, num_inputs, h, w) -> (rows, 4 * width, h / stride, w / stride)."""
+        y = functional.relu(self.norm1(self.conv1(x)))
+        y = functional.relu(self.norm2(self.conv2(y)))
+        return functional.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
+
+
+def build(spec: ResNet50Spec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+    """Args: shape: (channels, height, width) of one row."""
+    first = max(1, round(64 * spec.width))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv=nn.Conv2d(shape[0], first, 3, padding=1, bias=False), norm=nn.BatchNorm2d(first), relu=nn.ReLU()
+    )
+    channels = first
+    for stage, blocks in enumerate(BLOCKS_OF_STAGES):
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            layers[f"stage{stage + 1}_{block + 1}"] = Bottleneck(channels, first * 2**stage, stride)
+            channels = EXPANSION * first * 2**stage
+    layers["pool"] = nn.AdaptiveAvgPool2d(1)
+    layers["flatten"] = nn.Flatten()
+    layers["head"] = nn.Linear(channels, num_classes)
+    return nn.Sequential(layers)
