@@ -48,6 +48,8 @@ Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
 CONTROL_METHOD: Method = "local_only"
 ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fisher", "regmean", "ridge_head"})
 """Sites align once, before round 0, or where an amendment brings in such a method: before its first merge."""
+MATCHED_METHODS: frozenset[Method] = frozenset({"dimat", "dimat_guarded", "weight_matching"})
+"""Each site matches its neighbours' units to its own at every merge."""
 SUMMED_METHODS: frozenset[Method] = ALIGNED_METHODS | {"plain_average", "federated_average"}
 """Their merge is a sum over sites, so that it can go over all of them."""
 Over = Literal["neighbours", "tree", "star"]

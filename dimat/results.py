@@ -11,12 +11,14 @@ from dimat.training.evaluate import Metrics
 @dataclass(frozen=True, slots=True)
 class RoundResult:
     """What one round gave, by site index. `after_merge` is None in a round without a merge; `bytes_so_far`: sent over links
-    by all sites from the start to the end of this round."""
+    by all sites from the start to the end of this round; `cycle_inconsistency`: see `cycles.inconsistency`, None where nothing was
+    matched."""
 
     round: int
     after_merge: tuple[Metrics, ...] | None
     after_train: tuple[Metrics, ...]
     bytes_so_far: int
+    cycle_inconsistency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def round_json(item: RoundResult, names: Sequence[str], detailed: bool) -> dict[
         "merged": item.after_merge is not None,
         "after_merge": _accuracies(item.after_merge, names, detailed) if item.after_merge else None,
         "after_train": _accuracies(item.after_train, names, detailed),
+        "cycle_inconsistency": item.cycle_inconsistency,
     }
     return bare | {"bytes_so_far": item.bytes_so_far} if detailed else bare
 

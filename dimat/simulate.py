@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple
 
 from dimat import second_moments, steps
+from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
 from dimat.merging.sums import Sums
 from dimat.params import Params
@@ -18,6 +19,7 @@ from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey, StepKind
 from dimat.spec import ArmSpec, PilotSpec
 from dimat.steps import Alone, StepContext, StepResult
+from dimat.topology import Link
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256
 from dimat.wire.sending import Artifacts, artifacts_of
@@ -77,6 +79,7 @@ class _Run:
         self.rounds: list[RoundResult] = []
         self.made: dict[StepKey, Artifacts] = {}
         self.metrics: dict[StepKey, Metrics] = {}
+        self.matched: dict[int, dict[Link, Units]] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
 
@@ -124,6 +127,9 @@ class _Run:
         self.bytes_uploaded += sum(len(data) for data in astuple(made) if data is not None)
         if result.metrics is not None:
             self.metrics[key] = result.metrics
+        for match in result.matches:
+            if match.units_U is not None:
+                self.matched.setdefault(key.round, {})[key.site, match.site_index] = match.units_U
         self.busy_s += self.clock() - began
 
     def _result(self, key: StepKey) -> StepResult:
@@ -257,7 +263,10 @@ class _Run:
         """Notes and tells what all sites have finished since."""
         while after_train := self._of_all_sites(len(self.rounds), "train" if self.rounds else "evaluate"):
             after_merge = self._of_all_sites(len(self.rounds), "merge")
-            self.rounds.append(RoundResult(len(self.rounds), after_merge, after_train, self.bytes_exchanged))
+            round = len(self.rounds)
+            found = self.matched.pop(round, None)
+            apart = inconsistency(self.schedule.topology_of(round), found) if found else None
+            self.rounds.append(RoundResult(round, after_merge, after_train, self.bytes_exchanged, apart))
             if self.on_round is not None:
                 self.on_round(self.arm, self.seed, self.rounds[-1])
 

@@ -36,6 +36,7 @@ from worker.messages import (
 )
 from worker.reporting import Every, ReportSender
 from worker.settings import DeviceChoice
+from worker.steps.bench import matched
 
 log = logging.getLogger(__name__)
 CANCEL_POLL_S = 1.0
@@ -123,6 +124,7 @@ class Execution:
             num_epochs=result.num_epochs,
             accuracies=metrics and Accuracies(**asdict(metrics)),
             exchanges=tuple(exchanges),
+            matched=matched(result),
             uploaded_bytes=uploaded,
             seconds=self._seconds(),
             cpu_s=self._cpu_s(),

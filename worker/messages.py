@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from dimat.packed import MOST_CHARS
 from dimat.parts import (
     DataSpec,
     EvaluationSpec,
@@ -233,6 +234,17 @@ class ExchangeReport(Wire):
     rejected: Name | None = None
 
 
+class MatchedReport(Wire):
+    """What a merge found of its neighbours' units; the coordinator forgets it when the round has its number (`cycles`).
+
+    `neighbours`: their indices, ascending. `data`: see `packed`.
+    """
+
+    num_units: Annotated[int, Field(ge=1, lt=2**24)]
+    neighbours: tuple[Count, ...] = Field(min_length=1)
+    data: str = Field(max_length=MOST_CHARS, pattern=r"^[A-Za-z0-9+/=]*$")
+
+
 class _Report(Wire):
     worker_id: Name
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -274,6 +286,8 @@ class StepFinished(_StepReport):
     """`prepare` and `train` only: how many epochs it took, fewer than asked for where training ended early."""
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
+    matched: MatchedReport | None = None
+    """`merge` only, by methods that match; None, too, where it would be too long."""
     uploaded_bytes: Count
     seconds: Seconds
     cpu_s: Seconds

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, endings, repository
+from backend.coordinator import apart, endings, matches, repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
@@ -86,7 +86,10 @@ class Ingest:
         if step is None:
             return
         if isinstance(report, StepFinished | StepFailed):
-            _check_exchanges(step, report, len(self._plans.spec(session, step.pilot_id).sites))
+            num_sites = len(self._plans.spec(session, step.pilot_id).sites)
+            _check_exchanges(step, report, num_sites)
+            if isinstance(report, StepFinished):
+                matches.check(step, report, num_sites)
         if not _is_bound(step, report, now):
             _book_wasted(session, step, report, changes)
             return
@@ -139,6 +142,7 @@ class Ingest:
                     site_index=step.site_index, **report.accuracies.model_dump(),
                 )
             )  # fmt: skip
+        matches.take(session, self._plans, step, report)
         self._account(session, step, report, changes)
         self._announce(session, step, report)
         changes.finished.append(step)

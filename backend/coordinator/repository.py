@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
@@ -22,7 +22,41 @@ def move_run(session: Session, run_id: str, following: str, **values: Any) -> bo
         .values(state=following, revision=RunRow.revision + 1, **values)
     )
     assert isinstance(done, CursorResult)
+    if following in states.RUN_ENDS:
+        forget_matched(session, run_id)
     return done.rowcount == 1
+
+
+def num_merged(session: Session, run_id: str, round: int) -> int:
+    """Merges of the round that are done."""
+    done = (StepRow.kind == "merge", StepRow.state == "completed")
+    return (
+        session.scalar(select(func.count()).where(StepRow.run_id == run_id, StepRow.round == round, *done))
+        or 0
+    )
+
+
+def take_matched(session: Session, run_id: str, round: int) -> list[tuple[int, str]]:
+    """By site what its merge found, which is forgotten with this."""
+    kept = (StepRow.run_id == run_id, StepRow.round == round, StepRow.matched.is_not(None))
+    found = [
+        (site, told)
+        for site, told in session.execute(select(StepRow.site_index, StepRow.matched).where(*kept))
+        if told
+    ]
+    _forget(session, *kept)
+    return found
+
+
+def forget_matched(session: Session, run_id: str) -> None:
+    """Of rounds that will not be complete any more."""
+    _forget(session, StepRow.run_id == run_id, StepRow.matched.is_not(None))
+
+
+def _forget(session: Session, *kept: ColumnElement[bool]) -> None:
+    session.execute(
+        update(StepRow).where(*kept).values(matched=None).execution_options(synchronize_session=False)
+    )
 
 
 def add_to_run(session: Session, run_id: str, amounts: dict[str, float]) -> None:

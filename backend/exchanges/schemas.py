@@ -27,3 +27,19 @@ class Exchange(Schema):
 
 class ExchangePage(Page[Exchange]):
     pass
+
+
+class Match(Schema):
+    """How well units were matched in one round, as means over the links of which it is told.
+
+    `correlation` -1..1; `in_place`: share of units that stayed where they were, 0..1; `cycle_inconsistency`: see `RoundResult`.
+    """
+
+    round: int
+    correlation: float
+    in_place: float
+    cycle_inconsistency: float | None
+
+
+class Matches(Schema):
+    rounds: list[Match]

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from backend.db.paging import Order, page
 from backend.db.tables import ExchangeRow
 from backend.exchanges import repository
-from backend.exchanges.schemas import Exchange, ExchangePage
+from backend.exchanges.schemas import Exchange, ExchangePage, Match, Matches
 from backend.runs import service as runs
 from backend.web import ListQuery
 
@@ -29,3 +29,14 @@ def list_exchanges(session: Session, run_id: str, paging: ListQuery, round: int 
         for row in found.rows
     ]  # fmt: skip
     return ExchangePage(items=items, next_cursor=found.next_cursor, total=found.total)
+
+
+def list_matches(session: Session, run_id: str) -> Matches:
+    """Raises: NotFound."""
+    runs.row_of(session, run_id)
+    return Matches(
+        rounds=[
+            Match(round=round, correlation=alike, in_place=stayed, cycle_inconsistency=apart)
+            for round, alike, stayed, apart in repository.matches(session, run_id)
+        ]
+    )

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.paging import Order
-from backend.db.tables import MetricRow, PilotRow, RunRow, StepRow
+from backend.db.tables import MetricRow, PilotRow, RoundRow, RunRow, StepRow
 from backend.runs.states import RUN_ENDS
 
 
@@ -121,6 +121,14 @@ def metrics(session: Session, run_ids: Collection[str]) -> dict[str, list[Metric
     )
     for row in session.scalars(query):
         found[row.run_id].append(row)
+    return found
+
+
+def cycle_inconsistencies(session: Session, run_ids: Collection[str]) -> dict[str, dict[int, float]]:
+    """By run and round, where it is known."""
+    found: dict[str, dict[int, float]] = {id: {} for id in run_ids}
+    for row in session.scalars(select(RoundRow).where(RoundRow.run_id.in_(run_ids))):
+        found[row.run_id][row.round] = row.cycle_inconsistency
     return found
 
 

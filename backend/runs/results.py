@@ -1,7 +1,7 @@
 """What a run measured, in the shape that `demo --json` and `simulate --json` write too."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -29,13 +29,14 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
     pilot = pilots.row_of(session, pilot_id)
     spec = stored_spec(pilot)
     runs = repository.of_pilot(session, pilot_id)
-    metrics = repository.metrics(session, [run.id for run in runs])
+    ids = [run.id for run in runs]
+    metrics, apart = repository.metrics(session, ids), repository.cycle_inconsistencies(session, ids)
     amendments = amendments_of(session, pilot_id)
     return Result(
         pilot=ResultPilot(
             name=pilot.name, spec_sha256=pilot.spec_sha256, sites=list(spec.site_names), rounds=spec.rounds
         ),
-        runs=[_result(session, run, spec, amendments, metrics[run.id]) for run in runs],
+        runs=[_result(session, run, spec, amendments, metrics[run.id], apart[run.id]) for run in runs],
     )
 
 
@@ -43,14 +44,20 @@ def of_run(session: Session, run_id: str) -> RunResult:
     """Raises: NotFound."""
     run = service.row_of(session, run_id)
     spec, amendments = service.spec_of(session, run), amendments_of(session, run.pilot_id)
-    return _result(session, run, spec, amendments, repository.metrics(session, [run.id])[run.id])
+    metrics = repository.metrics(session, [run.id])[run.id]
+    apart = repository.cycle_inconsistencies(session, [run.id])[run.id]
+    return _result(session, run, spec, amendments, metrics, apart)
 
 
 def rounds(
-    run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment], metrics: Iterable[MetricRow]
+    run: RunRow,
+    spec: PilotSpec,
+    amendments: Sequence[Amendment],
+    metrics: Iterable[MetricRow],
+    apart: Mapping[int, float],
 ) -> list[RoundResult]:
     """One entry per round that all sites have finished, from the start state on: a mean over the sites that
-    happen to be done first would be another number."""
+    happen to be done first would be another number. `apart`: cycle inconsistency by round."""
     plan_of = Schedule.of(spec, run.arm, amendments).plan_of
     at: defaultdict[tuple[int, str], list[MetricRow]] = defaultdict(list)
     for metric in metrics:
@@ -61,6 +68,7 @@ def rounds(
             merged=round > 0 and plan_of(round).merges_in(round),
             after_merge=_accuracies(spec, at[round, "after_merge"]),
             after_train=_accuracies(spec, at[round, "after_train"]),
+            cycle_inconsistency=apart.get(round),
         )
         for round in range(run.rounds_done + 1)
     ]
@@ -68,13 +76,13 @@ def rounds(
 
 def _result(
     session: Session, run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment],
-    metrics: Sequence[MetricRow],
+    metrics: Sequence[MetricRow], apart: Mapping[int, float],
 ) -> RunResult:  # fmt: skip
     return RunResult.model_validate(
         {
             "arm": run.arm, "method": run.method, "seed": run.seed, "state": run.state,
             "reason": None if run.reason is None else Text.model_validate(run.reason),
-            "rounds": rounds(run, spec, amendments, metrics),
+            "rounds": rounds(run, spec, amendments, metrics, apart),
             "bytes_exchanged": run.bytes_exchanged, "bytes_uploaded": run.bytes_uploaded,
             "bytes_evaluation": run.bytes_evaluation, "bytes_wasted": run.bytes_wasted,
             "busy_s": run.busy_s, "seconds": service.seconds(run, utc_now()),

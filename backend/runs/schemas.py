@@ -104,10 +104,14 @@ class Accuracies(Schema):
 
 
 class RoundResult(Schema):
+    """`cycle_inconsistency`: mean share of hidden units that do not come back to themselves when the sites' matches are followed
+    around the cycles of the topology, 0..1; null where nothing was matched, or not all sites told."""
+
     round: int
     merged: bool
     after_merge: Accuracies | None
     after_train: Accuracies | None
+    cycle_inconsistency: float | None
 
 
 class RunResult(Schema):

@@ -19,9 +19,9 @@ def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     others = {j: inputs.models[j] for j in sorted(inputs.models) if j != inputs.site}
     positions = inputs.settings.probe.positions
     compared = compare(inputs.model, inputs.spec, own, others, inputs.probe, positions)
-    aligned, matches = {inputs.site: own}, {}
+    aligned, matches, permutations = {inputs.site: own}, {}, {}
     for j, alike in compared.items():
         found = match(alike, inputs.spec, guard)
         aligned[j] = permute(others[j], inputs.spec, found.permutations)
-        matches[j] = found.quality
-    return Merged(mix(aligned, inputs.weights, inputs.site), matches)
+        matches[j], permutations[j] = found.quality, found.permutations
+    return Merged(mix(aligned, inputs.weights, inputs.site), matches, permutations=permutations)

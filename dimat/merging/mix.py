@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dimat.matching.found import GroupMatch
 from dimat.params import Params
 from dimat.parts import MergeSpec
+from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import PermutationSpec
 
 
@@ -41,12 +42,13 @@ class MergeInputs:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged params, by neighbour how well its units were matched (empty without matching), and the slow momentum
-    with which the next merge goes on (None for methods that have none)."""
+    """The merged params, by neighbour how well its units were matched (empty without matching), the slow momentum
+    with which the next merge goes on (None for methods that have none), and by neighbour the permutations that were found."""
 
     params: Params
     matches: Mapping[int, tuple[GroupMatch, ...]]
     momentum: Params | None = None
+    permutations: Mapping[int, Permutations] = field(default_factory=dict)
 
 
 def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> Params:

@@ -10,11 +10,12 @@ def merge(inputs: MergeInputs) -> Merged:
 
     Reference: Ainsworth et al. 2022 (Git Re-Basin), weight matching, here between neighbours.
     """
-    own, aligned, matches = inputs.models[inputs.site], dict(inputs.models), {}
+    own, aligned = inputs.models[inputs.site], dict(inputs.models)
+    matches, permutations = {}, {}
     for j in sorted(inputs.models):
         if j == inputs.site:
             continue
         found = match_weights(own, inputs.models[j], inputs.spec)
         aligned[j] = permute(inputs.models[j], inputs.spec, found.permutations)
-        matches[j] = found.quality
-    return Merged(mix(aligned, inputs.weights, inputs.site), matches)
+        matches[j], permutations[j] = found.quality, found.permutations
+    return Merged(mix(aligned, inputs.weights, inputs.site), matches, permutations=permutations)

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dimat import second_moments
 from dimat.errors import NonFiniteParams
 from dimat.matching.found import GroupMatch
@@ -44,10 +47,15 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourMatch:
-    """How well the units of one neighbour were matched (for `align`: the own units to the parent's)."""
+    """How well the units of one neighbour were matched (for `align`: the own units to the parent's).
+
+    Attributes:
+        units_U: for each own unit the neighbour's that took its place, all groups one behind the other (see `cycles`); None for `align`.
+    """
 
     site_index: int
     groups: tuple[GroupMatch, ...]
+    units_U: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dimat.merging import common_basis
@@ -14,7 +16,7 @@ from dimat.models.registry import empty_model, load, params_of
 from dimat.models.symmetries import symmetries
 from dimat.params import Params, first_non_finite
 from dimat.parts import MergeSpec, Method, Moments
-from dimat.permutation.apply import permute
+from dimat.permutation.apply import Permutations, permute
 from dimat.rows import SiteRows
 from dimat.steps.context import (
     NeighbourMatch,
@@ -122,9 +124,21 @@ def settled(context: StepContext, rows: SiteRows, model: nn.Module, merged: Merg
     return StepResult(
         params=finite(context, params_of(model)),
         metrics=measure(model, here, has_all_site(context), context.last_loss),
-        matches=tuple(NeighbourMatch(j, merged.matches[j]) for j in sorted(merged.matches)),
+        matches=tuple(
+            NeighbourMatch(j, merged.matches[j], units_of(merged.permutations[j]))
+            for j in sorted(merged.matches)
+        ),
         momentum=merged.momentum,
     )
+
+
+def units_of(permutations: Permutations) -> NDArray[np.int64]:
+    """(U,) of all groups in the order of the forward pass, units numbered throughout."""
+    parts, num_units = [], 0
+    for permutation in permutations.values():
+        parts.append(permutation.numpy() + num_units)
+        num_units += len(permutation)
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
 def merge_inputs(

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from dimat import second_moments, steps
 from dimat.merging.sums import Sums
+from dimat.packed import pack
 from dimat.params import Layout, Params
 from dimat.parts import MOMENTS_OF, Method
 from dimat.rows import SiteRows
@@ -17,6 +18,7 @@ from worker.messages import (
     ArtifactRef,
     ExchangeReport,
     GatheredRef,
+    MatchedReport,
     MergeAllMessage,
     MergeMessage,
     NeighbourRef,
@@ -156,6 +158,17 @@ class Bench:
             )
             for exchange in self.exchanges
         ]
+
+
+def matched(result: steps.StepResult) -> MatchedReport | None:
+    """What a merge found of its neighbours' units, as it is reported."""
+    units = {match.site_index: match.units_U for match in result.matches if match.units_U is not None}
+    if not units:
+        return None
+    num_units, data = len(next(iter(units.values()))), pack(list(units.values()))
+    if not num_units or data is None:
+        return None
+    return MatchedReport(num_units=num_units, neighbours=tuple(units), data=data)
 
 
 def _quality(match: NeighbourMatch | None) -> dict[str, float | None]:

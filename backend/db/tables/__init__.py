@@ -9,12 +9,13 @@ from backend.db.tables.runs import (
     ExchangeRow,
     HeartbeatRow,
     MetricRow,
+    RoundRow,
     RunRow,
     StepRow,
 )
 
 __all__ = [
     "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
-    "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RunRow", "SessionRow",
+    "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RunRow", "SessionRow",
     "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
 ]  # fmt: skip

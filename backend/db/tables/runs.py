@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, UniqueConstraint, case
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, Text, UniqueConstraint, case
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -98,6 +98,8 @@ class StepRow(Base):
     artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
     extras: Mapped[dict[str, Any] | None]
     """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual" | "alone" | "alone_momentum": {"sha256", "num_bytes"}}."""
+    matched: Mapped[str | None] = mapped_column(Text, deferred=True)
+    """What a merge found of its neighbours' units (`MatchedReport` as JSON), until its round has its number; only then looked at."""
     num_epochs: Mapped[int | None]
     """Trained in this step; None for a step that does not train, or of a worker that does not tell."""
     fingerprint: Mapped[str | None]
@@ -132,6 +134,15 @@ class MetricRow(Base):
     validation: Mapped[float | None]
     alone_share: Mapped[float | None]
     """Of the model trained alone in what the site answers for its own cases; None where none is."""
+
+
+class RoundRow(Base):
+    """What is known of a round of a run as a whole. `cycle_inconsistency` 0..1: see `dimat.cycles`."""
+
+    __tablename__ = "rounds"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    cycle_inconsistency: Mapped[float]
 
 
 class ExchangeRow(Base):

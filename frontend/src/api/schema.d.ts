@@ -534,6 +534,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Matches
+         * @description How well the units of neighbours' models were matched, round by round.
+         */
+        get: operations["list_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pilots/{pilot_id}/roi": {
         parameters: {
             query?: never;
@@ -1252,6 +1272,27 @@ export interface components {
             b: string;
         };
         /**
+         * Match
+         * @description How well units were matched in one round, as means over the links of which it is told.
+         *
+         *     `correlation` -1..1; `in_place`: share of units that stayed where they were, 0..1; `cycle_inconsistency`: see `RoundResult`.
+         */
+        Match: {
+            /** Round */
+            round: number;
+            /** Correlation */
+            correlation: number;
+            /** In Place */
+            in_place: number;
+            /** Cycle Inconsistency */
+            cycle_inconsistency: number | null;
+        };
+        /** Matches */
+        Matches: {
+            /** Rounds */
+            rounds: components["schemas"]["Match"][];
+        };
+        /**
          * Me
          * @description Who is signed in. `csrf_token` goes into the header X-CSRF-Token of every request that writes
          *     (null for a bearer token, which needs none).
@@ -1921,7 +1962,11 @@ export interface components {
              */
             verdict: "none" | "not_enough_evidence" | "unclear" | "go" | "stop";
         };
-        /** RoundResult */
+        /**
+         * RoundResult
+         * @description `cycle_inconsistency`: mean share of hidden units that do not come back to themselves when the sites' matches are followed
+         *     around the cycles of the topology, 0..1; null where nothing was matched, or not all sites told.
+         */
         RoundResult: {
             /** Round */
             round: number;
@@ -1929,6 +1974,8 @@ export interface components {
             merged: boolean;
             after_merge: components["schemas"]["Accuracies"] | null;
             after_train: components["schemas"]["Accuracies"] | null;
+            /** Cycle Inconsistency */
+            cycle_inconsistency: number | null;
         };
         /**
          * Run
@@ -4874,6 +4921,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExchangePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_matches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Matches"];
                 };
             };
             /** @description Unauthorized */

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,11 +20,13 @@ from backend.db.session import Database
 from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.roi import repository as roi
 from backend.roi.facts import Usage
+from dimat.packed import pack
 from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (
     Accuracies,
     ArtifactRef,
     ExchangeReport,
+    MatchedReport,
     Report,
     StepBeat,
     StepCancelled,
@@ -350,3 +353,18 @@ def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_not(rows
     assert rows.step().reason == {
         "code": "non_finite_params", "params": {"site": "Plant A", "tensor": "x"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "data"),
+    [((0,), pack([np.arange(4)])), ((7,), pack([np.arange(4)])), ((1,), pack([np.arange(4)] * 2))],
+    ids=["the site itself", "no such site", "not as many as neighbours"],
+)
+def test_matches_that_cannot_be_are_refused_and_leave_nothing(
+    rows: Rows, neighbours: tuple[int, ...], data: str
+) -> None:
+    told = MatchedReport(num_units=4, neighbours=neighbours, data=data)
+    before = rows.state()
+    with pytest.raises(ValueError, match=r"matches with|packed permutations"):
+        rows.take(finished().model_copy(update={"matched": told}))
+    assert rows.state() == before

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,13 +17,23 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import LockLost
 from backend.coordinator.turn import STARTS
-from backend.db.tables import AmendmentRow, ExchangeRow, MetricRow, PilotRow, RunRow, SiteRow
+from backend.db.tables import (
+    AmendmentRow,
+    ExchangeRow,
+    MetricRow,
+    PilotRow,
+    RoundRow,
+    RunRow,
+    SiteRow,
+    StepRow,
+)
+from dimat.packed import pack
 from dimat.parts import TrainSpec
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, spec
-from worker.messages import MergeMessage, StepMessage, TrainMessage
+from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, finished, spec
+from worker.messages import MatchedReport, MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
 
@@ -393,3 +404,54 @@ def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: St
     stage.restart()
     stage.work_until_quiet()
     assert_every_step_was_done_once(stage, spec(), "dimat")
+
+
+def test_a_round_knows_whether_matches_agree_around_the_graph_and_forgets_what_was_found(
+    stage: Stage,
+) -> None:
+    """Through restarts and doubled reports; a line of sites has no cycle, so each link counts there and back."""
+    stage.launch(spec(rounds=2, arms=("dimat",)))
+    there, back = [np.array(units) for units in ([1, 2, 0, 3], [0, 1, 2, 3])]
+    for _ in range(60):
+        stage.turn()
+        for message in stage.waiting():
+            report = finished(message, stage.begin(stage.take(message)))
+            if isinstance(message, MergeMessage):
+                sites = tuple(ref.index for ref in message.neighbours)
+                data = pack([there if message.context.index < j else back for j in sites])
+                report = report.model_copy(
+                    update={"matched": MatchedReport(num_units=4, neighbours=sites, data=data or "")}
+                )
+            stage.post.report(report)
+            stage.post.report(report)
+            stage.restart()
+    assert stage.run("p/dimat").state == "completed"
+    with stage.database.read() as session:
+        rounds = session.scalars(select(RoundRow).order_by(RoundRow.round)).all()
+        assert [(one.round, one.cycle_inconsistency) for one in rounds] == [(1, 0.75), (2, 0.75)]
+        assert session.scalars(select(StepRow.id).where(StepRow.matched.is_not(None))).all() == []
+
+
+def test_what_was_found_is_forgotten_when_the_run_ends_before_the_round_does(stage: Stage) -> None:
+    stage.launch(spec(rounds=1, arms=("dimat",)))
+    failed = False
+    for _ in range(30):
+        stage.turn()
+        for message in stage.waiting():
+            about = stage.begin(stage.take(message))
+            report = finished(message, about)
+            if isinstance(message, MergeMessage) and message.context.index == 2:
+                failed = True
+                stage.fail(about, "model_not_finite", retryable=False)
+                continue
+            if isinstance(message, MergeMessage):
+                sites = tuple(ref.index for ref in message.neighbours)
+                data = pack([np.arange(4)] * len(sites)) or ""
+                told = MatchedReport(num_units=4, neighbours=sites, data=data)
+                report = report.model_copy(update={"matched": told})
+            stage.post.report(report)
+    assert failed
+    assert stage.run("p/dimat").state == "failed"
+    with stage.database.read() as session:
+        assert session.scalars(select(StepRow.id).where(StepRow.matched.is_not(None))).all() == []
+        assert session.scalars(select(RoundRow)).all() == []

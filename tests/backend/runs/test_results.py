@@ -36,9 +36,10 @@ def test_each_metric_is_looked_at_once_however_many_rounds_there_are() -> None:
         for site in range(SITES)
     ]
     counted = Counted(metrics)
-    found = rounds(RunRow(id="run", arm="merged", rounds_done=ROUNDS), spec, [], counted)
+    found = rounds(RunRow(id="run", arm="merged", rounds_done=ROUNDS), spec, [], counted, {3: 0.5})
     assert counted.looks == len(metrics)
     assert [one.after_merge is None for one in found] == [True] + [False] * ROUNDS
+    assert [one.round for one in found if one.cycle_inconsistency is not None] == [3]
     assert found[30].after_train is not None
     assert found[30].after_train.own_site is not None
     assert found[30].after_train.own_site.by_site == {"s0": 0.75, "s1": 0.75}

@@ -18,6 +18,7 @@ import { useSay } from '../../i18n/say';
 import { useLive } from '../../live/useLive';
 import { RoiNote } from '../pilots/RoiNote';
 import { Elapsed } from './Elapsed';
+import { RunMatches } from './RunMatches';
 import { RunSteps } from './RunSteps';
 
 type Run = Schemas['Run'];
@@ -163,6 +164,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         </div>
         <div className="aw-column">
           <RunRoi run={run} />
+          <RunMatches run={run.id} />
           {log}
           <RunFacts run={run} />
         </div>

@@ -1,0 +1,56 @@
+"""Whether a round's matches agree all around the graph: a number, once every site has said what it found.
+
+What sites found is kept with their steps until then, so that a restart in between loses nothing, and no longer.
+"""
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import repository
+from backend.coordinator.memory import Plans
+from backend.db.tables import RoundRow, RunRow, StepRow
+from backend.runs.states import RUN_LIVE
+from dimat.cycles import Units, inconsistency
+from dimat.packed import unpack
+from dimat.parts import MATCHED_METHODS
+from dimat.topology import Link
+from worker.messages import MatchedReport, StepFinished
+
+
+def check(step: StepRow, report: StepFinished, num_sites: int) -> None:
+    """Raises: ValueError, on which the report is dropped."""
+    told = report.matched
+    if told is None:
+        return
+    allowed = set(range(num_sites)) - {step.site_index}
+    if step.kind != "merge" or not allowed.issuperset(told.neighbours):
+        raise ValueError(f"step {step.id} tells of matches with sites {told.neighbours}")
+    units_of(told)
+
+
+def units_of(told: MatchedReport) -> dict[int, Units]:
+    """By neighbour. Raises: ValueError."""
+    return dict(zip(told.neighbours, unpack(told.data, len(told.neighbours), told.num_units), strict=True))
+
+
+def take(session: Session, plans: Plans, step: StepRow, report: StepFinished) -> None:
+    """Keeps what the merge found; with the last merge of the round its number comes in its place."""
+    if step.run_id is None or step.kind != "merge":
+        return
+    run = session.get_one(RunRow, step.run_id)
+    if run.state not in RUN_LIVE:
+        return
+    schedule = plans.run(session, run).schedule
+    if schedule.plan_of(step.round).method not in MATCHED_METHODS:
+        return
+    if report.matched is not None:
+        step.matched = report.matched.model_dump_json()
+    session.flush()
+    if repository.num_merged(session, run.id, step.round) < run.num_sites:
+        return
+    found: dict[Link, Units] = {}
+    for site, told in repository.take_matched(session, run.id, step.round):
+        units = units_of(MatchedReport.model_validate_json(told))
+        found |= {(site, neighbour): units[neighbour] for neighbour in units}
+    share = inconsistency(schedule.topology_of(step.round), found)
+    if share is not None:
+        session.add(RoundRow(run_id=run.id, round=step.round, cycle_inconsistency=share))
