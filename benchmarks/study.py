@@ -104,6 +104,7 @@ def _rounds(rounds: Any) -> list[dict[str, Any]]:
             "all_merged": _mean(r.after_merge, "all_site") if r.after_merge else None,
             "own_merged": _mean(r.after_merge, "own_site") if r.after_merge else None,
             "bytes": r.bytes_so_far,
+            "around": r.cycle_inconsistency,
         }
         for r in rounds
     ]

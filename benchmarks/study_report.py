@@ -26,6 +26,7 @@ def markdown(results: Results) -> str:
         ("main", "Methods"),
         ("baselines", "Pooled data, and an exchange at every batch"),
         ("every", "Merging every 1, 2 or 5 rounds"),
+        ("matching", "Matching from the permutations of the last merge"),
         ("parts", "What each part is worth"),
         ("tree", "All sites along a tree, or neighbours"),
         ("head", "A head in closed form at the end"),
@@ -47,6 +48,11 @@ def markdown(results: Results) -> str:
             parts += [
                 "Sent over links in all rounds, MB:",
                 _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),
+            ]
+        if table == "matching":
+            parts += [
+                "Lost around the circle in the last round (mean share of units, `dimat.cycles`), %:",
+                _table(results, settings, lambda r: r[-1].get("around")),
             ]
         if table == "main":
             parts += [

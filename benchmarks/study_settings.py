@@ -108,6 +108,13 @@ WIRES = tuple(
 """Bits of a number on the way; z: compressed."""
 BOUNDED = tuple(one for one in MAIN if one["name"] in {"local", "average", "basis", "regmean-plus"})
 """Beside pooled data and exchange at every batch."""
+MATCHING = (
+    LOCAL,
+    *(one for one in MAIN if one["name"] in {"average", "dimat", "guarded", "weights"}),
+    arm("guarded-warm", "dimat_guarded", merge={"warm_start": True}),
+    arm("weights-warm", "weight_matching", merge={"warm_start": True}),
+)
+"""Matching from the identity at every merge, or from the permutations of the last one."""
 EVERY = tuple(
     arm(f"{name}-{every}", method, train, {"merge_every": every})
     for name, method, train in (
@@ -188,6 +195,10 @@ SETTINGS = (
     Setting("pen-few-rows", "pen digits, Dirichlet 0.5, ring of 5, 100 rows a site", PEN, SKEW, rows=100),
     Setting("every-skew", "pen digits, Dirichlet 0.5, full graph of 8", PEN, SKEW, 8, "full", 10, arms=(LOCAL, LOCAL_KEPT, *EVERY), table="every"),
     Setting("every-iid", "pen digits, equal class mixes, ring of 5", PEN, IID, rounds=10, arms=(LOCAL, LOCAL_KEPT, *EVERY), table="every"),
+    Setting("match-pen-skew-full", "pen digits, Dirichlet 0.5, full graph of 8", PEN, SKEW, 8, "full", arms=MATCHING, table="matching"),
+    Setting("match-pen-skew-ring", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=MATCHING, table="matching"),
+    Setting("match-pen-iid-full", "pen digits, equal class mixes, full graph of 8", PEN, IID, 8, "full", arms=MATCHING, table="matching"),
+    Setting("match-pen-iid-ring", "pen digits, equal class mixes, ring of 5", PEN, IID, arms=MATCHING, table="matching"),
     Setting("parts-skew-ring", "pen digits, Dirichlet 0.5, ring of 5", PEN, SKEW, arms=ABLATION, table="parts"),
     Setting("parts-two-ring", "pen digits, 2 classes a site, ring of 5", PEN, TWO, arms=ABLATION, table="parts"),
     Setting("parts-letter-iid", "letters, equal class mixes, ring of 5", LETTER, IID, arms=ABLATION, table="parts"),

@@ -50,6 +50,8 @@ ALIGNED_METHODS: frozenset[Method] = frozenset({"common_basis", "slowmo", "fishe
 """Sites align once, before round 0, or where an amendment brings in such a method: before its first merge."""
 MATCHED_METHODS: frozenset[Method] = frozenset({"dimat", "dimat_guarded", "weight_matching"})
 """Each site matches its neighbours' units to its own at every merge."""
+WARM_METHODS: frozenset[Method] = frozenset({"dimat_guarded", "weight_matching"})
+"""To which it makes a difference where matching starts; the best pairing without a guard is the same from anywhere."""
 SUMMED_METHODS: frozenset[Method] = ALIGNED_METHODS | {"plain_average", "federated_average"}
 """Their merge is a sum over sites, so that it can go over all of them."""
 Over = Literal["neighbours", "tree", "star"]
@@ -337,6 +339,7 @@ class MergeSpec(Frozen):
     `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.
     `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
     whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
+    `warm_start`: a site remembers the permutations of its last merge, and `dimat_guarded` and `weight_matching` start from them.
     """
 
     merge_every: MergeEvery = 1
@@ -350,6 +353,7 @@ class MergeSpec(Frozen):
     slow_momentum: Momentum = 0.5
     final_merge: bool = False
     ridge_head: bool = False
+    warm_start: bool = False
 
 
 class EvaluationSpec(Frozen):
@@ -388,3 +392,4 @@ class MergePatch(Frozen):
     slow_momentum: Momentum | None = None
     final_merge: bool | None = None
     ridge_head: bool | None = None
+    warm_start: bool | None = None

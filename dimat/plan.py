@@ -1,6 +1,7 @@
 """How an arm runs in a round: the pilot's settings, the arm's own, and the amendments in force. Pure."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -9,6 +10,7 @@ from dimat.parts import (
     CONTROL_METHOD,
     PLAIN,
     SUMMED_METHODS,
+    WARM_METHODS,
     Frozen,
     MergePatch,
     MergeSpec,
@@ -60,6 +62,13 @@ class ArmPlan(Frozen):
         if self.method == "federated_average":
             return "star"
         return self.merge.over if self.method in SUMMED_METHODS else "neighbours"
+
+    @property
+    def remembers(self) -> Literal["slow_momentum", "permutations"] | None:
+        """What a merge leaves at its site for the next one."""
+        if self.method == "slowmo":
+            return "slow_momentum"
+        return "permutations" if self.merge.warm_start and self.method in WARM_METHODS else None
 
 
 class Amendment(Frozen):

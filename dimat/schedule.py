@@ -165,9 +165,9 @@ class Schedule:
 
     def momentum_of(self, step: StepKey) -> StepKey | None:
         """The step whose momentum goes on in `step`: that of the optimiser in a train step, and before it in an align step, which
-        reorders it with the model; the slow one in a merge by `slowmo`. None: it starts afresh."""
+        reorders it with the model; in a merge what the last one remembers (`ArmPlan.remembers`). None: it starts afresh."""
         if step.kind == "merge":
-            return self._slow_momentum_of(step)
+            return self._remembered_in(step)
         if step.kind not in ("align", "train") or step.round < 2:
             return None
         if not self.plan_of(step.round).train.keep_momentum:
@@ -183,12 +183,13 @@ class Schedule:
             return None
         return self.model_after(step.round - 1, step.site)
 
-    def _slow_momentum_of(self, step: StepKey) -> StepKey | None:
+    def _remembered_in(self, step: StepKey) -> StepKey | None:
+        kind = self.plan_of(step.round).remembers
         # After an alignment it starts afresh: how far strangers are apart is no movement.
-        if self.plan_of(step.round).method != "slowmo" or step.round in self._aligned:
+        if kind is None or step.round in self._aligned:
             return None
         before = next((round for round in range(step.round - 1, 0, -1) if self._merges_in(round)), None)
-        if before is None or self.plan_of(before).method != "slowmo":
+        if before is None or self.plan_of(before).remembers != kind:
             return None
         return StepKey(before, "merge", step.site)
 

@@ -10,6 +10,7 @@ from dataclasses import astuple
 from dimat import second_moments, steps
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
+from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
 from dimat.params import Params
 from dimat.parts import MOMENTS_OF, Moments
@@ -205,11 +206,16 @@ class _Run:
             return Alone(params)
         return Alone(params, decode(made.alone_momentum, steps.momentum_layout(self.spec.model, rows)))
 
-    def _before(self, key: StepKey, rows: SiteRows) -> tuple[Params, Params] | None:
-        before, momentum = self.schedule.momentum_of(key), self._momentum(key, rows)
+    def _before(self, key: StepKey, rows: SiteRows) -> Remembered | None:
+        before, plan = self.schedule.momentum_of(key), self.schedule.plan_of(key.round)
+        momentum = self.made[before].momentum if before is not None else None
         if before is None or momentum is None:
             return None
-        return decode(self._model(before), steps.layout(self.spec.model, rows)), momentum
+        expected = steps.remembered_layout(self.spec.model, rows, plan.method, len(self.spec.sites))
+        model = None
+        if plan.remembers == "slow_momentum":
+            model = decode(self._model(before), steps.layout(self.spec.model, rows))
+        return Remembered(decode(momentum, expected), model)
 
     def _residual(self, key: StepKey) -> Params | None:
         before = self.schedule.residual_of(key)

@@ -124,8 +124,9 @@ class _Merges(_Combines):
     """A step that makes a merged model. `last_loss`: with which the models were trained (`Schedule.last_loss`)."""
 
     before: ArtifactRef | None = None
-    """The own model that the last merge made, and below its slow momentum; None: `slowmo` starts afresh, or another method."""
+    """The own model that the last merge made; None: `slowmo` starts afresh, or another method."""
     momentum: ArtifactRef | None = None
+    """What the last merge left beside it (`ArmPlan.remembers`); None: the method starts afresh, or remembers nothing."""
     last_loss: Loss = "cross_entropy"
 
 

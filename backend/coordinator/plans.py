@@ -135,7 +135,9 @@ class RunPlan:
                     own=own,
                     own_weight=float(row[key.site]),
                     own_moments=artifacts[own_key].moments if by_moments else None,
-                    before=artifacts[before].model if before is not None else None,
+                    before=artifacts[before].model
+                    if before is not None and plan.remembers == "slow_momentum"
+                    else None,
                     momentum=artifacts[before].momentum if before is not None else None,
                     last_loss=self.schedule.last_loss(key),
                     neighbours=tuple(
@@ -162,7 +164,7 @@ class RunPlan:
             parent=None if made.mean is None else NeighbourRef(
                 index=source.site, name=self.spec.site_names[source.site], artifact=made.mean, weight=1.0
             ),
-            before=artifacts[before].model if before is not None else None,
+            before=artifacts[before].model if before is not None and plan.remembers == "slow_momentum" else None,
             momentum=artifacts[before].momentum if before is not None else None,
             last_loss=self.schedule.last_loss(key),
             **about,

@@ -11,7 +11,7 @@ class GroupMatch:
 
     Attributes:
         group: its name. correlation: mean over the matched pairs, -1..1.
-        in_place_fraction: share of units that stayed where they were, 0..1.
+        in_place_fraction: share of units that stayed where they were (with `warm_start` where the last merge had put them), 0..1.
     """
 
     group: str

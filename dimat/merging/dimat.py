@@ -1,8 +1,9 @@
 """DIMAT: each neighbour's units are matched to the own ones and permuted before mixing, at every merge."""
 
 from dimat.matching.activation import compare, match
+from dimat.merging import warm_start
 from dimat.merging.mix import Merged, MergeInputs, mix
-from dimat.permutation.apply import permute
+from dimat.permutation.apply import compose, permute
 
 
 def merge(inputs: MergeInputs) -> Merged:
@@ -14,14 +15,15 @@ def merge(inputs: MergeInputs) -> Merged:
 
 
 def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
-    """Every neighbour is matched against the own model alone, whose activations are computed once."""
-    own = inputs.models[inputs.site]
-    others = {j: inputs.models[j] for j in sorted(inputs.models) if j != inputs.site}
+    """Every neighbour is matched against the own model alone, whose activations are computed once. With `warm_start` the guard
+    is added where the last merge put the units."""
+    own, start = inputs.models[inputs.site], warm_start.starts(inputs)
+    others = warm_start.brought(inputs, start)
     positions = inputs.settings.probe.positions
     compared = compare(inputs.model, inputs.spec, own, others, inputs.probe, positions)
     aligned, matches, permutations = {inputs.site: own}, {}, {}
     for j, alike in compared.items():
         found = match(alike, inputs.spec, guard)
         aligned[j] = permute(others[j], inputs.spec, found.permutations)
-        matches[j], permutations[j] = found.quality, found.permutations
+        matches[j], permutations[j] = found.quality, compose(start[j], found.permutations)
     return Merged(mix(aligned, inputs.weights, inputs.site), matches, permutations=permutations)

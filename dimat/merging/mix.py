@@ -14,6 +14,19 @@ from dimat.permutation.spec import PermutationSpec
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a site kept of its last merge, for itself alone.
+
+    Attributes:
+        momentum: its slow momentum, or with `warm_start` the permutations it found.
+        model: that it made, for `slowmo`; None for others.
+    """
+
+    momentum: Params
+    model: Params | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MergeInputs:
     """What a method may use.
 
@@ -26,7 +39,7 @@ class MergeInputs:
         settings: the arm's, for `guard` (see `best_assignment`), `off_diagonal` and `ridge` (see `regmean`).
         moments: by site index what `gram` or `fisher` made of that site's model and rows, for the same sites as `models`;
             empty for methods that need none.
-        before: the own model after the last merge and its slow momentum; None at the first, and for other methods.
+        before: what is left of the last merge; None at the first, and for methods that remember nothing.
     """
 
     model: nn.Module
@@ -37,7 +50,7 @@ class MergeInputs:
     probe: Tensor
     settings: MergeSpec
     moments: Mapping[int, Params] = field(default_factory=dict)
-    before: tuple[Params, Params] | None = None
+    before: Remembered | None = None
 
 
 @dataclass(frozen=True, slots=True)

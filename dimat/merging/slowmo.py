@@ -19,7 +19,8 @@ def go_on(inputs: MergeInputs, mean: Params) -> Merged:
     names = [name for name, _ in inputs.model.named_parameters()]
     if inputs.before is None:
         return Merged(mean, {}, {name: mean[name] - mean[name] for name in names})
-    before, momentum = inputs.before
+    before, momentum = inputs.before.model, inputs.before.momentum
+    assert before is not None, "its last merge kept the model, too"
     moved: Params = {
         name: inputs.settings.slow_momentum * momentum[name] + (before[name] - mean[name]) for name in names
     }

@@ -6,7 +6,7 @@ run ends in the same bits. They read no file, no clock and no global state; the 
 """
 
 from dimat.steps.context import Alone, NeighbourMatch, StepContext, StepResult
-from dimat.steps.layouts import layout, mean_layout, momentum_layout, sums_layout
+from dimat.steps.layouts import layout, mean_layout, momentum_layout, remembered_layout, sums_layout
 from dimat.steps.merging import align, merge
 from dimat.steps.over_all import gather, merge_all
 from dimat.steps.training import evaluate, prepare, train
@@ -16,5 +16,5 @@ from dimat.training.local import Cancelled
 __all__ = [
     "Alone", "Cancelled", "Metrics", "NeighbourMatch", "StepContext", "StepResult",
     "align", "evaluate", "gather", "layout", "mean_layout", "merge", "merge_all", "momentum_layout", "prepare",
-    "sums_layout", "train",
+    "remembered_layout", "sums_layout", "train",
 ]  # fmt: skip

@@ -77,7 +77,7 @@ class StepResult:
         rejected: indices of neighbours whose model was not finite and was left out of this merge.
         train_loss: mean over the epoch whose params were kept; None where nothing was trained.
         num_epochs: epochs trained in this step, those after the best one included; None for a step that does not train.
-        momentum: what the optimiser, or a merge by `slowmo`, remembers; None unless a later step goes on with it.
+        momentum: what the optimiser, or a merge (`ArmPlan.remembers`), remembers; None unless a later step goes on with it.
         moments: see `second_moments`; None unless the next merge needs them. For `gather` the sums of them.
         mean: what all sites' models come to, for the site's children in the tree; None but for `merge_all`.
         alone: what the site trained alone in this step; None unless it does.

@@ -1,9 +1,10 @@
 """Names, shapes and dtypes of what steps make: what `wire.codec.decode` checks against."""
 
-from dimat.merging import sums
+from dimat.merging import sums, warm_start
 from dimat.models.registry import empty_model
+from dimat.models.symmetries import symmetries
 from dimat.params import Layout, layout_of
-from dimat.parts import ModelSpec
+from dimat.parts import WARM_METHODS, Method, ModelSpec
 from dimat.rows import SiteRows
 
 
@@ -15,6 +16,13 @@ def layout(model: ModelSpec, rows: SiteRows) -> Layout:
 def momentum_layout(model: ModelSpec, rows: SiteRows) -> Layout:
     """Of what an optimiser remembers: one tensor for each trained parameter."""
     return layout_of(dict(empty_model(model, rows.shape, rows.num_classes).named_parameters()))
+
+
+def remembered_layout(model: ModelSpec, rows: SiteRows, method: Method, num_sites: int) -> Layout:
+    """Of what a merge by this method leaves at its site for the next one (`ArmPlan.remembers`)."""
+    if method in WARM_METHODS:
+        return warm_start.layout(symmetries(model, rows.shape, rows.num_classes), num_sites)
+    return momentum_layout(model, rows)
 
 
 def sums_layout(model: ModelSpec, rows: SiteRows) -> Layout:

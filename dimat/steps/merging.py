@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dimat.merging import common_basis
-from dimat.merging.mix import Merged, MergeInputs
+from dimat.merging import common_basis, warm_start
+from dimat.merging.mix import Merged, MergeInputs, Remembered
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, load, params_of
 from dimat.models.symmetries import symmetries
 from dimat.params import Params, first_non_finite
-from dimat.parts import MergeSpec, Method, Moments
+from dimat.parts import WARM_METHODS, MergeSpec, Method, Moments
 from dimat.permutation.apply import Permutations, permute
 from dimat.rows import SiteRows
 from dimat.steps.context import (
@@ -80,7 +80,7 @@ def merge(
     neighbours: Mapping[int, Params],
     weights: Mapping[int, float],
     moments: Mapping[int, Params] | None = None,
-    before: tuple[Params, Params] | None = None,
+    before: Remembered | None = None,
 ) -> StepResult:
     """Mixes the neighbours' models into the own one, re-estimates norm statistics, evaluates.
 
@@ -89,7 +89,7 @@ def merge(
             is left out here, its weight goes to the own model, and it is named in `rejected`.
         weights: the site's row of W by site index; must hold the own index and every neighbour.
         moments: by site index, own and neighbours, for methods that merge by them.
-        before: the own model and slow momentum that the last merge made, for `slowmo`; None at its first.
+        before: what the last merge left, for methods that remember something; None at the first.
 
     Raises:
         Cancelled. NonFiniteParams: the own model.
@@ -110,7 +110,12 @@ def merge(
         moments={j: moments[j] for j in models if j in moments},
         before=before,
     )
-    return replace(settled(context, rows, inputs.model, METHODS[method](inputs)), rejected=rejected)
+    merged = METHODS[method](inputs)
+    if merge.warm_start and method in WARM_METHODS:
+        last = before.momentum if before is not None else None
+        kept_units = warm_start.remembered(inputs.spec, context.num_sites, last, merged.permutations)
+        merged = replace(merged, momentum=kept_units)
+    return replace(settled(context, rows, inputs.model, merged), rejected=rejected)
 
 
 def settled(context: StepContext, rows: SiteRows, model: nn.Module, merged: Merged) -> StepResult:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dimat.merging import sums
+from dimat.merging.mix import Remembered
 from dimat.merging.registry import SUMMED
 from dimat.merging.sums import Sums
 from dimat.params import Params, first_non_finite
@@ -64,7 +65,7 @@ def merge_all(
     method: Method,
     own: Params,
     found: Sums | Params,
-    before: tuple[Params, Params] | None = None,
+    before: Remembered | None = None,
 ) -> StepResult:
     """Takes in what all sites' models come to, re-estimates norm statistics, evaluates.
 

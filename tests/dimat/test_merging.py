@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from dimat.matching.weights import match_weights
-from dimat.merging import fisher
-from dimat.merging.mix import MergeInputs, mix
+from dimat.merging import fisher, warm_start
+from dimat.merging.mix import MergeInputs, Remembered, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params
@@ -209,6 +209,29 @@ def test_slow_momentum_goes_on_with_half_of_the_last_movement() -> None:
         )
         merged = METHODS["slowmo"](given)
         assert merged.momentum is not None
-        place, before = merged.params["weight"], (merged.params, merged.momentum)
+        place, before = merged.params["weight"], Remembered(merged.momentum, merged.params)
         reached.append(float(place))
     assert reached == [0.0, 1.0, 1.5, 1.75]
+
+
+@pytest.mark.parametrize("method", ["dimat_guarded", "weight_matching"])
+def test_a_warm_start_holds_on_to_the_permutations_of_the_last_merge(
+    method: Method, site_rows: tuple[SiteRows, ...]
+) -> None:
+    """A guard that no gain outweighs keeps them all; weight matching, started at its own end, finds nothing better."""
+    rows = site_rows[0]
+    models = {0: initial(rows, 1), 1: initial(rows, 2)}
+    settings = MergeSpec(guard=2.0, warm_start=True)
+    cold = replace(inputs(rows, models), settings=settings)
+    first = METHODS["dimat" if method == "dimat_guarded" else method](cold)
+    last = warm_start.remembered(cold.spec, 3, None, first.permutations)
+    again = METHODS[method](replace(cold, before=Remembered(last)))
+    for name, permutation in first.permutations[1].items():
+        assert not torch.equal(permutation, torch.arange(len(permutation)))
+        assert torch.equal(again.permutations[1][name], permutation)
+    assert {group.in_place_fraction for group in again.matches[1]} == {1.0}
+    assert_close(again.params, first.params)
+    # Another site that was no neighbour this time keeps what was found for it before.
+    kept = warm_start.remembered(cold.spec, 3, last, {2: first.permutations[1]})[warm_start.UNITS]
+    assert torch.equal(kept[1], kept[2])
+    assert not torch.equal(kept[0], kept[1])

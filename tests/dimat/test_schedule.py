@@ -324,6 +324,17 @@ def test_slow_momentum_goes_on_from_the_last_merge_of_its_kind(make_spec: MakeSp
     assert Schedule.of(spec, "dimat", [turned]).momentum_of(StepKey(4, "merge", 1)) is None
 
 
+def test_permutations_go_on_from_the_last_merge_that_remembered_them(make_spec: MakeSpec) -> None:
+    arms = [{"name": m, "method": m} for m in ("dimat", "dimat_guarded", "weight_matching")]
+    spec = make_spec(rounds=4, merge={"merge_every": 2, "warm_start": True}, arms=arms)
+    for arm in ("dimat_guarded", "weight_matching"):
+        assert Schedule.of(spec, arm).momentum_of(StepKey(2, "merge", 1)) is None
+        assert Schedule.of(spec, arm).momentum_of(StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
+    assert Schedule.of(spec, "dimat").momentum_of(StepKey(4, "merge", 1)) is None
+    cold = Amendment(from_round=3, patch=Patch(merge=MergePatch(warm_start=False)), by="manager", why="-")
+    assert Schedule.of(spec, "dimat_guarded", [cold]).momentum_of(StepKey(4, "merge", 1)) is None
+
+
 def test_where_alignment_is_left_out_no_site_has_a_parent(make_spec: MakeSpec) -> None:
     arms = [{"name": "regmean", "method": "regmean"}]
     schedule = Schedule.of(make_spec(merge={"align": False}, arms=arms), "regmean")

@@ -51,6 +51,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             },
         },
         {"name": "own-beside", "method": "dimat", "train": {"own_model": True, "keep_momentum": True}},
+        {"name": "warm", "method": "dimat_guarded", "merge": {"warm_start": True, "merge_every": 2}},
+        {"name": "warm-weights", "method": "weight_matching", "merge": {"warm_start": True}},
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
         {"name": "turns", "method": "dimat", "train": {"keep_momentum": True}},
     ]

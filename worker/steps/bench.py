@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dimat import second_moments, steps
+from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
 from dimat.packed import pack
 from dimat.params import Layout, Params
@@ -68,10 +69,14 @@ class Bench:
             return None
         return decode(self.store.get(ref), steps.mean_layout(self.message.model, self.rows))
 
-    def before(self, message: MergeMessage | MergeAllMessage) -> tuple[Params, Params] | None:
-        """The own model and slow momentum of the last merge. Raises: StoreUnavailable, ArtifactInvalid."""
-        momentum = self.momentum(message.momentum)
-        return None if message.before is None or momentum is None else (self.own(message.before), momentum)
+    def before(self, message: MergeMessage | MergeAllMessage) -> Remembered | None:
+        """What the last merge left. Raises: StoreUnavailable, ArtifactInvalid."""
+        if message.momentum is None:
+            return None
+        num_sites = self.context.num_sites
+        expected = steps.remembered_layout(message.model, self.rows, message.method, num_sites)
+        momentum = decode(self.store.get(message.momentum), expected)
+        return Remembered(momentum, None if message.before is None else self.own(message.before))
 
     def moments(self, message: MergeMessage) -> dict[int, Params]:
         """Second moments by site index, own and neighbours; empty where the method needs none.

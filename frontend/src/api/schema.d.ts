@@ -1338,6 +1338,8 @@ export interface components {
             final_merge?: boolean | null;
             /** Ridge Head */
             ridge_head?: boolean | null;
+            /** Warm Start */
+            warm_start?: boolean | null;
         };
         /**
          * MergeSpec
@@ -1350,6 +1352,7 @@ export interface components {
          *     `ridge_head`: the last two rounds only merge, first the models and then the head in closed form (see the method); two rounds less.
          *     `over` `tree`: methods whose merge is a sum take it over all sites, up and down the spanning tree, each site counting the same,
          *     whatever W: 2 (N - 1) models on their way instead of one for each link and direction. Others keep to their neighbours.
+         *     `warm_start`: a site remembers the permutations of its last merge, and `dimat_guarded` and `weight_matching` start from them.
          */
         MergeSpec: {
             /**
@@ -1413,6 +1416,11 @@ export interface components {
              * @default false
              */
             ridge_head?: boolean;
+            /**
+             * Warm Start
+             * @default false
+             */
+            warm_start?: boolean;
         };
         /**
          * Metric
@@ -1741,7 +1749,8 @@ export interface components {
              *       "ridge": 0.01,
              *       "slow_momentum": 0.5,
              *       "final_merge": false,
-             *       "ridge_head": false
+             *       "ridge_head": false,
+             *       "warm_start": false
              *     }
              */
             merge?: components["schemas"]["MergeSpec"];

@@ -26,6 +26,10 @@ describe('armWords', () => {
   });
   it('leaves out what means nothing for the method', () => {
     expect(keys({ method: 'dimat', merge: { over: 'tree', merge_every: 1 } })).toEqual([]);
+    expect(keys({ method: 'dimat', merge: { warm_start: true, merge_every: 1 } })).toEqual([]);
+    expect(keys({ method: 'weight_matching', merge: { warm_start: true, merge_every: 1 } })).toEqual([
+      'ui.arm_set.warm_start',
+    ]);
     expect(keys({ method: 'local_only', train: { loss: 'balanced_softmax' } })).toEqual([
       'ui.new.loss_balanced_softmax',
     ]);

@@ -19,6 +19,9 @@ export const SUMMED: readonly Method[] = [
   'ridge_head',
 ];
 
+/** `parts.WARM_METHODS`. */
+const WARM: readonly Method[] = ['dimat_guarded', 'weight_matching'];
+
 /** Methods with which features mean the same at every site, so that they can be added up. */
 export function canEndWithHead(method: Method): boolean {
   return method === 'federated_average' || SUMMED.includes(method);
@@ -37,6 +40,7 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
     ...(arm.method === 'dimat_guarded'
       ? [{ key: 'ui.arm_set.guard', params: { value: String(merge.guard ?? 0.2) } }]
       : []),
+    ...(merge.warm_start && WARM.includes(arm.method) ? [{ key: 'ui.arm_set.warm_start' }] : []),
     ...(arm.merge?.align === false ? [{ key: 'ui.arm_set.not_aligned' }] : []),
     ...(arm.merge?.wire
       ? [{ key: 'ui.arm_set.numbers', params: { value: arm.merge.wire.numbers ?? 'float32' } }]
