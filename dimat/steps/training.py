@@ -139,7 +139,7 @@ def _pass(
         objective=Objective.of(train, here),
         stopping=stopping,
         # Less time on a processor wherever there are convolutions (docs/results.md).
-        channels_last=context.device == "cpu" and context.model.kind != "mlp",
+        channels_last=context.device == "cpu" and context.model.kind != "mlp" and len(here.shape) == 3,
     )
 
 
