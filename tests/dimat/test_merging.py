@@ -13,7 +13,7 @@ from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
-from dimat.parts import MOMENTS_OF, CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec
+from dimat.parts import MOMENTS_OF, CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec, VitSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec
@@ -164,6 +164,17 @@ def test_few_rows_are_all_used_and_models_without_normalisation_left_alone() -> 
     reset_statistics(nn.Sequential(layer), x)
     torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2, 3)))
     assert not reset_statistics(nn.Sequential(nn.Linear(2, 2)), torch.zeros(3, 2))
+
+
+def test_normalisation_of_series_is_re_estimated_and_that_of_tokens_has_no_statistics() -> None:
+    x = torch.randn(40, 3, 8, generator=torch_rng(1, "x")) * 2 + 1
+    layer = nn.BatchNorm1d(3)
+    assert reset_statistics(nn.Sequential(layer), x)
+    torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2)))
+    vit = empty_model(VitSpec(dim=8, depth=1, heads=2), (1, 8, 8), 4)
+    before = initial_params(vit, torch_rng(1, "init"))
+    assert not reset_statistics(vit, torch.randn(4, 1, 8, 8))
+    assert all(torch.equal(before[name], value) for name, value in vit.state_dict().items())
 
 
 def test_fisher_information_is_the_mean_square_of_each_row_s_gradient(
