@@ -27,6 +27,9 @@ def markdown(results: Results) -> str:
         ("baselines", "Pooled data, and an exchange at every batch"),
         ("every", "Merging every 1, 2 or 5 rounds"),
         ("matching", "Matching from the permutations of the last merge"),
+        ("own", "Where sites see different things"),
+        ("graph", "Who is linked with whom"),
+        ("width", "Width of a deep network"),
         ("parts", "What each part is worth"),
         ("tree", "All sites along a tree, or neighbours"),
         ("head", "A head in closed form at the end"),
@@ -44,7 +47,7 @@ def markdown(results: Results) -> str:
             "Own-site accuracy after the last round, %:",
             _table(results, settings, lambda r: r[-1]["own"]),
         ]
-        if table in ("baselines", "tree", "head", "wire"):
+        if table in ("baselines", "tree", "head", "wire", "own", "graph"):
             parts += [
                 "Sent over links in all rounds, MB:",
                 _table(results, settings, lambda r: r[-1]["bytes"] / 1e8),

@@ -9,6 +9,7 @@ Json = dict[str, Any]
 
 BLIND: Json = {"loss": "balanced_softmax"}
 KEPT: Json = {"keep_momentum": True}
+OWN_MODEL: Json = {"own_model": True}
 
 
 def arm(name: str, method: str, train: Json | None = None, merge: Json | None = None) -> Json:
@@ -115,6 +116,27 @@ MATCHING = (
     arm("weights-warm", "weight_matching", merge={"warm_start": True}),
 )
 """Matching from the identity at every merge, or from the permutations of the last one."""
+OWN_CASES = (
+    *PLAIN_LOSS,
+    arm("regmean-tree", "regmean", KEPT, TREE),
+    arm("regmean-tree-own", "regmean", KEPT | OWN_MODEL, TREE),
+    arm("regmean-tree-head", "regmean", KEPT, TREE | {"ridge_head": True}),
+)
+"""Where sites see different things: what a model trained alone is worth beside the shared one, for a site's own cases."""
+GRAPHS = (
+    LOCAL_KEPT,
+    *(
+        one
+        for one in MAIN
+        if one["name"]
+        in {"average-plus", "dimat", "basis-plus", "slowmo-plus", "fisher-plus", "regmean-plus"}
+    ),
+)
+"""On every graph."""
+WIDTHS = tuple(
+    one for one in MAIN if one["name"] in {"local", "local-kept", "average", "dimat", "basis", "basis-plus"}
+)
+"""Of deep networks; second moments of their layers take too long for two cores."""
 EVERY = tuple(
     arm(f"{name}-{every}", method, train, {"merge_every": every})
     for name, method, train in (
@@ -173,6 +195,7 @@ CNN: Json = {"kind": "cnn", "width": 16}
 WIDE: Json = {"kind": "mlp", "hidden": [512, 512]}
 PEOPLE: Json = {"kind": "column", "column": "subject"}
 CONDITIONS: Json = {"kind": "conditions"}
+SERIES: Json = {"kind": "cnn1d", "width": 16}
 PEN, LETTER, FASHION, WATCH = "pendigits", "letter", "fashion_mnist_6k", "watch_imu"
 
 SETTINGS = (
@@ -186,8 +209,21 @@ SETTINGS = (
     Setting("fashion-iid-ring", "Fashion-MNIST, equal class mixes, ring of 5", FASHION, IID),
     Setting("fashion-skew-ring", "Fashion-MNIST, Dirichlet 0.5, ring of 5", FASHION, SKEW),
     Setting("fashion-two-ring", "Fashion-MNIST, 2 classes a site, ring of 5", FASHION, TWO),
-    Setting("fashion-shift-ring", "Fashion-MNIST, equal class mixes, conditions of its own at each site, plain cross-entropy, ring of 5", FASHION, IID, shift=CONDITIONS, arms=PLAIN_LOSS),
-    Setting("watch-people-ring", "watch movements, two people a site, plain cross-entropy, ring of 5", WATCH, PEOPLE, rows=1_000, arms=PLAIN_LOSS),
+    Setting("fashion-shift-ring", "Fashion-MNIST, equal class mixes, conditions of its own at each site, plain cross-entropy, ring of 5", FASHION, IID, shift=CONDITIONS, arms=OWN_CASES, table="own"),
+    Setting("watch-people-ring", "watch movements, two people a site, plain cross-entropy, ring of 5", WATCH, PEOPLE, rows=1_000, arms=OWN_CASES, table="own"),
+    Setting("watch-people-cnn1d", "watch movements, two people a site, network for series, plain cross-entropy, ring of 5", WATCH, PEOPLE, rows=1_000, model=SERIES, arms=OWN_CASES, table="own"),
+    Setting("own-pen-skew", "pen digits, Dirichlet 0.5, plain cross-entropy, ring of 5", PEN, SKEW, arms=OWN_CASES, table="own"),
+    *(
+        Setting(f"graph-{kind.replace('_', '-')}", f"pen digits, Dirichlet 0.5, {kind.replace('_', ' ')} of 8", PEN, SKEW, 8, kind, arms=GRAPHS, table="graph")
+        for kind in ("line", "ring", "torus", "one_peer", "exponential", "full")
+    ),
+    *(
+        Setting(
+            f"width-{word}", f"Fashion-MNIST, ResNet-20 {say}, equal class mixes, ring of 5", FASHION, IID,
+            model={"kind": "resnet20", "width": width}, rounds=3, train={"warmup_epochs": 5}, arms=WIDTHS, table="width",
+        )
+        for word, say, width in (("half", "half as wide", 0.5), ("one", "as published", 1.0), ("two", "twice as wide", 2.0))
+    ),
     Setting("pen-skew-ring-30", "pen digits, Dirichlet 0.5, ring of 5, 30 rounds", PEN, SKEW, rounds=30),
     Setting("pen-iid-ring-30", "pen digits, equal class mixes, ring of 5, 30 rounds", PEN, IID, rounds=30),
     Setting("pen-skew-common", "pen digits, Dirichlet 0.5, ring of 5, one common start", PEN, SKEW, train={"init": "common"}),
