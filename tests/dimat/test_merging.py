@@ -246,3 +246,17 @@ def test_a_warm_start_holds_on_to_the_permutations_of_the_last_merge(
     kept = warm_start.remembered(cold.spec, 3, last, {2: first.permutations[1]})[warm_start.UNITS]
     assert torch.equal(kept[1], kept[2])
     assert not torch.equal(kept[0], kept[1])
+
+
+def test_without_a_guard_it_does_not_matter_where_activation_matching_starts(
+    site_rows: tuple[SiteRows, ...],
+) -> None:
+    rows = site_rows[0]
+    given = inputs(rows, {0: initial(rows, 1), 1: initial(rows, 2)})
+    anywhere = {1: apply.random(given.spec, torch_rng(3, "start"))}
+    last = warm_start.remembered(given.spec, 2, None, anywhere)
+    warm = replace(given, settings=MergeSpec(guard=0.0, warm_start=True), before=Remembered(last))
+    cold, found = METHODS["dimat"](given), METHODS["dimat_guarded"](warm)
+    for name, permutation in cold.permutations[1].items():
+        assert torch.equal(found.permutations[1][name], permutation)
+    assert_close(found.params, cold.params)

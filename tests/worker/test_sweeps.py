@@ -95,7 +95,13 @@ def test_baselines_stand_beside_the_runs_and_a_pilot_without_a_sweep_keeps_its_s
     beside = result.pop("baselines")
     assert result == timeless(read(bare))
     assert list(result) == ["pilot", "runs"]
-    assert list(result["runs"][0]["rounds"][0]) == ["round", "merged", "after_merge", "after_train"]
+    assert list(result["runs"][0]["rounds"][0]) == [
+        "round",
+        "merged",
+        "after_merge",
+        "after_train",
+        "cycle_inconsistency",
+    ]
     assert list(result["runs"][0]["rounds"][0]["after_train"]) == ["all_site", "own_site"]
     assert [(one["baseline"], one["seed"], one["state"]) for one in beside] == [
         (name, seed, "completed") for seed in (1, 2) for name in ("centralised", "cdsgd", "sgp")

@@ -425,6 +425,10 @@ def test_a_round_knows_whether_matches_agree_around_the_graph_and_forgets_what_w
             stage.post.report(report)
             stage.post.report(report)
             stage.restart()
+        with stage.database.read() as session:
+            known = select(RoundRow.round)
+            kept = select(StepRow.id).where(StepRow.matched.is_not(None), StepRow.round.in_(known))
+            assert session.scalars(kept).all() == []
     assert stage.run("p/dimat").state == "completed"
     with stage.database.read() as session:
         rounds = session.scalars(select(RoundRow).order_by(RoundRow.round)).all()
