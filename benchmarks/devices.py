@@ -26,10 +26,11 @@ from benchmarks.machine import machine  # noqa: E402
 from dimat.merging import dimat  # noqa: E402
 from dimat.merging.gram import gram, layers_of  # noqa: E402
 from dimat.merging.mix import MergeInputs  # noqa: E402
+from dimat.model_spec import ModelSpec  # noqa: E402
 from dimat.models.registry import empty_model, initial_params, load  # noqa: E402
 from dimat.models.symmetries import symmetries  # noqa: E402
 from dimat.params import Params  # noqa: E402
-from dimat.parts import MergeSpec, ModelSpec  # noqa: E402
+from dimat.parts import MergeSpec  # noqa: E402
 from dimat.training.local import Pass, train  # noqa: E402
 from dimat.training.repeatable import compute_repeatably  # noqa: E402
 from dimat.training.seeding import torch_rng  # noqa: E402

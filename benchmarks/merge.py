@@ -30,9 +30,10 @@ from dimat.matching import activation  # noqa: E402
 from dimat.merging import dimat  # noqa: E402
 from dimat.merging.mix import MergeInputs  # noqa: E402
 from dimat.merging.normalisation import reset_statistics  # noqa: E402
+from dimat.model_spec import ModelSpec  # noqa: E402
 from dimat.models.registry import empty_model, initial_params, load  # noqa: E402
 from dimat.models.symmetries import symmetries  # noqa: E402
-from dimat.parts import MergeSpec, ModelSpec, ProbeSpec  # noqa: E402
+from dimat.parts import MergeSpec, ProbeSpec  # noqa: E402
 from dimat.training.seeding import torch_rng  # noqa: E402
 
 SHAPE, NUM_CLASSES = (3, 32, 32), 10

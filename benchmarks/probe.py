@@ -21,7 +21,8 @@ import torch  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
 from benchmarks.study_settings import CNN, FASHION, IID, Setting  # noqa: E402
 from dimat import steps  # noqa: E402
-from dimat.parts import MergeSpec, Method, ProbeSpec  # noqa: E402
+from dimat.methods import Method  # noqa: E402
+from dimat.parts import MergeSpec, ProbeSpec  # noqa: E402
 from dimat.rows import SiteRows  # noqa: E402
 from dimat.steps import StepContext  # noqa: E402
 from worker.data.samples import load_site_rows  # noqa: E402

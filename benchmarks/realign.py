@@ -14,7 +14,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
-from dimat.parts import MergePatch, Method
+from dimat.methods import Method
+from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch
 from dimat.spec import PilotSpec
 from worker.simulate import simulate_spec

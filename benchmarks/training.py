@@ -24,8 +24,8 @@ from pydantic import TypeAdapter  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from benchmarks.machine import machine  # noqa: E402
+from dimat.model_spec import ModelSpec  # noqa: E402
 from dimat.models.registry import empty_model, initial_params, load  # noqa: E402
-from dimat.parts import ModelSpec  # noqa: E402
 from dimat.training.local import Pass, train  # noqa: E402
 from dimat.training.repeatable import compute_repeatably  # noqa: E402
 from dimat.training.seeding import torch_rng  # noqa: E402

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dimat.parts import ConditionShift
+from dimat.data_spec import ConditionShift
 from dimat.training.seeding import numpy_rng
 
 Rows = NDArray[np.float32]

@@ -4,7 +4,7 @@ Light: no torch, so that a pilot can be checked anywhere.
 """
 
 from dimat.errors import ModelNeedsImages, ModelNeedsPatches, ModelNeedsSeries
-from dimat.parts import (
+from dimat.model_spec import (
     Cnn1dSpec,
     CnnSpec,
     MlpSpec,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.data_spec import MIN_ROWS, DataSpec
 from dimat.errors import TooFewRows
 from dimat.partition import Indices, Share, Split, num_validation_rows
-from dimat.parts import MIN_ROWS, DataSpec
 
 
 def groups_of(num_groups: int, num_sites: int) -> list[NDArray[np.int64]]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.errors import TooFewRows
-from dimat.parts import (
+from dimat.data_spec import (
     ColumnPartition,
     DataSpec,
     DirichletPartition,
@@ -23,6 +22,7 @@ from dimat.parts import (
     ShardsPartition,
     SplitSpec,
 )
+from dimat.errors import TooFewRows
 
 Indices = NDArray[np.int64]
 

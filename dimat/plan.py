@@ -5,22 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from dimat.parts import (
-    ALIGNED_METHODS,
-    CONTROL_METHOD,
-    PLAIN,
-    SUMMED_METHODS,
-    WARM_METHODS,
-    Frozen,
-    MergePatch,
-    MergeSpec,
-    Method,
-    Name,
-    Over,
-    TrainPatch,
-    TrainSpec,
-    Whole,
-)
+from dimat.frozen import PLAIN, Frozen, Name, Whole
+from dimat.methods import ALIGNED_METHODS, CONTROL_METHOD, SUMMED_METHODS, WARM_METHODS, Method, Over
+from dimat.parts import MergePatch, MergeSpec, TrainPatch, TrainSpec
 from dimat.spec import PilotSpec
 from dimat.topology_spec import TopologySpec
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.parts import SplitSpec
+from dimat.data_spec import SplitSpec
 
 Indices = NDArray[np.int64]
 

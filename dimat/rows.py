@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dimat import cases
 from dimat.conditions import Scale, condition_of
+from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec
 from dimat.errors import NonFiniteData, TooFewRows
 from dimat.natural import share_groups
 from dimat.partition import Indices, Share, Split, share_out, split_rows
-from dimat.parts import ColumnPartition, ConditionShift, DataSpec
 from dimat.recordings import Recordings, cut
 from dimat.training.seeding import numpy_rng
 

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from dimat.alignment import aligned_rounds
 from dimat.arm_rounds import ArmRounds
-from dimat.parts import MOMENTS_OF, Loss, Moments, WireSpec
+from dimat.methods import MOMENTS_OF, Moments
+from dimat.parts import Loss, WireSpec
 from dimat.plan import Amendment, ArmPlan
 from dimat.spec import PilotSpec
 from dimat.topology import Topology

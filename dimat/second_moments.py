@@ -3,10 +3,11 @@
 from torch import nn
 
 from dimat.merging import fisher, gram, ridge_head
+from dimat.methods import Moments
+from dimat.model_spec import ModelSpec
 from dimat.models.registry import empty_model, load
 from dimat.models.symmetries import symmetries
 from dimat.params import Layout, Params
-from dimat.parts import ModelSpec, Moments
 from dimat.rows import SiteRows
 
 

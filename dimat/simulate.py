@@ -12,8 +12,8 @@ from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
 from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
+from dimat.methods import MOMENTS_OF, Moments
 from dimat.params import Params
-from dimat.parts import MOMENTS_OF, Moments
 from dimat.plan import Amendment, ArmPlan
 from dimat.results import RoundResult, RunResult, SimulationResult
 from dimat.rows import SiteRows

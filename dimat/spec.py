@@ -12,6 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec, SiteData
 from dimat.errors import (
     ClassesCountedTwice,
     DataSetsDiffer,
@@ -28,27 +29,10 @@ from dimat.errors import (
     UnknownColumn,
 )
 from dimat.fit import check_fits
-from dimat.parts import (
-    CONTROL_METHOD,
-    PLAIN,
-    SUMMED_METHODS,
-    ColumnPartition,
-    ConditionShift,
-    DataSpec,
-    EvaluationSpec,
-    Frozen,
-    MergePatch,
-    MergeSpec,
-    Method,
-    MlpSpec,
-    ModelSpec,
-    Name,
-    SiteData,
-    TrainPatch,
-    TrainSpec,
-    Whole,
-    counts_classes_twice,
-)
+from dimat.frozen import PLAIN, Frozen, Name, Whole
+from dimat.methods import CONTROL_METHOD, SUMMED_METHODS, Method
+from dimat.model_spec import MlpSpec, ModelSpec
+from dimat.parts import EvaluationSpec, MergePatch, MergeSpec, TrainPatch, TrainSpec, counts_classes_twice
 from dimat.samples import SAMPLES
 from dimat.topology_spec import TopologySpec
 from dimat.validation import at, at_most

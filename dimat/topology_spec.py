@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dimat import fastest_mixing, graphs
 from dimat.errors import UnknownSite
-from dimat.parts import Frozen, Name, Whole
+from dimat.frozen import Frozen, Name, Whole
 from dimat.topology import Topology, check_mixing, from_links, metropolis, uniform
 
 

@@ -10,18 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from dimat.data_spec import DataSpec
+from dimat.methods import Method, Moments
+from dimat.model_spec import ModelSpec
 from dimat.packed import MOST_CHARS
-from dimat.parts import (
-    DataSpec,
-    EvaluationSpec,
-    Loss,
-    MergeSpec,
-    Method,
-    ModelSpec,
-    Moments,
-    TrainSpec,
-    WireSpec,
-)
+from dimat.parts import EvaluationSpec, Loss, MergeSpec, TrainSpec, WireSpec
 from dimat.spec import SiteSpec
 
 # Bounds of what comes up: it goes into columns and sums, and PostgreSQL takes no NUL.

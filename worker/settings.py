@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dimat.parts import Name
+from dimat.frozen import Name
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 

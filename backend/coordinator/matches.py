@@ -10,8 +10,8 @@ from backend.coordinator.memory import Plans
 from backend.db.tables import RoundRow, RunRow, StepRow
 from backend.runs.states import RUN_LIVE
 from dimat.cycles import Units, inconsistency
+from dimat.methods import MATCHED_METHODS
 from dimat.packed import unpack
-from dimat.parts import MATCHED_METHODS
 from dimat.topology import Link
 from worker.messages import MatchedReport, StepFinished
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dimat.parts import MOMENTS_OF
+from dimat.methods import MOMENTS_OF
 from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, JsonValue, StringConstraints
 from backend.pilots.assumptions import Assumptions
 from backend.text.schemas import Schema
 from backend.web import Page
-from dimat.parts import Name
+from dimat.frozen import Name
 from dimat.spec import PilotSpec
 
 PilotState = Literal["draft", "launched", "decided", "archived"]

@@ -12,7 +12,7 @@ from backend.runs.broker import AppBroker
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import Run, RunPage, RunResult, RunSort, RunState, StepPage
 from backend.web import PLAIN, Id, Paging, ReadSession, SearchText, WriteSession, set_etag
-from dimat.parts import Method
+from dimat.methods import Method
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 Reads = Annotated[Principal, Depends(needs("runs.read"))]

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, JsonValue, StringConstraints
 
 from backend.text.schemas import Schema
 from backend.web import Page
-from dimat.parts import Name, SiteData
+from dimat.data_spec import SiteData
+from dimat.frozen import Name
 
 Placement = Literal["local", "remote"]
 SiteState = Literal["invited", "online", "silent", "revoked"]

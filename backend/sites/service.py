@@ -14,7 +14,7 @@ from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
 from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
 from backend.web import ListQuery, check_match
-from dimat.parts import SiteData
+from dimat.data_spec import SiteData
 from dimat.spec import SiteSpec
 
 _data: TypeAdapter[SiteData] = TypeAdapter(SiteData)

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.text.catalogue import find, say
 from backend.text.schemas import Params, Schema
-from dimat.parts import NAME_PATTERN
+from dimat.frozen import NAME_PATTERN
 from dimat.validation import place_of
 
 # The parts of a request in which FastAPI looks; they are no part of a field's name.

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
-from dimat.parts import Name
+from dimat.frozen import Name
 from dimat.topology_spec import TopologySpec
 
 # The eigenvalues of a larger graph would keep a request waiting for minutes.

@@ -17,7 +17,7 @@ from dimat.merging import (
 )
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.merging.sums import Summed
-from dimat.parts import Method
+from dimat.methods import Method
 
 SUMMED: Mapping[Method, Summed] = {
     "plain_average": plain_average.METHOD,

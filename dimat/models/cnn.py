@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from dimat.parts import CnnSpec
+from dimat.model_spec import CnnSpec
 
 
 def build(spec: CnnSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from dimat.parts import Cnn1dSpec
+from dimat.model_spec import Cnn1dSpec
 
 KERNEL = 5
 

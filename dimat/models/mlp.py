@@ -5,7 +5,7 @@ from math import prod
 
 from torch import nn
 
-from dimat.parts import MlpSpec
+from dimat.model_spec import MlpSpec
 
 
 def build(spec: MlpSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

@@ -9,9 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dimat.errors import UnknownLayer
 from dimat.fit import check_fits
-from dimat.models import cnn, cnn1d, mlp, resnet20, resnet50, vgg16_bn, vit
-from dimat.params import Params
-from dimat.parts import (
+from dimat.model_spec import (
     Cnn1dSpec,
     CnnSpec,
     MlpSpec,
@@ -21,6 +19,8 @@ from dimat.parts import (
     Vgg16BnSpec,
     VitSpec,
 )
+from dimat.models import cnn, cnn1d, mlp, resnet20, resnet50, vgg16_bn, vit
+from dimat.params import Params
 
 BY_FAN_IN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 AT_IDENTITY = (_BatchNorm, nn.LayerNorm)

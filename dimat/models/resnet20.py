@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dimat.parts import ResNet20Spec
+from dimat.model_spec import ResNet20Spec
 
 BLOCKS_OF_A_STAGE = 3
 

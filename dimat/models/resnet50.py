@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dimat.parts import ResNet50Spec
+from dimat.model_spec import ResNet50Spec
 
 BLOCKS_OF_STAGES = (3, 4, 6, 3)
 EXPANSION = 4

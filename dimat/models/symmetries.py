@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
+from dimat.model_spec import ModelSpec
 from dimat.models.registry import empty_model, initial_params
-from dimat.parts import ModelSpec
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec
 from dimat.training.seeding import torch_rng

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from dimat.parts import Vgg16BnSpec
+from dimat.model_spec import Vgg16BnSpec
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from dimat.parts import VitSpec
+from dimat.model_spec import VitSpec
 
 WIDENING = 2
 """Of the two linear layers. The published networks have 4; twice is enough for small images and half the bytes."""

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from dimat import second_moments
 from dimat.errors import NonFiniteParams
 from dimat.matching.found import GroupMatch
+from dimat.methods import Moments
+from dimat.model_spec import ModelSpec
 from dimat.params import Params, first_non_finite
-from dimat.parts import EvaluationSpec, Loss, ModelSpec, Moments
+from dimat.parts import EvaluationSpec, Loss
 from dimat.rows import SiteRows
 from dimat.training import local
 from dimat.training.evaluate import Metrics

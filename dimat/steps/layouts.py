@@ -1,10 +1,11 @@
 """Names, shapes and dtypes of what steps make: what `wire.codec.decode` checks against."""
 
 from dimat.merging import sums, warm_start
+from dimat.methods import WARM_METHODS, Method
+from dimat.model_spec import ModelSpec
 from dimat.models.registry import empty_model
 from dimat.models.symmetries import symmetries
 from dimat.params import Layout, layout_of
-from dimat.parts import WARM_METHODS, Method, ModelSpec
 from dimat.rows import SiteRows
 
 

@@ -12,10 +12,11 @@ from dimat.merging import common_basis, warm_start
 from dimat.merging.mix import Merged, MergeInputs, Remembered
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
+from dimat.methods import WARM_METHODS, Method, Moments
 from dimat.models.registry import empty_model, load, params_of
 from dimat.models.symmetries import symmetries
 from dimat.params import Params, first_non_finite
-from dimat.parts import WARM_METHODS, MergeSpec, Method, Moments
+from dimat.parts import MergeSpec
 from dimat.permutation.apply import Permutations, permute
 from dimat.rows import SiteRows
 from dimat.steps.context import (

@@ -7,8 +7,9 @@ from dimat.merging import sums
 from dimat.merging.mix import Remembered
 from dimat.merging.registry import SUMMED
 from dimat.merging.sums import Sums
+from dimat.methods import MOMENTS_OF, Method
 from dimat.params import Params, first_non_finite
-from dimat.parts import MOMENTS_OF, MergeSpec, Method
+from dimat.parts import MergeSpec
 from dimat.rows import SiteRows
 from dimat.steps.context import StepContext, StepResult, finite, moments_of, stop_if_asked
 from dimat.steps.layouts import sums_layout

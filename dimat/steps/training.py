@@ -6,9 +6,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from dimat.methods import Moments
 from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Params
-from dimat.parts import Moments, TrainSpec
+from dimat.parts import TrainSpec
 from dimat.rows import SiteRows
 from dimat.steps.context import (
     Alone,

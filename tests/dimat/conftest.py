@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dimat.data_spec import DataSpec
 from dimat.merging.registry import METHODS
-from dimat.parts import DataSpec, EvaluationSpec, MlpSpec
+from dimat.model_spec import MlpSpec
+from dimat.parts import EvaluationSpec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.simulate import RowsOf
 from dimat.spec import PilotSpec

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from dimat.errors import ArtifactInvalid
+from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
-from dimat.parts import CnnSpec
 from dimat.training.seeding import torch_rng
 from dimat.wire.codec import decode, encode, sha256
 

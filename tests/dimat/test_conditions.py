@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dimat import cases
 from dimat.conditions import Condition, Scale, condition_of
-from dimat.parts import ColumnPartition, ConditionShift, DataSpec, IidPartition
+from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec, IidPartition
 from dimat.rows import Table, all_site_rows
 
 STRAIGHT = ConditionShift(rotation=0)

@@ -14,8 +14,8 @@ from dimat.errors import ShapeMismatch
 from dimat.matching.activation import compare, match
 from dimat.matching.assignment import best_assignment
 from dimat.matching.statistics import centred, correlation, joined, together
+from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec
 from dimat.models.registry import empty_model, initial_params
-from dimat.parts import CnnSpec, MlpSpec, ModelSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.training.seeding import torch_rng

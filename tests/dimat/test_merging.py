@@ -11,9 +11,11 @@ from dimat.merging import fisher, warm_start
 from dimat.merging.mix import MergeInputs, Remembered, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
+from dimat.methods import MOMENTS_OF, Method
+from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec, VitSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
-from dimat.parts import MOMENTS_OF, CnnSpec, MergeSpec, Method, MlpSpec, ModelSpec, VitSpec
+from dimat.parts import MergeSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec

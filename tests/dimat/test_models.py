@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from dimat.data_spec import DataSpec
 from dimat.errors import ModelMismatch, UnknownLayer
 from dimat.merging import gram
+from dimat.model_spec import Cnn1dSpec, ModelSpec, ResNet20Spec, ResNet50Spec, Vgg16BnSpec, VitSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.models.symmetries import symmetries
-from dimat.parts import Cnn1dSpec, DataSpec, ModelSpec, ResNet20Spec, ResNet50Spec, Vgg16BnSpec, VitSpec
 from dimat.permutation.selftest import TOLERANCE, output_change
 from dimat.results import as_json
 from dimat.rows import SiteRows, Table, all_site_rows

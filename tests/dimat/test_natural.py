@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dimat.data_spec import ColumnPartition, DataSpec
 from dimat.errors import TooFewRows
 from dimat.natural import groups_of, share_groups
 from dimat.partition import Share, Split, split_rows
-from dimat.parts import ColumnPartition, DataSpec
 from dimat.rows import Table, all_site_rows
 
 PEOPLE = np.random.default_rng(2).permutation(np.repeat(np.arange(1, 8), [40, 400, 100, 260, 90, 210, 100]))

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from dimat import steps
 from dimat.merging.registry import SUMMED
 from dimat.merging.sums import SHARE, Sums, add
+from dimat.methods import Method
+from dimat.model_spec import MlpSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params
-from dimat.parts import EvaluationSpec, MergeSpec, Method, MlpSpec
+from dimat.parts import EvaluationSpec, MergeSpec
 from dimat.results import as_json
 from dimat.rows import SiteRows
 from dimat.schedule import Schedule, StepKey

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimat.data_spec import DataSpec, DirichletPartition, IidPartition, Partition, ShardsPartition, SplitSpec
 from dimat.errors import NonFiniteData, TooFewRows
 from dimat.partition import Share, Split, largest_remainder, share_out, split_rows
-from dimat.parts import DataSpec, DirichletPartition, IidPartition, Partition, ShardsPartition, SplitSpec
 from dimat.rows import Table, all_site_rows
 
 LABELS = np.random.default_rng(1).permutation(np.repeat(np.arange(5), [100, 200, 300, 150, 250]))

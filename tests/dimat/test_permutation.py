@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dimat.errors import ShapeMismatch
-from dimat.models.registry import empty_model, initial_params
-from dimat.parts import (
+from dimat.model_spec import (
     Cnn1dSpec,
     CnnSpec,
     MlpSpec,
@@ -23,6 +22,7 @@ from dimat.parts import (
     Vgg16BnSpec,
     VitSpec,
 )
+from dimat.models.registry import empty_model, initial_params
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.selftest import TOLERANCE, output_change

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dimat.parts import SplitSpec
+from dimat.data_spec import SplitSpec
 from dimat.recordings import Recordings, cut
 
 

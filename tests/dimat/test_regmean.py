@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from dimat.merging import gram, regmean
 from dimat.merging.mix import MergeInputs, mix
+from dimat.model_spec import CnnSpec, MlpSpec
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.params import Params
-from dimat.parts import CnnSpec, MergeSpec, MlpSpec
+from dimat.parts import MergeSpec
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
 from dimat.permutation.spec import PermutationSpec

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from dimat.merging import ridge_head
 from dimat.merging.sums import add
+from dimat.model_spec import MlpSpec
 from dimat.models.registry import empty_model, initial_params
-from dimat.parts import MergePatch, MergeSpec, MlpSpec
+from dimat.parts import MergePatch, MergeSpec
 from dimat.plan import effective_spec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.schedule import Schedule, StepKey

@@ -9,20 +9,12 @@ import torch
 from torch import nn
 
 from dimat import steps
+from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec, IidPartition
 from dimat.errors import ModelMismatch, NonFiniteParams
+from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, load, params_of
 from dimat.params import Params
-from dimat.parts import (
-    CnnSpec,
-    ColumnPartition,
-    ConditionShift,
-    DataSpec,
-    EvaluationSpec,
-    IidPartition,
-    MergeSpec,
-    ProbeSpec,
-    TrainSpec,
-)
+from dimat.parts import EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.steps import Cancelled, StepContext
 from dimat.training import local

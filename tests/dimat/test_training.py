@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimat import steps
+from dimat.model_spec import CnnSpec, ResNet20Spec
 from dimat.models.registry import empty_model, load, params_of
 from dimat.params import Params
-from dimat.parts import CnnSpec, ResNet20Spec, TrainSpec
+from dimat.parts import TrainSpec
 from dimat.rows import SiteRows
 from dimat.steps import StepContext
 from dimat.training import local

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimat.errors import ArtifactInvalid
+from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
-from dimat.parts import CnnSpec, Numbers, WireSpec
+from dimat.parts import Numbers, WireSpec
 from dimat.results import as_json
 from dimat.schedule import PLAIN, Schedule, StepKey
 from dimat.simulate import RowsOf, simulate

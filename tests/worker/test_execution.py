@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dimat.parts import DataSpec, EvaluationSpec, MlpSpec, TrainSpec
+from dimat.data_spec import DataSpec
+from dimat.model_spec import MlpSpec
+from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution

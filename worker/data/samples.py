@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dimat.data_spec import DataSpec, SiteData
 from dimat.errors import DataError, UnknownSample
-from dimat.parts import DataSpec, SiteData
 from dimat.recordings import Recordings
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.samples import SAMPLES, SampleInfo

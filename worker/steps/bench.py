@@ -8,9 +8,9 @@ from functools import cached_property
 from dimat import second_moments, steps
 from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
+from dimat.methods import MOMENTS_OF, Method
 from dimat.packed import pack
 from dimat.params import Layout, Params
-from dimat.parts import MOMENTS_OF, Method
 from dimat.rows import SiteRows
 from dimat.steps import Alone, NeighbourMatch, StepContext
 from dimat.wire.codec import decode

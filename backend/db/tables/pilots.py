@@ -13,7 +13,7 @@ class SiteRow(Base):
     """A location with its own data and worker.
 
     `placement`: `local` = served by the worker of this server; `remote` = by a worker on its own machine.
-    `state`: invited | online | silent | revoked. `data`: dimat.parts.SiteData as JSON.
+    `state`: invited | online | silent | revoked. `data`: dimat.data_spec.SiteData as JSON.
     """
 
     __tablename__ = "sites"

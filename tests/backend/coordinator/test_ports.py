@@ -7,7 +7,9 @@ import pytest
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Inbox, PortUnavailable, Reports
-from dimat.parts import DataSpec, EvaluationSpec, MlpSpec, SampleData, TrainSpec
+from dimat.data_spec import DataSpec, SampleData
+from dimat.model_spec import MlpSpec
+from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
 from worker.app import cancel_flag

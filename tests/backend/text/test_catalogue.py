@@ -12,7 +12,7 @@ from backend.runs.progress import _DOING
 from backend.runs.schemas import StepState
 from backend.runs.states import MOVES
 from backend.text.catalogue import LANGUAGES, catalogue, choose_language, find, say
-from dimat.parts import Method
+from dimat.methods import Method
 from dimat.schedule import StepKind
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from dimat.errors import PermutationNotAdmissible
+from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec, Vgg16BnSpec
 from dimat.models.registry import empty_model, initial_params
-from dimat.parts import CnnSpec, MlpSpec, ModelSpec, Vgg16BnSpec
 from dimat.permutation import Axis, PermutationSpec, discover, permute, random
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import collect

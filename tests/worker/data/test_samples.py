@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dimat.data_spec import ColumnPartition, DataSpec, SampleData
 from dimat.errors import UnknownSample
-from dimat.parts import ColumnPartition, DataSpec, SampleData
 from dimat.samples import SAMPLES
 from worker.data.samples import DATA_DIR, SampleDamaged, load_site_rows, read_sample
 
