@@ -15,11 +15,15 @@ from dimat.cycles import is_permutation
 
 MOST_CHARS = 1_000_000
 """Of more nothing is told: a report stays a report."""
+MOST_UNITS = 1 << 22
+"""Of all neighbours together, likewise: zeros deflate so well that the characters alone would let gigabytes through."""
 
 
 def pack(units: Sequence[NDArray[np.int64]]) -> str | None:
     """Each unit by how far away its partner is (0 where it stayed), deflated, as base64. None where that is too long."""
     units_MU = np.stack(units)
+    if units_MU.size > MOST_UNITS:
+        return None
     away_MU = (units_MU - np.arange(units_MU.shape[1])).astype(_numbers(units_MU.shape[1]))
     text = base64.b64encode(zlib.compress(away_MU.tobytes())).decode("ascii")
     return text if len(text) <= MOST_CHARS else None
@@ -31,6 +35,8 @@ def unpack(text: str, num_neighbours: int, num_units: int) -> NDArray[np.int64]:
     Raises:
         ValueError: it is not that. No more memory is taken than the right answer needs.
     """
+    if num_neighbours * num_units > MOST_UNITS:
+        raise ValueError(f"packed permutations of {num_neighbours} x {num_units} units are too many")
     numbers = _numbers(num_units)
     num_bytes = num_neighbours * num_units * numbers.itemsize
     inflated = zlib.decompressobj()

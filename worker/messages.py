@@ -238,6 +238,12 @@ class MatchedReport(Wire):
     neighbours: tuple[Count, ...] = Field(min_length=1)
     data: str = Field(max_length=MOST_CHARS, pattern=r"^[A-Za-z0-9+/=]*$")
 
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if list(self.neighbours) != sorted(set(self.neighbours)):
+            raise ValueError("neighbours are not in ascending order")
+        return self
+
 
 class _Report(Wire):
     worker_id: Name

@@ -88,8 +88,6 @@ class Ingest:
         if isinstance(report, StepFinished | StepFailed):
             num_sites = len(self._plans.spec(session, step.pilot_id).sites)
             _check_exchanges(step, report, num_sites)
-            if isinstance(report, StepFinished):
-                matches.check(step, report, num_sites)
         if not _is_bound(step, report, now):
             _book_wasted(session, step, report, changes)
             return

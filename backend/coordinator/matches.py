@@ -16,25 +16,19 @@ from dimat.topology import Link
 from worker.messages import MatchedReport, StepFinished
 
 
-def check(step: StepRow, report: StepFinished, num_sites: int) -> None:
-    """Raises: ValueError, on which the report is dropped."""
-    told = report.matched
-    if told is None:
-        return
-    allowed = set(range(num_sites)) - {step.site_index}
-    if step.kind != "merge" or not allowed.issuperset(told.neighbours):
-        raise ValueError(f"step {step.id} tells of matches with sites {told.neighbours}")
-    units_of(told)
-
-
 def units_of(told: MatchedReport) -> dict[int, Units]:
     """By neighbour. Raises: ValueError."""
     return dict(zip(told.neighbours, unpack(told.data, len(told.neighbours), told.num_units), strict=True))
 
 
 def take(session: Session, plans: Plans, step: StepRow, report: StepFinished) -> None:
-    """Keeps what the merge found; with the last merge of the round its number comes in its place."""
+    """Keeps what the merge found; with the last merge of the round its number comes in its place.
+
+    Raises: ValueError, on which the report is dropped.
+    """
     if step.run_id is None or step.kind != "merge":
+        if report.matched is not None:
+            raise ValueError(f"step {step.id} is no merge and tells of matches")
         return
     run = session.get_one(RunRow, step.run_id)
     if run.state not in RUN_LIVE:
@@ -43,6 +37,10 @@ def take(session: Session, plans: Plans, step: StepRow, report: StepFinished) ->
     if schedule.plan_of(step.round).method not in MATCHED_METHODS:
         return
     if report.matched is not None:
+        neighbours = schedule.topology_of(step.round).neighbours(step.site_index)
+        if not set(neighbours).issuperset(report.matched.neighbours):
+            raise ValueError(f"step {step.id} tells of matches with sites {report.matched.neighbours}")
+        units_of(report.matched)
         step.matched = report.matched.model_dump_json()
     session.flush()
     if repository.num_merged(session, run.id, step.round) < run.num_sites:

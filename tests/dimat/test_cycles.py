@@ -1,6 +1,7 @@
 """Whether matches agree around the graph, and their short form."""
 
 import base64
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from dimat import graphs
 from dimat.cycles import MOST_CYCLES, Units, cycles, inconsistency
-from dimat.packed import MOST_CHARS, pack, unpack
+from dimat.packed import MOST_CHARS, MOST_UNITS, pack, unpack
 from dimat.topology import Link, Topology, from_links
 
 GRAPHS = {"ring": graphs.ring, "line": graphs.line, "full": graphs.full, "star": graphs.star}
@@ -75,6 +76,16 @@ def test_packed_permutations_come_back(seed: int, num: int, size: int) -> None:
 def test_units_that_stayed_take_almost_no_place_and_too_many_others_are_not_told() -> None:
     assert len(pack([np.arange(5000)] * 8) or "") < 200
     assert pack([np.random.default_rng(k).permutation(70_000) for k in range(8)]) is None
+    assert pack([np.arange(MOST_UNITS // 2 + 1)] * 2) is None
+
+
+def test_more_units_than_a_report_may_tell_of_take_no_memory() -> None:
+    told = base64.b64encode(zlib.compress(b"\0" * (4 * 2**24))).decode()
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="too many"):
+        unpack(told, 12, 2**24 - 1)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -364,6 +364,7 @@ def test_matches_that_cannot_be_are_refused_and_leave_nothing(
     rows: Rows, neighbours: tuple[int, ...], data: str
 ) -> None:
     told = MatchedReport(num_units=4, neighbours=neighbours, data=data)
+    rows.take(started())
     before = rows.state()
     with pytest.raises(ValueError, match=r"matches with|packed permutations"):
         rows.take(finished().model_copy(update={"matched": told}))
