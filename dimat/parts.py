@@ -47,7 +47,7 @@ class TrainSpec(Frozen):
     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
     fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
     `own_model`: beside the model that it shares in, a site goes on training one alone, and for its own cases asks both (see
-    `dimat.training.mixture`). Twice the training, nothing sent.
+    `dimat.training.mixture`). Twice the training, nothing sent to other sites.
     """
 
     init: Literal["different", "common"] = "different"

@@ -1,6 +1,9 @@
 """What a matching gives: permutations, and how good they are."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
 
 from dimat.permutation.apply import Permutations
 
@@ -11,7 +14,7 @@ class GroupMatch:
 
     Attributes:
         group: its name. correlation: mean over the matched pairs, -1..1.
-        in_place_fraction: share of units that stayed where they were (with `warm_start` where the last merge had put them), 0..1.
+        in_place_fraction: share of units that stayed where they were, 0..1.
     """
 
     group: str
@@ -25,3 +28,14 @@ class Match:
 
     permutations: Permutations
     quality: tuple[GroupMatch, ...]
+
+
+def counted_from_the_model(
+    quality: Iterable[GroupMatch], permutations: Permutations
+) -> tuple[GroupMatch, ...]:
+    """The quality of a match that began with units moved already, with what stayed in place by the whole of what was done to them."""
+    return tuple(replace(one, in_place_fraction=_in_place(permutations[one.group])) for one in quality)
+
+
+def _in_place(permutation_U: torch.Tensor) -> float:
+    return float((permutation_U == torch.arange(len(permutation_U))).double().mean())

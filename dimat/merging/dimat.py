@@ -1,6 +1,7 @@
 """DIMAT: each neighbour's units are matched to the own ones and permuted before mixing, at every merge."""
 
 from dimat.matching.activation import compare, match
+from dimat.matching.found import counted_from_the_model
 from dimat.merging import warm_start
 from dimat.merging.mix import Merged, MergeInputs, mix
 from dimat.permutation.apply import compose, permute
@@ -25,5 +26,6 @@ def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     for j, alike in compared.items():
         found = match(alike, inputs.spec, guard)
         aligned[j] = permute(others[j], inputs.spec, found.permutations)
-        matches[j], permutations[j] = found.quality, compose(start[j], found.permutations)
+        permutations[j] = compose(start[j], found.permutations)
+        matches[j] = counted_from_the_model(found.quality, permutations[j])
     return Merged(mix(aligned, inputs.weights, inputs.site), matches, permutations=permutations)

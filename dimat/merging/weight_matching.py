@@ -1,5 +1,6 @@
 """Match by weights instead of activations: for sites that let no data be touched for merging."""
 
+from dimat.matching.found import counted_from_the_model
 from dimat.matching.weights import match_weights
 from dimat.merging import warm_start
 from dimat.merging.mix import Merged, MergeInputs, mix
@@ -17,5 +18,6 @@ def merge(inputs: MergeInputs) -> Merged:
     for j, other in warm_start.brought(inputs, start).items():
         found = match_weights(own, other, inputs.spec)
         aligned[j] = permute(other, inputs.spec, found.permutations)
-        matches[j], permutations[j] = found.quality, compose(start[j], found.permutations)
+        permutations[j] = compose(start[j], found.permutations)
+        matches[j] = counted_from_the_model(found.quality, permutations[j])
     return Merged(mix(aligned, inputs.weights, inputs.site), matches, permutations=permutations)
