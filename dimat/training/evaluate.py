@@ -24,7 +24,8 @@ class Metrics:
 
     Attributes:
         own_site: on the test rows of its own, otherwise on the shared ones, weighted to the site's class mix (`SiteRows.class_mix`).
-            Of the mixture with the model that the site trained alone, where there is one; so is `validation`.
+            Of the mixture with the model that the site trained alone, where there is one, which is after training and not just
+            after a merge; so is `validation`, on whose rows the mixture was chosen.
         all_site: on the shared test rows as they are, where they are cases of different sites the mean over these sites; None where
             the pilot has no shared rows to judge by.
         validation: on the site's own validation rows; decisions inside a pilot use this one.

@@ -1,10 +1,11 @@
 /* How the sites of a pilot differ: in what they hold, and in how they see it. */
 import { Select } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { api, type Schemas } from '../../api/client';
+import type { Schemas } from '../../api/client';
 import { Panel } from '../../components/Page';
 import { Whole, type FieldsProps } from './FormFields';
 import { PARTITIONS, STRENGTHS, type Strengths } from './pilotDraft';
+import { useSample } from './useSample';
 
 type Props = FieldsProps & { sites: readonly Schemas['Site'][] };
 
@@ -102,11 +103,3 @@ export function DataFields({ draft, change, fields, sites }: Props) {
 }
 
 /** The sample data set that all of these sites hold; none where they differ. */
-function useSample(
-  chosen: readonly string[],
-  sites: readonly Schemas['Site'][],
-): Schemas['Sample'] | undefined {
-  const samples = api.useQuery('get', '/api/v1/samples', {}, { staleTime: Infinity });
-  const held = sites.filter((site) => chosen.includes(site.name)).map((site) => site.data.dataset);
-  return new Set(held).size === 1 ? samples.data?.find((one) => one.name === held[0]) : undefined;
-}

@@ -3,7 +3,16 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
-import { MODELS, NUMBERS, VIT_SETTINGS, widthOf, type Numbers, type PilotDraft } from './pilotDraft';
+import {
+  MODELS,
+  NUMBERS,
+  VIT_SETTINGS,
+  takesRows,
+  widthOf,
+  type Numbers,
+  type PilotDraft,
+} from './pilotDraft';
+import { useSample } from './useSample';
 import type { Fields } from '../../components/fields';
 
 export interface FieldsProps {
@@ -66,8 +75,14 @@ export function BasicFields({
   );
 }
 
-export function ModelFields({ draft, change, fields }: FieldsProps) {
+export function ModelFields({
+  draft,
+  change,
+  fields,
+  sites,
+}: FieldsProps & { sites: readonly Schemas['Site'][] }) {
   const { t } = useTranslation();
+  const sample = useSample(draft.sites, sites);
   return (
     <Panel title={t('ui.new.model_and_training')}>
       <div className="aw-fields">
@@ -77,6 +92,7 @@ export function ModelFields({ draft, change, fields }: FieldsProps) {
           data={MODELS.map((value) => ({
             value,
             label: t(`ui.new.model_${value}`),
+            disabled: sample !== undefined && !takesRows(value, sample.shape),
           }))}
           value={draft.model}
           onChange={(value) => value && change({ model: value })}

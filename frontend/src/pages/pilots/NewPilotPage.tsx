@@ -72,10 +72,14 @@ function Fresh() {
   return <Answer query={sites}>{(page) => <Form sites={page.items} />}</Answer>;
 }
 
-/** Eight to begin with, of those that can take part at once. */
+/** Eight to begin with, of those that can take part at once; all with the same sample data set. */
 function firstSites(usable: readonly Schemas['Site'][]): string[] {
   const online = usable.filter((site) => site.state === 'online');
-  return (online.length >= 2 ? online : usable).slice(0, 8).map((site) => site.name);
+  const ready = online.length >= 2 ? online : usable;
+  return ready
+    .filter((site) => site.data.dataset === ready[0]?.data.dataset)
+    .slice(0, 8)
+    .map((site) => site.name);
 }
 
 function Form({
@@ -239,7 +243,7 @@ function Form({
         <fieldset className="aw-whole" disabled={!mayWrite}>
           <BasicFields {...parts} sites={usable} setSites={setSites} />
           <DataFields {...parts} sites={usable} />
-          <ModelFields {...parts} />
+          <ModelFields {...parts} sites={usable} />
           <AdvancedFields {...parts} />
           <TopologyFields topology={topology} fields={fields} />
           <ArmFields {...parts} />

@@ -16,6 +16,7 @@ import { LiveMark } from '../../components/LiveMark';
 import { FoldedPanel, Page, Panel, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
+import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
@@ -25,6 +26,7 @@ import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
 import { AwaySites } from '../sites/AwaySites';
+import { withOwnModel } from './armWords';
 import { copyName } from './copyName';
 import { launchPilot } from './launchPilot';
 import { pilotState } from './pilotState';
@@ -89,6 +91,8 @@ function Draft({ pilot }: { pilot: Pilot }) {
 
 function Launched({ pilot }: { pilot: Pilot }) {
   const { t } = useTranslation();
+  const formats = useFormats();
+  const mixed = withOwnModel(pilot.spec);
   const path = { params: { path: { pilot_id: pilot.id } } };
   const summary = api.useQuery('get', '/api/v1/pilots/{pilot_id}/summary', path);
   const roi = api.useQuery('get', '/api/v1/pilots/{pilot_id}/roi', path);
@@ -103,6 +107,9 @@ function Launched({ pilot }: { pilot: Pilot }) {
                 {t('ui.pilot.arms_help')}
                 <SharedRound arms={said.arms} />
               </p>
+              {mixed.length > 0 ? (
+                <Note icon="info">{t('ui.pilot.own_model_note', { arms: formats.list(mixed) })}</Note>
+              ) : null}
               <ArmsTable arms={said.arms} />
             </Panel>
           </>

@@ -9,6 +9,7 @@ import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { ChangeMoney } from './ChangeMoney';
 import { useFormats } from '../../i18n/useFormats';
+import { optionsOf } from '../topologies/options';
 import { strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
 
@@ -36,6 +37,15 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
           ),
         })
       : t('ui.new.shift_none');
+  const topology = formats.settings([
+    t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`),
+    ...optionsOf(spec.topology?.kind).map((option) =>
+      t('ui.topology.option_value', {
+        name: t(`ui.topology.${option}`),
+        value: spec.topology?.[option] ?? '–',
+      }),
+    ),
+  ]);
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
     [t('ui.new.dataset'), [...new Set(spec.sites.map((site) => site.data.dataset))].join(', ')],
@@ -46,7 +56,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     ],
     [t('ui.new.shift'), conditions],
     [t('ui.new.model'), modelIn(spec.model, t)],
-    [t('ui.new.topology'), t(`ui.topology.kind_${spec.topology?.kind ?? 'full'}`)],
+    [t('ui.new.topology'), topology],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
     ...(spec.train?.patience

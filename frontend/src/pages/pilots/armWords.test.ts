@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../../api/client';
-import { armWords } from './armWords';
+import { armWords, withOwnModel } from './armWords';
 
 const SPEC = {
   name: 'p',
@@ -11,6 +11,20 @@ const SPEC = {
 } as unknown as Schemas['PilotSpec'];
 const keys = (arm: Partial<Schemas['ArmSpec']>) =>
   armWords({ name: 'a', method: 'regmean', ...arm } as Schemas['ArmSpec'], SPEC).map((word) => word.key);
+
+describe('withOwnModel', () => {
+  it('names the arms that say so, or whose pilot does, and never the control arm', () => {
+    const arms = [
+      { name: 'control', method: 'local_only' },
+      { name: 'as the pilot', method: 'dimat' },
+      { name: 'other', method: 'dimat', train: { own_model: false } },
+    ] as Schemas['ArmSpec'][];
+    expect(withOwnModel({ arms, train: { own_model: true } as Schemas['PilotSpec']['train'] })).toEqual([
+      'as the pilot',
+    ]);
+    expect(withOwnModel({ arms })).toEqual([]);
+  });
+});
 
 describe('armWords', () => {
   it('says what the arm sets, and how often it merges', () => {

@@ -51,6 +51,13 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
   ];
 }
 
+/** Arms whose sites answer their own cases with a model trained alone, too: their own-site accuracy is that of both together. */
+export function withOwnModel(spec: Pick<Spec, 'arms' | 'train'>): string[] {
+  return spec.arms
+    .filter((arm) => arm.method !== 'local_only' && (arm.train?.own_model ?? spec.train?.own_model))
+    .map((arm) => arm.name);
+}
+
 const NUMBERS = ['off_diagonal', 'ridge', 'slow_momentum'] as const;
 
 function numbers(arm: Arm): Word[] {

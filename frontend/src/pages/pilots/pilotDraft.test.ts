@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assumptionsOf, draftOf, freshDraft, MODELS, specOf, wholeNumbers } from './pilotDraft';
+import { assumptionsOf, draftOf, freshDraft, MODELS, takesRows, specOf, wholeNumbers } from './pilotDraft';
 
 const SITE = {
   id: '1', name: 'site-01', display_name: 'Osaka', placement: 'local' as const,
@@ -80,6 +80,12 @@ describe('the form of a pilot', () => {
     expect([again.patience, again.classWeights, again.ownModel]).toEqual([3, 'balanced', true]);
     const emptied = specOf({ ...freshDraft(), patience: Number.NaN }, [], { kind: 'ring' });
     expect(emptied.train?.patience).toBeNull();
+  });
+  it('offers models for the rows that the sites hold', () => {
+    const takers = (shape: number[]) => MODELS.filter((model) => takesRows(model, shape));
+    expect(takers([16])).toEqual(['mlp']);
+    expect(takers([6, 100])).toEqual(['mlp', 'cnn1d']);
+    expect(takers([1, 28, 28])).toEqual(MODELS.filter((model) => model !== 'cnn1d'));
   });
   it('sends how sites differ, and gives it back', () => {
     const given = {

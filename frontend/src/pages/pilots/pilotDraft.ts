@@ -11,6 +11,11 @@ export const ENDINGS = ['training', 'merge', 'head'] as const;
 export type Ending = (typeof ENDINGS)[number];
 export const MODELS = ['mlp', 'cnn', 'resnet20', 'resnet50', 'vgg16_bn', 'vit', 'cnn1d'] as const;
 export type Model = (typeof MODELS)[number];
+/** Whether a model can take rows of this shape, by the number of its axes: features; channels and length; channels, height and width. */
+export function takesRows(model: Model, shape: readonly number[]): boolean {
+  if (model === 'mlp') return true;
+  return shape.length === (model === 'cnn1d' ? 2 : 3);
+}
 /** Of a vision transformer, in the order in which they are asked. */
 export const VIT_SETTINGS = ['patch', 'dim', 'depth', 'heads'] as const;
 export type Method = Schemas['ArmSpec']['method'];

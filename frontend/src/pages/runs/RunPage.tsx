@@ -16,6 +16,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 import { useLive } from '../../live/useLive';
+import { withOwnModel } from '../pilots/armWords';
 import { RoiNote } from '../pilots/RoiNote';
 import { Elapsed } from './Elapsed';
 import { RunMatches } from './RunMatches';
@@ -76,6 +77,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     params: { path: { pilot_id: run.pilot_id } },
   });
   const simulated = pilot.data?.spec.evaluation?.all_site !== 'none';
+  const mixed = pilot.data && withOwnModel(pilot.data.spec).includes(run.arm);
   const after = {
     round: formats.number(Math.max(0, run.rounds_done)),
     rounds: formats.number(run.rounds),
@@ -126,6 +128,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {say('reasons', run.reason)}
         </Note>
       ) : null}
+      {mixed ? <Note icon="info">{t('ui.run.own_model_note')}</Note> : null}
       <Kpis
         items={[
           {

@@ -11,9 +11,9 @@ export function optionsOf(kind: Spec['kind']): readonly Option[] {
   return kind === 'random_regular' ? ['degree', 'seed'] : [];
 }
 
-/** With what a kind begins that has just been chosen; few sites cannot have four links each. */
+/** With what a kind begins that has just been chosen; few sites cannot have four links each, or all would be linked with all. */
 export function startOf(kind: Spec['kind'], numSites: number): Pick<Spec, Option> {
-  const degree = kind === 'random_regular' ? Math.min(4, Math.max(2, numSites - 1)) : 4;
+  const degree = kind === 'random_regular' && numSites < 6 ? 2 : 4;
   const start = { degree, probability: 0.1, seed: 0 };
   return Object.fromEntries(optionsOf(kind).map((option) => [option, start[option]]));
 }
