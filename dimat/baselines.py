@@ -1,7 +1,8 @@
 """What the methods of a pilot are compared with in studies, and no company would run: pooled data, and exchange at every batch.
 
 All of it needs every site's rows in one process; the API knows none of it. Start models, epochs, learning rates, batches and
-clipping are those of the pilot, so that only the way of working together differs.
+clipping are those of the pilot, so that only the way of working together differs. But for the start models the loss is plain
+cross-entropy, and all epochs are trained: `loss`, `class_weights`, `patience` and `own_model` have no say here.
 
 Legend: N = sites, P = all trained parameters of a model in a row.
 """
