@@ -14,10 +14,20 @@ from torch import Tensor, nn
 
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
-from dimat.matching.statistics import Centred, Together, centred, correlation, joined, together
+from dimat.matching.statistics import (
+    Centred,
+    Together,
+    centred,
+    correlation,
+    joined,
+    open_pairs,
+    tells_apart,
+    together,
+)
 from dimat.matching.units import units_at
 from dimat.matching.weights import descend
 from dimat.params import Params
+from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import Group, PermutationSpec
 from dimat.taps import CHUNK_ROWS, Watcher, watch
 
@@ -31,7 +41,7 @@ class Compared:
 
     Attributes:
         similarity: (N, N) float64 correlations by group, rows are own units; of a group under another one those of all its
-            blocks at once. Groups that cannot be seen are left out.
+            blocks at once. Groups that cannot be seen, and those whose samples do not tell units apart, are left out.
         own, other: params of the two models.
     """
 
@@ -69,34 +79,31 @@ def compare(
         for j, params in others.items():
             theirs = _observe(net, spec, params, chunk, positions)
             so_far[j] = {name: _with_chunk(so_far[j].get(name), mine[name], theirs[name]) for name in mine}
+    found = {j: {name: correlation(seen) for name, seen in so_far[j].items()} for j in others}
     return {
-        j: Compared({name: correlation(seen) for name, seen in so_far[j].items()}, own, others[j])
-        for j in others
+        j: Compared({name: alike for name, alike in found[j].items() if tells_apart(alike)}, own, params)
+        for j, params in others.items()
     }
 
 
 def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Match:
     """The permutations that make the other model most like the own one.
 
-    Args:
-        spec: with which both were compared: it tells which permutations are admissible, and which groups could not be
-            seen; these are matched by their weights.
-        guard: see `best_assignment`.
+    What no sample speaks for, groups that could not be seen and units that are dead in either model, is matched by its weights.
 
-    Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1.
+    Args:
+        spec: with which both were compared: it tells which permutations are admissible.
+        guard: see `best_assignment`; where weights decide there is none.
+
+    Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1 and 3.2.
     """
-    similarity = compared.similarity
-    found = assignments(similarity, spec, guard)
-    unseen = {group.name for group in spec.groups if group.name not in similarity}
-    if unseen:
-        found = descend(compared.own, compared.other, spec, found, unseen)
+    seen = [group for group in spec.groups if group.name in compared.similarity]
+    found = assignments(compared.similarity, spec, guard)
+    pairs = {group.name: open_pairs(_alike(compared, group, found), found[group.name]) for group in seen}
+    found = descend(compared.own, compared.other, spec, found, pairs)
     quality = []
-    for group in spec.groups:
-        if group.name not in similarity:
-            continue
-        alike, permutation = similarity[group.name], found[group.name]
-        if group.under:
-            alike = mean_over_blocks(alike, group.size, found[group.under])
+    for group in seen:
+        alike, permutation = _alike(compared, group, found), found[group.name]
         units = torch.arange(group.size)
         quality.append(
             GroupMatch(
@@ -106,6 +113,12 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
             )
         )
     return Match(found, tuple(quality))
+
+
+def _alike(compared: Compared, group: Group, found: Permutations) -> Tensor:
+    """(size, size): how alike the units of a group are, of one under another the mean over its matched blocks."""
+    alike = compared.similarity[group.name]
+    return mean_over_blocks(alike, group.size, found[group.under]) if group.under else alike
 
 
 def _observe(

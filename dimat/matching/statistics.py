@@ -1,6 +1,6 @@
 """Correlation between the units of two models, from chunks of samples that come one after the other.
 
-Legend: S = samples of a chunk (rows x spatial positions), A = own units, B = the neighbour's units.
+Legend: S = samples of a chunk (rows x spatial positions), A = own units, B = the neighbour's units, N = either.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from dimat.errors import ShapeMismatch
 FLOOR = 1e-7
 STILL = 1e-6
 """A unit that moves less than this share of its own size around its mean is one that never changes: rounding moves it."""
+STRAIGHT = 1e-4
+"""Units whose correlations are all this close to 1 or -1 move along one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,25 @@ def correlation(seen: Together) -> Tensor:
     alive_AB = (deviation_A > 0)[:, None] & (deviation_B > 0)[None, :] & covariance_AB.isfinite()
     scale_AB = torch.outer(deviation_A, deviation_B).clamp_min(FLOOR)
     return torch.where(alive_AB, covariance_AB / scale_AB, 0.0)
+
+
+def tells_apart(correlation_AB: Tensor) -> bool:
+    """Whether the samples tell units from each other: not where all are dead, nor where all that live move along one line (two
+    samples are enough for that), so that each is as like one as like any other."""
+    alive = correlation_AB[correlation_AB != 0].abs()
+    return len(alive) == 1 or bool((alive < 1 - STRAIGHT).any())
+
+
+def open_pairs(similarity_NN: Tensor, found_N: Tensor) -> Tensor:
+    """(N, N) bool: pairs that may replace those that were `found`. A pair of live units stays as it is; of the others, which no
+    sample speaks for, each unit may have any partner, but no live one if it lives itself."""
+    lives = similarity_NN != 0
+    own_N, other_N = lives.any(dim=1), lives.any(dim=0)
+    free_N = ~(own_N & other_N[found_N])
+    free_other_N = torch.empty_like(free_N).index_put((found_N,), free_N)
+    pairs_NN = free_N[:, None] & free_other_N[None] & ~(own_N[:, None] & other_N[None])
+    pairs_NN[torch.arange(len(found_N)), found_N] = True
+    return pairs_NN
 
 
 def _deviation(squares_N: Tensor, mean_N: Tensor, num_samples: int) -> Tensor:

@@ -3,7 +3,7 @@
 Legend: N = units of a group, R = everything else in a tensor.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -32,39 +32,69 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
         ShapeMismatch: not of one architecture.
     Reference: Ainsworth et al. 2022, "Git Re-Basin: Merging Models modulo Permutation Symmetries", sec. 3.2.
     """
-    found = descend(own, other, spec, identity(spec), {group.name for group in spec.groups})
+    found = descend(own, other, spec, identity(spec), {})
     matched = permute(other, spec, found)
     return Match(found, tuple(_quality(own, matched, group, found[group.name]) for group in spec.groups))
 
 
 def descend(
-    own: Params, other: Params, spec: PermutationSpec, start: Permutations, names: Set[str]
+    own: Params,
+    other: Params,
+    spec: PermutationSpec,
+    start: Permutations,
+    pairs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """`start` with the permutations of the named groups found by their weights; the others stay."""
+    """`start` with what is open found by weights.
+
+    Args:
+        pairs: by group (N, N) bool, the pairs of an own and another unit that may be, those of `start` among them; of a group
+            that is left out any.
+    """
     found = dict(start)
     bundles: dict[str, list[Group]] = {}
     for group in spec.groups:
         bundles.setdefault(group.link or f"group {group.name}", []).append(group)
+    is_open = {g.name for g in spec.groups if g.name not in pairs or int(pairs[g.name].sum()) > g.size}
     for _ in range(MAX_PASSES):
         moved = False
         for bundle in bundles.values():
-            inside = [group for group in bundle if group.name in names]
-            if not inside:
+            together = {group.name for group in bundle}
+            if not together & is_open:
                 continue
             # All but these groups are where they were put last; of these the tensors of `other` stand as they came.
-            together = {group.name for group in bundle}
-            rest = permute(other, spec, {name: p for name, p in found.items() if name not in together})
+            theirs = {axis.param: other[axis.param] for group in bundle for axis in group.axes}
+            rest = permute(theirs, spec, {name: p for name, p in found.items() if name not in together})
             similarity = {
-                group.name: _unit_weights(own, group) @ _unit_weights(rest, group, found[group.name]).T
-                for group in inside
+                group.name: _products(own, rest, group, found[group.name], pairs.get(group.name))
+                for group in bundle
             }
             alone = PermutationSpec(tuple(replace(group, under="") for group in bundle))
-            for name, permutation in assignments(similarity, alone).items():
+            for name, permutation in assignments(_within(similarity, pairs), alone).items():
                 moved |= not torch.equal(permutation, found[name])
                 found[name] = permutation
         if not moved:
             break
     return found
+
+
+def _products(own: Params, rest: Params, group: Group, found: Tensor, pairs: Tensor | None) -> Tensor:
+    """(N, N) float64: of the weights of each own unit and each of the other's; 0 of units that have one possible partner."""
+    ours_NR, theirs_NR = _unit_weights(own, group), _unit_weights(rest, group, found)
+    if pairs is None:
+        return ours_NR @ theirs_NR.T
+    several, wanted = pairs.sum(dim=1) > 1, pairs.sum(dim=0) > 1
+    products_NN = torch.zeros(pairs.shape, dtype=torch.float64)
+    products_NN[several[:, None] & wanted] = (ours_NR[several] @ theirs_NR[wanted].T).flatten()
+    return products_NN
+
+
+def _within(similarity: Mapping[str, Tensor], pairs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The similarities with a price on all pairs that may not be which nothing that the others gain makes up for."""
+    price = 4 * sum(len(alike) * float(alike.abs().max()) for alike in similarity.values()) + 1.0
+    return {
+        name: torch.where(pairs[name], alike, -price) if name in pairs else alike
+        for name, alike in similarity.items()
+    }
 
 
 def _quality(own: Params, matched: Params, group: Group, permutation: Tensor) -> GroupMatch:

@@ -18,7 +18,8 @@ READS, MAKES, PASSES = 0, 1, 2
 
 
 def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Group, ...]:
-    """The groups with taps: at the first layer that reads the units, else where they are made."""
+    """The groups with taps: at the first layer that reads the units, else where they are made; only where what is seen depends
+    on the model's inputs."""
     names = {term: group.name for term, group in zip(collected.terms, collected.groups, strict=True)}
     found = []
     for group, term in zip(collected.groups, collected.terms, strict=True):
@@ -26,7 +27,8 @@ def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Grou
             (rank, number, path, place, axis)
             for number, axis in enumerate(group.axes)
             if not _is_nested(group, axis)
-            for rank, path, place in _places(model, traced.called, axis)
+            for rank, path, whole in _places(model, traced.called, axis)
+            for place in _moving(traced, path, whole, group.size)
         ]
         if not seen:
             found.append(group)
@@ -40,6 +42,20 @@ def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Grou
         outer = next((names[one] for one in around if one in names and one is not term), "")
         found.append(replace(group, tap=path, place=place, under="" if group.blocks else outer))
     return tuple(found)
+
+
+def _moving(traced: Traced, path: str, place: Place, size: int) -> list[Place]:
+    """The place, or what is left of it, where rows differ in what can be seen: at most one."""
+    moving = [(name, rows) for name, rows in traced.moving if name.rpartition(".")[0] == path]
+    if place.side != "projection":
+        return [place] if moving else []
+    # Of queries, keys and values some may be learned, the same for all rows.
+    starts = [(tile, place.offset + tile * size * place.repeat) for tile in range(place.tiles)]
+    return [
+        replace(place, offset=start, tiles=place.tiles - tile)
+        for tile, start in starts
+        if any(name == f"{path}.in_proj_weight" and start in rows for name, rows in moving)
+    ][:1]
 
 
 def _is_nested(group: Group, axis: Axis) -> bool:

@@ -23,6 +23,7 @@ from dimat.permutation import (  # noqa: F401  (each file registers its rules)
 )
 from dimat.permutation.calls import RULES, Call, Mixes, Outcome, Value, plain
 from dimat.permutation.exporting import exported
+from dimat.permutation.moving import moving_parts
 from dimat.permutation.rules_elementwise import is_pointwise, pointwise
 from dimat.permutation.terms import Unclear, fixed, free, freeze
 
@@ -35,6 +36,7 @@ class Traced:
     axes: of every tensor of the state dict. order: names of these tensors in the order in which the forward pass first
         uses them. mixes: see `calls.Mixes`. called: names of the modules that the forward pass calls.
     inputs, outputs: what goes into and comes out of a called module with a weight of its own, by its name.
+    moving: see `moving.moving_parts`.
     """
 
     axes: Mapping[str, Value]
@@ -43,6 +45,7 @@ class Traced:
     called: frozenset[str]
     inputs: Mapping[str, Value]
     outputs: Mapping[str, Value]
+    moving: frozenset[tuple[str, range]]
 
 
 def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
@@ -100,7 +103,8 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
     tied = {id(axes[name]): name for name in reversed(order)}
     full = [name for first in order for name in axes if tied.get(id(axes[name])) == first]
     rest = [name for name in axes if name not in full]
-    return Traced(axes, (*full, *rest), mixes, frozenset(called), inputs, outputs)
+    moving = moving_parts(program.graph, names, frozenset(program.graph_signature.user_inputs))
+    return Traced(axes, (*full, *rest), mixes, frozenset(called), inputs, outputs, moving)
 
 
 def _first(node: Any, values: Mapping[Any, Any]) -> Any:

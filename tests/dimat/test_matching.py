@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from dimat.errors import ShapeMismatch
 from dimat.matching.activation import compare, match
 from dimat.matching.assignment import best_assignment
-from dimat.matching.statistics import centred, correlation, joined, together
+from dimat.matching.blocks import assignments
+from dimat.matching.statistics import centred, correlation, joined, tells_apart, together
 from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.permutation import apply
@@ -34,10 +35,70 @@ def test_planted_permutations_are_found(architecture: ModelSpec, shape: tuple[in
     probe = torch.randn(300, *shape, generator=torch_rng(seed, "probe"))
     compared = compare(model, spec, params, {1: apply.permute(params, spec, planted)}, probe)[1]
     found = match(compared, spec)
-    for group in spec.groups:
-        alive = (compared.similarity[group.name] != 0).any(dim=1)  # units that never fire may go anywhere
-        undone = apply.compose(planted, found.permutations)[group.name]
-        assert torch.equal(undone[alive], torch.arange(group.size)[alive])
+    for name, undone in apply.compose(planted, found.permutations).items():
+        assert torch.equal(undone, torch.arange(len(undone))), name  # also of units that never fire
+
+
+def with_dead_units(model: nn.Module, seed: int) -> dict[str, Tensor]:
+    """Params with which about a third of the hidden units never fire."""
+    params = dict(initial_params(model, torch_rng(seed, "init")))
+    *hidden, _ = [name for name in params if name.endswith("bias")]
+    for name in hidden:
+        dead = torch.rand(len(params[name]), generator=torch_rng(seed, name)) < 1 / 3
+        params[name] = torch.where(dead, -100.0, params[name])
+    return params
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape"), [(MlpSpec(hidden=(20, 15)), (6,)), (CnnSpec(width=8), (1, 12, 12))]
+)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_model_permuted_comes_back_also_where_units_are_dead(
+    architecture: ModelSpec, shape: tuple[int, ...], seed: int
+) -> None:
+    model = empty_model(architecture, shape, 3)
+    spec, params = discover(model, shape), with_dead_units(model, seed)
+    permuted = apply.permute(params, spec, apply.random(spec, torch_rng(seed, "planted")))
+    probe = torch.randn(100, *shape, generator=torch_rng(seed, "probe"))
+    found = match(compare(model, spec, params, {1: permuted}, probe)[1], spec)
+    back = apply.permute(permuted, spec, found.permutations)
+    assert all(torch.equal(back[name], params[name]) for name in params)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), guard=st.sampled_from([0.0, 0.2]))
+def test_dead_units_do_not_change_how_live_ones_are_matched(seed: int, guard: float) -> None:
+    model = empty_model(MlpSpec(hidden=(20, 15)), (6,), 3)
+    spec = discover(model, (6,))
+    own, other = (with_dead_units(model, seed + j) for j in (0, 1))
+    probe = torch.randn(100, 6, generator=torch_rng(seed, "probe"))
+    compared = compare(model, spec, own, {1: other}, probe)[1]
+    by_samples = assignments(compared.similarity, spec, guard)
+    found = match(compared, spec, guard).permutations
+    for name, similarity in compared.similarity.items():
+        lives = similarity != 0
+        both = lives.any(dim=1) & lives.any(dim=0)[by_samples[name]]
+        assert torch.equal(found[name][both], by_samples[name][both])
+        now = lives.any(dim=1) & lives.any(dim=0)[found[name]]
+        assert torch.equal(now, both)
+
+
+def test_samples_on_one_line_speak_for_no_unit() -> None:
+    model = empty_model(MlpSpec(hidden=(9, 8)), (6,), 3)
+    spec = discover(model, (6,))
+    params = initial_params(model, torch_rng(1, "init"))
+    permuted = apply.permute(params, spec, apply.random(spec, torch_rng(2, "planted")))
+    two_rows = torch.randn(2, 6, generator=torch_rng(3, "probe"))
+    compared = compare(model, spec, params, {1: permuted}, two_rows)[1]
+    found = match(compared, spec)
+    assert (compared.similarity, found.quality) == ({}, ())
+    back = apply.permute(permuted, spec, found.permutations)
+    assert all(torch.equal(back[name], params[name]) for name in params)
+    assert tells_apart(torch.tensor([[0.999, 1.0], [1.0, 1.0]]))
+    assert tells_apart(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))  # one lives, the other does not
+    assert not tells_apart(torch.tensor([[-1.0, 1.0], [1.0, 0.99999]]))
+    assert not tells_apart(torch.zeros(2, 2))
 
 
 def of_one_chunk(own: Tensor, other: Tensor) -> Tensor:

@@ -199,3 +199,29 @@ class Maxout(nn.Module):
 @zoo
 def maxout() -> Made:
     return Maxout(), (torch.randn(2, 20),)
+
+
+class Latents(nn.Module):
+    """Two sets of learned queries that look at the rows: what their projections read is alike for all rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.latents = nn.Linear(5, 16), nn.Parameter(torch.randn(3, 16))
+        self.query, self.key, self.value = nn.Linear(16, 12), nn.Linear(16, 12), nn.Linear(16, 12)
+        self.out, self.wide, self.narrow = nn.Linear(12, 16), nn.Linear(16, 24), nn.Linear(24, 16)
+        self.encode, self.asked = nn.Linear(5, 8), nn.Parameter(torch.randn(3, 8))
+        self.attention, self.norm = nn.MultiheadAttention(8, 2, batch_first=True), nn.LayerNorm(16)
+        self.join, self.head = nn.Linear(8, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen, encoded = self.embed(x), self.encode(x)
+        z, asked = (one.expand(len(x), -1, -1) for one in (self.latents, self.asked))
+        q, k, v = self.query(z), self.key(seen), self.value(seen)
+        z = self.norm(z + self.out(functional.scaled_dot_product_attention(q, k, v)))
+        z = z + self.narrow(functional.gelu(self.wide(z)))
+        return self.head((z + self.join(self.attention(asked, encoded, encoded)[0])).mean(1))
+
+
+@zoo
+def latents() -> Made:
+    return Latents(), series()

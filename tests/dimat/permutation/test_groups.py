@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from dimat.errors import PermutationNotAdmissible
+from dimat.matching.activation import compare, match
 from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec, Vgg16BnSpec
 from dimat.models.registry import empty_model, initial_params
-from dimat.permutation import Axis, PermutationSpec, discover, permute, random
+from dimat.permutation import Axis, PermutationSpec, compose, discover, permute, random
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import collect
 from dimat.permutation.tapping import tapped
@@ -92,6 +94,29 @@ def test_concatenated_tensors_are_parts_of_one_axis() -> None:
     spec = of("unet")
     assert Axis("up1.weight", 1, offset=16, length=32) in spec.group("down2").axes
     assert Axis("up1.weight", 1, offset=0, length=32) in spec.group("up").axes
+
+
+def test_units_are_seen_where_rows_differ() -> None:
+    """Learned queries are the same for all rows: what reads them tells no unit from another."""
+    model, inputs = ZOO["latents"]()
+    spec = discover(model, inputs)
+    stream = next(g for g in spec.groups if any((axis.param, axis.axis) == ("latents", 1) for axis in g.axes))
+    (qk,) = (g for g in spec.groups if g.link and any(axis.tiles == 2 for axis in g.axes))
+    assert "query.weight" in {axis.param for axis in stream.axes}
+    assert stream.tap == "wide"
+    assert (qk.tap, qk.place.offset, qk.place.tiles) == ("attention", 8, 1)  # the keys
+
+
+def test_heads_of_which_one_part_cannot_be_seen_move_as_the_other_part_says() -> None:
+    model, inputs = ZOO["latents"]()
+    spec = discover(model, inputs)
+    qk = next(g for g in spec.groups if g.link)
+    blind = replace(spec, groups=tuple(replace(g, tap="") if g is qk else g for g in spec.groups))
+    own, planted = model.state_dict(), random(spec, torch_rng(7, "planted"))
+    probe = torch.randn(100, *inputs[0].shape[1:], generator=torch_rng(6, "probe"))
+    found = match(compare(model, blind, own, {1: permute(own, spec, planted)}, probe)[1], blind).permutations
+    for name, undone in compose(planted, found).items():
+        assert torch.equal(undone, torch.arange(len(undone))), name
 
 
 def test_channels_own_their_positions_behind_a_flatten() -> None:
