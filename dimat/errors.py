@@ -7,6 +7,10 @@
     |-- PilotTooLarge          more work than can be run and stored
     |-- ClassesCountedTwice    a loss that makes up for class counts, and weights that do so again
     |-- NeverMerges            a merging arm whose first merge lies behind the last round
+    |-- FinalMergeMissed       an arm that is to end with a merge in a round without one
+    |-- RidgeHeadNeedsBasis    an arm that is to end with a head and does not merge as a sum
+    |-- RidgeHeadNeedsRounds   likewise, in too few rounds
+    |-- DataSetsDiffer         sites that hold different sample data sets
     |-- TopologyError
     |   |-- TopologyDisconnected
     |   |-- TopologySelfLink

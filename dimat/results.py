@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
-from dimat.training.evaluate import Metrics
+
+if TYPE_CHECKING:  # whoever only reads a pilot file and finds it wrong does not wait for torch
+    from dimat.training.evaluate import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,8 @@ class RoundResult:
     matched."""
 
     round: int
-    after_merge: tuple[Metrics, ...] | None
-    after_train: tuple[Metrics, ...]
+    after_merge: "tuple[Metrics, ...] | None"
+    after_train: "tuple[Metrics, ...]"
     bytes_so_far: int
     cycle_inconsistency: float | None = None
 
@@ -112,7 +114,7 @@ def round_json(item: RoundResult, names: Sequence[str], detailed: bool) -> dict[
     return bare | {"bytes_so_far": item.bytes_so_far} if detailed else bare
 
 
-def _accuracies(metrics: Sequence[Metrics], names: Sequence[str], detailed: bool) -> dict[str, Any]:
+def _accuracies(metrics: "Sequence[Metrics]", names: Sequence[str], detailed: bool) -> dict[str, Any]:
     all_site = {name: m.all_site for name, m in zip(names, metrics, strict=True) if m.all_site is not None}
     own_site = {name: m.own_site for name, m in zip(names, metrics, strict=True)}
     bare = {"all_site": _mean_and_each(all_site) if all_site else None, "own_site": _mean_and_each(own_site)}

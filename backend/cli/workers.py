@@ -50,7 +50,8 @@ def simulate(
             jobs=jobs,
         )
         wanted.check()
-        completed = import_module("worker.simulate").main(sweeps.read_sweep(pilot), wanted)
+        sweep = sweeps.read_sweep(pilot)
+        completed = import_module("worker.simulate").main(sweep, wanted)
     except (
         pilot_file.PilotFileError, asked.WantedError, kept.KeptError, processes.ProcessEnded, errors.DimatError,
     ) as error:  # fmt: skip

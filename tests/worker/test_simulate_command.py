@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,19 @@ def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         write_json(target, {"value": float("nan")})
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_pilot_file_that_is_wrong_is_refused_before_torch_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "pilot.toml"
+    path.write_text("rounds = 0\n", encoding="utf-8")
+    script = (
+        "import sys, pathlib\n"
+        "from backend.cli.workers import simulate\n"
+        "try:\n    simulate(pathlib.Path(sys.argv[1]))\n"
+        "except SystemExit:\n    print({'torch', 'scipy'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()", done.stderr
+    assert "is not a valid pilot" in done.stderr
