@@ -21,6 +21,9 @@ SEED = 20_240_404
 def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> PermutationSpec:
     """The groups of an architecture. Input features and outputs are not reordered.
 
+    They hold in evaluation mode and in training mode, where dropout and the like see no order of units. What only the training
+    pass uses stays, with the groups that feed it. Several threads may call this; their exports wait for one another.
+
     Args:
         model: any module; what its params are does not matter. It is left as it was.
         example_inputs: of the forward pass, two rows or more, one tensor or a tuple of all arguments; or the shape of one row of a single float32 input.

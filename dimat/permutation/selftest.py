@@ -1,6 +1,11 @@
-"""Checks that the groups found for a model are right: random permutations must not change its outputs."""
+"""Checks that the groups found for a model are right: random permutations must not change its outputs.
+
+Neither in evaluation mode nor in training mode: parts that only the training pass uses are in no graph (`exporting`), so that groups
+that feed them fail here and are frozen.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,9 +15,11 @@ from torch.nn.modules.batchnorm import _NormBase
 from dimat.permutation.apply import Permutations, permute
 from dimat.permutation.exporting import copied, tensors_in
 from dimat.permutation.spec import Frozen, Group, PermutationSpec
+from dimat.permutation.steady import as_trained, steady
 
 TOLERANCE = 1e-6
 TOLERANCE_SINGLE = 1e-4
+TRAINING = " in training mode"
 ROUNDS = 2
 """Permutations tried on all groups at once; two, as a small group may draw one that hides a mistake."""
 
@@ -40,37 +47,37 @@ def output_change(
 def verified(
     model: nn.Module, inputs: tuple[Any, ...], build: Callable[[bool], PermutationSpec], rng: torch.Generator
 ) -> PermutationSpec:
-    """A spec that was tested on random params and on those of the model: groups that fail are frozen.
+    """A spec that was tested on random params and on those of the model, and in training mode: groups that fail are frozen.
 
     Args:
         build: makes the spec, with units that each head reorders by itself or (False) all heads alike.
     """
+    any_params = randomised(model, rng)
     try:
-        testers = [_Tester(randomised(model, rng), inputs), _Tester(model, inputs)]
+        tester, own = _Tester(any_params, inputs), _Tester(model, inputs)
     except RuntimeError as error:
-        reason = f"the self-test could not run: {str(error).splitlines()[0]}"
-        return _without(build(False), lambda _group: reason)
-    if not testers[0].is_finite:
+        return _without(build(False), _could_not_run(error))
+    try:
+        training = _Tester(_with_any_buffers(any_params, tester.unread, rng), inputs, is_training=True)
+    except Exception as error:  # whatever a model says that trains on other inputs than these
+        return _without(build(False), _could_not_run(error, TRAINING))
+    if not (tester.is_finite and training.is_finite):
         return _without(build(False), lambda _group: "outputs are zero or not finite in the self-test")
-    testers = [tester for tester in testers if tester.is_finite]
+    testers = [tester, training, own] if own.is_finite else [tester, training]
     spec = build(True)
     if any(group.link for group in spec.groups) and not _holds(testers, spec, rng):
         spec = build(False)
     if _holds(testers, spec, rng):
         return spec
-    wrong: dict[str, float] = {}
+    wrong: dict[str, str] = {}
     for bundle in _bundles(spec):
         drawn = _drawn(spec, rng)
         chosen = {name: drawn[name] for name in bundle}
         for tester in testers:
             change = tester.change(spec, chosen)
             if not change < tester.tolerance:
-                wrong |= dict.fromkeys(bundle, change)
-    spec = _without(
-        spec,
-        lambda group: f"the self-test found it wrong: outputs change by {wrong[group.name]:.1g}",
-        set(wrong),
-    )
+                wrong |= dict.fromkeys(bundle, f"outputs{tester.mode} change by {change:.1g}")
+    spec = _without(spec, lambda group: f"the self-test found it wrong: {wrong[group.name]}", set(wrong))
     if _holds(testers, spec, rng):
         return spec
     return _without(spec, lambda _group: "the self-test found the groups wrong together")
@@ -95,10 +102,30 @@ def randomised(model: nn.Module, rng: torch.Generator) -> nn.Module:
     return double
 
 
-class _Tester:
-    """A model in float64 (where it insists on float32: in that) with random inputs, and what it makes of them."""
+def _with_any_buffers(model: nn.Module, names: frozenset[str], rng: torch.Generator) -> nn.Module:
+    """A copy with random numbers in these buffers: start values (a mask of ones) would hide that units depend on them."""
+    other = copied(model)
+    for name, buffer in other.named_buffers():
+        if name not in names or not buffer.numel():
+            continue
+        if buffer.is_floating_point():
+            buffer.uniform_(0.5, 1.5, generator=rng)
+        elif not buffer.is_complex():  # a mask, or places in some table: no further than they reach
+            low, high = min(0, int(buffer.min())), max(1, int(buffer.max()))
+            order = torch.randperm(buffer.numel(), generator=rng)
+            buffer.copy_((low + order % (high - low + 1)).reshape(buffer.shape))
+    return other
 
-    def __init__(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
+
+class _Tester:
+    """A model in float64 (where it insists on float32: in that) with random inputs, and what it makes of them.
+
+    Attributes:
+        unread: names of buffers that the forward pass does not use. mode: to be said of its outputs.
+    """
+
+    def __init__(self, model: nn.Module, inputs: tuple[Any, ...], is_training: bool = False) -> None:
+        self.mode = TRAINING if is_training else ""
         self.tolerance, self.dtype = TOLERANCE, torch.float64
         try:
             self._start(model, inputs)
@@ -109,6 +136,8 @@ class _Tester:
 
     def _start(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.model = _on_cpu(model, self.dtype)
+        if self.mode:
+            self.model = as_trained(self.model)
         state = self.model.state_dict().items()
         self.state = {name: one.detach().clone() for name, one in state if isinstance(one, Tensor)}
         rng = torch.Generator().manual_seed(0)
@@ -120,14 +149,16 @@ class _Tester:
         return float((after - self.before).abs().max() / self.before.abs().max())
 
     def _outputs(self, state: dict[str, Tensor]) -> Tensor:
-        self.model.load_state_dict(state, strict=False)  # in place: recurrent layers hold on to their tensors
+        model = copied(self.model) if self.mode else self.model  # training leaves traces, as in counters
+        model.load_state_dict(state, strict=False)  # in place: recurrent layers hold on to their tensors
         default = torch.get_default_dtype()
         torch.set_default_dtype(self.dtype)  # for tensors that a forward pass makes
         try:
-            with torch.no_grad():
-                found = self.model(*self.inputs)
+            with torch.no_grad(), steady(model) as reads:
+                found = model(*self.inputs)
         finally:
             torch.set_default_dtype(default)
+        self.unread = reads.unread
         return torch.cat([one.double().reshape(-1) for one in tensors_in(found)])
 
 
@@ -172,6 +203,11 @@ def _bundles(spec: PermutationSpec) -> list[list[str]]:
     return list(bundles.values())
 
 
+def _could_not_run(error: Exception, mode: str = "") -> Callable[[Group], str]:
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return lambda _group: f"the self-test could not run{mode}: {said}"
+
+
 def _without(
     spec: PermutationSpec, reason: Callable[[Group], str], names: set[str] | None = None
 ) -> PermutationSpec:
@@ -181,4 +217,4 @@ def _without(
         Frozen(axis.param, axis.axis, reason(group)) for group in gone for axis in group.axes
     )
     kept = tuple(group for group in spec.groups if group not in gone)
-    return PermutationSpec(kept, (*spec.frozen, *frozen))
+    return replace(spec, groups=kept, frozen=(*spec.frozen, *frozen))

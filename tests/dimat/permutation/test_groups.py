@@ -126,7 +126,7 @@ def test_channels_own_their_positions_behind_a_flatten() -> None:
 def test_a_chain_needs_not_load_the_compiler() -> None:
     """It takes seconds, and each worker would wait for it."""
     code = (
-        "import sys; from dimat.models.symmetries import symmetries; from dimat.parts import CnnSpec, MlpSpec;"
+        "import sys; from dimat.models.symmetries import symmetries; from dimat.model_spec import CnnSpec, MlpSpec;"
         "symmetries(MlpSpec(), (16,), 10); symmetries(CnnSpec(), (1, 28, 28), 10);"
         "print('torch._dynamo' in sys.modules)"
     )
