@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn.modules import transformer
 from torch.nn.utils import rnn
 
+ONE_AT_A_TIME = Lock()
+"""While a model is exported, functions of torch are replaced: two at a time would not put the right ones back."""
 REGIONS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
@@ -39,7 +42,7 @@ def exported(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:
         if param.is_floating_point():
             param.requires_grad_(True)  # without, attention takes a fused path that hides what it does
     try:
-        with warnings.catch_warnings(), torch.enable_grad(), _masks_unread(), _sequences_padded():
+        with ONE_AT_A_TIME, warnings.catch_warnings(), torch.enable_grad(), _replaced_for(double):
             warnings.simplefilter("ignore")
             forward = double.forward
             double.forward = lambda *args: list(tensors_in(forward(*args)))
@@ -81,6 +84,15 @@ def _said(error: Exception) -> str:
     if "data-dependent" in first or "GuardOnDataDependent" in type(error).__name__:
         return f"what it computes depends on values of its inputs, as by an `if` on a tensor ({first})"
     return first or type(error).__name__
+
+
+@contextmanager
+def _replaced_for(model: nn.Module) -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(_masks_unread())
+        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+            stack.enter_context(_sequences_padded())
+        yield
 
 
 @contextmanager
@@ -128,8 +140,14 @@ def _sequences_padded() -> Iterator[None]:
 
 @contextmanager
 def _replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """In this thread only: others use the same functions of torch meanwhile, as to train."""
     before = getattr(owner, name)
-    setattr(owner, name, make(before))
+    other, mine = make(before), get_ident()
+
+    def chosen(*args: Any, **named: Any) -> Any:
+        return (other if get_ident() == mine else before)(*args, **named)
+
+    setattr(owner, name, chosen)
     try:
         yield
     finally:

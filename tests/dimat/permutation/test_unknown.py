@@ -1,7 +1,10 @@
 """What is not known stays as it is: nothing is ever permuted on a guess."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
+from time import sleep
 
 import pytest
 import torch
@@ -223,3 +226,54 @@ def test_the_model_is_left_as_it_was() -> None:
     assert (model.training, model[0].training, model[1].training) == (True, True, False)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
+
+
+class Packed(nn.Module):
+    """An LSTM over packed sequences; while it is exported, it lets `meanwhile` happen."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self.rnn, self.last, self.meanwhile = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2), [meanwhile]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.meanwhile[0]()
+        return self.last(last_state(self.rnn, x))
+
+
+def last_state(rnn: nn.Module, x: Tensor) -> Tensor:
+    lengths = torch.tensor([x.shape[1], *(2 for _ in x[1:])])
+    found: Tensor = rnn(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True))[1][0]
+    return found[-1]
+
+
+def test_packed_sequences_of_other_threads_are_read_as_ever_meanwhile() -> None:
+    rnn, x = nn.LSTM(3, 4, batch_first=True), torch.randn(2, 6, 3)
+    before = nn.LSTM.forward
+    replaced: list[bool] = []
+    found: list[Tensor] = []
+
+    def elsewhere() -> None:
+        with torch.no_grad():
+            found.append(last_state(rnn, x))
+
+    def meanwhile() -> None:
+        replaced.append(nn.LSTM.forward is not before)
+        thread = Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+
+    assert discover(Packed(meanwhile), torch.randn(2, 5, 3)).coverage > 0.9
+    assert any(replaced)
+    expected = last_state(rnn, x)
+    assert all(torch.equal(one, expected) for one in found)
+    assert nn.LSTM.forward is before
+
+
+def test_several_threads_find_the_same_and_leave_torch_as_it_was() -> None:
+    before = (nn.LSTM.forward, torch._VF._pack_padded_sequence)
+    x = torch.randn(2, 5, 3)
+    with ThreadPoolExecutor(3) as pool:
+        specs = list(pool.map(lambda _: discover(Packed(lambda: sleep(0.01)), x), range(3)))
+    assert specs[0].groups
+    assert specs[1:] == specs[:1] * 2
+    assert (nn.LSTM.forward, torch._VF._pack_padded_sequence) == before
