@@ -26,7 +26,8 @@ layer: a fraction of the work for nearly the same merged models (benchmarks/mome
 def layers_of(model: nn.Module, spec: PermutationSpec) -> tuple[str, ...]:
     """Names of the linear layers that read hidden units and nothing else, in the order of the forward pass (`merging.layers`).
 
-    Weights that are used in two places are not the layer's own: they are averaged, as are layers `linear_layers` says of.
+    Weights that are used in two places are not the layer's own: they are averaged, as are layers `linear_layers` says of, and those whose
+    weights are read past them, so that their inputs cannot be seen (`F.linear(x, self.layer.weight)`).
     """
     reading = {axis.param for group in spec.groups for axis in group.axes if axis.axis == 1}
     reading -= {frozen.param for frozen in spec.frozen if frozen.axis == 1}
@@ -36,8 +37,10 @@ def layers_of(model: nn.Module, spec: PermutationSpec) -> tuple[str, ...]:
         uses[id(param)] = uses.get(id(param), 0) + 1
     return tuple(
         layer
-        for layer in linear_layers(model)
-        if (weight := held(params, layer).weight) in reading and uses[id(params[weight])] == 1
+        for layer, (module, _) in linear_layers(model).items()
+        if module not in spec.uncalled
+        and (weight := held(params, layer).weight) in reading
+        and uses[id(params[weight])] == 1
     )
 
 

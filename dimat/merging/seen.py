@@ -16,6 +16,7 @@ from torch.nn import functional
 from dimat.merging.layers import PROJECTIONS
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+ATTENTION = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias")
 GOLDEN = (5**0.5 - 1) / 2
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -29,21 +30,31 @@ def linear_layers(model: nn.Module) -> dict[str, tuple[str, See]]:
 
     Layers whose outputs are linear in all their inputs: Linear, and convolutions of one group. Grouped and depthwise convolutions are
     none: each of their outputs reads some channels only, so that they had as many small problems as groups; they are averaged.
-    So are transposed convolutions, whose outputs add up what overlaps.
+    So are transposed convolutions, whose outputs add up what overlaps, and layers whose weight or bias is computed, as by weight norm:
+    nobody could set them.
     """
     found: dict[str, tuple[str, See]] = {}
+    inner: set[str] = set()  # output layers of attentions are never called by themselves
     for name, module in model.named_modules():
         if isinstance(module, nn.MultiheadAttention):
             inside = f"{name}." if name else ""
+            inner.add(f"{inside}out_proj")
+            if not (_is_plain(module, ATTENTION) and _is_plain(module.out_proj)):
+                continue
             found |= {f"{inside}{projection}": (name, _projected(projection)) for projection in PROJECTIONS}
             found[f"{inside}out_proj"] = (name, _attended)
-        elif name in found:
-            continue  # the output layer of an attention is never called by itself
+        elif name in inner or not _is_plain(module):
+            continue
         elif isinstance(module, CONVOLUTIONS) and module.groups == 1:
             found[name] = (name, _patches)
         elif isinstance(module, nn.Linear):
             found[name] = (name, _features)
     return found
+
+
+def _is_plain(module: nn.Module, tensors: tuple[str, ...] = ("weight", "bias")) -> bool:
+    """Whether these are params of its own. Weight norm and the like, of old and of new, put others in their place."""
+    return all(tensor in module._parameters for tensor in tensors)
 
 
 def _first(call: Call) -> Tensor:

@@ -53,9 +53,12 @@ def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> 
         axes = ((name, axis) for name, param in model.named_parameters() for axis in range(param.ndim))
         return PermutationSpec((), tuple(Frozen(*one, f"the model has no graph: {error}") for one in axes))
 
+    holding = {name for name, module in model.named_modules() if list(module.parameters(recurse=False))}
+    uncalled = frozenset(holding - traced.called)
+
     def build(own_inside: bool) -> PermutationSpec:
         collected = collect(traced, own_inside)
-        return PermutationSpec(tapped(model, traced, collected), collected.frozen)
+        return PermutationSpec(tapped(model, traced, collected), collected.frozen, uncalled=uncalled)
 
     return verified(model, inputs, build, rng)
 

@@ -92,11 +92,13 @@ class PermutationSpec:
 
     Attributes:
         frozen: axes that stay. coverage: share of the parameters' elements on at least one axis of a group, 0..1.
+        uncalled: names of modules with params that the forward pass does not call, only reads from, if at all.
     """
 
     groups: tuple[Group, ...]
     frozen: tuple[Frozen, ...] = ()
     coverage: float = 0.0
+    uncalled: frozenset[str] = frozenset()
     _by_name: Mapping[str, Group] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from dimat.merging import gram, regmean
 from dimat.merging.layers import as_layer, as_matrix
@@ -275,3 +276,72 @@ def test_a_few_places_of_each_image_tell_what_all_places_do() -> None:
     assert gram.enough_places(num_inputs=2304, num_rows=500) == 19
     assert gram.enough_places(num_inputs=145, num_rows=500) == 16
     assert gram.enough_places(num_inputs=145, num_rows=10) == 58
+
+
+class Between(nn.Module):
+    """A linear layer of some kind between two others."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.first, self.layer, self.head = nn.Linear(3, 8), layer, nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.read(self.first(x).relu()).relu())  # type: ignore[no-any-return]
+
+    def read(self, x: Tensor) -> Tensor:
+        return self.layer(x)  # type: ignore[no-any-return]
+
+
+class Past(Between):
+    """Reads the weight of a layer that it never calls."""
+
+    def read(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.layer.weight, self.layer.bias)  # type: ignore[arg-type]
+
+
+class Attentive(Between):
+    def read(self, x: Tensor) -> Tensor:
+        return self.layer(x[:, None], x[:, None], x[:, None])[0][:, 0]  # type: ignore[no-any-return]
+
+
+def attention(normed: str) -> nn.Module:
+    layer = nn.MultiheadAttention(8, 2, batch_first=True)
+    of = layer if normed == "in_proj_weight" else layer.out_proj
+    nn.utils.parametrizations.weight_norm(of, normed)
+    return layer
+
+
+FROZEN_BEHIND = ("spectral norm", "spectral norm of old", "orthogonal")
+COMPUTED: dict[str, Callable[[], nn.Module]] = {
+    "weight norm": lambda: Between(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8))),
+    "weight norm of the bias": lambda: Between(
+        nn.utils.parametrizations.weight_norm(nn.Linear(8, 8), "bias")
+    ),
+    "weight norm of old": lambda: Between(nn.utils.weight_norm(nn.Linear(8, 8))),
+    "spectral norm": lambda: Between(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8))),
+    "spectral norm of old": lambda: Between(nn.utils.spectral_norm(nn.Linear(8, 8))),
+    "orthogonal": lambda: Between(nn.utils.parametrizations.orthogonal(nn.Linear(8, 8))),
+    "pruned": lambda: Between(prune.identity(nn.Linear(8, 8), "weight")),
+    "read past its layer": lambda: Past(nn.Linear(8, 8)),
+    "attention, normed inside": lambda: Attentive(attention("in_proj_weight")),
+    "attention, normed at its end": lambda: Attentive(attention("weight")),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_layer_that_is_computed_or_never_called_is_averaged(name: str) -> None:
+    torch.manual_seed(3)
+    model, x = COMPUTED[name](), torch.randn(30, 3, generator=torch_rng(1, "x"))
+    spec = discover(model, (x,))
+    layers = gram.layers_of(model, spec)
+    assert "layer" not in " ".join(layers)
+    assert layers or name in FROZEN_BEHIND
+    of = {j: params_of(COMPUTED[name]()) for j in (0, 1)}
+    moments = {j: gram.gram(model, layers, x * (1 + j)) for j in (0, 1)}
+    inputs = MergeInputs(model, PermutationSpec(()), 0, of, {0: 0.3, 1: 0.7}, x, MergeSpec(), moments)
+    merged = regmean.METHOD.merge(inputs).params
+    averaged = mix(of, {0: 0.3, 1: 0.7}, 0)
+    for key in of[0]:
+        if key.startswith("layer."):
+            torch.testing.assert_close(merged[key], averaged[key])
