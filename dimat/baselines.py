@@ -2,7 +2,7 @@
 
 All of it needs every site's rows in one process; the API knows none of it. Start models, epochs, learning rates, batches and
 clipping are those of the pilot, so that only the way of working together differs. But for the start models the loss is plain
-cross-entropy, and all epochs are trained: `loss`, `class_weights`, `patience` and `own_model` have no say here.
+(cross-entropy, or squared error for numbers), and all epochs are trained: `loss`, `class_weights`, `patience` and `own_model` have no say here.
 
 Legend: N = sites, P = all trained parameters of a model in a row.
 """
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from dimat import steps
@@ -24,6 +23,7 @@ from dimat.steps import StepContext
 from dimat.topology import Topology
 from dimat.training import local
 from dimat.training.evaluate import Metrics, measure
+from dimat.training.loss import Objective
 from dimat.training.seeding import torch_rng
 
 BYTES_A_NUMBER = 4
@@ -39,14 +39,16 @@ def centralised(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[R
         rows: of every site, in the order of the spec.
     """
     x, y = torch.cat([one.train_x for one in rows]), torch.cat([one.train_y for one in rows])
-    model = empty_model(spec.model, rows[0].shape, rows[0].num_classes)
+    model = empty_model(spec.model, rows[0].shape, rows[0].num_outputs)
     initial_params(model, torch_rng(seed, "init", "common"))
-    train, found = spec.train, []
-    warm = _pass(spec, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs))
+    train, plain, found = spec.train, rows[0].targets.plain, []
+    warm = _pass(
+        spec, plain, train.warmup_epochs, lambda e: local.cosine(train.warmup_lr, e / train.warmup_epochs)
+    )
     local.train(model, x, y, warm, torch_rng(seed, "centralised", 0))
     found.append(RoundResult(0, None, _measured(spec, [model] * len(rows), rows), 0))
     for round in range(1, spec.rounds + 1):
-        how = _pass(spec, train.epochs, _rate(spec, round))
+        how = _pass(spec, plain, train.epochs, _rate(spec, round))
         local.train(model, x, y, how, torch_rng(seed, "centralised", round))
         found.append(RoundResult(round, None, _measured(spec, [model] * len(rows), rows), 0))
     return tuple(found)
@@ -110,7 +112,10 @@ def _every_batch(
                 at = slice(batch * spec.train.batch_size, (batch + 1) * spec.train.batch_size)
                 steps_NP = torch.stack(
                     [
-                        rate * _gradient(spec, model, one.train_x[order[at]], one.train_y[order[at]])
+                        rate
+                        * _gradient(
+                            spec, one.targets.plain, model, one.train_x[order[at]], one.train_y[order[at]]
+                        )
                         for model, one, order in zip(models, rows, orders, strict=True)
                     ]
                 )
@@ -132,14 +137,14 @@ def _start(spec: PilotSpec, rows: SiteRows, site: int, seed: int) -> nn.Module:
     )
     made = steps.prepare(context, rows, spec.train).params
     assert made is not None, "prepare always makes params"
-    return load(empty_model(spec.model, rows.shape, rows.num_classes), made)
+    return load(empty_model(spec.model, rows.shape, rows.num_outputs), made)
 
 
-def _gradient(spec: PilotSpec, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def _gradient(spec: PilotSpec, objective: Objective, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """(P,) of one batch in training mode, clipped, weight decay included."""
     model.train()
     model.zero_grad()
-    functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+    objective.mean(model(x), y).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), spec.train.grad_clip)
     return torch.cat(
         [
@@ -175,6 +180,8 @@ def _rate(spec: PilotSpec, round: int) -> Callable[[int], float]:
     return lambda epoch: local.cosine(spec.train.lr, (round - 1 + epoch / epochs) / spec.rounds)
 
 
-def _pass(spec: PilotSpec, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
+def _pass(spec: PilotSpec, objective: Objective, epochs: int, lr_of: Callable[[int], float]) -> local.Pass:
     train = spec.train
-    return local.Pass(epochs, lr_of, train.batch_size, train.momentum, train.weight_decay, train.grad_clip)
+    return local.Pass(
+        epochs, lr_of, train.batch_size, train.momentum, train.weight_decay, train.grad_clip, objective
+    )

@@ -1,8 +1,9 @@
 """What a pilot sets of its data: which set, how it is shared out and split, and under which conditions sites see it."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dimat.errors import UnknownSample
@@ -28,8 +29,24 @@ class SampleData(Frozen):
         return name
 
 
-# A tagged union of one: csv, parquet, npz, images, series and sql join here.
+class GivenData(Frozen):
+    """Rows that the caller of `dimat.simulate` gives (`rows_of`); no worker has them. Nothing is known of them before."""
+
+    kind: Literal["given"] = "given"
+
+
+# What a worker can read. A tagged union of one: csv, parquet, npz, images, series and sql join here.
 SiteData = SampleData
+
+
+def _kind_of_data(given: Any) -> Any:
+    """A sample where nothing is said."""
+    return given.get("kind", "sample") if isinstance(given, Mapping) else getattr(given, "kind", None)
+
+
+AnyData = Annotated[
+    Annotated[SiteData, Tag("sample")] | Annotated[GivenData, Tag("given")], Discriminator(_kind_of_data)
+]
 
 
 class IidPartition(Frozen):

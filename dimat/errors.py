@@ -6,6 +6,7 @@
     |-- DuplicateSeed          one seed twice: the same run twice
     |-- PilotTooLarge          more work than can be run and stored
     |-- ClassesCountedTwice    a loss that makes up for class counts, and weights that do so again
+    |-- NumbersHaveNoClasses   class weights where targets are numbers
     |-- NeverMerges            a merging arm whose first merge lies behind the last round
     |-- FinalMergeMissed       an arm that is to end with a merge in a round without one
     |-- RidgeHeadNeedsBasis    an arm that is to end with a head and does not merge as a sum
@@ -31,7 +32,11 @@
     |   |-- UnknownSample
     |   |-- UnknownColumn    sites cannot be divided by it
     |   |-- TooFewGroups     more sites than natural groups
-    |   `-- RotationNeedsImages
+    |   |-- RotationNeedsImages
+    |   |-- TargetsMalformed   neither classes nor numbers
+    |   |-- TargetsAreClasses  a loss for numbers
+    |   |-- TargetsAreNumbers  a loss for classes
+    |   `-- RowsNotGiven       only a caller of `simulate` has them
     |-- ModelMismatch          model and data do not fit together
     |   |-- ModelNeedsImages
     |   |-- ModelNeedsPatches
@@ -95,6 +100,14 @@ class ClassesCountedTwice(DimatError):
     template = (
         "Balanced softmax makes up for unequal class counts by itself; class weights on top would make up for them twice, so that "
         "rare classes rule. Choose one of the two."
+    )
+
+
+class NumbersHaveNoClasses(DimatError):
+    code = "numbers_have_no_classes"
+    template = (
+        "The loss 'mse' is for targets that are numbers, and numbers have no classes to weigh; class weights are '{class_weights}'. "
+        "Set them to 'none'."
     )
 
 
@@ -237,6 +250,35 @@ class TooFewGroups(DataError):
 class RotationNeedsImages(DataError):
     code = "rotation_needs_images"
     template = "Only images can be turned, and the data set '{dataset}' has rows of shape {shape}. Set the rotation to 0."
+
+
+class TargetsMalformed(DataError):
+    code = "targets_malformed"
+    template = (
+        "'{name}' is {dtype} of shape {shape}. Targets are classes, int64 of shape (rows,) with a class mix, or numbers, float32 of "
+        "shape (rows, outputs) without one. Give all of a site's targets in one of these forms."
+    )
+
+
+class TargetsAreClasses(DataError):
+    code = "targets_are_classes"
+    template = (
+        "The loss 'mse' is for targets that are numbers, and those of '{data}' are classes. "
+        "Choose 'cross_entropy' or 'balanced_softmax'."
+    )
+
+
+class TargetsAreNumbers(DataError):
+    code = "targets_are_numbers"
+    template = "The loss '{loss}' is for targets that are classes, and those of '{data}' are numbers. Choose 'mse' for the whole pilot."
+
+
+class RowsNotGiven(DataError):
+    code = "rows_not_given"
+    template = (
+        "The rows of site '{site}' are to be given by the caller of dimat.simulate, and nobody else has them. "
+        "Call it with 'rows_of', or name a sample data set."
+    )
 
 
 class FinalMergeMissed(DimatError):

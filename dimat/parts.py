@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dimat.errors import ClassesCountedTwice
+from dimat.errors import ClassesCountedTwice, NumbersHaveNoClasses
 from dimat.frozen import Frozen, Whole
 from dimat.validation import as_pydantic
 
@@ -22,7 +22,8 @@ MergeEvery = Annotated[Whole, Field(ge=1, le=10_000)]
 Guard = Annotated[float, Field(ge=0.0, le=2.0)]
 OffDiagonal = Annotated[float, Field(ge=0.0, le=1.0)]
 Ridge = Annotated[float, Field(gt=0.0, le=100.0)]
-Loss = Literal["cross_entropy", "balanced_softmax"]
+ClassLoss = Literal["cross_entropy", "balanced_softmax"]
+Loss = Literal["cross_entropy", "balanced_softmax", "mse"]
 ClassWeights = Literal["none", "balanced"]
 
 
@@ -41,7 +42,7 @@ class TrainSpec(Frozen):
     `warmup_*` is the training alone before round 0; `epochs` and `lr` belong to each round, the cosine
     of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
     each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
-    so that a site's class mix does not go into what it shares (Ren et al. 2020).
+    so that a site's class mix does not go into what it shares (Ren et al. 2020). `mse`: squared error, for targets that are numbers.
     `class_weights` `balanced`: each row counts by the inverse of its class's share of the site's own rows, n / (C n_c) with the C
     classes it holds; not with `balanced_softmax`, which makes up for the counts already.
     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
@@ -67,6 +68,8 @@ class TrainSpec(Frozen):
 
     @model_validator(mode="after")
     def _counts_classes_once(self) -> Self:
+        if self.loss == "mse" and self.class_weights != "none":
+            raise as_pydantic(NumbersHaveNoClasses(class_weights=self.class_weights), "class_weights")
         if counts_classes_twice(self.loss, self.class_weights):
             raise as_pydantic(ClassesCountedTwice(), "class_weights")
         return self
@@ -132,7 +135,7 @@ class EvaluationSpec(Frozen):
 
 
 class TrainPatch(Frozen):
-    """Fields of `TrainSpec` that may change within a pilot; None = unchanged."""
+    """Fields of `TrainSpec` that may change within a pilot; None = unchanged. A loss for classes stays one."""
 
     epochs: Epochs | None = None
     lr: LearningRate | None = None
@@ -140,7 +143,7 @@ class TrainPatch(Frozen):
     momentum: Momentum | None = None
     weight_decay: WeightDecay | None = None
     grad_clip: GradClip | None = None
-    loss: Loss | None = None
+    loss: ClassLoss | None = None
     keep_momentum: bool | None = None
     class_weights: ClassWeights | None = None
     patience: Patience | None = None

@@ -16,11 +16,12 @@ from torch import Tensor
 from dimat import cases
 from dimat.conditions import Scale, condition_of
 from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec
-from dimat.errors import NonFiniteData, TooFewRows
+from dimat.errors import NonFiniteData, TargetsMalformed, TooFewRows
 from dimat.natural import share_groups
 from dimat.partition import Indices, Share, Split, share_out, split_rows
 from dimat.recordings import Recordings, cut
 from dimat.training.seeding import numpy_rng
+from dimat.training.targets import Classes, Numbers, Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,11 @@ class SiteRows:
     """What one site holds. `...` is the shape of a row.
 
     Attributes:
-        train_x, train_y: (rows, ...) float32 and (rows,) int64 labels 0..num_classes-1.
+        train_x, train_y: (rows, ...) float32 features and targets: (rows,) int64 labels 0..num_classes-1; or (rows, outputs) float32
+            numbers, scaled by the same mean and deviation at all sites as features are (`conditions.Scale`).
         validation_x, validation_y: the site's own validation rows, for decisions inside a pilot.
         test_x, test_y: the test rows that all sites share, for reported accuracy.
-        class_mix: (num_classes,) float64, sum 1: the shares of the classes in the site's cases, by which its own-site accuracy is
+        class_mix: None for numbers; for labels (num_classes,) float64, sum 1: the shares of the classes in the site's cases, by which its own-site accuracy is
             weighed. Those of its training rows; of a natural group those of its own test rows, so that each of them counts the same.
         test_sites: (rows,) int64, the site whose case each shared test row is; None where they are alike for all sites.
         own_x, own_y: test rows of the site alone, where its cases differ from those of others; None: the shared ones are its own.
@@ -43,10 +45,18 @@ class SiteRows:
     validation_y: Tensor
     test_x: Tensor
     test_y: Tensor
-    class_mix: NDArray[np.float64]
+    class_mix: NDArray[np.float64] | None = None
     test_sites: NDArray[np.int64] | None = None
     own_x: Tensor | None = None
     own_y: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: TargetsMalformed: neither labels with a class mix nor numbers without."""
+        like, num_dims = (torch.float32, 2) if self.class_mix is None else (torch.int64, 1)
+        for name in ("train_y", "validation_y", "test_y", "own_y"):
+            y = getattr(self, name)
+            if y is not None and (y.dtype != like or y.ndim != num_dims):
+                raise TargetsMalformed(name=name, dtype=str(y.dtype), shape=str(tuple(y.shape)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,8 +64,16 @@ class SiteRows:
         return tuple(self.train_x.shape[1:])
 
     @property
-    def num_classes(self) -> int:
-        return len(self.class_mix)
+    def targets(self) -> Targets:
+        """What they are, and what follows from it."""
+        if self.class_mix is None:
+            return Numbers(self.train_y.shape[1])
+        return Classes(self.class_mix, self.train_y)
+
+    @property
+    def num_outputs(self) -> int:
+        """How many a model for these rows has: one for each class, or for each number."""
+        return self.targets.num_outputs
 
     @property
     def own_test(self) -> tuple[Tensor, Tensor]:
@@ -63,18 +81,6 @@ class SiteRows:
         if self.own_x is None or self.own_y is None:
             return self.test_x, self.test_y
         return self.own_x, self.own_y
-
-    def log_prior(self) -> Tensor:
-        """(C,) float32: log((n_c + 1) / (n + C)) of the site's own training rows; a class without rows has a share, too."""
-        counts_C = torch.bincount(self.train_y.cpu(), minlength=self.num_classes).double()
-        return ((counts_C + 1) / (counts_C.sum() + self.num_classes)).log().float()
-
-    def class_weights(self) -> Tensor:
-        """(C,) float32: n / (number of classes present * n_c) of the site's own training rows, so that all classes count the same
-        and the mean row counts 1; 1 for a class without rows, which none of them asks for."""
-        counts_C = torch.bincount(self.train_y.cpu(), minlength=self.num_classes).double()
-        even = counts_C.sum() / (counts_C > 0).sum()
-        return torch.where(counts_C > 0, even / counts_C.clamp(min=1), 1.0).float()
 
     def on(self, device: str) -> Self:
         """The same rows on a device (`cpu`, `cuda:0`)."""

@@ -159,7 +159,8 @@ class Schedule:
         all arms share it. A head in closed form that nobody trains on is blind to a site's class mix, as `balanced_softmax` makes it."""
         plan = self.plan_of(max(step.round, 1))
         is_as_merged = step.kind == "merge" or (step.kind == "train" and plan.train.epochs == 0)
-        if is_as_merged and plan.method == "ridge_head" and plan.merges_in(step.round):
+        is_head = plan.method == "ridge_head" and plan.merges_in(step.round)
+        if is_as_merged and is_head and self.start_loss != "mse":
             return "balanced_softmax"
         trained = step.round if step.kind == "train" else step.round - 1
         return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss

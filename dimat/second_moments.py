@@ -13,25 +13,28 @@ from dimat.rows import SiteRows
 
 def made(kind: Moments, model: ModelSpec, rows: SiteRows, params: Params, device: str = "cpu") -> Params:
     """Those of the site's training rows under its model `params`; see `merging.gram`, `merging.fisher` and `merging.ridge_head`."""
-    net = load(empty_model(model, rows.shape, rows.num_classes), params).to(device)
+    net = load(empty_model(model, rows.shape, rows.num_outputs), params).to(device)
     here = rows.on(device)
     if kind == "fisher":
-        return fisher.fisher(net, here.train_x, here.train_y)
+        return fisher.fisher(net, here.train_x, here.train_y, here.targets.log_likelihoods())
     layers = _hidden_readers(net, model, rows)
     if kind == "head":
-        return ridge_head.moments(net, layers, here.train_x, here.train_y, rows.num_classes)
+        numbers_SK = here.targets.as_numbers(here.train_y)
+        return ridge_head.moments(net, layers, here.train_x, numbers_SK, here.targets.sums_name)
     return gram.gram(net, layers, here.train_x)
 
 
 def layout(kind: Moments, model: ModelSpec, rows: SiteRows) -> Layout:
     """Names, shapes and dtypes of what `made` makes."""
-    net = empty_model(model, rows.shape, rows.num_classes)
+    net = empty_model(model, rows.shape, rows.num_outputs)
     if kind == "fisher":
         return fisher.layout(net)
     layers = _hidden_readers(net, model, rows)
     grams = gram.layout(net, layers)
-    return ridge_head.layout(grams, layers, rows.num_classes) if kind == "head" else grams
+    if kind == "head":
+        return ridge_head.layout(grams, layers, rows.num_outputs, rows.targets.sums_name)
+    return grams
 
 
 def _hidden_readers(net: nn.Module, model: ModelSpec, rows: SiteRows) -> tuple[str, ...]:
-    return gram.layers_of(net, symmetries(model, rows.shape, rows.num_classes))
+    return gram.layers_of(net, symmetries(model, rows.shape, rows.num_outputs))

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec, SiteData
+from dimat.data_spec import AnyData, ColumnPartition, ConditionShift, DataSpec, SampleData
 from dimat.errors import (
     ClassesCountedTwice,
     DataSetsDiffer,
@@ -20,11 +20,14 @@ from dimat.errors import (
     DuplicateSeed,
     FinalMergeMissed,
     NeverMerges,
+    NumbersHaveNoClasses,
     PilotTooLarge,
     RidgeHeadNeedsBasis,
     RidgeHeadNeedsRounds,
     RotationNeedsImages,
     RowsRunOut,
+    TargetsAreClasses,
+    TargetsAreNumbers,
     TooFewGroups,
     UnknownColumn,
 )
@@ -33,7 +36,7 @@ from dimat.frozen import PLAIN, Frozen, Name, Whole
 from dimat.methods import CONTROL_METHOD, SUMMED_METHODS, Method
 from dimat.model_spec import MlpSpec, ModelSpec
 from dimat.parts import EvaluationSpec, MergePatch, MergeSpec, TrainPatch, TrainSpec, counts_classes_twice
-from dimat.samples import SAMPLES
+from dimat.samples import SAMPLES, SampleInfo
 from dimat.topology_spec import TopologySpec
 from dimat.validation import at, at_most
 
@@ -47,7 +50,7 @@ class SiteSpec(Frozen):
 
     name: Name
     display_name: str = Field("", max_length=80, pattern=PLAIN)
-    data: SiteData
+    data: AnyData
 
 
 class ArmSpec(Frozen):
@@ -98,7 +101,7 @@ class PilotSpec(Frozen):
         with at("arms"):
             _no_duplicates("arm", [arm.name for arm in self.arms])
         with at("sites"):
-            self._data_sets_are_alike()
+            samples = self._samples()
         with at("seeds"):
             self._seeds_differ()
         with at("rounds"):
@@ -116,15 +119,23 @@ class PilotSpec(Frozen):
                 self._can_end_with_its_head(arm)
             with at(f"arms.{position}.train"):
                 self._counts_classes_once(arm)
-        with at("model"):
-            self._model_fits_data()
-        with at("data.partition.column"):
-            self._groups_suffice()
-        with at("data.shift.rotation"):
-            self._can_be_turned()
-        with at("data.rows_per_site"):
-            self._rows_suffice()
+                self._keeps_to_its_targets(arm)
+        for sample in samples:
+            self._fits_sample(sample)
         return self
+
+    def _fits_sample(self, sample: SampleInfo) -> None:
+        with at("train.loss"):
+            if self.train.loss == "mse":
+                raise TargetsAreClasses(data=sample.name)
+        with at("model"):
+            check_fits(self.model, sample.shape, sample.name)
+        with at("data.partition.column"):
+            self._groups_suffice(sample)
+        with at("data.shift.rotation"):
+            self._can_be_turned(sample)
+        with at("data.rows_per_site"):
+            self._rows_suffice(sample)
 
     def _merges_when_it_should(self, arm: ArmSpec) -> None:
         own = arm.merge or MergePatch()
@@ -157,10 +168,26 @@ class PilotSpec(Frozen):
         if counts_classes_twice(own.loss or self.train.loss, own.class_weights or self.train.class_weights):
             raise ClassesCountedTwice
 
-    def _data_sets_are_alike(self) -> None:
-        names = sorted({site.data.dataset for site in self.sites})
+    def _keeps_to_its_targets(self, arm: ArmSpec) -> None:
+        own = arm.train or TrainPatch()
+        if self.train.loss != "mse":
+            return
+        if own.loss:
+            raise TargetsAreNumbers(data=self.name, loss=own.loss)
+        if own.class_weights == "balanced":
+            raise NumbersHaveNoClasses(class_weights=own.class_weights)
+
+    def _samples(self) -> tuple[SampleInfo, ...]:
+        """The sample data set that all sites share; none where the rows are given."""
+        names = sorted(
+            {
+                site.data.dataset if isinstance(site.data, SampleData) else site.data.kind
+                for site in self.sites
+            }
+        )
         if len(names) > 1:
             raise DataSetsDiffer(names=", ".join(names))
+        return tuple(SAMPLES[name] for name in names if name in SAMPLES)
 
     def _seeds_differ(self) -> None:
         for position, seed in enumerate(self.seeds):
@@ -179,8 +206,8 @@ class PilotSpec(Frozen):
                 limit=MAX_SITE_ROUNDS,
             )
 
-    def _groups_suffice(self) -> None:
-        partition, sample = self.data.partition, SAMPLES[self.sites[0].data.dataset]
+    def _groups_suffice(self, sample: SampleInfo) -> None:
+        partition = self.data.partition
         if not isinstance(partition, ColumnPartition):
             return
         num_values = {column.name: column.num_values for column in sample.columns}
@@ -192,29 +219,24 @@ class PilotSpec(Frozen):
                 column=partition.column, groups=num_values[partition.column], sites=len(self.sites)
             )
 
-    def _can_be_turned(self) -> None:
-        shift, sample = self.data.shift, SAMPLES[self.sites[0].data.dataset]
+    def _can_be_turned(self, sample: SampleInfo) -> None:
+        shift = self.data.shift
         if isinstance(shift, ConditionShift) and shift.rotation and not sample.has_images:
             raise RotationNeedsImages(dataset=sample.name, shape=str(sample.shape))
 
-    def _rows_suffice(self) -> None:
+    def _rows_suffice(self, sample: SampleInfo) -> None:
         """Simulated sites share one data set out: it must be enough for all. Natural groups have what they have."""
         if isinstance(self.data.partition, ColumnPartition):
             return
         split, needed = self.data.split, self.data.rows_per_site
-        num_rows = SAMPLES[self.sites[0].data.dataset].num_rows
-        pool = int(num_rows * (1 - split.test_fraction - split.validation_fraction))
+        pool = int(sample.num_rows * (1 - split.test_fraction - split.validation_fraction))
         total = needed * len(self.sites)
         # The split rounds class by class; a few rows more or less are the partition's to say.
         if pool + ROUNDING_ROWS < total:
             raise RowsRunOut(
-                dataset=self.sites[0].data.dataset, pool=pool, sites=len(self.sites), needed=needed, total=total,
+                dataset=sample.name, pool=pool, sites=len(self.sites), needed=needed, total=total,
                 most=pool // len(self.sites),
             )  # fmt: skip
-
-    def _model_fits_data(self) -> None:
-        dataset = min(site.data.dataset for site in self.sites)
-        check_fits(self.model, SAMPLES[dataset].shape, dataset)
 
 
 def spec_sha256(spec: PilotSpec) -> str:

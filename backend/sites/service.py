@@ -14,7 +14,7 @@ from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
 from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
 from backend.web import ListQuery, check_match
-from dimat.data_spec import SiteData
+from dimat.data_spec import AnyData, SampleData, SiteData
 from dimat.spec import SiteSpec
 
 _data: TypeAdapter[SiteData] = TypeAdapter(SiteData)
@@ -107,8 +107,8 @@ def _found(row: SiteRow | None, id: str) -> SiteRow:
     return row
 
 
-def _shown(data: SiteData) -> str:
-    return f"{data.kind} {data.dataset}"
+def _shown(data: AnyData) -> str:
+    return f"{data.kind} {data.dataset}" if isinstance(data, SampleData) else data.kind
 
 
 def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:

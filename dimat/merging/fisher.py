@@ -6,17 +6,17 @@ as many bytes again, and no second moments of features.
 Legend: B = rows of a chunk.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
-from torch.nn import functional
 
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums, reals
 from dimat.params import Layout, Params, layout_of
 from dimat.parts import MergeSpec
+from dimat.training.targets import LogLikelihood, label_loss
 
 CHUNK_ROWS = 32
 TINY = 1e-12
@@ -46,27 +46,31 @@ def solve(total: Sums) -> Params:
 METHOD = Summed(summand, solve, by_moments=True)
 
 
-def fisher(model: nn.Module, x: Tensor, y: Tensor) -> Params:
-    """Mean over rows of the squared gradient of the log likelihood of the row's label: one tensor for each parameter, float32,
-    on the CPU.
+def fisher(
+    model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood] = (label_loss,)
+) -> Params:
+    """Mean over rows of the squared gradients of their log likelihoods, added up: one tensor for each parameter, float32, on the CPU.
 
     Args:
-        x: (rows, ...) inputs and y: (rows,) int64 labels, on the model's device. The model is left in evaluation mode.
+        x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.
+        log_likelihoods: `Targets.log_likelihoods`; by default that of the row's label.
     """
     model.eval()
     params = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
 
-    def loss(params: Mapping[str, Tensor], row: Tensor, label: Tensor) -> Tensor:
-        logits = functional_call(model, (dict(params), buffers), (row[None],))
-        return functional.cross_entropy(logits, label[None])
+    def gradients(of: LogLikelihood) -> Callable[[Params, Tensor, Tensor], Params]:
+        def value(params: Mapping[str, Tensor], row: Tensor, target: Tensor) -> Tensor:
+            return of(functional_call(model, (dict(params), buffers), (row[None],)), target)
 
-    of_rows = vmap(grad(loss), in_dims=(None, 0, 0))
+        return vmap(grad(value), in_dims=(None, 0, 0))
+
     totals = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in params.items()}
     for start in range(0, len(x), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        for name, gradient_B in of_rows(params, x[chunk], y[chunk]).items():
-            totals[name] += gradient_B.double().square().sum(dim=0)
+        for of in log_likelihoods:
+            for name, gradient_B in gradients(of)(params, x[chunk], y[chunk]).items():
+                totals[name] += gradient_B.double().square().sum(dim=0)
     return {name: (totals[name] / len(x)).float().cpu() for name in sorted(totals)}
 
 

@@ -1,13 +1,13 @@
 """The last layer in closed form: what sites know of all classes is added up instead of being averaged.
 
-Models are averaged in the common basis, but the head (the layer that gives the classes) is solved by ridge regression over all
+Models are averaged in the common basis, but the head (the layer that gives the outputs) is solved by ridge regression over all
 sites' rows at once. A site that lacks most classes cannot spoil it: it has no say in them. Where sites share everything below the
 head, as after a merge over all, the result is the head that the pooled rows would give.
 
 Beside its model a site tells second moments of the head's inputs, and the sums of these inputs for each class: the means of its
 features and the mix of its classes can be read from them.
 
-Legend: S = rows, I = inputs of the head and one for its bias, C = classes.
+Legend: S = rows, I = inputs of the head and one for its bias, K = outputs.
 """
 
 import torch
@@ -26,14 +26,15 @@ RIDGE, TINY = 1e-3, 1e-9
 LOGITS_PER_CLASS = 10.0
 """The regression answers 0 or 1; as logits, to which a site's log prior is added for its own cases, that says far too little. Between
 5 and 20 little depended on it."""
-ANSWERS = "answers"
+SCALE_OF = {"answers": LOGITS_PER_CLASS, "numbers": 1.0}
+"""By what the solution is multiplied, by the name of the sums (`Targets.sums_name`): a regression of numbers answers what was asked."""
 
 
 def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     """theta_j; G_j = H^T H / n_j with 0.1 % of its mean diagonal added to the diagonal, and A_j = H^T Y / n_j."""
     held = {name: value.double() for name, value in moments.items()}
     for name, gram_II in moments.items():
-        if not name.endswith(f".{ANSWERS}"):
+        if _is_gram(name):
             ridge = RIDGE * gram_II.double().diagonal().mean().clamp_min(TINY)
             held[name] = gram_II.double() + ridge * torch.eye(len(gram_II), dtype=torch.float64)
     return Sums({name: value.double() for name, value in reals(params).items()}, held)
@@ -45,22 +46,27 @@ def solve(total: Sums) -> Params:
     Reference: Fani et al. 2024, "Accelerating Heterogeneous Federated Learning with Closed-form Classifiers" (Fed3R).
     """
     solved = dict(plain_average.mean(total))
-    for name, gram_II in total.moments.items():
-        if not name.endswith(f".{ANSWERS}"):
-            theta_IC = torch.linalg.solve(gram_II.double(), total.moments[f"{name}.{ANSWERS}"].double())
-            solved |= as_layer(solved, name, LOGITS_PER_CLASS * theta_IC)
+    for name, sums_IK in total.moments.items():
+        if not _is_gram(name):
+            head, _, kind = name.rpartition(".")
+            theta_IK = torch.linalg.solve(total.moments[head].double(), sums_IK.double())
+            solved |= as_layer(solved, head, SCALE_OF[kind] * theta_IK)
     return solved
 
 
 METHOD = Summed(summand, solve, by_moments=True)
 
 
-def moments(model: nn.Module, layers: tuple[str, ...], x: Tensor, y: Tensor, num_classes: int) -> Params:
-    """`HEAD`: (I, I), the mean over rows of products of inputs, and `HEAD.answers`: (I, C), the mean over rows of inputs times class; float32, on the CPU.
+def moments(
+    model: nn.Module, layers: tuple[str, ...], x: Tensor, numbers_SK: Tensor, sums_name: str
+) -> Params:
+    """`HEAD`: (I, I), the mean over rows of products of inputs, and `HEAD.answers` (or `HEAD.numbers`): (I, K), the mean over rows of
+    inputs times targets; float32, on the CPU.
 
     Args:
         layers: those that read hidden units, the head last (`gram.layers_of`).
-        x: (rows, ...) inputs and y: (rows,) int64 labels, on the model's device. The model is left in evaluation mode.
+        x: (rows, ...) inputs, on the model's device, as are numbers_SK: float64 targets (`Targets.as_numbers`). The model is left in
+            evaluation mode.
     """
     head = layers[-1]
     seen: list[Tensor] = []
@@ -68,13 +74,17 @@ def moments(model: nn.Module, layers: tuple[str, ...], x: Tensor, y: Tensor, num
     inputs_SI = torch.cat(seen).double()
     if "bias" in dict(model.get_submodule(head).named_parameters()):
         inputs_SI = functional.pad(inputs_SI, (0, 1), value=1.0)
-    answers_IC = inputs_SI.T @ functional.one_hot(y, num_classes).double() / len(y)
-    gram_II = inputs_SI.T @ inputs_SI / len(y)
-    return {head: gram_II.float().cpu(), f"{head}.{ANSWERS}": answers_IC.float().cpu()}
+    sums_IK = inputs_SI.T @ numbers_SK / len(x)
+    gram_II = inputs_SI.T @ inputs_SI / len(x)
+    return {head: gram_II.float().cpu(), f"{head}.{sums_name}": sums_IK.float().cpu()}
 
 
-def layout(grams: Layout, layers: tuple[str, ...], num_classes: int) -> Layout:
+def layout(grams: Layout, layers: tuple[str, ...], num_outputs: int, sums_name: str) -> Layout:
     """Shape and dtype of what `moments` makes, given that of `gram`."""
     head = layers[-1]
     shape, dtype = grams[head]
-    return {head: (shape, dtype), f"{head}.{ANSWERS}": ((shape[0], num_classes), dtype)}
+    return {head: (shape, dtype), f"{head}.{sums_name}": ((shape[0], num_outputs), dtype)}
+
+
+def _is_gram(name: str) -> bool:
+    return not name.endswith(tuple(f".{kind}" for kind in SCALE_OF))

@@ -7,7 +7,7 @@ from torch import nn
 from dimat.model_spec import CnnSpec
 
 
-def build(spec: CnnSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: CnnSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, height, width) of one row, height and width >= 4."""
     channels, height, width = shape
     first, second = spec.width, 2 * spec.width
@@ -22,6 +22,6 @@ def build(spec: CnnSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequent
             relu2=nn.ReLU(),
             pool2=nn.MaxPool2d(2),
             flatten=nn.Flatten(),
-            head=nn.Linear(second * (height // 4) * (width // 4), num_classes),
+            head=nn.Linear(second * (height // 4) * (width // 4), num_outputs),
         )
     )

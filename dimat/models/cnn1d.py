@@ -9,7 +9,7 @@ from dimat.model_spec import Cnn1dSpec
 KERNEL = 5
 
 
-def build(spec: Cnn1dSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: Cnn1dSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, length) of one row, length >= 4. The head reads means over time: any length has the same tensors."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = shape[0]
@@ -20,5 +20,5 @@ def build(spec: Cnn1dSpec, shape: tuple[int, ...], num_classes: int) -> nn.Seque
         layers[f"pool{number}"] = nn.MaxPool1d(2) if number < 3 else nn.AdaptiveAvgPool1d(1)
         channels = wide
     layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(channels, num_classes)
+    layers["head"] = nn.Linear(channels, num_outputs)
     return nn.Sequential(layers)

@@ -8,7 +8,7 @@ from torch import nn
 from dimat.model_spec import MlpSpec
 
 
-def build(spec: MlpSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: MlpSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: of one row. The tensors' values are those of torch's own initialisation."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     width = prod(shape)
@@ -16,5 +16,5 @@ def build(spec: MlpSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequent
         layers[f"hidden{number}"] = nn.Linear(width, hidden)
         layers[f"relu{number}"] = nn.ReLU()
         width = hidden
-    layers["head"] = nn.Linear(width, num_classes)
+    layers["head"] = nn.Linear(width, num_outputs)
     return nn.Sequential(layers)

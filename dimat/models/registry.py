@@ -34,7 +34,7 @@ class Starting(Protocol):
         """Sets all tensors of its own, drawn from `rng`."""
 
 
-def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn.Module:
+def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Module:
     """The architecture with params of no meaning, on the CPU; `load` or `initial_params` give it values.
 
     Args:
@@ -48,19 +48,19 @@ def empty_model(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> nn
     with torch.device("meta"):
         match spec:
             case MlpSpec():
-                model = mlp.build(spec, shape, num_classes)
+                model = mlp.build(spec, shape, num_outputs)
             case CnnSpec():
-                model = cnn.build(spec, shape, num_classes)
+                model = cnn.build(spec, shape, num_outputs)
             case Cnn1dSpec():
-                model = cnn1d.build(spec, shape, num_classes)
+                model = cnn1d.build(spec, shape, num_outputs)
             case ResNet20Spec():
-                model = resnet20.build(spec, shape, num_classes)
+                model = resnet20.build(spec, shape, num_outputs)
             case ResNet50Spec():
-                model = resnet50.build(spec, shape, num_classes)
+                model = resnet50.build(spec, shape, num_outputs)
             case Vgg16BnSpec():
-                model = vgg16_bn.build(spec, shape, num_classes)
+                model = vgg16_bn.build(spec, shape, num_outputs)
             case VitSpec():
-                model = vit.build(spec, shape, num_classes)
+                model = vit.build(spec, shape, num_outputs)
     return model.to_empty(device="cpu")
 
 

@@ -33,7 +33,7 @@ class Block(nn.Module):
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-def build(spec: ResNet20Spec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: ResNet20Spec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, height, width) of one row."""
     first = max(1, round(16 * spec.width))
     layers: OrderedDict[str, nn.Module] = OrderedDict(
@@ -47,5 +47,5 @@ def build(spec: ResNet20Spec, shape: tuple[int, ...], num_classes: int) -> nn.Se
             width = first * 2**stage
     layers["pool"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(width, num_classes)
+    layers["head"] = nn.Linear(width, num_outputs)
     return nn.Sequential(layers)

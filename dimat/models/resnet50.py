@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
         return functional.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
 
 
-def build(spec: ResNet50Spec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: ResNet50Spec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, height, width) of one row."""
     first = max(1, round(64 * spec.width))
     layers: OrderedDict[str, nn.Module] = OrderedDict(
@@ -53,5 +53,5 @@ def build(spec: ResNet50Spec, shape: tuple[int, ...], num_classes: int) -> nn.Se
             channels = EXPANSION * first * 2**stage
     layers["pool"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(channels, num_classes)
+    layers["head"] = nn.Linear(channels, num_outputs)
     return nn.Sequential(layers)

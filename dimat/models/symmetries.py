@@ -10,7 +10,7 @@ from dimat.training.seeding import torch_rng
 
 
 @lru_cache(maxsize=64)
-def symmetries(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> PermutationSpec:
+def symmetries(spec: ModelSpec, shape: tuple[int, ...], num_outputs: int) -> PermutationSpec:
     """What `discover` says of the architecture. Every step asks; a search may take seconds.
 
     Args:
@@ -19,6 +19,6 @@ def symmetries(spec: ModelSpec, shape: tuple[int, ...], num_classes: int) -> Per
     Raises:
         ModelMismatch: the family cannot take rows of this shape.
     """
-    model = empty_model(spec, shape, num_classes)
+    model = empty_model(spec, shape, num_outputs)
     initial_params(model, torch_rng(0, "symmetries"))
     return discover(model, shape)

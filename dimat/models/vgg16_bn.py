@@ -9,7 +9,7 @@ from dimat.model_spec import Vgg16BnSpec
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def build(spec: Vgg16BnSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: Vgg16BnSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Pools by 2 behind each stage as long as there is more than one pixel.
 
     Args:
@@ -30,5 +30,5 @@ def build(spec: Vgg16BnSpec, shape: tuple[int, ...], num_classes: int) -> nn.Seq
             layers[f"pool{number}"] = nn.MaxPool2d(2)
             height, width = height // 2, width // 2
     layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(channels * height * width, num_classes)
+    layers["head"] = nn.Linear(channels * height * width, num_outputs)
     return nn.Sequential(layers)

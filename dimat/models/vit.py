@@ -87,7 +87,7 @@ class Mean(nn.Module):
         return tokens_BTD.mean(dim=1)
 
 
-def build(spec: VitSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
+def build(spec: VitSpec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """No token stands for the class: the head reads the mean of all.
 
     Args:
@@ -104,5 +104,5 @@ def build(spec: VitSpec, shape: tuple[int, ...], num_classes: int) -> nn.Sequent
         layers[f"block{number}"] = Block(spec.dim, spec.heads)
     layers["norm"] = nn.LayerNorm(spec.dim)
     layers["pool"] = Mean()
-    layers["head"] = nn.Linear(spec.dim, num_classes)
+    layers["head"] = nn.Linear(spec.dim, num_outputs)
     return nn.Sequential(layers)

@@ -11,18 +11,18 @@ from dimat.rows import SiteRows
 
 def layout(model: ModelSpec, rows: SiteRows) -> Layout:
     """Of a model's params."""
-    return layout_of(empty_model(model, rows.shape, rows.num_classes).state_dict())
+    return layout_of(empty_model(model, rows.shape, rows.num_outputs).state_dict())
 
 
 def momentum_layout(model: ModelSpec, rows: SiteRows) -> Layout:
     """Of what an optimiser remembers: one tensor for each trained parameter."""
-    return layout_of(dict(empty_model(model, rows.shape, rows.num_classes).named_parameters()))
+    return layout_of(dict(empty_model(model, rows.shape, rows.num_outputs).named_parameters()))
 
 
 def remembered_layout(model: ModelSpec, rows: SiteRows, method: Method, num_sites: int) -> Layout:
     """Of what a merge by this method leaves at its site for the next one (`ArmPlan.remembers`)."""
     if method in WARM_METHODS:
-        return warm_start.layout(symmetries(model, rows.shape, rows.num_classes), num_sites)
+        return warm_start.layout(symmetries(model, rows.shape, rows.num_outputs), num_sites)
     return momentum_layout(model, rows)
 
 

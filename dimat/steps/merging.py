@@ -156,11 +156,11 @@ def merge_inputs(
 ) -> MergeInputs:
     """The probe is drawn anew every round: a fixed one would tie all merges to the same few rows."""
     stop_if_asked(context)
-    model = empty_model(context.model, rows.shape, rows.num_classes)
+    model = empty_model(context.model, rows.shape, rows.num_outputs)
     rng = torch_rng(context.seed, "probe", context.site_index, context.round)
     return MergeInputs(
         model=model.to(context.device),
-        spec=symmetries(context.model, rows.shape, rows.num_classes),
+        spec=symmetries(context.model, rows.shape, rows.num_outputs),
         site=context.site_index,
         models=models,
         weights=weights,

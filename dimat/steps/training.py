@@ -22,7 +22,6 @@ from dimat.steps.context import (
 )
 from dimat.training import local
 from dimat.training.evaluate import measure
-from dimat.training.loss import Objective
 from dimat.training.seeding import torch_rng
 from dimat.training.stopping import Stopping
 
@@ -36,7 +35,7 @@ def prepare(context: StepContext, rows: SiteRows, train: TrainSpec) -> StepResul
     Raises:
         Cancelled. NonFiniteParams: training diverged.
     """
-    model = empty_model(context.model, rows.shape, rows.num_classes)
+    model = empty_model(context.model, rows.shape, rows.num_outputs)
     owner = "common" if train.init == "common" else context.site_index
     initial_params(model, torch_rng(context.seed, "init", owner))
     here = rows.on(context.device)
@@ -84,7 +83,7 @@ def train(
     keeps = train.keep_momentum and context.round < context.rounds
 
     def go_on(part: StepContext, params: Params, momentum: Params | None) -> tuple[nn.Module, local.Trained]:
-        model = load(empty_model(context.model, rows.shape, rows.num_classes), params)
+        model = load(empty_model(context.model, rows.shape, rows.num_outputs), params)
         rng = torch_rng(context.seed, "train", context.site_index, context.round)
         return model, _train(part, here, model, how, rng, momentum)
 
@@ -118,7 +117,7 @@ def _halves(context: StepContext) -> list[StepContext]:
 def evaluate(context: StepContext, rows: SiteRows, own: Params) -> StepResult:
     """Accuracies of the site's model as it is."""
     stop_if_asked(context)
-    model = load(empty_model(context.model, rows.shape, rows.num_classes), own).to(context.device)
+    model = load(empty_model(context.model, rows.shape, rows.num_outputs), own).to(context.device)
     return StepResult(
         metrics=measure(model, rows.on(context.device), has_all_site(context), context.last_loss)
     )
@@ -137,7 +136,7 @@ def _pass(
         momentum=train.momentum,
         weight_decay=train.weight_decay,
         grad_clip=train.grad_clip,
-        objective=Objective.of(train, here),
+        objective=here.targets.objective(train, context.site_name),
         stopping=stopping,
         # Less time on a processor wherever there are convolutions (docs/results.md).
         channels_last=context.device == "cpu" and context.model.kind != "mlp" and len(here.shape) == 3,

@@ -79,7 +79,7 @@ def train(
     """Trains `model` in place.
 
     Args:
-        x: (rows, ...) float32. y: (rows,) int64. rng: orders the rows of each epoch.
+        x: (rows, ...) float32. y: (rows, ...) targets, as `how.objective` takes them. rng: orders the rows of each epoch.
         momentum: what an earlier call left, for the same architecture; None: a fresh optimiser.
         should_stop: asked before every batch. on_progress: told the share done, 0..1, after every batch.
 

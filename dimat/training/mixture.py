@@ -3,28 +3,28 @@
 Where sites see different things, the second knows the site's own better. Mixing both costs its training once more and sends nothing;
 it is plain ensembling and no gain of merging.
 
-Legend: S = rows, C = classes.
+Legend: S = rows, K = outputs of a model.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 SHARES = tuple(step / 20 for step in range(21))
-TINY = 1e-12
 
 
-def best_share(shared_SC: Tensor, alone_SC: Tensor, y_S: Tensor) -> float:
-    """The weight, 0..1 in steps of 0.05, of the model trained alone with which the mixture is least surprised by the labels: it has
-    the least mean of -log((1 - a) p_shared + a p_alone). Among equals the least.
+def best_share(shared_SK: Tensor, alone_SK: Tensor, surprise: Callable[[Tensor], Tensor]) -> float:
+    """The weight a, 0..1 in steps of 0.05, of the model trained alone with which the mixture is least surprised by the targets: for
+    classes it has the least mean of -log((1 - a) p_shared + a p_alone), for numbers the least squared error. Among equals the least.
 
     Args:
-        shared_SC, alone_SC: probabilities of the site's own validation rows, float64. y_S: int64 labels.
+        shared_SK, alone_SK: predictions of the site's own validation rows, float64 (`Targets.predicted`).
+        surprise: (S,) of such predictions (`Targets.surprise`).
 
     Reference: Stone 1961, "The opinion pool"; Deng et al. 2020 (APFL) mix in training, too.
     """
-    shared_S = shared_SC.gather(1, y_S[:, None]).squeeze(1)
-    alone_S = alone_SC.gather(1, y_S[:, None]).squeeze(1)
-    losses = [-mixed(shared_S, alone_S, share).clamp_min(TINY).log().mean() for share in SHARES]
+    losses = [surprise(mixed(shared_SK, alone_SK, share)).mean() for share in SHARES]
     return SHARES[int(torch.stack(losses).argmin())]
 
 

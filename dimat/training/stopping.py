@@ -16,7 +16,7 @@ class Stopping:
     """Ends training when the loss on `x`, `y` did not fall below its lowest for `patience` epochs.
 
     Attributes:
-        patience: epochs, >= 1. x: (rows, ...) float32, y: (rows,) int64, the site's own validation rows.
+        patience: epochs, >= 1. x: (rows, ...) float32, y: (rows, ...) targets, the site's own validation rows.
     """
 
     patience: int

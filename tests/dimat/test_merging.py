@@ -29,7 +29,7 @@ MLP = MlpSpec(hidden=(12, 8))
 def inputs(
     rows: SiteRows, models: dict[int, Params], architecture: ModelSpec = MLP, method: Method = "regmean"
 ) -> MergeInputs:
-    model = empty_model(architecture, rows.shape, rows.num_classes)
+    model = empty_model(architecture, rows.shape, rows.num_outputs)
     weights = {j: 1 / len(models) for j in models}
     spec = discover(model, rows.shape)
     told = MOMENTS_OF.get(method)
@@ -38,7 +38,7 @@ def inputs(
 
 
 def initial(rows: SiteRows, seed: int, architecture: ModelSpec = MLP) -> Params:
-    return initial_params(empty_model(architecture, rows.shape, rows.num_classes), torch_rng(seed, "init"))
+    return initial_params(empty_model(architecture, rows.shape, rows.num_outputs), torch_rng(seed, "init"))
 
 
 def is_made_anew(method: Method, name: str) -> bool:
@@ -183,7 +183,7 @@ def test_fisher_information_is_the_mean_square_of_each_row_s_gradient(
     image_rows: tuple[SiteRows, ...],
 ) -> None:
     rows = image_rows[0]
-    model = empty_model(CnnSpec(width=4), rows.shape, rows.num_classes)
+    model = empty_model(CnnSpec(width=4), rows.shape, rows.num_outputs)
     initial_params(model, torch_rng(1, "init"))
     found = fisher.fisher(model, rows.train_x[:40], rows.train_y[:40])
     squares = {name: torch.zeros_like(value) for name, value in model.named_parameters()}

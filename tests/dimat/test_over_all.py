@@ -34,7 +34,7 @@ CONTEXT = StepContext(
 
 
 def model_of(rows: SiteRows, seed: int) -> Params:
-    return initial_params(empty_model(MODEL, rows.shape, rows.num_classes), torch_rng(seed, "init"))
+    return initial_params(empty_model(MODEL, rows.shape, rows.num_outputs), torch_rng(seed, "init"))
 
 
 def gathered(

@@ -27,7 +27,7 @@ MLP = MlpSpec(hidden=(12, 8))
 
 
 def made(seed: int, rows: SiteRows) -> tuple[nn.Module, Params, PermutationSpec]:
-    model = empty_model(MLP, rows.shape, rows.num_classes)
+    model = empty_model(MLP, rows.shape, rows.num_outputs)
     params = initial_params(model, torch_rng(seed, "init"))
     return model, params, discover(model, rows.shape)
 
@@ -59,7 +59,7 @@ def test_nothing_is_told_of_the_raw_inputs(
 ) -> None:
     model, _, spec = made(1, site_rows[0])
     assert gram.layers_of(model, spec) == ("hidden2", "head")
-    cnn = empty_model(CnnSpec(width=4), image_rows[0].shape, image_rows[0].num_classes)
+    cnn = empty_model(CnnSpec(width=4), image_rows[0].shape, image_rows[0].num_outputs)
     assert gram.layers_of(cnn, discover(cnn, image_rows[0].shape)) == ("conv2", "head")
 
 

@@ -41,7 +41,7 @@ def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: Ma
     spec = make_spec(model=MODEL.model_dump(), data={"rows_per_site": 40, "partition": {"kind": "shards"}})
     of = rows_of(table, spec)
     sites = [of(1, site) for site in range(len(spec.sites))]
-    net = empty_model(MODEL, sites[0].shape, sites[0].num_classes)
+    net = empty_model(MODEL, sites[0].shape, sites[0].num_outputs)
     shared = initial_params(net, torch_rng(1, "init", "common"))
     total = add(
         (1 / len(sites), ridge_head.METHOD.of_site(shared, told(rows, shared), MergeSpec())) for rows in sites
@@ -62,7 +62,7 @@ def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: Ma
     G = H.T @ H / len(x)
     ridge = ridge_head.RIDGE * G.diagonal().mean() * torch.eye(len(G), dtype=torch.float64)
     pooled = torch.linalg.solve(
-        G + ridge, H.T @ functional.one_hot(y, sites[0].num_classes).double() / len(x)
+        G + ridge, H.T @ functional.one_hot(y, sites[0].num_outputs).double() / len(x)
     )
     found = torch.cat([merged["head.weight"].double().T, merged["head.bias"].double()[None]])
     torch.testing.assert_close(found, ridge_head.LOGITS_PER_CLASS * pooled, rtol=1e-3, atol=1e-3)

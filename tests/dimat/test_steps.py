@@ -18,8 +18,8 @@ from dimat.parts import EvaluationSpec, MergeSpec, ProbeSpec, TrainSpec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.steps import Cancelled, StepContext
 from dimat.training import local
-from dimat.training.evaluate import reweighted
 from dimat.training.local import cosine
+from dimat.training.scores import reweighted
 from dimat.training.seeding import torch_rng
 
 MakeContext = Callable[..., StepContext]
@@ -253,7 +253,7 @@ def test_momentum_that_is_handed_on_makes_two_trainings_one(
     rows, own = site_rows[0], start(site_rows, make_context)
 
     def model() -> nn.Module:
-        return load(empty_model(make_context().model, rows.shape, rows.num_classes), own)
+        return load(empty_model(make_context().model, rows.shape, rows.num_outputs), own)
 
     def trained(
         model: nn.Module, epochs: int, rng: torch.Generator, momentum: Params | None = None
@@ -299,10 +299,10 @@ def test_balanced_softmax_is_blind_to_the_class_mix_that_training_sees(
         own = start(site_rows, make_context, train=TrainSpec(warmup_epochs=0))
         params = steps.train(make_context(rounds=1), blind, train, own).params
         assert params is not None
-        model = load(empty_model(make_context().model, rows.shape, rows.num_classes), params)
+        model = load(empty_model(make_context().model, rows.shape, rows.num_outputs), params)
         return model(blind.train_x[:1])[0].detach()  # type: ignore[no-any-return]
 
-    prior = rows.log_prior()
+    prior = rows.targets.log_prior()
     plain, balanced = logits("cross_entropy"), logits("balanced_softmax")
     assert torch.corrcoef(torch.stack([plain, prior]))[0, 1] > 0.95
     assert plain.std() > 1

@@ -16,7 +16,7 @@ from dimat.parts import TrainSpec
 from dimat.rows import SiteRows
 from dimat.steps import StepContext
 from dimat.training import local
-from dimat.training.loss import Objective
+from dimat.training.loss import CROSS_ENTROPY
 from dimat.training.seeding import torch_rng
 from dimat.training.stopping import Stopping, held_out_loss
 
@@ -34,7 +34,7 @@ def trained(
     """At a rate at which the model soon learns its 60 rows by heart."""
     own = steps.prepare(replace(context, round=0), rows, TrainSpec(warmup_epochs=1)).params
     assert own is not None
-    model = load(empty_model(context.model, rows.shape, rows.num_classes), own)
+    model = load(empty_model(context.model, rows.shape, rows.num_outputs), own)
     how = local.Pass(epochs, lambda _: 0.2, 16, 0.9, 0.0, 10.0, stopping=stopping)
     told = local.train(model, rows.train_x, rows.train_y, how, torch_rng(1, "t"))
     return params_of(model), told
@@ -42,7 +42,7 @@ def trained(
 
 def unsure(rows: SiteRows) -> Stopping:
     """Validation rows of which a part is labelled wrongly: whoever is too sure of itself pays for it."""
-    x, y = torch.cat([rows.train_x] * 2), torch.cat([rows.train_y, (rows.train_y + 1) % rows.num_classes])
+    x, y = torch.cat([rows.train_x] * 2), torch.cat([rows.train_y, (rows.train_y + 1) % rows.num_outputs])
     return Stopping(2, x, y)
 
 
@@ -60,8 +60,8 @@ def test_training_ends_when_validation_no_longer_improves_and_gives_back_the_bes
     assert told.loss == then.loss
 
     def judged(params: Params) -> float:
-        model = load(empty_model(context.model, rows.shape, rows.num_classes), params)
-        return held_out_loss(model, stopping, Objective())
+        model = load(empty_model(context.model, rows.shape, rows.num_outputs), params)
+        return held_out_loss(model, stopping, CROSS_ENTROPY)
 
     later = [judged(trained(rows, context, epochs)[0]) for epochs in range(1, told.num_epochs + 1)]
     assert min(range(len(later)), key=later.__getitem__) == best - 1
@@ -123,10 +123,10 @@ def test_training_is_judged_by_the_loss_it_makes_smaller(
     train: dict[str, str], site_rows: Rows, make_context: MakeContext
 ) -> None:
     rows = site_rows[0]
-    objective = Objective.of(TrainSpec.model_validate(train), rows)
+    objective = rows.targets.objective(TrainSpec.model_validate(train), "a")
     own = steps.prepare(make_context(round=0), rows, TrainSpec(warmup_epochs=1)).params
     assert own is not None
-    model = load(empty_model(make_context().model, rows.shape, rows.num_classes), own)
+    model = load(empty_model(make_context().model, rows.shape, rows.num_outputs), own)
     x, y = rows.train_x.repeat(20, 1), rows.train_y.repeat(20)  # more than go through the model at once
     whole = objective.mean(model(x), y).detach()
     assert held_out_loss(model, Stopping(1, x, y), objective) == pytest.approx(float(whole), rel=1e-5)
@@ -137,7 +137,7 @@ def test_with_class_weights_all_classes_a_site_holds_count_the_same(counts: list
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     empty = torch.zeros(len(labels), 1)
     mix = torch.tensor(counts).double().numpy()
-    weights = SiteRows(empty, labels, empty, labels, empty, labels, mix / mix.sum()).class_weights()
+    weights = SiteRows(empty, labels, empty, labels, empty, labels, mix / mix.sum()).targets.weights()
     shares = [n * float(w) for n, w in zip(counts, weights, strict=True) if n]
     assert shares == pytest.approx([sum(shares) / len(shares)] * len(shares), rel=1e-4)
     assert sum(shares) == pytest.approx(len(labels), rel=1e-4)
@@ -150,7 +150,7 @@ def test_class_weights_keep_the_class_mix_out_of_what_is_learned(
     """Without features that tell classes apart only the mix is left to learn."""
     rows = site_rows[0]
     blind = replace(rows, train_x=torch.zeros_like(rows.train_x))
-    held = torch.bincount(rows.train_y, minlength=rows.num_classes) > 0
+    held = torch.bincount(rows.train_y, minlength=rows.num_outputs) > 0
 
     def spread(weights: str) -> float:
         own = steps.prepare(make_context(round=0), rows, TrainSpec(warmup_epochs=0)).params
@@ -160,7 +160,7 @@ def test_class_weights_keep_the_class_mix_out_of_what_is_learned(
         )
         params = steps.train(make_context(rounds=1), blind, train, own).params
         assert params is not None
-        model = load(empty_model(make_context().model, rows.shape, rows.num_classes), params)
+        model = load(empty_model(make_context().model, rows.shape, rows.num_outputs), params)
         return float(model(blind.train_x[:1])[0][held].detach().std())
 
     assert spread("balanced") < spread("none") / 3
@@ -175,7 +175,7 @@ def test_images_with_channels_last_change_time_and_last_bits_only(
     assert start is not None
 
     def after(channels_last: bool) -> Params:
-        net = load(empty_model(model, rows.shape, rows.num_classes), start)
+        net = load(empty_model(model, rows.shape, rows.num_outputs), start)
         how = local.Pass(2, lambda _: 0.01, 16, 0.9, 0.0, 2.0, channels_last=channels_last)
         momentum = local.train(net, rows.train_x, rows.train_y, how, torch_rng(1, "t")).momentum
         assert all(tensor.is_contiguous() for tensor in net.state_dict().values())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dimat.data_spec import DataSpec, SiteData
-from dimat.errors import DataError, UnknownSample
+from dimat.data_spec import AnyData, DataSpec, GivenData
+from dimat.errors import DataError, RowsNotGiven, UnknownSample
 from dimat.recordings import Recordings
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.samples import SAMPLES, SampleInfo
@@ -29,13 +29,15 @@ class SampleDamaged(DataError):
 
 
 def load_site_rows(
-    site_data: SiteData, data: DataSpec, site_names: tuple[str, ...], site_index: int, seed: int
+    site_data: AnyData, data: DataSpec, site_names: tuple[str, ...], site_index: int, seed: int
 ) -> SiteRows:
     """The rows of one simulated site.
 
     Raises:
-        UnknownSample, SampleDamaged, NonFiniteData, TooFewRows, OSError: the file cannot be read.
+        RowsNotGiven, UnknownSample, SampleDamaged, NonFiniteData, TooFewRows, OSError: the file cannot be read.
     """
+    if isinstance(site_data, GivenData):
+        raise RowsNotGiven(site=site_names[site_index])
     return _all_sites(site_data.dataset, data, site_names, seed)[site_index]
 
 

@@ -1223,6 +1223,18 @@ export interface components {
             revision: number;
         };
         /**
+         * GivenData
+         * @description Rows that the caller of `dimat.simulate` gives (`rows_of`); no worker has them. Nothing is known of them before.
+         */
+        GivenData: {
+            /**
+             * Kind
+             * @default given
+             * @constant
+             */
+            kind?: "given";
+        };
+        /**
          * Health
          * @description `degraded`: something that pilots need does not answer; the pages themselves work. `starting`: that is so because
          *     the server has just started, and what does not answer has not been seen since.
@@ -2322,7 +2334,8 @@ export interface components {
              * @default
              */
             display_name?: string;
-            data: components["schemas"]["SampleData"];
+            /** Data */
+            data: components["schemas"]["SampleData"] | components["schemas"]["GivenData"];
         };
         /**
          * SplitSpec
@@ -2608,7 +2621,7 @@ export interface components {
         };
         /**
          * TrainPatch
-         * @description Fields of `TrainSpec` that may change within a pilot; None = unchanged.
+         * @description Fields of `TrainSpec` that may change within a pilot; None = unchanged. A loss for classes stays one.
          */
         TrainPatch: {
             /** Epochs */
@@ -2641,13 +2654,13 @@ export interface components {
          *     `warmup_*` is the training alone before round 0; `epochs` and `lr` belong to each round, the cosine
          *     of `lr` runs over all rounds. `keep_momentum`: the optimiser's momentum lives on across rounds and merges, otherwise
          *     each round starts a fresh one. `balanced_softmax`: cross-entropy on logits + log prior of the site's own class counts,
-         *     so that a site's class mix does not go into what it shares (Ren et al. 2020).
+         *     so that a site's class mix does not go into what it shares (Ren et al. 2020). `mse`: squared error, for targets that are numbers.
          *     `class_weights` `balanced`: each row counts by the inverse of its class's share of the site's own rows, n / (C n_c) with the C
          *     classes it holds; not with `balanced_softmax`, which makes up for the counts already.
          *     `patience`: training alone, and a round of more epochs than one, ends when the loss on the site's own validation rows has not
          *     fallen for so many epochs; the model of the best epoch is kept, with its momentum. None or 0: all epochs, and the last is kept.
          *     `own_model`: beside the model that it shares in, a site goes on training one alone, and for its own cases asks both (see
-         *     `dimat.training.mixture`). Twice the training, nothing sent.
+         *     `dimat.training.mixture`). Twice the training, nothing sent to other sites.
          */
         TrainSpec: {
             /**
@@ -2701,7 +2714,7 @@ export interface components {
              * @default cross_entropy
              * @enum {string}
              */
-            loss?: "cross_entropy" | "balanced_softmax";
+            loss?: "cross_entropy" | "balanced_softmax" | "mse";
             /**
              * Keep Momentum
              * @default false

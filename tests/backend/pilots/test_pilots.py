@@ -43,6 +43,8 @@ def test_draft_keeps_spec_and_assumptions(api: Api) -> None:
         ({"sites": [{"name": "site-01", "data": PENDIGITS}]}, "too_short", "spec.sites"),
         ({"sites": [{"name": n, "data": PENDIGITS} for n in ("site-01", "nowhere")]}, "unknown_site", "spec.sites.1.name"),
         ({"sites": [{"name": n, "data": {"kind": "sample", "dataset": "letter"}} for n in ("site-01", "site-02")]}, "site_data_differs", "spec.sites.0.data"),
+        ({"sites": [{"name": n, "data": {"kind": "given"}} for n in ("site-01", "site-02")]}, "site_data_differs", "spec.sites.0.data"),
+        ({"train": {"loss": "mse"}}, "targets_are_classes", "spec.train.loss"),
         ({"topology": {"kind": "custom", "links": [{"a": "site-01", "b": "site-02"}]}}, "topology_disconnected", "spec.topology"),
         ({"topology": {"mixing": "custom", "weights": [[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]}}, "mixing_row_sum", "spec.topology"),
         ({"model": {"kind": "cnn"}}, "model_needs_images", "spec.model"),

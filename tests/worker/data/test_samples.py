@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dimat.data_spec import ColumnPartition, DataSpec, SampleData
-from dimat.errors import UnknownSample
+from dimat.data_spec import ColumnPartition, DataSpec, GivenData, SampleData
+from dimat.errors import RowsNotGiven, UnknownSample
 from dimat.samples import SAMPLES
 from worker.data.samples import DATA_DIR, SampleDamaged, load_site_rows, read_sample
 
@@ -64,6 +64,11 @@ def test_demo_s_sites_share_a_quarter_of_all_rows_for_testing() -> None:
     assert len(rows.test_x) == 2748
     assert len(rows.train_x) == 500
     assert rows.class_mix.sum() == pytest.approx(1)
+
+
+def test_a_worker_has_no_rows_that_only_a_caller_of_simulate_gives() -> None:
+    with pytest.raises(RowsNotGiven, match="'rows_of'"):
+        load_site_rows(GivenData(), DataSpec(), NAMES, 0, seed=1)
 
 
 def test_a_site_s_rows_are_the_same_every_time_and_differ_between_sites_and_seeds() -> None:

@@ -48,7 +48,10 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   ]);
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
-    [t('ui.new.dataset'), [...new Set(spec.sites.map((site) => site.data.dataset))].join(', ')],
+    [
+      t('ui.new.dataset'),
+      [...new Set(spec.sites.map(({ data }) => ('dataset' in data ? data.dataset : data.kind)))].join(', '),
+    ],
     [t('ui.new.partition'), share],
     [
       t(partition?.kind === 'column' ? 'ui.new.rows_most' : 'ui.new.rows_per_site'),

@@ -185,7 +185,8 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     rowsPerSite: spec.data?.rows_per_site ?? fresh.rowsPerSite,
     ...shownOf(spec.model),
     init: spec.train?.init ?? fresh.init,
-    loss: spec.train?.loss ?? fresh.loss,
+    // No sample data set has numbers as targets, for which `mse` would be.
+    loss: spec.train?.loss === 'mse' ? fresh.loss : (spec.train?.loss ?? fresh.loss),
     keepMomentum: spec.train?.keep_momentum ?? fresh.keepMomentum,
     patience: spec.train?.patience ?? fresh.patience,
     classWeights: spec.train?.class_weights ?? fresh.classWeights,
