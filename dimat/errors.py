@@ -27,6 +27,8 @@
     |   `-- MixingTooLarge
     |-- DataError
     |   |-- NonFiniteData
+    |   |-- NonFiniteInput   the same of rows that belong to no site
+    |   |-- NoRows
     |   |-- TooFewRows
     |   |-- RowsRunOut       the sites' shares are more than the whole
     |   |-- UnknownSample
@@ -40,10 +42,15 @@
     |-- ModelMismatch          model and data do not fit together
     |   |-- ModelNeedsImages
     |   |-- ModelNeedsPatches
-    |   `-- ModelNeedsSeries
+    |   |-- ModelNeedsSeries
+    |   `-- InputsNotTaken   the forward pass fails on them
     |-- UnknownLayer           a layer for which no start values are known
+    |-- LayerNotMergeable      a layer that has no second moments
     |-- NonFiniteParams        a model that diverged
     |-- ShapeMismatch          arrays whose shapes do not belong together
+    |-- SiteMissing            a site that is in one argument of a merge and not in another
+    |-- TensorMissing          a tensor that the models of other sites have
+    |-- UnknownGroup           a permutation of units that the model has not
     |-- PermutationNotAdmissible  it would change what a model computes
     `-- ArtifactInvalid        bytes that are not the model they should be
 
@@ -210,6 +217,16 @@ class NonFiniteData(DataError):
     )
 
 
+class NonFiniteInput(DataError):
+    code = "non_finite_input"
+    template = "'{name}' has values that are not numbers (NaN or infinite), first in row {row}. Correct or remove these rows."
+
+
+class NoRows(DataError):
+    code = "no_rows"
+    template = "'{name}' has no rows. Give at least one."
+
+
 class RowsRunOut(DataError):
     code = "rows_run_out"
     template = (
@@ -338,12 +355,22 @@ class ModelNeedsSeries(ModelMismatch):
     )
 
 
+class InputsNotTaken(ModelMismatch):
+    code = "inputs_not_taken"
+    template = "The model fails on these inputs: {problem}. Give what its forward pass takes."
+
+
 class UnknownLayer(DimatError):
     code = "unknown_layer"
     template = (
         "The layer '{layer}' ({kind}) has tensors for which no start values are known. "
         "Give it a method start(rng) that sets them, or draw them yourself."
     )
+
+
+class LayerNotMergeable(DimatError):
+    code = "layer_not_mergeable"
+    template = "'{layer}' is no layer that has second moments (these have: {known}). Use some of these."
 
 
 class NonFiniteParams(DimatError):
@@ -357,6 +384,24 @@ class NonFiniteParams(DimatError):
 class ShapeMismatch(DimatError):
     code = "shape_mismatch"
     template = "'{name}' has shape {actual}, expected {expected}."
+
+
+class SiteMissing(DimatError):
+    code = "site_missing"
+    template = "'{argument}' has nothing of site {site}. Give the same sites everywhere."
+
+
+class TensorMissing(DimatError):
+    code = "tensor_missing"
+    template = "'{argument}' of site {site} has no tensor '{name}'. Let all sites use the same model."
+
+
+class UnknownGroup(DimatError):
+    code = "unknown_group"
+    template = (
+        "'{name}' is not a group of units of this model (its groups: {known}). "
+        "Use permutations made for this architecture."
+    )
 
 
 class PermutationNotAdmissible(DimatError):

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dimat.checked import check_rows, check_tensors
+from dimat.errors import NonFiniteParams
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.statistics import (
@@ -26,7 +28,7 @@ from dimat.matching.statistics import (
 )
 from dimat.matching.units import units_at
 from dimat.matching.weights import descend
-from dimat.params import Params
+from dimat.params import Params, first_non_finite
 from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import Group, PermutationSpec
 from dimat.taps import CHUNK_ROWS, Watcher, watch
@@ -69,8 +71,14 @@ def compare(
         probe: (rows, ...) inputs. positions: see `units_at`. chunk_rows: how many rows go through at once.
 
     Raises:
-        ShapeMismatch: the models do not give the same number of samples.
+        NoRows, NonFiniteInput: the probe. NonFiniteParams.
+        TensorMissing, ShapeMismatch: not of one architecture, or the models do not give the same number of samples.
     """
+    check_rows("probe", probe)
+    broken = first_non_finite(own)
+    if broken is not None:
+        raise NonFiniteParams(site="own", tensor=broken)
+    check_tensors(others, own)
     net = copy.deepcopy(model)
     so_far: dict[int, dict[str, Together]] = {j: {} for j in others}
     for start in range(0, len(probe), chunk_rows):

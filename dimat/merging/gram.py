@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimat.checked import check_rows
+from dimat.errors import LayerNotMergeable
 from dimat.merging.layers import held, num_inputs
 from dimat.merging.seen import See, linear_layers
 from dimat.params import Layout, Params
@@ -52,8 +54,16 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
     Args:
         x: (rows, ...) inputs on the model's device, at least one. The model is left in evaluation mode.
         positions: a convolution's patches are looked at in at most so many places of an image or series; None: see `enough_places`.
+
+    Raises:
+        NoRows, NonFiniteInput. LayerNotMergeable: no layer of this name, or of another kind.
     Reference: Jin et al. 2023, "Dataless Knowledge Fusion by Merging Weights of Language Models" (RegMean).
     """
+    check_rows("x", x)
+    known = linear_layers(model)
+    for name in layers:
+        if name not in known:
+            raise LayerNotMergeable(layer=name, known=", ".join(known))
     totals: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
     params = dict(model.named_parameters(remove_duplicate=False))
@@ -72,7 +82,6 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
 
         return caller
 
-    known = linear_layers(model)
     overhear(model, x, [(known[name][0], keep(name, known[name][1])) for name in layers])
     return {name: (totals[name] / counts[name]).float().cpu() for name in sorted(layers)}
 

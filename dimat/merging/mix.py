@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from dimat.checked import check_mixture
 from dimat.matching.found import GroupMatch
 from dimat.params import Params
 from dimat.parts import MergeSpec
@@ -68,7 +69,11 @@ def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -
     """sum_j weight_j * params_j, accumulated in float64 in the order of the site indices.
 
     Tensors of whole numbers (counters) are taken from `site`: a mean of them means nothing.
+
+    Raises:
+        SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams. MixingRowSum: the weights do not sum to 1.
     """
+    check_mixture(models, weights, site)
     own = models[site]
     mixed = {}
     for name in sorted(own):

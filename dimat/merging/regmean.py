@@ -9,8 +9,9 @@ Legend: I = inputs of a layer and one for its bias, O = its outputs.
 import torch
 from torch import Tensor
 
+from dimat.checked import check_shape
 from dimat.merging import plain_average
-from dimat.merging.layers import as_layer, as_matrix
+from dimat.merging.layers import as_layer, as_matrix, num_inputs
 from dimat.merging.sums import Summed, Sums, reals
 from dimat.params import Params
 from dimat.parts import MergeSpec
@@ -23,7 +24,12 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
 
     Off-diagonals of G_j are multiplied by `off_diagonal` (0.9), and `ridge` (1 %) of the mean diagonal is added to the
     diagonal: with equal models the result is that model, with equal Gram matrices the weighted mean.
+
+    Raises:
+        ShapeMismatch: second moments of another layer.
     """
+    for layer, gram in moments.items():
+        check_shape(layer, gram, (num_inputs(params, layer),) * 2)
     trusted = {layer: _shrunk(gram.double(), settings) for layer, gram in moments.items()}
     weighed = {name: value.double() for name, value in reals(params).items()}
     for layer, gram_II in trusted.items():

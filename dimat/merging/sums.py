@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from dimat.checked import check_mixture, check_sites, check_tensors
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.params import Layout, Params
 from dimat.parts import MergeSpec
@@ -47,7 +48,17 @@ class Summed:
     finish: Callable[[MergeInputs, Params], Merged] = lambda _, params: Merged(params, {})
 
     def merge(self, inputs: MergeInputs) -> Merged:
-        """The method over the own model and its neighbours'. Raises: KeyError, when second moments are needed and missing."""
+        """The method over the own model and its neighbours'.
+
+        Raises:
+            SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams: of models, or of second moments that are needed.
+            MixingRowSum: the weights do not sum to 1.
+        """
+        check_mixture(inputs.models, inputs.weights, inputs.site)
+        if self.by_moments:
+            check_sites(inputs.models, inputs.moments, "moments")
+            moments = {j: inputs.moments[j] for j in inputs.models}
+            check_tensors(moments, moments[inputs.site], "moments")
         total = add(
             (inputs.weights[j], self.of_site(inputs.models[j], self._moments(inputs, j), inputs.settings))
             for j in sorted(inputs.models)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dimat.errors import PermutationNotAdmissible, ShapeMismatch
+from dimat.errors import PermutationNotAdmissible, ShapeMismatch, UnknownGroup
 from dimat.params import Params
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
@@ -23,8 +23,9 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
         params: a state dict, or what an optimiser remembers under the same names: tensors that it lacks are passed over.
 
     Raises:
-        ShapeMismatch: a permutation or tensor does not have the group's size. KeyError: no such group.
-        PermutationNotAdmissible: it tears apart a norm group or a head, or moves linked heads apart.
+        ShapeMismatch: a permutation or tensor does not have the group's size. UnknownGroup.
+        PermutationNotAdmissible: it is no tensor of whole numbers, tears apart a norm group or a head, or moves linked
+            heads apart.
     """
     _check(spec, permutations)
     result = dict(params)
@@ -52,7 +53,13 @@ def invert(permutations: Permutations) -> Permutations:
 
 
 def compose(first: Permutations, second: Permutations) -> Permutations:
-    """One permutation for: apply `first`, then `second`. Both must name the same groups."""
+    """One permutation for: apply `first`, then `second`. Both must name the same groups.
+
+    Raises: UnknownGroup, where `second` lacks one.
+    """
+    for name in first:
+        if name not in second:
+            raise UnknownGroup(name=name, known=", ".join(second))
     return {name: p[second[name]] for name, p in first.items()}
 
 
@@ -70,6 +77,8 @@ def _check(spec: PermutationSpec, permutations: Permutations) -> None:
     tops: dict[str, Tensor] = {}
     for name, permutation in permutations.items():
         group = spec.group(name)
+        if getattr(permutation, "dtype", None) != torch.int64:
+            raise PermutationNotAdmissible(name=name, expected="a tensor of whole numbers (int64)")
         if permutation.shape != (group.size,):
             raise ShapeMismatch(name=name, actual=str(tuple(permutation.shape)), expected=str((group.size,)))
         if not torch.equal(permutation.sort().values, torch.arange(group.size)):

@@ -4,6 +4,7 @@ The small models of pilots are such chains; a worker then needs not load `torch.
 """
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,14 @@ UNITWISE = (nn.ReLU, nn.Dropout, nn.Identity)
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 
 
-def is_chain(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> bool:
+def is_chain(model: nn.Module, example_inputs: tuple[Any, ...]) -> bool:
     """Whether `groups_of_chain` knows every layer; each is used once and reads the one before."""
     if type(model) is not nn.Sequential or len(example_inputs) != 1 or len(set(model)) != len(model):
         return False
     params = [param for _, param in model.named_parameters(remove_duplicate=False)]
     if len({id(param) for param in params}) != len(params) or not any(type(one) in LAYERS for one in model):
+        return False
+    if not isinstance(example_inputs[0], Tensor):
         return False
     rank, known = example_inputs[0].ndim, True
     for layer in model:

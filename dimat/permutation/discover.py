@@ -10,8 +10,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from dimat.errors import InputsNotTaken
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import coverage
+from dimat.permutation.exporting import copied
 from dimat.permutation.selftest import verified
 from dimat.permutation.spec import Frozen, PermutationSpec
 
@@ -29,16 +31,39 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
         example_inputs: of the forward pass, two rows or more, one tensor or a tuple of all arguments; or the shape of one row of a single float32 input.
 
     Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
+    Raises:
+        InputsNotTaken: the forward pass fails on these inputs.
     """
     inputs = _inputs(example_inputs)
     rng = torch.Generator().manual_seed(SEED)
     shapes = {name: tuple(param.shape) for name, param in model.named_parameters()}
     if is_chain(model, inputs):
-        groups, frozen = groups_of_chain(cast(nn.Sequential, model), inputs)
+        try:
+            groups, frozen = groups_of_chain(cast(nn.Sequential, model), inputs)
+        except RuntimeError as error:
+            raise InputsNotTaken(problem=_first_line(error)) from error
         spec = verified(model, inputs, lambda _: PermutationSpec(groups, frozen), rng)
     else:
         spec = _traced(model, inputs, rng)
+    if not spec.groups:
+        _run(model, inputs)
     return replace(spec, coverage=coverage(shapes, spec.groups))
+
+
+def _run(model: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Tells a model without groups from one that these inputs are not for."""
+    own = copied(model)
+    if any(param.is_meta for param in own.parameters()):
+        own = own.to_empty(device="cpu")
+    try:
+        with torch.no_grad():
+            own.eval()(*inputs)
+    except Exception as error:  # of whatever kind: it is the model's own code
+        raise InputsNotTaken(problem=_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> PermutationSpec:

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dimat.errors import UnknownGroup
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -105,7 +107,9 @@ class PermutationSpec:
         object.__setattr__(self, "_by_name", {group.name: group for group in self.groups})
 
     def group(self, name: str) -> Group:
-        """Raises: KeyError."""
+        """Raises: UnknownGroup."""
+        if name not in self._by_name:
+            raise UnknownGroup(name=name, known=", ".join(self._by_name))
         return self._by_name[name]
 
     def random(self, generator: torch.Generator) -> dict[str, Tensor]:

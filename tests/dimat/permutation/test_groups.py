@@ -18,6 +18,7 @@ from dimat.permutation.collect import collect
 from dimat.permutation.tapping import tapped
 from dimat.permutation.trace import trace
 from dimat.training.seeding import torch_rng
+from tests.dimat.permutation import more_architectures  # noqa: F401  (joins the zoo)
 from tests.dimat.permutation.architectures import ZOO
 
 

@@ -1,0 +1,77 @@
+"""Whether what a user of the library gives belongs together: looked at once, where it comes in."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from dimat.errors import (
+    MixingRowSum,
+    NonFiniteInput,
+    NonFiniteParams,
+    NoRows,
+    ShapeMismatch,
+    SiteMissing,
+    TensorMissing,
+)
+from dimat.params import Params, first_non_finite
+
+SUM_TOLERANCE = 1e-6
+
+
+def check_tensors(given: Mapping[int, Params], like: Params, argument: str = "models") -> None:
+    """That what every site gives has the tensors of `like`, of the same shapes, and is finite.
+
+    Args:
+        argument: what an error calls it.
+
+    Raises:
+        TensorMissing, ShapeMismatch, NonFiniteParams.
+    """
+    for site in sorted(given):
+        for name, expected in like.items():
+            if name not in given[site]:
+                raise TensorMissing(argument=argument, site=site, name=name)
+            check_shape(name, given[site][name], tuple(expected.shape))
+        broken = first_non_finite(given[site])
+        if broken is not None:
+            raise NonFiniteParams(site=str(site), tensor=broken)
+
+
+def check_shape(name: str, given: Tensor, expected: tuple[int, ...]) -> None:
+    """Raises: ShapeMismatch: also where torch would broadcast."""
+    if tuple(given.shape) != expected:
+        raise ShapeMismatch(name=name, actual=str(tuple(given.shape)), expected=str(expected))
+
+
+def check_mixture(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> None:
+    """That models may be mixed with these weights at a site, which is one of theirs.
+
+    Raises:
+        SiteMissing. MixingRowSum: the weights of the models do not sum to 1.
+        TensorMissing, ShapeMismatch, NonFiniteParams: see `check_tensors`.
+    """
+    if site not in models:
+        raise SiteMissing(argument="models", site=site)
+    check_sites(models, weights, "weights")
+    total = float(sum(weights[j] for j in models))
+    if not abs(total - 1.0) <= SUM_TOLERANCE:
+        raise MixingRowSum(name=str(site), total=total)
+    check_tensors(models, models[site])
+
+
+def check_sites(models: Mapping[int, Params], given: Mapping[int, object], argument: str) -> None:
+    """Raises: SiteMissing: a site has a model and is left out here."""
+    for j in sorted(models):
+        if j not in given:
+            raise SiteMissing(argument=argument, site=j)
+
+
+def check_rows(name: str, x: Tensor) -> None:
+    """Raises: NoRows. NonFiniteInput."""
+    if not len(x):
+        raise NoRows(name=name)
+    if bool(torch.isfinite(x).all()):
+        return
+    is_broken = ~torch.isfinite(x).reshape(len(x), -1).all(dim=1)
+    raise NonFiniteInput(name=name, row=int(is_broken.nonzero()[0]))

@@ -1,0 +1,125 @@
+"""What does not belong together is refused by name, before anything is computed of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dimat import errors
+from dimat.matching.activation import compare
+from dimat.merging import gram, plain_average, regmean
+from dimat.merging.mix import MergeInputs, mix
+from dimat.params import Params
+from dimat.parts import MergeSpec
+from dimat.permutation import compose, discover, permute
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+
+
+MODEL, ROWS = net(), torch.randn(30, 4)
+SPEC = discover(MODEL, (4,))
+OWN: Params = MODEL.state_dict()
+BROKEN = {**OWN, "2.bias": torch.full((5,), torch.nan)}
+HALF = {0: 0.5, 1: 0.5}
+MOMENTS = {j: gram.gram(MODEL, ("2", "4"), ROWS) for j in (0, 1)}
+INPUTS = MergeInputs(MODEL, SPEC, 0, {0: OWN, 1: OWN}, HALF, ROWS, MergeSpec(), MOMENTS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"weights": {0: 1.0}}, errors.SiteMissing, "'weights' has nothing of site 1"),
+        ({"weights": {0: 2.0, 1: 1.0}}, errors.MixingRowSum, "sum to 3"),
+        ({"weights": {0: torch.nan, 1: 1.0}}, errors.MixingRowSum, "sum to nan"),
+        ({"site": 7}, errors.SiteMissing, "'models' has nothing of site 7"),
+        ({"models": {0: OWN, 1: {}}}, errors.TensorMissing, "of site 1 has no tensor"),
+        ({"models": {0: OWN, 1: {**OWN, "4.bias": torch.ones(1)}}}, errors.ShapeMismatch, r"\(1,\), exp"),
+        ({"models": {0: OWN, 1: BROKEN}}, errors.NonFiniteParams, "site '1' diverged: '2.bias'"),
+    ],
+)
+def test_models_that_do_not_mix_are_refused(changed: Any, error: type[Exception], said: str) -> None:
+    inputs = replace(INPUTS, **changed)
+    with pytest.raises(error, match=said):
+        mix(inputs.models, inputs.weights, inputs.site)
+    with pytest.raises(error, match=said):
+        plain_average.METHOD.merge(inputs)
+
+
+@pytest.mark.parametrize(
+    ("moments", "error", "said"),
+    [
+        ({}, errors.SiteMissing, "'moments' has nothing of site 0"),
+        ({0: MOMENTS[0]}, errors.SiteMissing, "'moments' has nothing of site 1"),
+        ({0: MOMENTS[0], 1: {}}, errors.TensorMissing, "'moments' of site 1 has no tensor '2'"),
+        ({j: {"4": torch.eye(3)} for j in (0, 1)}, errors.ShapeMismatch, r"'4' has shape \(3, 3\)"),
+    ],
+)
+def test_second_moments_that_are_missing_or_of_another_model_are_refused(
+    moments: Any, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        regmean.METHOD.merge(replace(INPUTS, moments=moments))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: compare(MODEL, SPEC, OWN, {1: BROKEN}, ROWS), errors.NonFiniteParams, "site '1'.*'2.bias'"),
+        (
+            lambda: compare(MODEL, SPEC, BROKEN, {1: OWN}, ROWS),
+            errors.NonFiniteParams,
+            "site 'own'.*'2.bias'",
+        ),
+        (lambda: compare(MODEL, SPEC, OWN, {1: {}}, ROWS), errors.TensorMissing, "site 1"),
+        (lambda: compare(MODEL, SPEC, OWN, {1: OWN}, ROWS[:0]), errors.NoRows, "'probe'"),
+        (
+            lambda: compare(
+                MODEL, SPEC, OWN, {1: OWN}, torch.where(torch.arange(30)[:, None] == 3, torch.nan, ROWS)
+            ),
+            errors.NonFiniteInput,
+            "'probe'.*row 3",
+        ),
+        (lambda: gram.gram(MODEL, ("2",), ROWS[:0]), errors.NoRows, "'x'"),
+        (lambda: gram.gram(MODEL, ("9",), ROWS), errors.LayerNotMergeable, r"'9'.*\(these have: 0, 2, 4\)"),
+        (lambda: permute(OWN, SPEC, {"9": torch.arange(6)}), errors.UnknownGroup, "'9'.*groups: 0, 2"),
+        (lambda: compose({"0": torch.arange(6)}, {}), errors.UnknownGroup, "'0'"),
+        (
+            lambda: permute(OWN, SPEC, {"0": torch.arange(6.0)}),
+            errors.PermutationNotAdmissible,
+            "whole numbers",
+        ),
+        (lambda: permute(OWN, SPEC, {"0": list(range(6))}), errors.PermutationNotAdmissible, "whole numbers"),  # type: ignore[dict-item]
+    ],
+)
+def test_what_cannot_be_matched_or_permuted_is_refused(
+    call: Callable[[], object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        call()
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.layer(x)
+        return self.head(hidden.relu() if hidden.sum() > 0 else hidden)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "inputs", [(torch.zeros(2, 7),), (torch.zeros(2, 4).long(),), (), {"x": ROWS}, "four"]
+)
+@pytest.mark.parametrize("model", [MODEL, Branches()], ids=["chain", "no graph"])
+def test_inputs_that_a_model_does_not_take_are_told_from_a_model_without_a_graph(
+    model: nn.Module, inputs: Any
+) -> None:
+    with pytest.raises(errors.InputsNotTaken, match="The model fails on these inputs"):
+        discover(model, inputs)
+    assert discover(Branches(), (ROWS,)).coverage == 0
