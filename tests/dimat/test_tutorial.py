@@ -11,11 +11,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def run(page: str) -> dict[str, Any]:
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    parts = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, Any] = {}
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        exec(code, names)
+        exec("\n".join(parts), names)
     return names
 
 
@@ -23,6 +23,7 @@ def test_two_own_models_merge_as_the_tutorial_says() -> None:
     names = run("merge-two-models.md")
     assert names["groups"].coverage > 0.9
     assert names["after"] > names["plain"] + 0.05
+    assert names["by_moments"] > names["plain"] + 0.05
 
 
 def test_a_pilot_on_own_rows_predicts_numbers_as_the_tutorial_says(
