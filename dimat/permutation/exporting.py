@@ -20,7 +20,8 @@ from torch.nn.modules import transformer
 from torch.nn.utils import rnn
 
 ONE_AT_A_TIME = Lock()
-"""While a model is exported, functions of torch are replaced: two at a time would not put the right ones back."""
+"""While a model is exported, functions of torch are replaced, and another default dtype holds while it is tested: two at a time would
+not put the right ones back."""
 REGIONS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 

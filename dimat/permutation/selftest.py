@@ -4,7 +4,8 @@ Neither in evaluation mode nor in training mode: parts that only the training pa
 that feed them fail here and are frozen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from dimat.permutation.apply import Permutations, permute
-from dimat.permutation.exporting import copied, tensors_in
+from dimat.permutation.exporting import ONE_AT_A_TIME, copied, tensors_in
 from dimat.permutation.spec import Frozen, Group, PermutationSpec
 from dimat.permutation.steady import as_trained, steady
 
@@ -151,15 +152,21 @@ class _Tester:
     def _outputs(self, state: dict[str, Tensor]) -> Tensor:
         model = copied(self.model) if self.mode else self.model  # training leaves traces, as in counters
         model.load_state_dict(state, strict=False)  # in place: recurrent layers hold on to their tensors
-        default = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)  # for tensors that a forward pass makes
-        try:
-            with torch.no_grad(), steady(model) as reads:
-                found = model(*self.inputs)
-        finally:
-            torch.set_default_dtype(default)
+        with ONE_AT_A_TIME, _by_default(self.dtype), torch.no_grad(), steady(model) as reads:
+            found = model(*self.inputs)
         self.unread = reads.unread
         return torch.cat([one.double().reshape(-1) for one in tensors_in(found)])
+
+
+@contextmanager
+def _by_default(dtype: torch.dtype) -> Iterator[None]:
+    """For tensors that a forward pass makes. It holds for the whole process: two at a time would not put the right one back."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _on_cpu(model: nn.Module, dtype: torch.dtype) -> nn.Module:

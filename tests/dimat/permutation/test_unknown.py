@@ -277,3 +277,4 @@ def test_several_threads_find_the_same_and_leave_torch_as_it_was() -> None:
     assert specs[0].groups
     assert specs[1:] == specs[:1] * 2
     assert (nn.LSTM.forward, torch._VF._pack_padded_sequence) == before
+    assert torch.get_default_dtype() == torch.float32
