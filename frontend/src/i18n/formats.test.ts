@@ -9,6 +9,7 @@ describe('values as people of a language read them', () => {
     expect(formatsOf('en').bytes(999_951)).toBe('1.0 MB');
     expect(formatsOf('en').bytes(999_949)).toBe('999.9 kB');
     expect(formatsOf('ja').bytes(999)).toContain('999');
+    expect(formatsOf('ja').bytes(549_000)).toBe('549.0 kB');
   });
   it('money follows language and currency', () => {
     expect(formatsOf('ja').money('2000000', 'JPY')).toBe('¥2,000,000');

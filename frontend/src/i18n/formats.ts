@@ -71,7 +71,8 @@ export function formatsOf(language: string): Formats {
         minimumFractionDigits: unit === 0 ? 0 : 1,
         maximumFractionDigits: unit === 0 ? 0 : 1,
       }).format(value);
-      return joined(language, shown);
+      // The Japanese tables write KB; figures and texts of the server write kB.
+      return joined(language, shown.replace('KB', 'kB'));
     },
     money: (amount, currency) => (amount == null ? NONE : moneyOf(language, currency, Number(amount))),
     estimate: (amount, currency) =>
