@@ -6,13 +6,12 @@ lead back to the unit one began with; where every site keeps a basis of its own 
 Legend: U = units of all groups one behind the other, M = neighbours.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dimat.topology import Link, Topology
+from dimat.topology import Link, Topology, spanning_tree
 
 Units = NDArray[np.int64]
 """(U,): for each own unit the neighbour's unit that was put in its place."""
@@ -27,7 +26,7 @@ def cycles(topology: Topology) -> tuple[tuple[int, ...], ...]:
     """
     if topology.one_way:
         return ()
-    parents = _forest(topology)
+    parents = spanning_tree(topology)
     outside = [(i, j) for i, j in topology.links if parents[i] != j and parents[j] != i]
     if not outside:
         return topology.links
@@ -60,34 +59,14 @@ def is_permutation(units_U: NDArray[np.int64]) -> bool:
     return bool(np.array_equal(np.sort(units_U), np.arange(len(units_U))))
 
 
-def _forest(topology: Topology) -> list[int | None]:
-    """Parents in breadth-first trees, one for each part of the graph, best-connected sites first."""
-    degree = topology.degrees()
-    parents: list[int | None] = [None] * topology.n
-    seen: set[int] = set()
-    for root in sorted(range(topology.n), key=lambda site: (-degree[site], site)):
-        if root in seen:
-            continue
-        seen.add(root)
-        queue = deque([root])
-        while queue:
-            site = queue.popleft()
-            for neighbour in topology.neighbours(site):
-                if neighbour not in seen:
-                    seen.add(neighbour)
-                    parents[neighbour] = site
-                    queue.append(neighbour)
-    return parents
-
-
-def _around(parents: list[int | None], link: Link) -> tuple[int, ...]:
+def _around(parents: Sequence[int | None], link: Link) -> tuple[int, ...]:
     """From the first end over the link to the second, and through the tree back."""
     up, down = (_to_root(parents, site) for site in link)
     meeting = next(site for site in down if site in up)
     return (link[0], *down[: down.index(meeting) + 1], *reversed(up[1 : up.index(meeting)]))
 
 
-def _to_root(parents: list[int | None], site: int) -> list[int]:
+def _to_root(parents: Sequence[int | None], site: int) -> list[int]:
     path = [site]
     while (above := parents[path[-1]]) is not None:
         path.append(above)

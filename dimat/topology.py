@@ -191,19 +191,24 @@ def without(W_NN: NDArray[np.float64], silent: Collection[int]) -> NDArray[np.fl
 def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
     """Parent of each site in a breadth-first tree from the best-connected site (lowest index on a tie).
 
-    The root's parent is None; siblings are visited in ascending order, so the tree is unique.
+    The root's parent is None; siblings are visited in ascending order, so the tree is unique. Each part of a graph that is not
+    connected has a tree of its own.
     """
     degree = topology.degrees()
-    root = max(range(topology.n), key=lambda i: (degree[i], -i))
     parents: list[int | None] = [None] * topology.n
-    seen, queue = {root}, deque([root])
-    while queue:
-        site = queue.popleft()
-        for neighbour in topology.neighbours(site):
-            if neighbour not in seen:
-                seen.add(neighbour)
-                parents[neighbour] = site
-                queue.append(neighbour)
+    seen: set[int] = set()
+    for root in sorted(range(topology.n), key=lambda site: (-degree[site], site)):
+        if root in seen:
+            continue
+        seen.add(root)
+        queue = deque([root])
+        while queue:
+            site = queue.popleft()
+            for neighbour in topology.neighbours(site):
+                if neighbour not in seen:
+                    seen.add(neighbour)
+                    parents[neighbour] = site
+                    queue.append(neighbour)
     return tuple(parents)
 
 

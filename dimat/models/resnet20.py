@@ -1,13 +1,12 @@
 """ResNet-20 for small images: three stages of three blocks, projections where the width changes."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.model_spec import ResNet20Spec
+from dimat.models.residual import shortcut, staged
 
-BLOCKS_OF_A_STAGE = 3
+BLOCKS_OF_STAGES = (3, 3, 3)
 
 
 class Block(nn.Module):
@@ -22,10 +21,7 @@ class Block(nn.Module):
         self.norm1 = nn.BatchNorm2d(num_outputs)
         self.conv2 = nn.Conv2d(num_outputs, num_outputs, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(num_outputs)
-        self.shortcut: nn.Module = nn.Identity()
-        if num_inputs != num_outputs or stride != 1:
-            conv = nn.Conv2d(num_inputs, num_outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(num_outputs)))
+        self.shortcut = shortcut(num_inputs, num_outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, num_inputs, h, w) -> (rows, num_outputs, h / stride, w / stride)."""
@@ -36,16 +32,4 @@ class Block(nn.Module):
 def build(spec: ResNet20Spec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, height, width) of one row."""
     first = max(1, round(16 * spec.width))
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(shape[0], first, 3, padding=1, bias=False), norm=nn.BatchNorm2d(first), relu=nn.ReLU()
-    )
-    width = first
-    for stage in range(3):
-        for block in range(BLOCKS_OF_A_STAGE):
-            stride = 2 if stage and not block else 1
-            layers[f"stage{stage + 1}_{block + 1}"] = Block(width, first * 2**stage, stride)
-            width = first * 2**stage
-    layers["pool"] = nn.AdaptiveAvgPool2d(1)
-    layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(width, num_outputs)
-    return nn.Sequential(layers)
+    return staged(shape[0], first, BLOCKS_OF_STAGES, Block, 1, num_outputs)

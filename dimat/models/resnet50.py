@@ -1,11 +1,10 @@
 """ResNet-50 for small images: four stages of bottleneck blocks behind a 3x3 convolution."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.model_spec import ResNet50Spec
+from dimat.models.residual import shortcut, staged
 
 BLOCKS_OF_STAGES = (3, 4, 6, 3)
 EXPANSION = 4
@@ -27,10 +26,7 @@ class Bottleneck(nn.Module):
         self.norm2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, num_outputs, 1, bias=False)
         self.norm3 = nn.BatchNorm2d(num_outputs)
-        self.shortcut: nn.Module = nn.Identity()
-        if num_inputs != num_outputs or stride != 1:
-            conv = nn.Conv2d(num_inputs, num_outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(num_outputs)))
+        self.shortcut = shortcut(num_inputs, num_outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, num_inputs, h, w) -> (rows, 4 * width, h / stride, w / stride)."""
@@ -42,16 +38,4 @@ class Bottleneck(nn.Module):
 def build(spec: ResNet50Spec, shape: tuple[int, ...], num_outputs: int) -> nn.Sequential:
     """Args: shape: (channels, height, width) of one row."""
     first = max(1, round(64 * spec.width))
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(shape[0], first, 3, padding=1, bias=False), norm=nn.BatchNorm2d(first), relu=nn.ReLU()
-    )
-    channels = first
-    for stage, blocks in enumerate(BLOCKS_OF_STAGES):
-        for block in range(blocks):
-            stride = 2 if stage and not block else 1
-            layers[f"stage{stage + 1}_{block + 1}"] = Bottleneck(channels, first * 2**stage, stride)
-            channels = EXPANSION * first * 2**stage
-    layers["pool"] = nn.AdaptiveAvgPool2d(1)
-    layers["flatten"] = nn.Flatten()
-    layers["head"] = nn.Linear(channels, num_outputs)
-    return nn.Sequential(layers)
+    return staged(shape[0], first, BLOCKS_OF_STAGES, Bottleneck, EXPANSION, num_outputs)
