@@ -60,6 +60,12 @@ class Postgres:
         time.sleep(down_s)
         self.start()
 
+    def cut_connections(self) -> None:
+        """All that clients have open."""
+        self._run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://awase@127.0.0.1:{self._port}/{database}"
 

@@ -163,6 +163,10 @@ class House:
         """The processes of the worker that compute."""
         return self.part("worker").children()
 
+    def broker_url(self) -> str:
+        """As its parts know it; the embedded one has a password of its own."""
+        return self.part("coordinator").environ()["BROKER_URL"]
+
     def kill(self, name: str) -> None:
         self.part(name).send_signal(signal.SIGKILL)
 

@@ -1,0 +1,179 @@
+"""Faults at random moments of real runs, and whether all that was promised holds all the same.
+
+One pilot after the other runs in one house while one fault follows the other, sometimes before the last is over. Which
+faults, and how long between them, follows from the seed; what they meet is up to the machine.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from random import Random
+from threading import Thread
+from typing import Any
+
+import psutil
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.db.session import Database
+from backend.db.tables import EventRow, ExchangeRow, StepRow
+from backend.runs.states import STEP_ENDS
+from dimat.spec import PilotSpec
+from tests.system import house
+from tests.system.faults import Fault
+from tests.system.house import House
+from worker.simulate import simulate_spec
+
+LEASE_S = 6.0
+LONGER_THAN_LEASE_S = LEASE_S + 3.0
+SETTINGS = {"AWASE_LEASE_S": str(LEASE_S), "AWASE_SILENT_AFTER_S": "3", "AWASE_STEP_BEAT_S": "1"}
+SHORTEST_GAP_S, LONGEST_GAP_S = 0.3, 4.0
+MOST_AT_ONCE = 2
+END_WITHIN_S = 600
+TOLD = ("final_artifacts", "rounds", "bytes_exchanged", "bytes_uploaded")
+"""What a run tells that no fault may change."""
+
+
+@dataclass
+class Tally:
+    """What was done, and what came of it. `wrong`: promises that did not hold, in words."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
+    attempts_lost: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        hit = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        ends = ", ".join(f"{count} {state}" for state, count in sorted(self.runs.items()))
+        return (
+            f"{self.faults.total()} faults ({hit}); runs: {ends}; {self.attempts_lost} attempts lost and done again; "
+            f"{len(self.wrong)} promises broken"
+        )
+
+
+def pilot(name: str, rounds: int) -> dict[str, Any]:
+    """Three sites that wait for each other, by a sum and by matching; some two seconds a round."""
+    arms = [
+        {"name": "alone", "method": "local_only"},
+        {"name": "basis", "method": "regmean", "train": {"keep_momentum": True}},
+        {"name": "matched", "method": "dimat", "merge": {"wire": {"numbers": "int8"}}},
+    ]
+    return house.small_pilot(name=name, rounds=rounds, train={"warmup_epochs": 5, "epochs": 2}, arms=arms)
+
+
+def chaos(
+    up: House, faults: Mapping[str, Fault], count: int, seed: int, rounds: int = 20, say: Any = print
+) -> Tally:
+    """Does `count` faults to `up`, in shuffled rounds in which each comes once, and lets the last pilot end."""
+    expected = _undisturbed(rounds)
+    random, tally = Random(seed), Tally()
+    at_work: list[Thread] = []
+    order: list[str] = []
+    pilot_id = ""
+    for number in range(1, count + 1):
+        at_work = [thread for thread in at_work if thread.is_alive()]
+        if pilot_id == "" or all(run["state"] in house.ENDED for run in up.runs(pilot_id)):
+            _wait(at_work)  # what a person does, launching, waits for a server that answers
+            _check(up, pilot_id, expected, tally)
+            pilot_id = up.launch(pilot(f"chaos-{number}", rounds))
+        while len(at_work) >= MOST_AT_ONCE:
+            at_work[0].join()
+            at_work = [thread for thread in at_work if thread.is_alive()]
+        if not order:
+            order = sorted(faults)
+            random.shuffle(order)
+        name = order.pop()
+        time.sleep(random.uniform(SHORTEST_GAP_S, LONGEST_GAP_S))
+        thread = Thread(target=_one, args=(up, name, faults[name], random.getrandbits(32), tally))
+        thread.start()
+        at_work.append(thread)
+        tally.faults[name] += 1
+        say(f"{number}/{count} {name}")
+    _wait(at_work)
+    _check(up, pilot_id, expected, tally)
+    return tally
+
+
+def left_behind(processes: Sequence[psutil.Process]) -> list[str]:
+    """Those that still work some seconds after their house was stopped."""
+    _gone, alive = psutil.wait_procs(list(processes), timeout=10)
+    found = []
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+    return found
+
+
+def _one(up: House, name: str, fault: Fault, seed: int, tally: Tally) -> None:
+    try:
+        fault(up, Random(seed))
+    except psutil.NoSuchProcess:
+        pass  # another fault was faster
+    except Exception as error:
+        tally.wrong.append(f"the fault '{name}' could not be done: {error!r}")
+
+
+def _wait(threads: Sequence[Thread]) -> None:
+    for thread in threads:
+        thread.join()
+
+
+def _undisturbed(rounds: int) -> list[dict[str, Any]]:
+    spec = PilotSpec.model_validate(pilot("undisturbed", rounds))
+    runs: list[dict[str, Any]] = json.loads(json.dumps(simulate_spec(spec)))["runs"]
+    return runs
+
+
+def _check(up: House, pilot_id: str, expected: Sequence[Mapping[str, Any]], tally: Tally) -> None:
+    """Waits for the pilot's end and compares it with what nothing disturbed."""
+    if not pilot_id:
+        return
+    try:
+        result = up.wait_for_end(pilot_id, END_WITHIN_S)
+    except AssertionError as error:
+        tally.wrong.append(f"pilot {pilot_id}: {error}: {[run['progress'] for run in up.runs(pilot_id)]}")
+        return
+    for found, known in zip(result["runs"], expected, strict=True):
+        tally.runs[found["state"]] += 1
+        if found["state"] != "completed":
+            tally.wrong.append(f"pilot {pilot_id}, {found['arm']}: {found['state']}, {found['reason']}")
+            continue
+        tally.wrong += [
+            f"pilot {pilot_id}, {found['arm']}: {name} are not those of an undisturbed run"
+            for name in TOLD
+            if found[name] != known[name]
+        ]
+    with closing(Database(_database_url(up))) as database, database.read() as session:
+        ours = StepRow.pilot_id == pilot_id
+        tally.attempts_lost += session.scalar(select(func.sum(StepRow.attempt - 1)).where(ours)) or 0
+        if unended := session.scalar(select(func.count()).where(ours, StepRow.state.not_in(STEP_ENDS))):
+            tally.wrong.append(f"pilot {pilot_id}: {unended} steps have not ended")
+        tally.wrong += [f"{what} counts {times} times" for what, times in _applied_twice(session, pilot_id)]
+
+
+def _applied_twice(session: Session, pilot_id: str) -> list[tuple[tuple[object, ...], int]]:
+    """Ends of steps that were told, and exchanges that were booked, more than once."""
+    told = session.execute(
+        select(EventRow.code, EventRow.run_id, EventRow.params).where(
+            EventRow.pilot_id == pilot_id, EventRow.code.in_(("site_merged", "site_trained"))
+        )
+    )
+    crossed = session.execute(
+        select(ExchangeRow.step_id, ExchangeRow.from_index, ExchangeRow.purpose)
+        .join(StepRow, StepRow.id == ExchangeRow.step_id)
+        .where(StepRow.pilot_id == pilot_id, ExchangeRow.result == "accepted")
+    )
+    counted = Counter[tuple[object, ...]](
+        (code, run_id, params["round"], params["site"]) for code, run_id, params in told
+    )
+    counted.update(tuple(row) for row in crossed)
+    return [(what, times) for what, times in counted.items() if times > 1]
+
+
+def _database_url(up: House) -> str:
+    return str(up.part("coordinator").environ()["DATABASE_URL"])

@@ -1,0 +1,46 @@
+"""A handful of faults at random moments, on both databases; `benchmarks/chaos.py` does as many as wanted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import Missing, Postgres
+from tests.system import chaos, faults, house
+
+ON_SQLITE = ("kill process of the worker", "stop coordinator", "store full", "clock jumps")
+ON_POSTGRESQL = (
+    "stop worker",
+    "kill broker",
+    "cut connections to the broker",
+    "cut connections to the database",
+)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield faults.clock(tmp_path)
+    except Missing as error:
+        pytest.skip(str(error))
+
+
+def test_faults_change_nothing_of_what_runs_end_in(clock: dict[str, str], tmp_path: Path) -> None:
+    _survives(tmp_path, ON_SQLITE, chaos.SETTINGS | clock)
+
+
+def test_faults_change_nothing_on_postgresql_either(postgres: Postgres, tmp_path: Path) -> None:
+    settings = chaos.SETTINGS | {"DATABASE_URL": postgres.url(postgres.create())}
+    _survives(tmp_path, ON_POSTGRESQL, settings, postgres)
+
+
+def _survives(
+    folder: Path, names: tuple[str, ...], settings: dict[str, str], postgres: Postgres | None = None
+) -> None:
+    known = faults.faults(chaos.LONGER_THAN_LEASE_S, postgres)
+    with house.running(folder / "data", **settings) as up:
+        tally = chaos.chaos(up, {name: known[name] for name in names}, len(names), seed=1, rounds=8)
+        processes = up.processes()
+    assert tally.wrong == []
+    assert set(tally.runs) == {"completed"}
+    assert chaos.left_behind(processes) == []
