@@ -8,9 +8,11 @@
     |-- ClassesCountedTwice    a loss that makes up for class counts, and weights that do so again
     |-- NumbersHaveNoClasses   class weights where targets are numbers
     |-- NeverMerges            a merging arm whose first merge lies behind the last round
+    |-- MergesNoMore           likewise from an amendment on
     |-- FinalMergeMissed       an arm that is to end with a merge in a round without one
     |-- RidgeHeadNeedsBasis    an arm that is to end with a head and does not merge as a sum
     |-- RidgeHeadNeedsRounds   likewise, in too few rounds
+    |-- RidgeHeadTooLate       an amendment of that in the last round
     |-- DataSetsDiffer         sites that hold different sample data sets
     |-- TopologyError
     |   |-- TopologyDisconnected
@@ -99,6 +101,14 @@ class NeverMerges(DimatError):
     template = (
         "The arm '{arm}' would never merge: it merges every {merge_every} rounds, and there are {rounds}. "
         "Let it merge more often, or use the method local_only."
+    )
+
+
+class MergesNoMore(DimatError):
+    code = "merges_no_more"
+    template = (
+        "Changed from round {from_round} on, the arm '{arm}' would not merge any more: it merges every {merge_every} rounds, and there "
+        "are {rounds}. Let it merge more often, or use the method local_only."
     )
 
 
@@ -319,6 +329,14 @@ class RidgeHeadNeedsRounds(DimatError):
     template = (
         "The arm '{arm}' is to end with a head in closed form, which takes two rounds, and the pilot has {rounds}. "
         "Choose more rounds: the last two do not train."
+    )
+
+
+class RidgeHeadTooLate(DimatError):
+    code = "ridge_head_too_late"
+    template = (
+        "Whether the arm '{arm}' ends with a head in closed form is settled in its last two rounds together. "
+        "Let the change begin in round {round} or before."
     )
 
 

@@ -75,7 +75,21 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
     A method for every arm is none for the control arm: it would be one no longer, and nothing could be compared.
 
     Raises:
-        KeyError: no such arm.
+        KeyError: no such arm. ValidationError: what was set excludes itself.
+    """
+    plan = amended_plan(spec, arm, amendments, round)
+    if plan.merge.ridge_head and plan.method != CONTROL_METHOD and round >= spec.rounds - 1:
+        return _closing(plan, is_last=round == spec.rounds)
+    if plan.merge.final_merge and round == spec.rounds and plan.merges_in(round):
+        plan = _patched(plan, Patch(train=TrainPatch(epochs=0)))
+    return plan
+
+
+def amended_plan(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
+    """As `effective_spec`, before what the end of a run makes of its last rounds.
+
+    Raises:
+        KeyError: no such arm. ValidationError: what was set excludes itself.
     """
     own = spec.arm(arm)
     plan = ArmPlan(method=own.method, topology=spec.topology, train=spec.train, merge=spec.merge)
@@ -87,10 +101,6 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
         if amendment.arm is None and own.method == CONTROL_METHOD:
             patch = patch.model_copy(update={"method": None})
         plan = _patched(plan, patch)
-    if plan.merge.ridge_head and plan.method != CONTROL_METHOD and round >= spec.rounds - 1:
-        return _closing(plan, is_last=round == spec.rounds)
-    if plan.merge.final_merge and round == spec.rounds and plan.merges_in(round):
-        plan = _patched(plan, Patch(train=TrainPatch(epochs=0)))
     return plan
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dimat.plan import Amendment
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 
 if TYPE_CHECKING:  # whoever only reads a pilot file and finds it wrong does not wait for torch
@@ -57,6 +58,7 @@ class SimulationResult:
 
     spec: PilotSpec
     runs: tuple[RunResult, ...]
+    amendments: tuple[Amendment, ...] = ()
 
 
 DETAILS = ("bytes_so_far", "validation")
@@ -79,6 +81,7 @@ def as_json(result: SimulationResult, detailed: bool = False) -> dict[str, Any]:
             "spec_sha256": spec_sha256(result.spec),
             "sites": list(names),
             "rounds": result.spec.rounds,
+            "amendments": [amendment.model_dump(mode="json") for amendment in result.amendments],
         },
         "runs": [_run_json(run, names, detailed) for run in result.runs],
     }

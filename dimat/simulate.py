@@ -55,7 +55,7 @@ def simulate(
         for arm in spec.arms:
             run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device)
             runs.append(run.go(prepared))
-    return SimulationResult(spec, tuple(runs))
+    return SimulationResult(spec, tuple(runs), tuple(amendments))
 
 
 class _Run:

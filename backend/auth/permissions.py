@@ -12,7 +12,7 @@ VIEWER: Final = frozenset(
     }
 )  # fmt: skip
 MANAGER: Final = VIEWER | {
-    "pilots.launch", "pilots.write", "runs.cancel", "sites.write", "topologies.write",
+    "pilots.amend", "pilots.launch", "pilots.write", "runs.cancel", "sites.write", "topologies.write",
 }  # fmt: skip
 ADMIN: Final = MANAGER | {"audit.read", "tokens.all", "users.manage"}
 ROLES: Final[Mapping[str, frozenset[str]]] = {"viewer": VIEWER, "manager": MANAGER, "admin": ADMIN}

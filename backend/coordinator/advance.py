@@ -55,6 +55,20 @@ class Advance:
         ready = self._plans.run(session, run).schedule.ready_steps(done)
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
 
+    def go_on(self, session: Session, run: RunRow, changes: Changes) -> None:
+        """The run goes on under another plan, from a round on that no step depends on yet.
+
+        What its steps make ready is as it was. Only where it has none so far, other steps may follow the models that are
+        prepared already: nobody would ask again.
+        """
+        if run.state not in MOVING or repository.has_steps(session, run.id):
+            return
+        prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
+        done = {_key(step) for step in prepared if step.state == "completed"}
+        ready = self._plans.run(session, run).schedule.ready_steps(done)
+        _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
+        changes.touch(run.id)
+
     def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
         """Inserts what the finished steps have made ready and ends what is through."""
         by_run: dict[str, list[StepKey]] = {}

@@ -1,4 +1,5 @@
-"""Parsed specs and schedules of live runs, remembered by id; safe, because a launched spec is frozen."""
+"""Parsed specs and schedules of live runs, remembered by id; safe, because a launched spec is frozen, and because amendments come
+into force here alone (`coordinator.amending`), which forgets the runs that they change."""
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,7 @@ MOST_SPECS = 256
 
 class Plans:
     """Reads what is not yet known. Of specs the last used `MOST_SPECS` are kept; of runs those that live:
-    `forget` what has ended."""
+    `forget` what has ended or was amended."""
 
     def __init__(self, store_id: str | None = None) -> None:
         self._store_id = store_id
@@ -31,7 +32,7 @@ class Plans:
 
     def run(self, session: Session, run: RunRow) -> RunPlan:
         if run.id not in self._runs:
-            amendments = amendments_of(session, run.pilot_id)
+            amendments = amendments_of(session, run.pilot_id, run.id)
             self._runs[run.id] = RunPlan(
                 self.spec(session, run.pilot_id), run.arm, run.seed, amendments, self._store_id
             )

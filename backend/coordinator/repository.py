@@ -97,6 +97,11 @@ def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRo
     ).all()
 
 
+def has_steps(session: Session, run_id: str) -> bool:
+    """Whether the run has steps of its own, beside those that prepare."""
+    return session.scalar(select(StepRow.id).where(StepRow.run_id == run_id).limit(1)) is not None
+
+
 def steps_from(session: Session, run_id: str, round: int) -> Sequence[StepRow]:
     """The run's steps of `round` and later."""
     return session.scalars(select(StepRow).where(StepRow.run_id == run_id, StepRow.round >= round)).all()

@@ -13,7 +13,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, repository
+from backend.coordinator import amending, apart, repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -137,8 +137,9 @@ class Coordinator:
         return changes
 
     def _commands(self, session: Session, now: datetime, changes: Changes) -> None:
-        """What the API has asked for since: sites revoked, runs to start, runs to cancel."""
+        """What the API has asked for since: sites revoked, amendments, runs to start, runs to cancel."""
         self._advance.leave_out_revoked(session, now, changes)
+        amending.take_in(session, self._plans, self._advance.go_on, now, changes)
         queued = repository.runs_in(session, ["queued"], STARTS)
         self._is_starting = len(queued) == STARTS
         for run in queued:

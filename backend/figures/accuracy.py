@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from backend.figures import palette, series
+from backend.figures import marks, palette, series
 from backend.figures.frame import (
     Look,
     Trace,
@@ -42,10 +42,14 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
             data += band(look, number, found, look.t("band_sites"), look.colours.muted)
         if found.last_complete() is not None:
             data.append(_mean_line(look, number, found))
+    amended = marks.of_run(facts, run)
+    axes = _axes(look, panels, facts.rounds, [run]) | marks.drawn(
+        look, amended, len(panels), marks.BEFORE_MERGE
+    )
     return Figure(
         data=data,
-        layout=layout(look, _axes(look, panels, facts.rounds, [run]), len(panels)),
-        summary=_run_summary(facts, panels, look),
+        layout=layout(look, axes, len(panels)),
+        summary=look.joined([_run_summary(facts, panels, look), marks.summary(look, amended)]),
         table=_run_table(facts, panels, look, as_lines),
         revision=run.revision,
     )
@@ -72,10 +76,14 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
                 )
             data.append(_arm_line(look, number, index, name, found, name == facts.control_arm))
     panels: Panels = [(measure, by_measure[measure][0][1]) for measure in shown]
+    amended = facts.amendments
+    axes = _axes(look, panels, facts.rounds, facts.runs) | marks.drawn(
+        look, amended, len(shown), marks.BEFORE_MERGE
+    )
     return Figure(
         data=data,
-        layout=layout(look, _axes(look, panels, facts.rounds, facts.runs), len(shown)),
-        summary=_pilot_summary(facts, shown, by_measure, look),
+        layout=layout(look, axes, len(shown)),
+        summary=look.joined([_pilot_summary(facts, shown, by_measure, look), marks.summary(look, amended)]),
         table=_pilot_table(shown, by_measure, look),
         revision=facts.revision,
     )

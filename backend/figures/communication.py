@@ -3,7 +3,7 @@
 from typing import Any
 from unicodedata import east_asian_width
 
-from backend.figures import palette
+from backend.figures import marks, palette
 from backend.figures.frame import Look, Trace, axis, domain, empty, heading, layout, plain, round_axis
 from backend.figures.schemas import Figure, Table
 from backend.roi.facts import PilotFacts, RunFacts
@@ -43,8 +43,9 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         "showgrid": False,
         "tickfont": {"size": 11, "color": look.colours.muted},
     }
+    amended = marks.of_run(facts, run)
     axes = {
-        "annotations": [links_heading],
+        **marks.drawn(look, amended, 1, marks.BEFORE_BARS, [links_heading]),
         "barmode": "stack",
         "bargap": 0.35,
         "xaxis": round_axis(look, facts.rounds, 1, first=-0.6),
@@ -66,7 +67,12 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     return Figure(
         data=data,
         layout=shape,
-        summary=_run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
+        summary=look.joined(
+            [
+                _run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
+                marks.summary(look, amended),
+            ]
+        ),
         table=_run_table(by_round, so_far, look),
         revision=run.revision,
     )

@@ -1,16 +1,54 @@
-"""Changes to launched pilots, as values. The database keeps them; who may make one, no route says yet."""
+"""Changes to launched pilots, as values: what is in force, and for which runs. Who may ask for one, and who decides, is a matter of
+`backend.runs`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.db.tables import AmendmentRow
 from backend.pilots import repository
 from dimat.plan import Amendment
 
 
-def amendments_of(session: Session, pilot_id: str) -> list[Amendment]:
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """An amendment that counts, and the runs that it came too late for."""
+
+    id: str
+    amendment: Amendment
+    left_out: frozenset[str]
+
+
+def in_force(session: Session, pilot_id: str) -> list[InForce]:
     """In the order in which they were made, which is the order in which they apply."""
     return [
-        Amendment.model_validate(
-            {"arm": row.arm, "from_round": row.from_round, "patch": row.patch, "by": row.by, "why": row.why}
-        )
-        for row in repository.amendments(session, pilot_id)
+        InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out))
+        for row in repository.amendments(session, pilot_id, "in_force")
     ]
+
+
+def rows_of(session: Session, pilot_id: str) -> Sequence[AmendmentRow]:
+    """All that were asked for, in the order in which they were made."""
+    return repository.amendments(session, pilot_id)
+
+
+def asked(session: Session) -> Sequence[AmendmentRow]:
+    """Those of all pilots that nobody has decided yet, in the order in which they were made."""
+    return repository.asked_amendments(session)
+
+
+def for_run(known: Sequence[InForce], run_id: str) -> list[Amendment]:
+    """Those under which the run went on; whether they are of its arm `dimat` asks."""
+    return [one.amendment for one in known if run_id not in one.left_out]
+
+
+def amendments_of(session: Session, pilot_id: str, run_id: str) -> list[Amendment]:
+    """As `for_run`, of a run of the pilot."""
+    return for_run(in_force(session, pilot_id), run_id)
+
+
+def value_of(row: AmendmentRow, from_round: int) -> Amendment:
+    return Amendment.model_validate(
+        {"arm": row.arm, "from_round": from_round, "patch": row.patch, "by": row.by, "why": row.why}
+    )

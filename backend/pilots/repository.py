@@ -37,9 +37,18 @@ def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, Assump
     return {row.pilot_id: row for row in rows}
 
 
-def amendments(session: Session, pilot_id: str) -> Sequence[AmendmentRow]:
+def amendments(session: Session, pilot_id: str, *states: str) -> Sequence[AmendmentRow]:
+    """In the order in which they were made; in any state where none is named."""
     query = select(AmendmentRow).where(AmendmentRow.pilot_id == pilot_id)
+    if states:
+        query = query.where(AmendmentRow.state.in_(states))
     return session.scalars(query.order_by(AmendmentRow.id)).all()
+
+
+def asked_amendments(session: Session) -> Sequence[AmendmentRow]:
+    """Of all pilots, in the order in which they were made."""
+    asked = select(AmendmentRow).where(AmendmentRow.state == "asked").order_by(AmendmentRow.id)
+    return session.scalars(asked.execution_options(populate_existing=True)).all()
 
 
 def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:

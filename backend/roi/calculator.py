@@ -69,7 +69,7 @@ class Result:
 
 def gains(arm: RunFacts, control: RunFacts, basis: ValueBasis) -> dict[int, Gains]:
     """Round -> gain per site, for every round that both runs have finished at all sites, from 0 without a
-    gap. Empty when the basis is not measured."""
+    gap, and before an amendment lets the arm alone train otherwise. Empty when the basis is not measured."""
     if isinstance(basis, Blend):
         own, rest = gains(arm, control, "own_site"), gains(arm, control, "all_site")
         return {
@@ -81,7 +81,10 @@ def gains(arm: RunFacts, control: RunFacts, basis: ValueBasis) -> dict[int, Gain
         }
     ours, theirs = arm.after_train(basis), control.after_train(basis)
     found: dict[int, Gains] = {}
-    for round in range(min(len(ours), len(theirs))):
+    rounds = min(len(ours), len(theirs))
+    if arm is not control and arm.comparison_ends is not None:
+        rounds = min(rounds, arm.comparison_ends)
+    for round in range(rounds):
         if round not in ours or round not in theirs:
             break
         pairs = zip(ours[round], theirs[round], strict=True)

@@ -23,6 +23,7 @@ class Compared:
         per_seed: one result per seed. total: their mean. num_completed: pairs of runs that completed.
         spent: by the arm's runs of these seeds at all sites up to the last round, control runs not taken off.
         stands: False when the arm failed or was cancelled; what it reached is shown, not recommended.
+        ends: the round from which on an amendment lets it train otherwise than the control arm; None: in none.
         seeds: all with which the arm was begun. lost: those of which its run or the control arm's failed or was cancelled.
     """
 
@@ -31,6 +32,7 @@ class Compared:
     total: Result
     num_completed: int
     stands: bool
+    ends: int | None
     seeds: tuple[int, ...]
     lost: tuple[int, ...]
     spent: Usage
@@ -97,7 +99,7 @@ def missing_arms(facts: PilotFacts, bases: Sequence[tuple[Basis, list[Compared]]
     return [
         label.name
         for label in facts.arms
-        if label.name not in known | {facts.control_arm} and facts.is_at_work(label.name)
+        if label.name not in known and facts.is_comparable(label.name) and facts.is_at_work(label.name)
     ]
 
 
@@ -130,6 +132,7 @@ def _compare_arm(
         total=calculator.mean(results),
         num_completed=completed,
         stands=not runs[0].ended_early,
+        ends=min((run.comparison_ends for run, _, _ in pairs if run.comparison_ends), default=None),
         seeds=seeds,
         lost=tuple(seed for seed in facts.lost_seeds_of(arm) if seed in seeds),
         spent=_sum([used for run, _, _ in pairs for (at, _), used in run.usage.items() if at <= last]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.pilots.assumptions import Assumptions
+from backend.runs.schemas import ArmChanges
 
 Phase = Literal["after_merge", "after_train"]
 Measure = Literal["own_site", "all_site"]
@@ -73,6 +74,7 @@ class RunFacts:
     Attributes:
         usage: (round, site index) -> usage; absent = nothing spent.
         by_round: (round, purpose) -> traffic. by_link: (from index, to index) -> traffic.
+        comparison_ends: the round from which on an amendment lets it train otherwise than the control arm's run of its seed.
     """
 
     id: str
@@ -89,6 +91,7 @@ class RunFacts:
     usage: Mapping[tuple[int, int], Usage]
     by_round: Mapping[tuple[int, str], Traffic]
     by_link: Mapping[tuple[int, int], Traffic]
+    comparison_ends: int | None = None
 
     @property
     def ended_early(self) -> bool:
@@ -114,6 +117,17 @@ class ArmLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """An amendment in force, for charts. `left_out`: ids of runs that had ended before."""
+
+    round: int
+    changes: tuple[ArmChanges, ...]
+    by: str
+    why: str
+    left_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class PilotFacts:
     """A pilot and its runs. `arms` and `sites` are in the order of the spec.
 
@@ -121,6 +135,7 @@ class PilotFacts:
         all_site_measured: the pilot has an all-site value. simulated: it comes from shared rows.
         control_arm: the arm that gains are measured against, or None.
         revision: grows with every change of pilot, runs or assumptions.
+        amendments: those in force, in the order in which they apply.
     """
 
     id: str
@@ -134,6 +149,7 @@ class PilotFacts:
     runs: tuple[RunFacts, ...]
     assumptions: Assumptions | None
     assumptions_version: int | None
+    amendments: tuple[Mark, ...] = ()
 
     def runs_of(self, arm: str | None) -> tuple[RunFacts, ...]:
         """One run per seed; of several (a retry) the one that got further."""
@@ -185,6 +201,11 @@ class PilotFacts:
     def control_of(self, run: RunFacts) -> RunFacts | None:
         """The control arm's run with the same seed."""
         return next((other for other in self.runs_of(self.control_arm) if other.seed == run.seed), None)
+
+    def is_comparable(self, arm: str) -> bool:
+        """Whether a round of the arm can be compared with the control arm, or may come to be."""
+        ends = [run.comparison_ends for run in self.counted_of(arm)]
+        return arm != self.control_arm and (not ends or any(end is None or end > 1 for end in ends))
 
     def run(self, run_id: str) -> RunFacts:
         """Raises: KeyError."""

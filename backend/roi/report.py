@@ -56,6 +56,7 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
         disagree=disagree,
         sentence=said,
         evidence=evidence,
+        comparison_notes=_comparison_notes(facts, bases, run),
         cost_notes=_cost_notes(facts, run) if any(arms for _, arms in bases) else [],
         verdict=verdict,
     )
@@ -81,7 +82,7 @@ def _base(
     if reason is None and basis != "own_site" and not facts.all_site_measured:
         reason = Text(code="all_site_not_measured", params={})
     if reason is None and not arms:
-        reason = no_result(over)
+        reason = no_result(over or not any(facts.is_comparable(label.name) for label in facts.arms))
     shown = [_arm(facts, arm) for arm in arms] if assumptions else []
     return RoiBase(basis=basis, reason=reason, arms=shown)
 
@@ -94,6 +95,7 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
         num_seeds=len(arm.per_seed),
         seeds=list(arm.seeds),
         seeds_lost=list(arm.lost),
+        comparison_ends=arm.ends,
         points=[
             RoiPoint(round=step.round, gain_mean=float(step.gain), **_amounts(step.net).model_dump())
             for step in arm.total.steps
@@ -113,6 +115,20 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
             for site, one in zip(facts.sites, arm.total.sites, strict=True)
         ],
     )
+
+
+def _comparison_notes(
+    facts: PilotFacts, bases: Sequence[tuple[Basis, list[Compared]]], run: RunFacts | None
+) -> list[Text]:
+    """Which arms can be compared up to some round only, because of an amendment, and which not at all."""
+    ends = {arm.arm: arm.ends for _, arms in bases for arm in arms}
+    notes = []
+    for arm in [label.name for label in facts.arms] if run is None else [run.arm]:
+        if end := ends.get(arm):
+            notes.append(Text(code="comparison_ends", params={"arm": arm, "round": end, "last": end - 1}))
+        elif arm != facts.control_arm and not facts.is_comparable(arm):
+            notes.append(Text(code="comparison_never", params={"arm": arm}))
+    return notes
 
 
 def _cost_notes(facts: PilotFacts, run: RunFacts | None) -> list[Text]:

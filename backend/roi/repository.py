@@ -1,7 +1,7 @@
 """SQL behind ROI, figures and summary: reads a pilot's measured facts, sums done by the database."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,9 +9,13 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
+from backend.pilots.amendments import InForce, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
-from backend.roi.facts import ArmLabel, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
+from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
+from backend.runs.amending import ends_of_comparison
+from backend.runs.settings_changed import by_arm
+from dimat.spec import PilotSpec
 
 _PHASE_ORDER = {"after_merge": 0, "after_train": 1}
 
@@ -57,6 +61,8 @@ def load(session: Session, pilot_id: str, only_run: str | None = None) -> PilotF
     found = _measured(session, [run.id for run in runs])
     assumptions, version = _assumptions(session, pilot_id)
     control = spec.control_arm
+    known = in_force(session, pilot_id)
+    ends = ends_of_comparison(spec, known, [(run.id, run.arm, run.seed) for run in runs])
     return PilotFacts(
         id=pilot_id,
         revision=number,
@@ -66,10 +72,17 @@ def load(session: Session, pilot_id: str, only_run: str | None = None) -> PilotF
         control_arm=control.name if control else None,
         all_site_measured=spec.evaluation.all_site != "none",
         simulated=spec.evaluation.all_site == "shared_set",
-        runs=tuple(_run(run, found, len(spec.sites)) for run in runs),
+        runs=tuple(_run(run, found, len(spec.sites), ends.get(run.id)) for run in runs),
         assumptions=assumptions,
         assumptions_version=version,
+        amendments=tuple(_marks(spec, known)),
     )
+
+
+def _marks(spec: PilotSpec, known: Sequence[InForce]) -> Iterator[Mark]:
+    for at, one in enumerate(known):
+        new, before = one.amendment, [other.amendment for other in known[:at]]
+        yield Mark(new.from_round, tuple(by_arm(spec, before, new)), new.by, new.why, one.left_out)
 
 
 def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, int | None]:
@@ -82,7 +95,7 @@ def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, i
     return (Assumptions.model_validate(row.body), row.version) if row else (None, None)
 
 
-def _run(row: RunRow, found: _Measured, num_sites: int) -> RunFacts:
+def _run(row: RunRow, found: _Measured, num_sites: int, comparison_ends: int | None) -> RunFacts:
     points = found.points.get(row.id, {})
     return RunFacts(
         id=row.id,
@@ -102,6 +115,7 @@ def _run(row: RunRow, found: _Measured, num_sites: int) -> RunFacts:
         usage=found.usage.get(row.id, {}),
         by_round=found.by_round.get(row.id, {}),
         by_link=found.by_link.get(row.id, {}),
+        comparison_ends=comparison_ends,
     )
 
 

@@ -54,12 +54,14 @@ class ArmRoi(Schema):
 
     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
+    `comparison_ends`: the round from which on an amendment lets the arm train otherwise than the control arm; `points` stop before.
     """
 
     arm: str
     num_seeds: int
     seeds: list[int]
     seeds_lost: list[int]
+    comparison_ends: int | None
     points: list[RoiPoint]
     cost_so_far: Decimal
     wasted: Wasted
@@ -80,8 +82,8 @@ class RoiBase(Schema):
 class RoiReport(Schema):
     """ROI of a pilot or of one run. `bases` always has own_site and all_site, and blend when asked for.
 
-    `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and `cost_notes` are texts of section
-    `roi`; `cost_notes` say what the costs cover and what of them is not known.
+    `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and the notes are texts of section
+    `roi`; `cost_notes` say what the costs cover and what of them is not known, `comparison_notes` where an amendment ends a comparison.
     """
 
     value_basis: ValueBasis | None
@@ -95,4 +97,5 @@ class RoiReport(Schema):
     sentence: Text
     evidence: Text
     cost_notes: list[Text]
+    comparison_notes: list[Text]
     verdict: Verdict

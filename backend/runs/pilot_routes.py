@@ -1,4 +1,4 @@
-"""HTTP of what a pilot has because it was launched: the launch itself, its runs, its result."""
+"""HTTP of what a pilot has because it was launched: the launch itself, its runs, its amendments, its result."""
 
 from typing import Annotated
 
@@ -8,14 +8,15 @@ from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.pilots.schemas import Pilot
 from backend.problems import responses
-from backend.runs import launch, results, service
+from backend.runs import amending, launch, results, service
 from backend.runs.broker import AppBroker
-from backend.runs.schemas import Result, RunPage
+from backend.runs.schemas import AmendmentCreate, PilotAmendment, PilotAmendmentPage, Result, RunPage
 from backend.web import Id, IfMatch, Paging, ReadSession, WriteSession, set_etag
 
 router = APIRouter(prefix="/pilots", tags=["pilots"])
 Reads = Annotated[Principal, Depends(needs("pilots.read"))]
 Launches = Annotated[Principal, Depends(needs("pilots.launch"))]
+Amends = Annotated[Principal, Depends(needs("pilots.amend"))]
 IdempotencyKey = Annotated[
     str | None,
     Header(max_length=200, description="Chosen by the caller; the same key again gives the same answer."),
@@ -44,6 +45,23 @@ def launch_pilot(
 def list_pilot_runs(pilot_id: Id, _: Reads, session: ReadSession, paging: Paging) -> RunPage:
     """The pilot's runs in the order of its arms and seeds."""
     return service.list_of_pilot(session, pilot_id, paging)
+
+
+@router.get("/{pilot_id}/amendments", responses=responses(401, 403, 404, 422))
+def list_pilot_amendments(pilot_id: Id, _: Reads, session: ReadSession) -> PilotAmendmentPage:
+    """Changes to the launched pilot in the order in which they were asked for, and in which they apply."""
+    return amending.list_of_pilot(session, pilot_id)
+
+
+@router.post("/{pilot_id}/amendments", status_code=201, responses=responses(401, 403, 404, 409, 422))
+def amend_pilot(
+    pilot_id: Id, body: AmendmentCreate, who: Amends, session: WriteSession, broker: AppBroker, after: BackgroundTasks
+) -> PilotAmendment:  # fmt: skip
+    """Asks for a change from a round on. It is in force, or refused with a reason, a moment later: the coordinator decides, as
+    runs go on meanwhile."""
+    asked = amending.ask(session, who, pilot_id, body)
+    after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
+    return asked
 
 
 @router.get("/{pilot_id}/result", responses=responses(401, 403, 404, 422))

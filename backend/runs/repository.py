@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.db.paging import Order
 from backend.db.tables import MetricRow, PilotRow, RoundRow, RunRow, StepRow
 from backend.runs.states import RUN_ENDS
+from dimat.schedule import StepKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,19 @@ def of_pilot(session: Session, pilot_id: str) -> list[RunRow]:
 
 def in_pilot(pilot_id: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.pilot_id == pilot_id)
+
+
+def last_steps(session: Session, run_ids: Collection[str]) -> dict[str, list[StepKey]]:
+    """Of each run and kind the last step that is there, of one of the sites."""
+    found: dict[str, list[StepKey]] = {id: [] for id in run_ids}
+    rows = session.execute(
+        select(StepRow.run_id, StepRow.kind, func.max(StepRow.round))
+        .where(StepRow.run_id.in_(run_ids))
+        .group_by(StepRow.run_id, StepRow.kind)
+    )
+    for run_id, kind, round in rows:
+        found[str(run_id)].append(StepKey(round, kind, 0))  # type: ignore[arg-type]  # a column holds plain text
+    return found
 
 
 def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None]]:

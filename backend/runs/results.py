@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import MetricRow, RunRow, utc_now
 from backend.pilots import service as pilots
-from backend.pilots.amendments import amendments_of
+from backend.pilots.amendments import amendments_of, for_run, in_force
 from backend.pilots.specs import stored_spec
 from backend.runs import repository, service
 from backend.runs.schemas import (
@@ -31,19 +31,26 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
     runs = repository.of_pilot(session, pilot_id)
     ids = [run.id for run in runs]
     metrics, apart = repository.metrics(session, ids), repository.cycle_inconsistencies(session, ids)
-    amendments = amendments_of(session, pilot_id)
+    amended = in_force(session, pilot_id)
     return Result(
         pilot=ResultPilot(
-            name=pilot.name, spec_sha256=pilot.spec_sha256, sites=list(spec.site_names), rounds=spec.rounds
+            name=pilot.name,
+            spec_sha256=pilot.spec_sha256,
+            sites=list(spec.site_names),
+            rounds=spec.rounds,
+            amendments=[one.amendment for one in amended],
         ),
-        runs=[_result(session, run, spec, amendments, metrics[run.id], apart[run.id]) for run in runs],
+        runs=[
+            _result(session, run, spec, for_run(amended, run.id), metrics[run.id], apart[run.id])
+            for run in runs
+        ],
     )
 
 
 def of_run(session: Session, run_id: str) -> RunResult:
     """Raises: NotFound."""
     run = service.row_of(session, run_id)
-    spec, amendments = service.spec_of(session, run), amendments_of(session, run.pilot_id)
+    spec, amendments = service.spec_of(session, run), amendments_of(session, run.pilot_id, run.id)
     metrics = repository.metrics(session, [run.id])[run.id]
     apart = repository.cycle_inconsistencies(session, [run.id])[run.id]
     return _result(session, run, spec, amendments, metrics, apart)

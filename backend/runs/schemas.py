@@ -1,10 +1,14 @@
 """HTTP bodies of runs, their steps and their result."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
+from dimat.frozen import PLAIN, Name, Whole
+from dimat.plan import Amendment, Patch
 
 RunState = Literal[
     "queued", "running", "pausing", "paused", "resuming", "cancelling", "cancelled", "completed", "failed"
@@ -133,10 +137,13 @@ class RunResult(Schema):
 
 
 class ResultPilot(Schema):
+    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them."""
+
     name: str
     spec_sha256: str
     sites: list[str]
     rounds: int
+    amendments: list[Amendment]
 
 
 class Result(Schema):
@@ -144,3 +151,75 @@ class Result(Schema):
 
     pilot: ResultPilot
     runs: list[RunResult]
+
+
+class AmendmentCreate(Schema):
+    """`arm` null: every arm, of the control arm only how it trains. `from_round` null: the first round that no step depends on yet."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"patch": {"merge": {"merge_every": 5}}, "why": "Weekly merges show little more."}]
+        }
+    )
+
+    arm: Name | None = None
+    from_round: Annotated[Whole, Field(ge=1, le=100_000)] | None = None
+    patch: Patch
+    why: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=PLAIN)
+    ]
+
+
+AmendmentState = Literal["asked", "in_force", "refused"]
+
+
+class SettingChange(Schema):
+    """One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value."""
+
+    field: str
+    old: str | int | float | bool | None
+    new: str | int | float | bool | None
+
+
+class ArmChanges(Schema):
+    """What changes, the same in all of these arms."""
+
+    arms: list[str]
+    settings: list[SettingChange]
+
+
+class ComparisonEnd(Schema):
+    """From `round` on the arm and the control arm are trained differently, so that a difference is no merit of merging."""
+
+    arm: str
+    round: int
+
+
+class LeftOut(Schema):
+    run_id: str
+    arm: str
+    seed: int
+
+
+class PilotAmendment(Schema):
+    """A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
+    in `reason` (`errors.<code>` of the catalogue) why it cannot. `left_out`: runs that had ended and are as they were."""
+
+    id: str
+    arm: str | None
+    state: AmendmentState
+    asked_round: int | None
+    from_round: int | None
+    patch: Patch
+    changes: list[ArmChanges]
+    comparison_ends: list[ComparisonEnd]
+    left_out: list[LeftOut]
+    reason: Text | None
+    by: str
+    why: str
+    at: datetime
+    decided_at: datetime | None
+
+
+class PilotAmendmentPage(Page[PilotAmendment]):
+    pass

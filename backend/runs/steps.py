@@ -48,7 +48,7 @@ def _waiting(
     """The steps of a live run's round that have no row yet. They wait for others."""
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
         return []
-    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id))
+    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id))
     before = repository.steps_of_round(session, run, round - 1) if round else []
     done = {_key(row) for row in (*before, *rows) if row.state == "completed"}
     known = {_key(row) for row in rows}

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.tables.base import Base, new_id, utc_now
@@ -75,17 +75,29 @@ class ArmRow(Base):
 
 
 class AmendmentRow(Base):
-    """A change to a launched pilot from a round on. `patch`: dimat.plan.Patch as JSON."""
+    """A change to a launched pilot from a round on. `patch`: dimat.plan.Patch as JSON.
+
+    `state`: asked | in_force | refused. The API asks; the coordinator, which alone makes steps, decides.
+    """
 
     __tablename__ = "amendments"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id", ondelete="CASCADE"), index=True)
     arm: Mapped[str | None]
-    from_round: Mapped[int]
+    state: Mapped[str] = mapped_column(default="asked")
+    asked_round: Mapped[int | None]
+    """From which round on it was asked for; None: as soon as possible."""
+    from_round: Mapped[int | None]
+    """From which round on it counts, once it is in force."""
     patch: Mapped[dict[str, Any]]
     by: Mapped[str]
-    why: Mapped[str]
+    why: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(default=utc_now)
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[dict[str, Any] | None]
+    """{"code", "params"} of a refusal."""
+    left_out: Mapped[list[Any]] = mapped_column(default=list)
+    """Ids of runs that had ended when it came into force, and run on without it."""
 
 
 class AssumptionsRow(Base):

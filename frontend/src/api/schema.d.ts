@@ -378,6 +378,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pilots/{pilot_id}/amendments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Pilot Amendments
+         * @description Changes to the launched pilot in the order in which they were asked for, and in which they apply.
+         */
+        get: operations["list_pilot_amendments"];
+        put?: never;
+        /**
+         * Amend Pilot
+         * @description Asks for a change from a round on. It is in force, or refused with a reason, a moment later: the coordinator decides, as
+         *     runs go on meanwhile.
+         */
+        post: operations["amend_pilot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pilots/{pilot_id}/result": {
         parameters: {
             query?: never;
@@ -700,6 +725,42 @@ export interface components {
             };
         };
         /**
+         * Amendment
+         * @description A change to a launched pilot from a round on; `arm` None means every arm.
+         */
+        Amendment: {
+            /** Arm */
+            arm?: string | null;
+            /** From Round */
+            from_round: number;
+            patch: components["schemas"]["Patch"];
+            /** By */
+            by: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * AmendmentCreate
+         * @description `arm` null: every arm, of the control arm only how it trains. `from_round` null: the first round that no step depends on yet.
+         * @example {
+         *       "patch": {
+         *         "merge": {
+         *           "merge_every": 5
+         *         }
+         *       },
+         *       "why": "Weekly merges show little more."
+         *     }
+         */
+        AmendmentCreate: {
+            /** Arm */
+            arm?: string | null;
+            /** From Round */
+            from_round?: number | null;
+            patch: components["schemas"]["Patch"];
+            /** Why */
+            why: string;
+        };
+        /**
          * Amounts
          * @description Net money under the low, likely and high value of a correct decision; low <= likely <= high.
          */
@@ -710,6 +771,16 @@ export interface components {
             likely: string;
             /** High */
             high: string;
+        };
+        /**
+         * ArmChanges
+         * @description What changes, the same in all of these arms.
+         */
+        ArmChanges: {
+            /** Arms */
+            arms: string[];
+            /** Settings */
+            settings: components["schemas"]["SettingChange"][];
         };
         /**
          * ArmOutcome
@@ -755,6 +826,7 @@ export interface components {
          *
          *     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
          *     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
+         *     `comparison_ends`: the round from which on an amendment lets the arm train otherwise than the control arm; `points` stop before.
          */
         ArmRoi: {
             /** Arm */
@@ -765,6 +837,8 @@ export interface components {
             seeds: number[];
             /** Seeds Lost */
             seeds_lost: number[];
+            /** Comparison Ends */
+            comparison_ends: number | null;
             /** Points */
             points: components["schemas"]["RoiPoint"][];
             /** Cost So Far */
@@ -969,6 +1043,16 @@ export interface components {
             kind: "column";
             /** Column */
             column: string;
+        };
+        /**
+         * ComparisonEnd
+         * @description From `round` on the arm and the control arm are trained differently, so that a difference is no merit of merging.
+         */
+        ComparisonEnd: {
+            /** Arm */
+            arm: string;
+            /** Round */
+            round: number;
         };
         /**
          * ConditionShift
@@ -1266,6 +1350,15 @@ export interface components {
              */
             kind: "iid";
         };
+        /** LeftOut */
+        LeftOut: {
+            /** Run Id */
+            run_id: string;
+            /** Arm */
+            arm: string;
+            /** Seed */
+            seed: number;
+        };
         /** Link */
         Link: {
             /** A */
@@ -1523,6 +1616,17 @@ export interface components {
              */
             kind: "none";
         };
+        /**
+         * Patch
+         * @description A change to how an arm runs; what is None stays as it is.
+         */
+        Patch: {
+            /** Method */
+            method?: ("local_only" | "plain_average" | "federated_average" | "dimat" | "dimat_guarded" | "weight_matching" | "common_basis" | "slowmo" | "fisher" | "regmean" | "ridge_head") | null;
+            topology?: components["schemas"]["TopologySpec"] | null;
+            train?: components["schemas"]["TrainPatch"] | null;
+            merge?: components["schemas"]["MergePatch"] | null;
+        };
         /** Pilot */
         Pilot: {
             /** Id */
@@ -1556,6 +1660,54 @@ export interface components {
             launched_at: string | null;
             /** Revision */
             revision: number;
+        };
+        /**
+         * PilotAmendment
+         * @description A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
+         *     in `reason` (`errors.<code>` of the catalogue) why it cannot. `left_out`: runs that had ended and are as they were.
+         */
+        PilotAmendment: {
+            /** Id */
+            id: string;
+            /** Arm */
+            arm: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "asked" | "in_force" | "refused";
+            /** Asked Round */
+            asked_round: number | null;
+            /** From Round */
+            from_round: number | null;
+            patch: components["schemas"]["Patch"];
+            /** Changes */
+            changes: components["schemas"]["ArmChanges"][];
+            /** Comparison Ends */
+            comparison_ends: components["schemas"]["ComparisonEnd"][];
+            /** Left Out */
+            left_out: components["schemas"]["LeftOut"][];
+            reason: components["schemas"]["Text"] | null;
+            /** By */
+            by: string;
+            /** Why */
+            why: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Decided At */
+            decided_at: string | null;
+        };
+        /** PilotAmendmentPage */
+        PilotAmendmentPage: {
+            /** Items */
+            items: components["schemas"]["PilotAmendment"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
         };
         /**
          * PilotClone
@@ -1908,7 +2060,10 @@ export interface components {
             /** Runs */
             runs: components["schemas"]["RunResult"][];
         };
-        /** ResultPilot */
+        /**
+         * ResultPilot
+         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them.
+         */
         ResultPilot: {
             /** Name */
             name: string;
@@ -1918,6 +2073,8 @@ export interface components {
             sites: string[];
             /** Rounds */
             rounds: number;
+            /** Amendments */
+            amendments: components["schemas"]["Amendment"][];
         };
         /**
          * RoiBase
@@ -1953,8 +2110,8 @@ export interface components {
          * RoiReport
          * @description ROI of a pilot or of one run. `bases` always has own_site and all_site, and blend when asked for.
          *
-         *     `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and `cost_notes` are texts of section
-         *     `roi`; `cost_notes` say what the costs cover and what of them is not known.
+         *     `verdict` `none`: there is nothing to judge yet. `sentence`, `evidence` and the notes are texts of section
+         *     `roi`; `cost_notes` say what the costs cover and what of them is not known, `comparison_notes` where an amendment ends a comparison.
          */
         RoiReport: {
             /** Value Basis */
@@ -1977,6 +2134,8 @@ export interface components {
             evidence: components["schemas"]["Text"];
             /** Cost Notes */
             cost_notes: components["schemas"]["Text"][];
+            /** Comparison Notes */
+            comparison_notes: components["schemas"]["Text"][];
             /**
              * Verdict
              * @enum {string}
@@ -2169,6 +2328,18 @@ export interface components {
             kind?: "sample";
             /** Dataset */
             dataset: string;
+        };
+        /**
+         * SettingChange
+         * @description One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value.
+         */
+        SettingChange: {
+            /** Field */
+            field: string;
+            /** Old */
+            old: string | number | boolean | null;
+            /** New */
+            new: string | number | boolean | null;
         };
         /**
          * ShardsPartition
@@ -4474,6 +4645,135 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pilot_amendments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pilot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PilotAmendmentPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    amend_pilot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pilot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendmentCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PilotAmendment"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

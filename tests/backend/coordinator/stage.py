@@ -23,6 +23,7 @@ from worker.messages import (
     AlignMessage,
     ArtifactRef,
     ExchangeReport,
+    MergeAllMessage,
     MergeMessage,
     Report,
     StepFailed,
@@ -259,6 +260,7 @@ def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
     return StepFinished(
         artifact=made("model") if makes_model else None,
         momentum=made("momentum") if keeps else None,
+        mean=made("mean") if isinstance(message, MergeAllMessage) else None,
         moments=made("moments") if getattr(message, "tell", None) else None,
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7), exchanges=exchanges,
         uploaded_bytes=MODEL_BYTES if makes_model else 0, seconds=1.0, cpu_s=1.0, device="cpu",

@@ -363,7 +363,13 @@ def test_sites_align_before_the_round_in_which_an_amendment_changes_the_method(s
     with stage.database.write() as session:
         session.add(
             AmendmentRow(
-                pilot_id="p", arm=None, from_round=2, patch=patch.model_dump(mode="json"), by="t", why="y"
+                pilot_id="p",
+                arm=None,
+                state="in_force",
+                from_round=2,
+                patch=patch.model_dump(mode="json"),
+                by="t",
+                why="y",
             )
         )
     aligning: list[StepMessage] = []

@@ -13,7 +13,8 @@ from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
 from backend.figures import build, palette
 from backend.figures.frame import Look
 from backend.figures.schemas import Figure, FigureName, Theme
-from backend.roi.facts import PilotFacts, Point, SiteLabel, Traffic
+from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic
+from backend.runs.schemas import ArmChanges, SettingChange
 from backend.summary.outcome import summarise
 
 LOOKS = [Look(lang, theme) for lang in ("en", "ja") for theme in ("light", "dark")]
@@ -43,6 +44,20 @@ def shapes() -> Iterator[tuple[str, PilotFacts]]:
     ]
     yield "two seeds", pilot(*seeds)
     yield "no control arm", pilot(run("dimat", flat(0.7, 0.9)))
+
+    yield "amended", amended()
+
+
+def amended() -> PilotFacts:
+    """In round 3: the arm `dimat` for one of two reasons; its second seed had ended."""
+    rarer = SettingChange(field="merge.merge_every", old=1, new=2)
+    longer = SettingChange(field="train.epochs", old=1, new=3)
+    marks = (
+        Mark(3, (ArmChanges(arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"})),
+        Mark(3, (ArmChanges(arms=["local_only", "dimat"], settings=[longer]),), "ben", "Too little"),
+    )  # fmt: skip
+    seeds = [run(arm, flat(0.8, 0.7), seed=s) for s in (1, 2) for arm in ("local_only", "dimat")]
+    return pilot(*seeds, amendments=marks)
 
 
 SHAPES = dict(shapes())
@@ -295,3 +310,29 @@ def test_the_scale_of_accuracies_ends_at_a_hundred_percent() -> None:
         for name in ("yaxis", "yaxis2"):
             limits = figure.layout[name]["autorangeoptions"]
             assert (limits["clipmin"], limits["clipmax"]) == (-0.02, 1.02)
+
+
+def hovered(figure: Figure) -> list[str]:
+    return [one["hovertext"] for one in figure.layout.get("annotations", ()) if "hovertext" in one]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "communication"])
+def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(name: FigureName) -> None:
+    facts = amended()
+    figure = build.run_figure(facts, facts.run("run-dimat-1"), name, EN)
+    told = hovered(figure)[0]
+    assert told.startswith("<b>From round 3 on</b><br>Rounds from merge to merge: 1 → 2 (dimat)")
+    assert "Weekly &lt;b&gt;is&lt;/b&gt; enough" in told
+    assert "Epochs in a round: 1 → 3 (local_only, dimat)" in told
+    assert all(2 < line["x0"] < 3 for line in figure.layout["shapes"])
+    assert "Amended from round 3 on: Rounds from merge to merge: 1 → 2 (dimat)." in figure.summary
+    ja = build.run_figure(facts, facts.run("run-dimat-1"), name, Look("ja", "dark"))
+    assert "統合の間隔（ラウンド）：1 → 2（dimat）" in hovered(ja)[0]
+
+
+def test_a_run_is_marked_only_with_what_changed_it() -> None:
+    facts = amended()
+    for id, lines in (("run-dimat-1", 2), ("run-dimat-2", 1), ("run-local_only-1", 1)):
+        figure = build.run_figure(facts, facts.run(id), "accuracy", EN)
+        assert figure.summary.count("Amended from round 3") == lines
+    assert len(hovered(build.pilot_figure(facts, "accuracy", EN))) == 2  # one on each panel

@@ -10,6 +10,7 @@ from measured_pilots import assumptions, flat, pilot, run
 from backend.pilots.assumptions import Blend, MoneyRange
 from backend.roi import numbers, report
 from backend.roi.facts import RunFacts
+from backend.summary.outcome import arm_outcome
 from backend.text.catalogue import say
 
 
@@ -327,3 +328,28 @@ def test_reckoned_money_has_three_figures_at_most(amount: str, currency: str, sh
 def test_a_run_that_ended_before_its_first_round_is_not_promised_an_roi() -> None:
     stopped = run("dimat", flat(0.9, 0.9), done=0, state="cancelled")
     assert report.build(pilot(control(), stopped), None, stopped).sentence.code == "run_ended_early"
+
+
+def test_what_an_amendment_of_training_for_one_arm_brings_is_no_merit_of_merging() -> None:
+    """Both ROI and summary stop before its round, and say why; other arms go on."""
+    rising = run("dimat", lambda round, _s: (0.8 + round / 100, 0.6 + round / 100))
+    amended = dataclasses.replace(rising, comparison_ends=3)
+    found = report.build(pilot(control(), amended))
+    arm = found.bases[0].arms[0]
+    assert ([point.round for point in arm.points], arm.comparison_ends) == ([0, 1, 2], 3)
+    said = say("en", f"roi.{found.comparison_notes[0].code}", found.comparison_notes[0].params)
+    assert said.startswith("The arm dimat is compared up to round 2 only: from round 3 on")
+    outcome = arm_outcome(pilot(control(), amended), "dimat", "dimat")
+    assert (outcome.round, outcome.own_site_vs_control) == (2, 0.02)
+    assert report.build(pilot(control(), rising)).comparison_notes == []
+
+
+def test_an_arm_that_was_never_trained_like_the_control_arm_is_not_waited_for() -> None:
+    state = {"state": "running", "done": 2}
+    never = dataclasses.replace(run("dimat", flat(0.9, 0.9), **state), comparison_ends=1)  # type: ignore[arg-type]
+    other = run("common_basis", flat(0.9, 0.7), **state)  # type: ignore[arg-type]
+    found = report.build(pilot(control(), never, other))
+    assert [arm.arm for arm in found.bases[0].arms] == ["common_basis"]
+    assert [note.code for note in found.comparison_notes] == ["comparison_never"]
+    assert found.sentence.code == "does_not_pay" or found.sentence.code.endswith("pay")
+    assert arm_outcome(pilot(control(), never), "dimat", "dimat").own_site_mean == 0.9

@@ -135,7 +135,8 @@ def test_result_has_the_shape_that_others_rely_on(api: Api, run: dict[str, Any])
 def test_steps_and_result_follow_an_amendment_from_its_round_on(api: Api, run: dict[str, Any]) -> None:
     with api.database.write() as session:
         amendment = AmendmentRow(
-            pilot_id=run["pilot_id"], arm="matched", from_round=1, patch={"merge": {"merge_every": 2}}, by="m", why="w"
+            pilot_id=run["pilot_id"], arm="matched", state="in_force", from_round=1, patch={"merge": {"merge_every": 2}},
+            by="m", why="w",
         )  # fmt: skip
         session.add(amendment)
     rounds = api.viewer.get(f"/api/v1/runs/{run['id']}/result").json()["rounds"]

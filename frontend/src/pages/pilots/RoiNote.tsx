@@ -19,6 +19,9 @@ export function RoiNote({ roi }: { roi: Schemas['RoiReport'] }) {
           </p>
         ) : null}
         <p>{say('roi', roi.evidence)}</p>
+        {roi.comparison_notes.map((note) => (
+          <p key={`${note.code} ${String(note.params.arm)}`}>{say('roi', note)}</p>
+        ))}
         {roi.cost_notes.map((note) => (
           <p key={note.code} className="aw-small">
             {say('roi', note)}

@@ -1,0 +1,68 @@
+"""Takes in the amendments that people have asked for. Only the coordinator makes steps, so that only here, within its transaction,
+it is certain how far the runs are: no step is made between the look at them and the decision."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import apart
+from backend.coordinator.changes import Changes
+from backend.coordinator.memory import Plans
+from backend.db.tables import AmendmentRow, RunRow
+from backend.events.service import record
+from backend.pilots.amendments import asked, in_force, value_of
+from backend.runs.amending import runs_at
+from backend.runs.deciding import Decided, Refused, decide
+from backend.text.schemas import Params, Text
+
+GoOn = Callable[[Session, RunRow, Changes], None]
+
+
+def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes: Changes) -> None:
+    """Each amendment that was asked for is in force afterwards, or refused with a reason.
+
+    Args:
+        go_on: is told of every run that goes on under another plan.
+    """
+    for row in asked(session):
+        what = f"amendment {row.id} of pilot {row.pilot_id}"
+        error = apart.attempt(session, partial(_decide, session, plans, go_on, row, now), changes, what)
+        if error is not None:
+            for run in runs_at(session, row.pilot_id):
+                plans.forget(run.id)  # what was remembered of it was taken back
+            reason = Text(code="unexpected_error", params={"kind": type(error).__name__})
+            _refuse(session, row, reason, now)
+
+
+def _decide(
+    session: Session, plans: Plans, go_on: GoOn, row: AmendmentRow, now: datetime, changes: Changes
+) -> None:
+    spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
+    found = decide(spec, known, value_of(row, 1), runs_at(session, row.pilot_id), row.asked_round)
+    if isinstance(found, Refused):
+        _refuse(session, row, found.reason, now)
+        return
+    _begin(session, row, found, now)
+    session.flush()
+    for run_id in found.changed:
+        plans.forget(run_id)
+        changes.touch(run_id)
+        go_on(session, session.get_one(RunRow, run_id), changes)
+
+
+def _begin(session: Session, row: AmendmentRow, found: Decided, now: datetime) -> None:
+    row.state, row.from_round, row.decided_at = "in_force", found.amendment.from_round, now
+    row.left_out = list(found.left_out)
+    params: Params = {"round": found.amendment.from_round, "who": row.by}
+    if row.arm is None:
+        record(session, "amendment_in_force", pilot_id=row.pilot_id, params=params)
+    else:
+        params["arm"] = row.arm
+        record(session, "amendment_in_force_arm", pilot_id=row.pilot_id, params=params)
+
+
+def _refuse(session: Session, row: AmendmentRow, reason: Text, now: datetime) -> None:
+    row.state, row.decided_at, row.reason = "refused", now, reason.model_dump()
+    record(session, "amendment_refused", pilot_id=row.pilot_id, params={"who": row.by})

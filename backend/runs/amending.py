@@ -1,0 +1,185 @@
+"""Amendments as people ask for them. Here is the question, told to whoever asks when it cannot be; the coordinator decides
+(`backend.coordinator.amending`), by the same rules (`deciding`)."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth.principal import Principal
+from backend.db.tables import AmendmentRow, PilotRow, RunRow
+from backend.errors import Conflict, Invalid
+from backend.pilots import service as pilots
+from backend.pilots.amendments import InForce, for_run, rows_of, value_of
+from backend.pilots.specs import stored_spec
+from backend.runs import repository, settings_changed
+from backend.runs.deciding import Decided, Refused, RunAt, decide
+from backend.runs.schemas import (
+    AmendmentCreate,
+    ArmChanges,
+    ComparisonEnd,
+    LeftOut,
+    PilotAmendment,
+    PilotAmendmentPage,
+)
+from backend.runs.states import RUN_ENDS
+from backend.text.schemas import Text
+from dimat.amending import comparison_ends, first_free_round
+from dimat.methods import CONTROL_METHOD
+from dimat.plan import Amendment
+from dimat.spec import PilotSpec
+
+_OF_THE_STATE = frozenset({"amendment_runs_ended", "amendment_no_round_left"})
+"""Reasons that lie in how far the runs are, not in what was asked for."""
+
+
+def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) -> PilotAmendment:
+    """Raises: NotFound; Conflict, when the pilot is not at work; Invalid, for a change that cannot be or changes nothing."""
+    pilot = pilots.locked_row(session, pilot_id)
+    if pilot.state != "launched":
+        raise Conflict("pilot_not_launched", {"name": pilot.name, "state": pilot.state})
+    spec = stored_spec(pilot)
+    _check_arm(spec, body)
+    row = AmendmentRow(
+        pilot_id=pilot_id, arm=body.arm, state="asked", asked_round=body.from_round,
+        patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.user_name, why=body.why, left_out=[],
+    )  # fmt: skip
+    runs = runs_at(session, pilot_id)
+    known = _expected(spec, runs, rows_of(session, pilot_id))
+    found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round)
+    if isinstance(found, Refused):
+        refusal = Conflict if found.reason.code in _OF_THE_STATE else Invalid
+        raise refusal(found.reason.code, found.reason.params, found.field)
+    session.add(row)
+    session.flush()
+    audit.record(
+        session, who, "pilot_amended", "pilot", pilot_id, name=pilot.name, round=found.amendment.from_round,
+        why=body.why,
+    )  # fmt: skip
+    session.flush()
+    return next(one for one in _all(session, pilot) if one.id == row.id)
+
+
+def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
+    """In the order in which they were asked for. Raises: NotFound."""
+    items = _all(session, pilots.row_of(session, pilot_id))
+    return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
+
+
+def runs_at(session: Session, pilot_id: str) -> list[RunAt]:
+    """How far the pilot's runs are."""
+    rows = repository.of_pilot(session, pilot_id)
+    steps = repository.last_steps(session, [row.id for row in rows])
+    return [RunAt(row.id, row.arm, first_free_round(steps[row.id]), _goes_on(row)) for row in rows]
+
+
+def _goes_on(run: RunRow) -> bool:
+    return run.state not in RUN_ENDS and run.state != "cancelling"
+
+
+def ends_of_comparison(
+    spec: PilotSpec, known: Sequence[InForce], runs: Sequence[tuple[str, str, int]]
+) -> dict[str, int]:
+    """By run the round from which on it was trained otherwise than the control arm's run with its seed, where there is one.
+
+    Args:
+        runs: id, arm and seed of each.
+    """
+    control = spec.control_arm
+    if control is None:
+        return {}
+    controls = {seed: id for id, arm, seed in runs if arm == control.name}
+    found = {}
+    for id, arm, seed in runs:
+        if arm == control.name or seed not in controls:
+            continue
+        theirs = for_run(known, controls[seed])
+        end = comparison_ends(spec, arm, for_run(known, id), control.name, theirs)
+        if end is not None:
+            found[id] = end
+    return found
+
+
+def _check_arm(spec: PilotSpec, body: AmendmentCreate) -> None:
+    names = [arm.name for arm in spec.arms]
+    if body.arm is not None and body.arm not in names:
+        raise Invalid("unknown_arm", {"name": body.arm, "known": ", ".join(names)}, "arm")
+    control = spec.control_arm
+    merges = body.patch.method not in (None, CONTROL_METHOD)
+    if control is not None and body.arm == control.name and merges:
+        raise Invalid("control_arm_would_merge", {"arm": control.name}, "patch.method")
+
+
+def _expected(spec: PilotSpec, runs: Sequence[RunAt], rows: Sequence[AmendmentRow]) -> Mapping[str, InForce]:
+    """By id what is in force, and what would be if it were decided now."""
+    found: dict[str, InForce] = {}
+    for row in rows:
+        if row.state == "refused":
+            continue
+        if row.state == "in_force":
+            one = InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out))
+            found[row.id] = one
+            continue
+        decided = decide(spec, list(found.values()), value_of(row, 1), runs, row.asked_round)
+        if isinstance(decided, Decided):
+            found[row.id] = InForce(row.id, decided.amendment, frozenset(decided.left_out))
+    return found
+
+
+def _all(session: Session, pilot: PilotRow) -> list[PilotAmendment]:
+    rows = rows_of(session, pilot.id)
+    if not rows:
+        return []
+    spec = stored_spec(pilot)
+    runs = repository.of_pilot(session, pilot.id)
+    is_open = any(row.state == "asked" for row in rows)
+    expected = _expected(spec, runs_at(session, pilot.id) if is_open else [], rows)
+    return [_told(spec, runs, row, rows, expected) for row in rows]
+
+
+def _told(
+    spec: PilotSpec, runs: Sequence[RunRow], row: AmendmentRow, rows: Sequence[AmendmentRow],
+    expected: Mapping[str, InForce],
+) -> PilotAmendment:  # fmt: skip
+    before = [expected[other.id] for other in rows if other.id < row.id and other.id in expected]
+    mine = expected.get(row.id)
+    amendment = mine.amendment if mine else value_of(row, row.asked_round or 1)
+    left_out = mine.left_out if mine else frozenset()
+    return PilotAmendment(
+        id=row.id,
+        arm=row.arm,
+        state=row.state,
+        asked_round=row.asked_round,
+        from_round=mine.amendment.from_round if mine else None,
+        patch=amendment.patch,
+        changes=_changes(spec, [one.amendment for one in before], amendment),
+        comparison_ends=_ends(spec, runs, before, mine) if mine else [],
+        left_out=[LeftOut(run_id=run.id, arm=run.arm, seed=run.seed) for run in runs if run.id in left_out],
+        reason=None if row.reason is None else Text.model_validate(row.reason),
+        by=row.by,
+        why=row.why,
+        at=row.at,
+        decided_at=row.decided_at,
+    )
+
+
+def _changes(spec: PilotSpec, before: Sequence[Amendment], amendment: Amendment) -> list[ArmChanges]:
+    try:
+        return settings_changed.by_arm(spec, before, amendment)
+    except ValidationError:  # that is why it was refused
+        return []
+
+
+def _ends(
+    spec: PilotSpec, runs: Sequence[RunRow], before: Sequence[InForce], mine: InForce
+) -> list[ComparisonEnd]:
+    """Where this amendment ends the comparison of an arm, or ends it sooner."""
+    about = [(run.id, run.arm, run.seed) for run in runs]
+    known = ends_of_comparison(spec, before, about)
+    ends = ends_of_comparison(spec, [*before, mine], about)
+    sooner: dict[str, int] = {}
+    for id, arm, _ in about:
+        if id in ends and ends[id] < known.get(id, spec.rounds + 1):
+            sooner[arm] = min(ends[id], sooner.get(arm, ends[id]))
+    return [ComparisonEnd(arm=arm, round=round) for arm, round in sooner.items()]

@@ -1,0 +1,86 @@
+"""From which round on an amendment counts, or why it cannot. Pure.
+
+API and coordinator ask the same question: the API, so that what cannot be is told to whoever asks for it; the coordinator, because
+runs go on meanwhile, and only it makes their steps. All runs that go on get one round, or their arms could not be compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.pilots.amendments import InForce, for_run
+from backend.text.schemas import Params, Text
+from dimat import amending
+from dimat.plan import Amendment
+from dimat.spec import PilotSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunAt:
+    """How far a run is: `first_free` is the first round that no step of it depends on yet. `goes_on`: it has not ended, and is not
+    about to."""
+
+    id: str
+    arm: str
+    first_free: int
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`amendment` counts from its round on for the runs `changed`; those `left_out` have ended."""
+
+    amendment: Amendment
+    changed: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`field`: the place in the request that is to blame; None: none is."""
+
+    reason: Text
+    field: str | None = None
+
+
+def decide(
+    spec: PilotSpec, known: Sequence[InForce], asked: Amendment, runs: Sequence[RunAt], round: int | None
+) -> Decided | Refused:
+    """Whether `asked` can count, and from which round on.
+
+    Args:
+        known: what is in force. asked: its `from_round` is not looked at.
+        runs: all of the pilot. round: from which on it is asked for; None: the first that is free everywhere.
+    """
+    concerned = [run for run in runs if amending.concerns(spec, run.arm, asked)]
+    going_on = [run for run in concerned if run.goes_on]
+    if concerned and not going_on:
+        return _refused("amendment_runs_ended")
+    first = max((run.first_free for run in going_on), default=1)
+    if first > spec.rounds:
+        return _refused("amendment_no_round_left", rounds=spec.rounds)
+    if round is not None and round > spec.rounds:
+        return _refused("amendment_after_end", "from_round", round=round, rounds=spec.rounds)
+    if round is not None and round < first:
+        return _refused("amendment_round_begun", "from_round", round=round, first=first)
+    new = asked.model_copy(update={"from_round": first if round is None else round})
+    for run in going_on:
+        if found := amending.clash(spec, run.arm, [*for_run(known, run.id), new], new):
+            params: Params = {**found.params, "arm": run.arm, "from_round": new.from_round}
+            return Refused(Text(code=found.code, params=params), f"patch.{found.place}")
+    if not any(_changes(spec, known, run, new) for run in going_on):
+        return _refused("amendment_changes_nothing", "patch")
+    changed = tuple(run.id for run in going_on)
+    left_out = (run.id for run in concerned if not run.goes_on and _changes(spec, known, run, new))
+    return Decided(new, changed, tuple(left_out))
+
+
+def _changes(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> bool:
+    before = for_run(known, run.id)
+    try:
+        return amending.changes(spec, run.arm, before, [*before, new])
+    except ValueError:  # of a run that has ended it does not matter whether it could
+        return True
+
+
+def _refused(code: str, field: str | None = None, **params: int) -> Refused:
+    return Refused(Text(code=code, params=dict(params)), field)

@@ -1,0 +1,192 @@
+"""Amendments of a pilot that runs: from which round on one may count, what it changes, and whether it can. Pure.
+
+Sites run ahead of each other, and what a step sends depends on who reads it: a train step already rounds its model, and tells second
+moments, as the merge of the next round wants them. So an amendment may count from a round on only if no step is there whose message
+depends on how that round runs. `first_free_round` is that round; whatever an amendment sets from it on, every step that is there keeps
+the message it has, also in a new attempt.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from dimat.errors import (
+    DimatError,
+    FinalMergeMissed,
+    MergesNoMore,
+    RidgeHeadNeedsBasis,
+    RidgeHeadNeedsRounds,
+    RidgeHeadTooLate,
+    TargetsAreNumbers,
+)
+from dimat.methods import CONTROL_METHOD, SUMMED_METHODS
+from dimat.parts import MergeSpec, TrainPatch
+from dimat.plan import Amendment, ArmPlan, amended_plan, effective_spec
+from dimat.schedule import StepKey
+from dimat.spec import PilotSpec
+from dimat.topology_spec import TopologySpec
+from dimat.validation import place_of
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Why an arm cannot run as it was amended: an error's code and params, and the dotted place in the patch."""
+
+    code: str
+    params: Mapping[str, str | int | float]
+    place: str
+
+
+def last_round_read(step: StepKey) -> int:
+    """The last round whose plan the message of `step` depends on; 0: on none.
+
+    `prepare` is the same for all arms. Whether there is an `align` before round 0, and so which model `evaluate` judges, is up to
+    round 1. What a train step sends is up to the merge of the next round, if there is one.
+    """
+    if step.kind == "prepare":
+        return 0
+    return step.round + 1 if step.kind == "train" else max(step.round, 1)
+
+
+def first_free_round(steps: Iterable[StepKey]) -> int:
+    """The first round from which an amendment changes no message of `steps`, those of a run that are there (in any state).
+    Behind the last round: none is left."""
+    return 1 + max(map(last_round_read, steps), default=0)
+
+
+def concerns(spec: PilotSpec, arm: str, amendment: Amendment) -> bool:
+    """Whether `amendment` can change how `arm` runs. Of an arm that never merges only how it trains."""
+    if amendment.arm not in (None, arm):
+        return False
+    is_control = spec.arm(arm).method == CONTROL_METHOD
+    turns = amendment.arm is not None and amendment.patch.method is not None
+    return amendment.patch.train is not None or turns or not is_control
+
+
+def changes(spec: PilotSpec, arm: str, before: Sequence[Amendment], after: Sequence[Amendment]) -> bool:
+    """Whether `arm` runs otherwise in some round under the amendments `after` than under `before`."""
+    return any(
+        _what_counts(effective_spec(spec, arm, before, round))
+        != _what_counts(effective_spec(spec, arm, after, round))
+        for round in turning_points(spec, [*before, *after])
+    )
+
+
+def turning_points(spec: PilotSpec, amendments: Sequence[Amendment]) -> list[int]:
+    """The rounds in which an arm may run otherwise than in the round before, ascending; round 1 is one of them."""
+    edges = {1, spec.rounds - 1, spec.rounds, *(amendment.from_round for amendment in amendments)}
+    return sorted(round for round in edges if 1 <= round <= spec.rounds)
+
+
+def clash(
+    spec: PilotSpec, arm: str, amendments: Sequence[Amendment], new: Amendment | None = None
+) -> Clash | None:
+    """Why `arm` cannot run under `amendments` in all rounds; None: it can.
+
+    Args:
+        new: the one among them that is being made; only of it is it asked whether the arm still merges afterwards.
+    """
+    try:
+        for round in turning_points(spec, amendments):
+            _check_round(spec, arm, amendments, round)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        context = {k: v for k, v in (first.get("ctx") or {}).items() if k not in ("place", "message")}
+        return Clash(first["type"], context, place_of(first, None))
+    except _At as found:
+        return Clash(found.error.code, found.error.params, found.place)
+    if new is not None and _stops_merging(spec, arm, amendments, new):
+        every = amended_plan(spec, arm, amendments, spec.rounds).merge.merge_every
+        no_more = MergesNoMore(arm=arm, merge_every=every, from_round=new.from_round, rounds=spec.rounds)
+        return Clash(no_more.code, no_more.params, "merge.merge_every")
+    return None
+
+
+def training_changes(
+    spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int
+) -> Mapping[str, Any]:
+    """How the amendments let `arm` train otherwise in `round` than it was launched: field of `TrainSpec` -> value. That a last round
+    which ends with its merge does not train belongs to how an arm merges."""
+    own = spec.arm(arm).train or TrainPatch()
+    launched = spec.train.model_dump() | own.model_dump(exclude_none=True)
+    now = dict(launched)
+    for amendment in amendments:
+        if amendment.from_round <= round and amendment.arm in (None, arm) and amendment.patch.train:
+            now |= amendment.patch.train.model_dump(exclude_none=True)
+    return {field: value for field, value in now.items() if value != launched[field]}
+
+
+def comparison_ends(
+    spec: PilotSpec, arm: str, ours: Sequence[Amendment], control: str, theirs: Sequence[Amendment]
+) -> int | None:
+    """The first round from which a run of `arm` under the amendments `ours` was trained otherwise, by an amendment, than the run of
+    the control arm under `theirs`: more or other training is no merit of merging. None: there is no such round."""
+    for round in turning_points(spec, [*ours, *theirs]):
+        if training_changes(spec, arm, ours, round) != training_changes(spec, control, theirs, round):
+            return round
+    return None
+
+
+class _At(Exception):
+    """An error with its place in the patch."""
+
+    def __init__(self, error: DimatError, place: str) -> None:
+        super().__init__(str(error))
+        self.error, self.place = error, place
+
+
+def _check_round(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> None:
+    """Raises: ValidationError, where settings exclude each other; _At."""
+    plan = amended_plan(spec, arm, amendments, round)
+    if spec.train.loss == "mse" and plan.train.loss != "mse":
+        raise _At(TargetsAreNumbers(data=spec.name, loss=plan.train.loss), "train.loss")
+    try:
+        plan.topology.check(spec.site_names)
+    except DimatError as error:
+        raise _At(error, "topology") from None
+    if plan.method == CONTROL_METHOD:
+        return
+    if plan.merge.ridge_head and plan.method not in SUMMED_METHODS:
+        raise _At(RidgeHeadNeedsBasis(arm=arm, method=plan.method), "merge.ridge_head")
+    if round == spec.rounds:
+        _check_end(spec, arm, amendments, plan)
+
+
+def _check_end(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], last: ArmPlan) -> None:
+    every = last.merge.merge_every
+    if last.merge.ridge_head and spec.rounds < 2:
+        raise _At(RidgeHeadNeedsRounds(arm=arm, rounds=spec.rounds), "merge.ridge_head")
+    before = amended_plan(spec, arm, amendments, max(spec.rounds - 1, 1))
+    if last.merge.ridge_head != (before.merge.ridge_head and before.method != CONTROL_METHOD):
+        raise _At(RidgeHeadTooLate(arm=arm, round=spec.rounds - 1), "merge.ridge_head")
+    if last.merge.final_merge and not last.merge.ridge_head and spec.rounds % every:
+        missed = FinalMergeMissed(arm=arm, merge_every=every, rounds=spec.rounds)
+        raise _At(missed, "merge.merge_every")
+
+
+def _stops_merging(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], new: Amendment) -> bool:
+    """Whether the arm merged from the new amendment's round on, and does no longer, although its method does."""
+    if amended_plan(spec, arm, amendments, spec.rounds).method == CONTROL_METHOD:
+        return False
+    before = [amendment for amendment in amendments if amendment is not new]
+    begun = new.from_round
+    return _merges_from(spec, arm, before, begun) and not _merges_from(spec, arm, amendments, begun)
+
+
+def _merges_from(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], begun: int) -> bool:
+    points = sorted({begun, *(p for p in turning_points(spec, amendments) if p > begun)})
+    for first, following in zip(points, [*points[1:], spec.rounds + 1], strict=True):
+        plan = effective_spec(spec, arm, amendments, first)
+        every = plan.merge.merge_every
+        if plan.method != CONTROL_METHOD and -(-first // every) * every < following:
+            return True
+    return False
+
+
+def _what_counts(plan: ArmPlan) -> ArmPlan:
+    """Of an arm that does not merge only how it trains."""
+    if plan.method != CONTROL_METHOD:
+        return plan
+    return plan.model_copy(update={"topology": TopologySpec(), "merge": MergeSpec()})

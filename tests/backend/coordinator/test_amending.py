@@ -1,0 +1,186 @@
+"""Amendments of pilots that run: from a round on that no step depends on, the same for all runs, and every message as
+`dimat` would have it."""
+
+import random
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.coordinator.plans import RunPlan
+from backend.db.tables import AmendmentRow, EventRow, RunRow
+from backend.pilots.amendments import amendments_of
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import PilotSpec
+from tests.backend.coordinator.stage import Stage, spec
+from worker.messages import StepMessage
+
+
+def ask(stage: Stage, patch: dict[str, Any], round: int | None = None, arm: str | None = None) -> str:
+    """As the API does it; the id."""
+    with stage.database.write() as session:
+        row = AmendmentRow(pilot_id="p", arm=arm, asked_round=round, patch=patch, by="aiko", why="to see")
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def decided(stage: Stage, id: str) -> AmendmentRow:
+    with stage.database.read() as session:
+        return session.get_one(AmendmentRow, id)
+
+
+def told(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+    with stage.database.read() as session:
+        rows = session.scalars(select(EventRow).where(EventRow.code.startswith("amendment")))
+        return [(row.code, row.params) for row in rows]
+
+
+def work(stage: Stage, rng: random.Random, log: dict[str, StepMessage], num_turns: int = 1000) -> None:
+    """Workers that take some of what there is, in any order, so that sites run ahead of each other."""
+    for _ in range(num_turns):
+        stage.turn()
+        messages = stage.waiting()
+        if not messages:
+            return
+        for message in rng.sample(messages, rng.randint(1, len(messages))):
+            log[message.step_id] = message
+            stage.finish(message, stage.begin(stage.take(message)))
+
+
+def assert_every_message_is_as_the_amended_plan_has_it(
+    stage: Stage, pilot: PilotSpec, arm: str, log: dict[str, StepMessage]
+) -> None:
+    """Whatever was sent before or after an amendment came into force is what one would have sent who knew of it from the start."""
+    run_id = f"p/{arm}"
+    with stage.database.read() as session:
+        amendments = amendments_of(session, "p", run_id)
+    plan = RunPlan(pilot, arm, 1, amendments)
+    steps = [step for step in stage.steps() if step.run_id in (None, run_id)]
+    keys = {step.id: StepKey(step.round, step.kind, step.site_index) for step in steps}  # type: ignore[arg-type]
+    assert sorted(key for key in keys.values() if key.kind != "prepare") == plan.schedule.all_steps()
+    for id, key in keys.items():
+        message, schedule = log[id], plan.schedule
+        expected = plan.schedule.plan_of(max(key.round, 1))
+        assert message.wire == schedule.wire_of(key)
+        if message.kind == "train":
+            assert (message.train, message.tell) == (expected.train, schedule.tells(key))
+        elif message.kind in ("align", "merge", "merge_all", "gather"):
+            assert message.merge == expected.merge
+        if message.kind == "merge":
+            assert message.method == expected.method
+            assert [n.index for n in message.neighbours] == [other.site for other in schedule.inputs(key)[1:]]
+
+
+def test_changes_in_the_middle_of_a_run_are_those_of_the_plan_whatever_the_sites_do(stage: Stage) -> None:
+    """Method, graph, rhythm, numbers, epochs, one after the other, under a coordinator that is started anew now and then."""
+    pilot = spec(rounds=30, arms=("local_only", "dimat"))
+    stage.launch(pilot)
+    rng, log = random.Random(7), dict[str, StepMessage]()
+    ids = []
+    for patch in (
+        {"merge": {"wire": {"numbers": "int8"}}},
+        {"method": "regmean"},
+        {"topology": {"kind": "ring"}, "merge": {"merge_every": 2}},
+        {"train": {"epochs": 2}},
+        {"method": "common_basis", "merge": {"over": "tree"}},
+    ):
+        work(stage, rng, log, num_turns=7)
+        ids.append(ask(stage, patch))
+        if rng.random() < 0.5:
+            stage.restart()
+    work(stage, rng, log)
+    rows = [decided(stage, id) for id in ids]
+    assert [row.reason for row in rows] == [None] * 5
+    assert {row.state for row in rows} == {"in_force"}
+    rounds = [row.from_round or 0 for row in rows]
+    assert min(rounds) >= 2
+    for arm in ("local_only", "dimat"):
+        assert stage.run(f"p/{arm}").state == "completed"
+        assert_every_message_is_as_the_amended_plan_has_it(stage, pilot, arm, log)
+    code, params = told(stage)[0]
+    assert (code, params) == ("amendment_in_force", {"round": rounds[0], "who": "aiko"})
+
+
+def test_a_method_without_alignment_may_begin_while_the_sites_still_prepare(stage: Stage) -> None:
+    """What follows the models that are prepared already is another step then, and nobody else would ask for it."""
+    pilot = spec(rounds=1, arms=("common_basis",))
+    stage.launch(pilot)
+    stage.turn()
+    first = next(m for m in stage.waiting() if m.context.index == 0)  # not the root: it would wait for it
+    stage.finish(first, stage.begin(stage.take(first)))
+    stage.turn()
+    id = ask(stage, {"method": "dimat"})
+    stage.turn()
+    assert decided(stage, id).from_round == 1
+    assert [m.kind for m in stage.waiting() if m.context.index == 0] == ["evaluate"]
+    stage.work_until_quiet()
+    assert stage.run("p/common_basis").state == "completed"
+
+
+def finish_next(stage: Stage, run_id: str) -> None:
+    """The first step of the run that waits."""
+    message = next(m for m in stage.waiting() if m.run_id in (run_id, None))
+    stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+
+
+def ahead(stage: Stage) -> PilotSpec:
+    """Arm `dimat` is in its third round, `local_only` in its first, of five."""
+    pilot = spec(rounds=5, arms=("dimat", "local_only"))
+    stage.launch(pilot)
+    stage.turn()
+    while stage.run("p/dimat").rounds_done < 2:
+        finish_next(stage, "p/dimat")
+    return pilot
+
+
+def test_all_arms_change_in_the_round_that_is_free_in_all_of_them(stage: Stage) -> None:
+    ahead(stage)
+    with stage.database.read() as session:
+        last = max(s.round for s in stage.steps("p/dimat"))
+        assert session.get_one(RunRow, "p/local_only").rounds_done < 1
+    longer, rarer = (
+        ask(stage, {"train": {"epochs": 2}}),
+        ask(stage, {"merge": {"wire": {"numbers": "float16"}}}),
+    )
+    alone = ask(stage, {"train": {"lr": 0.5}}, arm="local_only")
+    stage.turn()
+    assert {decided(stage, id).from_round for id in (longer, rarer)} <= {last + 1, last + 2}
+    assert decided(stage, alone).from_round == 3
+    stage.work_until_quiet()
+    assert {stage.run(f"p/{arm}").state for arm in ("dimat", "local_only")} == {"completed"}
+
+
+def test_what_comes_too_late_or_changes_nothing_is_refused_with_a_reason(stage: Stage) -> None:
+    ahead(stage)
+    asked = [
+        ask(stage, {"train": {"epochs": 2}}, round=1),
+        ask(stage, {"train": {"epochs": 1}}),
+        ask(stage, {"merge": {"ridge_head": True}}),
+    ]
+    stage.turn()
+    reasons = [(row.state, (row.reason or {})["code"]) for row in (decided(stage, id) for id in asked)]
+    assert reasons == [
+        ("refused", "amendment_round_begun"),
+        ("refused", "amendment_changes_nothing"),
+        ("refused", "ridge_head_needs_basis"),
+    ]
+    stage.work_until_quiet()
+    late = ask(stage, {"train": {"epochs": 2}})
+    stage.turn()
+    assert (decided(stage, late).reason or {})["code"] == "amendment_runs_ended"
+    assert [code for code, _ in told(stage)] == ["amendment_refused"] * 4
+
+
+def test_a_run_that_has_ended_stays_as_it_was_and_is_named(stage: Stage) -> None:
+    pilot = ahead(stage)
+    while stage.run("p/dimat").state != "completed":
+        finish_next(stage, "p/dimat")
+    id = ask(stage, {"train": {"epochs": 2}})
+    stage.turn()
+    row = decided(stage, id)
+    assert (row.state, row.left_out) == ("in_force", ["p/dimat"])
+    with stage.database.read() as session:
+        known = amendments_of(session, "p", "p/dimat"), amendments_of(session, "p", "p/local_only")
+    assert [len(one) for one in known] == [0, 1]
+    assert Schedule.of(pilot, "dimat", known[0]).plan_of(5).train.epochs == 1

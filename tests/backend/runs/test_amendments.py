@@ -1,0 +1,130 @@
+"""Amendments over HTTP: who may ask, what is told at once, and what stands in the list."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from backend.db.tables import AmendmentRow, RunRow
+from tests.backend.building import add_step, create_pilot, launch, measure
+from tests.backend.conftest import Api
+
+LONGER = {"patch": {"train": {"epochs": 3}}, "why": "One epoch is too little."}
+
+
+@pytest.fixture
+def pilot(api: Api) -> dict[str, Any]:
+    """Launched, of ten rounds; the arm `matched` has finished two."""
+    made = create_pilot(api.manager, rounds=10)
+    run_id = next(run["id"] for run in launch(api.manager, made) if run["arm"] == "matched")
+    with api.database.write() as session:
+        measure(session, session.get_one(RunRow, run_id), 2)
+    return made
+
+
+def ask(api: Api, pilot: dict[str, Any], body: dict[str, Any], lang: str = "en") -> Any:
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    return api.manager.post(path, json={"why": "To see.", **body}, headers={"Accept-Language": lang})
+
+
+def test_a_manager_asks_and_everybody_reads_who_what_when_and_why(api: Api, pilot: dict[str, Any]) -> None:
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    assert api.viewer.post(path, json=LONGER).json()["code"] == "permission_missing"
+    asked = api.manager.post(path, json=LONGER)
+    assert asked.status_code == 201, asked.text
+    found = asked.json()
+    assert (found["state"], found["asked_round"], found["from_round"]) == ("asked", None, 4)
+    assert (found["by"], found["why"]) == ("admin", "One epoch is too little.")
+    settings = [{"field": "train.epochs", "old": 1, "new": 3}]
+    assert found["changes"] == [{"arms": ["alone", "matched"], "settings": settings}]
+    assert found["comparison_ends"] == []
+    listed = api.viewer.get(path).json()
+    assert (listed["items"], listed["total"]) == ([found], 1)
+    audited = api.admin.get("/api/v1/audit").json()["items"][0]
+    assert (audited["action"], audited["params"]["round"]) == ("pilot_amended", 4)
+
+
+def test_an_arm_that_alone_trains_otherwise_is_told_to_be_comparable_no_longer(
+    api: Api, pilot: dict[str, Any]
+) -> None:
+    found = ask(api, pilot, {**LONGER, "arm": "matched", "from_round": 6}).json()
+    assert found["comparison_ends"] == [{"arm": "matched", "round": 6}]
+    rarer = ask(api, pilot, {"arm": "matched", "patch": {"merge": {"merge_every": 2}}}).json()
+    assert rarer["comparison_ends"] == []
+
+
+def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:
+    patch = {"method": "regmean", "merge": {"merge_every": 2}, "topology": {"kind": "ring"}}
+    found = ask(api, pilot, {"patch": patch}).json()
+    assert found["changes"] == [
+        {
+            "arms": ["matched"],
+            "settings": [
+                {"field": "method", "old": "dimat", "new": "regmean"},
+                {"field": "topology.kind", "old": "full", "new": "ring"},
+                {"field": "merge.merge_every", "old": 1, "new": 2},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        ({"patch": {}}, 422, "amendment_changes_nothing", "patch"),
+        ({"patch": {"train": {"epochs": 1}}}, 422, "amendment_changes_nothing", "patch"),
+        ({"patch": {"method": "regmean"}, "arm": "alone"}, 422, "control_arm_would_merge", "patch.method"),
+        ({"patch": {"merge": {"guard": 1}}, "arm": "alone"}, 422, "amendment_changes_nothing", "patch"),
+        ({"patch": {"train": {"epochs": 2}}, "arm": "nobody"}, 422, "unknown_arm", "arm"),
+        ({"patch": {"train": {"epochs": -1}}}, 422, "greater_than_equal", "patch.train.epochs"),
+        ({"patch": {"train": {"epochs": 2}}, "why": ""}, 422, "string_too_short", "why"),
+        ({"patch": {"train": {"epochs": 2}}, "from_round": 3}, 422, "amendment_round_begun", "from_round"),
+        ({"patch": {"train": {"epochs": 2}}, "from_round": 11}, 422, "amendment_after_end", "from_round"),
+        ({"patch": {"train": {"loss": "balanced_softmax", "class_weights": "balanced"}}}, 422, "classes_counted_twice", "patch.train.class_weights"),
+        ({"patch": {"train": {"loss": "mse"}}}, 422, "literal_error", "patch.train.loss"),
+        ({"patch": {"merge": {"final_merge": True, "merge_every": 4}}}, 422, "final_merge_missed", "patch.merge.merge_every"),
+        ({"patch": {"merge": {"ridge_head": True}}}, 422, "ridge_head_needs_basis", "patch.merge.ridge_head"),
+        ({"patch": {"merge": {"merge_every": 50}}}, 422, "merges_no_more", "patch.merge.merge_every"),
+        ({"patch": {"topology": {"kind": "star", "hub": "site-99"}}}, 422, "unknown_site", "patch.topology"),
+        ({"patch": {"topology": {"kind": "random_regular"}}}, 422, "topology_option_missing", "patch.topology"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_told_at_its_place_in_both_languages_and_nothing_is_kept(
+    api: Api, pilot: dict[str, Any], body: dict[str, Any], status: int, code: str, field: str
+) -> None:
+    titles = set()
+    for lang in ("en", "ja"):
+        answer = ask(api, pilot, body, lang)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (status, code, field), problem
+        assert problem["remedy"]
+        assert "{" not in problem["title"] + problem["remedy"]
+        titles.add(problem["title"])
+    assert len(titles) == 2
+    with api.database.read() as session:
+        assert session.scalars(select(AmendmentRow)).all() == []
+
+
+def test_what_was_asked_for_counts_although_nobody_has_decided_it(api: Api, pilot: dict[str, Any]) -> None:
+    """The same twice changes nothing, and two that exclude each other are found."""
+    assert ask(api, pilot, LONGER).status_code == 201
+    assert ask(api, pilot, LONGER).json()["code"] == "amendment_changes_nothing"
+    weights = {"patch": {"train": {"class_weights": "balanced"}}, "from_round": 6}
+    assert ask(api, pilot, weights).status_code == 201
+    loss = {"patch": {"train": {"loss": "balanced_softmax"}}, "arm": "alone"}
+    problem = ask(api, pilot, loss).json()
+    assert (problem["code"], problem["params"]["arm"]) == ("classes_counted_twice", "alone")
+
+
+def test_a_draft_has_no_rounds_to_change_and_a_run_in_its_last_round_none_left(api: Api) -> None:
+    draft = create_pilot(api.manager)
+    assert ask(api, draft, LONGER).json()["code"] == "pilot_not_launched"
+    runs = launch(api.manager, draft)
+    with api.database.write() as session:
+        add_step(session, session.get_one(RunRow, runs[0]["id"]), "train", 1, 0, "running")
+    answer = ask(api, draft, LONGER)
+    assert (answer.status_code, answer.json()["code"]) == (409, "amendment_no_round_left")
+    with api.database.write() as session:
+        for run in session.scalars(select(RunRow)):
+            run.state = "completed"
+    assert ask(api, draft, LONGER).json()["code"] == "amendment_runs_ended"

@@ -1,0 +1,206 @@
+"""From which round on an amendment may count, and whether it can."""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimat.amending import changes, clash, comparison_ends, concerns, first_free_round
+from dimat.parts import MergePatch, TrainPatch, WireSpec
+from dimat.plan import Amendment, Patch
+from dimat.schedule import Schedule, StepKey
+from dimat.spec import PilotSpec
+from dimat.topology_spec import LinkSpec, TopologySpec
+
+MakeSpec = Callable[..., PilotSpec]
+ROUNDS = 6
+METHODS = ["local_only", "plain_average", "federated_average", "dimat_guarded", "common_basis", "slowmo", "regmean", "fisher"]  # fmt: skip
+GRAPHS = st.sampled_from(["ring", "full", "star", "line", "one_peer"])
+
+
+def amended(from_round: int, arm: str | None = None, **patch: Any) -> Amendment:
+    return Amendment(arm=arm, from_round=from_round, patch=Patch(**patch), by="manager", why="to see")
+
+
+PATCHES = st.builds(
+    Patch,
+    method=st.sampled_from([None, *METHODS]),
+    topology=st.none() | GRAPHS.map(lambda kind: TopologySpec(kind=kind)),
+    train=st.builds(
+        TrainPatch,
+        epochs=st.sampled_from([None, 0, 3]),
+        keep_momentum=st.sampled_from([None, True, False]),
+        own_model=st.sampled_from([None, True, False]),
+        loss=st.sampled_from([None, "balanced_softmax"]),
+    ),
+    merge=st.builds(
+        MergePatch,
+        merge_every=st.sampled_from([None, 1, 2, 3]),
+        over=st.sampled_from([None, "neighbours", "tree"]),
+        align=st.sampled_from([None, True, False]),
+        wire=st.none()
+        | st.builds(
+            WireSpec, numbers=st.sampled_from(["float32", "float16", "int8"]), compress=st.booleans()
+        ),
+        final_merge=st.sampled_from([None, True]),
+        ridge_head=st.sampled_from([None, True, False]),
+        warm_start=st.sampled_from([None, True]),
+    ),
+)
+
+
+def amendments(from_rounds: st.SearchStrategy[int], most: int) -> st.SearchStrategy[list[Amendment]]:
+    one = st.builds(Amendment, from_round=from_rounds, patch=PATCHES, by=st.just("m"), why=st.just("w"),
+                    arm=st.none() | st.just("arm"))  # fmt: skip
+    return st.lists(one, max_size=most)
+
+
+def told(schedule: Schedule, step: StepKey) -> list[Any]:
+    """Everything that a message takes from its schedule (`backend.coordinator.plans`, `dimat.simulate`)."""
+    plan = schedule.plan_of(max(step.round, 1))
+    about: list[Any] = [
+        schedule.inputs(step), schedule.wire_of(step), schedule.residual_of(step), schedule.tells(step),
+        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step),
+    ]  # fmt: skip
+    if step.kind == "merge" and schedule.tree_of(step.round) is None:
+        about.append(schedule.weights(step).tolist())
+    # What `evaluate` and `prepare` get of it is in the list above.
+    return [*about, plan] if step.kind not in ("prepare", "evaluate") else about
+
+
+def some_history(schedule: Schedule, rng: random.Random) -> set[StepKey]:
+    """Steps that are there at some moment of a run: done, or begun."""
+    done = {StepKey(0, "prepare", site) for site in range(schedule.num_sites) if rng.random() < 0.9}
+    known = set(done)
+    for _ in range(rng.randrange(80)):
+        open_steps = schedule.ready_steps(done, known - done)
+        ready = [step for step in open_steps if step not in known]
+        begun = [*(known - done), *ready]
+        if not begun:
+            break
+        known.update(ready)
+        # Some sites run ahead of the others.
+        done.add(max(begun) if rng.random() < 0.5 else rng.choice(begun))
+    return known
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    method=st.sampled_from(METHODS),
+    kind=GRAPHS,
+    before=amendments(st.integers(1, ROUNDS), 2),
+    later=amendments(st.integers(1, ROUNDS), 2),
+    rng=st.randoms(use_true_random=False),
+)
+def test_no_message_of_a_step_that_is_there_is_changed(
+    method: str, kind: str, before: list[Amendment], later: list[Amendment], rng: random.Random, make_spec: MakeSpec
+) -> None:  # fmt: skip
+    spec = make_spec(5, rounds=ROUNDS, topology={"kind": kind}, arms=[{"name": "arm", "method": method}])
+    old = Schedule.of(spec, "arm", before)
+    known = some_history(old, rng)
+    free = first_free_round(known)
+    counted = [a.model_copy(update={"from_round": free + a.from_round - 1}) for a in later]
+    new = Schedule.of(spec, "arm", [*before, *counted])
+    assert {step: told(old, step) for step in known} == {step: told(new, step) for step in known}
+    assert known <= {*new.all_steps(), *(StepKey(0, "prepare", site) for site in range(5))}
+
+
+@pytest.mark.parametrize(
+    ("step", "patch"),
+    [
+        (StepKey(2, "train", 0), Patch(merge=MergePatch(wire=WireSpec(numbers="int8")))),
+        (StepKey(2, "merge", 0), Patch(merge=MergePatch(wire=WireSpec(numbers="int8")))),
+        (StepKey(0, "evaluate", 0), Patch(method="regmean")),
+    ],
+)
+def test_a_round_sooner_would_change_one(step: StepKey, patch: Patch, make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=ROUNDS)
+    sooner = Amendment(from_round=first_free_round([step]) - 1, patch=patch, by="m", why="w")
+    assert told(Schedule.of(spec, "dimat"), step) != told(Schedule.of(spec, "dimat", [sooner]), step)
+
+
+def test_all_rounds_are_free_before_a_run_has_steps_of_its_own_and_none_after_the_last_training() -> None:
+    assert first_free_round([]) == first_free_round([StepKey(0, "prepare", 1)]) == 1
+    assert first_free_round([StepKey(ROUNDS, "train", 0)]) > ROUNDS
+
+
+def clashes(
+    spec: PilotSpec, arm: str, new: Amendment, known: Sequence[Amendment] = ()
+) -> tuple[str, str] | None:
+    found = clash(spec, arm, [*known, new], new)
+    return None if found is None else (found.code, found.place)
+
+
+def test_what_excludes_itself_is_found_in_whichever_round_it_comes(make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=6)
+    balanced = amended(2, train=TrainPatch(class_weights="balanced"))
+    loss = amended(4, train=TrainPatch(loss="balanced_softmax"))
+    assert clashes(spec, "dimat", loss) is None
+    assert clashes(spec, "dimat", loss, [balanced]) == ("classes_counted_twice", "train.class_weights")
+    final = amended(2, merge=MergePatch(final_merge=True))
+    fourth = amended(3, merge=MergePatch(merge_every=4))
+    assert clashes(spec, "dimat", fourth) is None
+    assert clashes(spec, "dimat", fourth, [final]) == ("final_merge_missed", "merge.merge_every")
+    head = amended(2, merge=MergePatch(ridge_head=True))
+    assert clashes(spec, "dimat", head) == ("ridge_head_needs_basis", "merge.ridge_head")
+    assert clashes(spec, "regmean", head) is None
+    assert clashes(spec, "regmean", amended(4, method="dimat"), [head]) == (
+        "ridge_head_needs_basis", "merge.ridge_head"
+    )  # fmt: skip
+    late = amended(6, merge=MergePatch(ridge_head=True))
+    assert clashes(spec, "regmean", late) == ("ridge_head_too_late", "merge.ridge_head")
+    assert clashes(spec, "regmean", amended(6, merge=MergePatch(ridge_head=False)), [head]) == (
+        "ridge_head_too_late", "merge.ridge_head"
+    )  # fmt: skip
+    links = (LinkSpec(a="site-0", b="elsewhere"),)
+    there = amended(2, topology=TopologySpec(kind="custom", links=links))
+    assert clashes(spec, "dimat", there) == ("unknown_site", "topology")
+
+
+def test_a_loss_for_classes_does_not_go_with_numbers(make_spec: MakeSpec) -> None:
+    sites = [{"name": f"s{i}", "data": {"kind": "given"}} for i in range(3)]
+    spec = make_spec(rounds=3, sites=sites, train={"loss": "mse"})
+    assert clashes(spec, "dimat", amended(2, train=TrainPatch(loss="cross_entropy"))) == (
+        "targets_are_numbers", "train.loss"
+    )  # fmt: skip
+
+
+def test_an_arm_that_would_merge_no_more_is_told_unless_it_is_meant(make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=6)
+    rarely = amended(4, merge=MergePatch(merge_every=9))
+    assert clashes(spec, "dimat", rarely) == ("merges_no_more", "merge.merge_every")
+    assert clashes(spec, "dimat", amended(4, "dimat", method="local_only")) is None
+    assert clashes(spec, "dimat", amended(4, merge=MergePatch(merge_every=6))) is None
+    assert clashes(spec, "local_only", rarely) is None
+    # Where none came any more, another change is not to blame.
+    assert clashes(spec, "dimat", amended(5, train=TrainPatch(lr=0.1)), [rarely]) is None
+
+
+def test_the_control_arm_is_changed_by_what_changes_training_alone(make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=6)
+    rarer, longer = amended(2, merge=MergePatch(merge_every=2)), amended(2, train=TrainPatch(epochs=3))
+    turned = amended(2, method="regmean")
+    assert [concerns(spec, "local_only", one) for one in (rarer, longer, turned)] == [False, True, False]
+    assert [changes(spec, "local_only", [], [one]) for one in (rarer, longer, turned)] == [False, True, False]
+    assert all(changes(spec, "dimat", [], [one]) for one in (rarer, longer, turned))
+    assert not changes(spec, "dimat", [longer], [longer, amended(3, train=TrainPatch(epochs=3))])
+    assert not changes(spec, "dimat", [], [amended(3, "regmean", train=TrainPatch(epochs=3))])
+
+
+def test_a_comparison_ends_where_only_one_of_both_trains_otherwise(make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=6)
+    every, ours = amended(2, train=TrainPatch(epochs=3)), amended(4, "dimat", train=TrainPatch(epochs=5))
+    theirs = amended(5, "local_only", train=TrainPatch(epochs=5))
+
+    def ends(arm: Sequence[Amendment], control: Sequence[Amendment]) -> int | None:
+        return comparison_ends(spec, "dimat", arm, "local_only", control)
+
+    assert ends([every], [every]) is None
+    assert ends([every], []) == 2  # the control arm's run had ended
+    assert ends([every, ours], [every, ours]) == 4
+    assert ends([ours, theirs], [ours, theirs]) == 4
+    # How the arm merges, and that it ends with a merge instead of training, is what is compared.
+    assert ends([amended(2, "dimat", method="regmean", merge=MergePatch(final_merge=True))], []) is None
