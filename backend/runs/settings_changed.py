@@ -18,6 +18,7 @@ _NAMED = {
     "topology.mixing": "ui.topology.mixing_",
     "train.loss": "ui.new.loss_",
     "train.class_weights": "ui.new.class_weights_",
+    "merge.wire.numbers": "ui.new.numbers_",
     "merge.over": "amendments.values.",
 }
 

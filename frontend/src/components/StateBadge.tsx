@@ -27,11 +27,20 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   dispatched: ['calm', 'clock'],
   lost: ['warn', 'warn'],
   skipped: ['calm', 'skip'],
+  asked: ['calm', 'clock'],
+  in_force: ['good', 'check'],
+  refused: ['bad', 'cross'],
   ok: ['good', 'check'],
   degraded: ['warn', 'warn'],
 };
 
-export function StateBadge({ of, state }: { of: 'pilot' | 'run' | 'site' | 'step'; state: string }) {
+export function StateBadge({
+  of,
+  state,
+}: {
+  of: 'pilot' | 'run' | 'site' | 'step' | 'amendment';
+  state: string;
+}) {
   const { t } = useTranslation();
   const [tone, icon] = STATES[state] ?? ['calm', 'info'];
   return (

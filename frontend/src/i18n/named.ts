@@ -15,6 +15,7 @@ const TABLES: Readonly<Record<string, string>> = {
 const STATE_OF: Readonly<Record<string, string>> = {
   pilot_launched: 'pilot',
   pilot_already_launched: 'pilot',
+  pilot_not_launched: 'pilot',
   run_has_ended: 'run',
 };
 const SITES: Readonly<Record<string, readonly string[]>> = {

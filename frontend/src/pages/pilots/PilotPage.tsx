@@ -20,6 +20,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
+import { Amendments } from './Amendments';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { PilotHeadline } from './PilotHeadline';
 import { PilotSettings } from './PilotSettings';
@@ -128,6 +129,7 @@ function Launched({ pilot }: { pilot: Pilot }) {
         <Answer query={summary}>{(said) => <SitesTable arms={said.arms} />}</Answer>
         <FigurePanel of={{ pilot: pilot.id }} name="communication" />
       </div>
+      <Amendments pilot={pilot} busy={busy(pilot)} />
       <Runs pilot={pilot} />
     </>
   );

@@ -1,0 +1,148 @@
+/* A change to a launched pilot from a round on: what is common; the API takes every setting. */
+import { Button, NumberInput, Select, Textarea } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useState, type FormEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { http, type Schemas } from '../../api/client';
+import { answered, findings } from '../../api/problems';
+import { useRefresh } from '../../api/session';
+import { ProblemNote } from '../../components/Answer';
+import { asFields, placedAt } from '../../components/fields';
+import { ProblemList } from '../../components/ProblemList';
+import { useFocusOnError } from '../../components/useFocusOnError';
+import { METHODS } from '../runs/runFilter';
+import { useSiteNames } from '../sites/useSiteNames';
+import { amendmentOf, EMPTY, FIELDS, PLAIN_GRAPHS, type AmendDraft } from './amendDraft';
+import { NUMBERS } from './pilotDraft';
+
+export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
+  const { t } = useTranslation();
+  const refresh = useRefresh();
+  const { shown } = useSiteNames();
+  const [draft, setDraft] = useState(EMPTY);
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const form = useFocusOnError(error);
+  const change = (part: Partial<AmendDraft>) => setDraft((known) => ({ ...known, ...part }));
+  const fields = asFields(placedAt(findings(error, shown), FIELDS));
+
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    const answer = await answered(
+      http.POST('/api/v1/pilots/{pilot_id}/amendments', {
+        params: { path: { pilot_id: pilot.id } },
+        body: amendmentOf(draft, pilot.spec.merge?.wire?.compress ?? false),
+      }),
+    );
+    setBusy(false);
+    if (!answer.data) {
+      setError(answer.error);
+      return;
+    }
+    notifications.show({ message: t('ui.amend.asked') });
+    await refresh('/api/v1/pilots');
+    done();
+  };
+  const choice = (label: string, path: string, key: 'method' | 'topology' | 'numbers', data: Option[]) => (
+    <Select
+      label={label}
+      data={data}
+      value={draft[key] || null}
+      placeholder={t('ui.amend.as_it_is')}
+      onChange={(value) => change({ [key]: value ?? '' })}
+      clearable
+      {...fields.at(path)}
+    />
+  );
+  const number = (
+    label: string,
+    path: string,
+    key: 'fromRound' | 'mergeEvery' | 'epochs' | 'lr',
+    placeholder = t('ui.amend.as_it_is'),
+  ) => (
+    <NumberInput
+      label={label}
+      value={draft[key]}
+      placeholder={placeholder}
+      onChange={(value) => change({ [key]: value === '' ? '' : Number(value) })}
+      allowDecimal={key === 'lr'}
+      step={key === 'lr' ? 0.01 : 1}
+      decimalScale={6}
+      stepHoldDelay={400}
+      stepHoldInterval={80}
+      {...fields.at(path)}
+    />
+  );
+  // The closed-form head is how an arm ends, not how it merges.
+  const merging = METHODS.filter((method) => method !== 'ridge_head');
+  return (
+    <form ref={form} className="aw-stack" noValidate onSubmit={(event) => void send(event)}>
+      <p className="aw-soft aw-small aw-first">{t('ui.amend.help')}</p>
+      {fields.problems.length > 0 ? (
+        <ProblemList problems={fields.problems} />
+      ) : error ? (
+        <ProblemNote error={error} site={shown} />
+      ) : null}
+      <div className="aw-fields">
+        <Select
+          label={t('ui.arm')}
+          data={[
+            { value: '', label: t('amendments.every_arm') },
+            ...pilot.spec.arms.map(({ name }) => ({ value: name, label: name })),
+          ]}
+          value={draft.arm}
+          onChange={(value) => change({ arm: value ?? '' })}
+          allowDeselect={false}
+          {...fields.at('arm')}
+        />
+        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', t('ui.amend.next'))}
+        {choice(
+          t('ui.method'),
+          'patch.method',
+          'method',
+          merging.map((value) => ({ value, label: t(`methods.${value}`) })),
+        )}
+        {choice(
+          t('ui.new.topology'),
+          'patch.topology',
+          'topology',
+          PLAIN_GRAPHS.map((value) => ({ value, label: t(`ui.topology.kind_${value}`) })),
+        )}
+        {number(t('ui.new.merge_every'), 'patch.merge.merge_every', 'mergeEvery')}
+        {choice(
+          t('ui.new.numbers'),
+          'patch.merge.wire',
+          'numbers',
+          NUMBERS.map((value) => ({ value, label: t(`ui.new.numbers_${value}`) })),
+        )}
+        {number(t('ui.new.epochs'), 'patch.train.epochs', 'epochs')}
+        {number(t('ui.amend.lr'), 'patch.train.lr', 'lr')}
+      </div>
+      <Textarea
+        label={t('ui.amend.why')}
+        description={t('ui.amend.why_help')}
+        value={draft.why}
+        onChange={(event) => change({ why: event.currentTarget.value.replaceAll('\n', ' ') })}
+        autosize
+        minRows={2}
+        maxLength={2000}
+        {...fields.at('why')}
+      />
+      <div className="aw-actions">
+        <Button type="submit" loading={busy}>
+          {t('ui.amend.send')}
+        </Button>
+        <Button variant="default" onClick={done}>
+          {t('ui.back')}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+interface Option {
+  value: string;
+  label: string;
+}

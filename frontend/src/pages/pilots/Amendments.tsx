@@ -1,0 +1,121 @@
+/* What was changed while a pilot ran: what, from which round on, by whom and why; and the form for the next change. */
+import { Button } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, type Schemas } from '../../api/client';
+import { useMay } from '../../api/session';
+import { Answer } from '../../components/Answer';
+import { DataTable, type Column } from '../../components/DataTable';
+import { Panel } from '../../components/Page';
+import { StateBadge } from '../../components/StateBadge';
+import { useSay } from '../../i18n/say';
+import { useFormats } from '../../i18n/useFormats';
+import { useSiteNames } from '../sites/useSiteNames';
+import { AmendForm } from './AmendForm';
+import { settingWords } from './settingWords';
+
+type Amendment = Schemas['PilotAmendment'];
+const DECIDING_MS = 2000;
+
+export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boolean }) {
+  const { t } = useTranslation();
+  const [changing, setChanging] = useState(false);
+  const mayAmend = useMay('pilots.amend');
+  const found = api.useQuery(
+    'get',
+    '/api/v1/pilots/{pilot_id}/amendments',
+    { params: { path: { pilot_id: pilot.id } } },
+    {
+      refetchInterval: ({ state }) =>
+        state.data?.items.some((one) => one.state === 'asked') ? DECIDING_MS : false,
+    },
+  );
+  const canChange = mayAmend && busy && pilot.state === 'launched';
+  if (!canChange && (found.data?.total ?? 0) === 0) return null;
+  return (
+    <Panel
+      title={t('ui.amend.title')}
+      aside={
+        canChange && !changing ? (
+          <Button size="xs" variant="default" onClick={() => setChanging(true)}>
+            {t('ui.amend.change')}
+          </Button>
+        ) : null
+      }
+    >
+      <div className="aw-stack">
+        {changing ? <AmendForm pilot={pilot} done={() => setChanging(false)} /> : null}
+        <Answer query={found}>
+          {({ items }) =>
+            items.length > 0 ? (
+              <Listed items={items} />
+            ) : (
+              <p className="aw-soft aw-small aw-first">{t('ui.amend.none')}</p>
+            )
+          }
+        </Answer>
+      </div>
+    </Panel>
+  );
+}
+
+function Listed({ items }: { items: readonly Amendment[] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const columns: Column<Amendment>[] = [
+    { key: 'what', label: t('ui.amend.what'), main: true, cell: (one) => <What of={one} /> },
+    {
+      key: 'round',
+      label: t('ui.amend.from_round'),
+      number: true,
+      cell: (one) => formats.number(one.from_round ?? one.asked_round),
+    },
+    {
+      key: 'who',
+      label: t('ui.amend.who_why'),
+      cell: (one) => (
+        <>
+          {one.why}
+          <span className="aw-sub">{t('ui.amend.by', { who: one.by, when: formats.moment(one.at) })}</span>
+        </>
+      ),
+    },
+    {
+      key: 'state',
+      label: t('ui.state_label'),
+      cell: (one) => <StateBadge of="amendment" state={one.state} />,
+    },
+  ];
+  return <DataTable caption={t('ui.amend.title')} columns={columns} rows={items} rowKey={(one) => one.id} />;
+}
+
+/** The settings by arm, and below them what a reader of results must know. */
+function What({ of }: { of: Amendment }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const { shown } = useSiteNames();
+  const formats = useFormats();
+  return (
+    <>
+      {of.changes.map((change) => (
+        <div key={change.arms.join()}>
+          {formats.settings(change.settings.map((setting) => settingWords(setting, t)))}
+          <span className="aw-sub">{formats.list(change.arms)}</span>
+        </div>
+      ))}
+      {of.reason ? <span className="aw-sub">{say('errors', of.reason, shown)}</span> : null}
+      {of.comparison_ends.map(({ arm, round }) => (
+        <span className="aw-sub" key={arm}>
+          {t('ui.amend.comparison_ends', { arm, round })}
+        </span>
+      ))}
+      {of.left_out.length > 0 ? (
+        <span className="aw-sub">
+          {t('ui.amend.left_out', {
+            runs: formats.list(of.left_out.map(({ arm, seed }) => t('ui.amend.run', { arm, seed }))),
+          })}
+        </span>
+      ) : null}
+    </>
+  );
+}

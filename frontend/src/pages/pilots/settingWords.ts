@@ -1,0 +1,27 @@
+/* One setting that an amendment changes, in words; `words` of backend/runs/settings_changed.py says the same on charts. Pure. */
+import type { TFunction } from 'i18next';
+import type { Schemas } from '../../api/client';
+
+type Change = Schemas['SettingChange'];
+
+// Where a value is a code, how it is called.
+const NAMED: Readonly<Record<string, (t: TFunction, value: string) => string>> = {
+  method: (t, value) => t(`methods.${value}`),
+  'topology.kind': (t, value) => t(`ui.topology.kind_${value}`),
+  'topology.mixing': (t, value) => t(`ui.topology.mixing_${value}`),
+  'train.loss': (t, value) => t(`ui.new.loss_${value}`),
+  'train.class_weights': (t, value) => t(`ui.new.class_weights_${value}`),
+  'merge.wire.numbers': (t, value) => t(`ui.new.numbers_${value}`),
+  'merge.over': (t, value) => t(`amendments.values.${value}`),
+};
+
+export function settingWords(change: Change, t: TFunction): string {
+  const name = t(`amendments.fields.${change.field}`);
+  if (change.old === null && change.new === null) return name;
+  const said = (value: Change['old']): string => {
+    if (value === null) return '–';
+    if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');
+    return typeof value === 'string' ? (NAMED[change.field]?.(t, value) ?? value) : String(value);
+  };
+  return t('amendments.change', { name, old: said(change.old), new: said(change.new) });
+}
