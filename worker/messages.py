@@ -359,3 +359,8 @@ REPORTS_LIST = "awase:reports"
 def cancel_key(run_id: str) -> str:
     """The Redis key that, while it exists, asks the steps of a run to stop."""
     return f"awase:cancel:{run_id}"
+
+
+def recall_key(step_id: str, attempt: int) -> str:
+    """The Redis key that, while it exists, says that this attempt of a step was taken back before it began."""
+    return f"awase:recall:{step_id}.{attempt}"

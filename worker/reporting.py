@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import redis
 
 from worker.app import cancel_flag, connect
-from worker.messages import REPORTS_LIST, Report, StepMessage
+from worker.messages import REPORTS_LIST, Report, StepMessage, recall_key
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.1
@@ -28,7 +28,7 @@ class ReportSender(Protocol):
         ...
 
     def is_cancelled(self, message: StepMessage) -> bool:
-        """Whether someone asked this step's run to stop."""
+        """Whether someone asked this step's run to stop, or took the step back before it began."""
         ...
 
 
@@ -53,9 +53,9 @@ class RedisReportSender:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def is_cancelled(self, message: StepMessage) -> bool:
-        key = cancel_flag(message.run_id, message.pilot_id, message.context.seed)
+        of_run = cancel_flag(message.run_id, message.pilot_id, message.context.seed)
         try:
-            return bool(self._redis.exists(key))
+            return bool(self._redis.exists(of_run, recall_key(message.step_id, message.attempt)))
         except redis.RedisError:
             return False  # asked again a second later
 

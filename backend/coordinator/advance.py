@@ -15,12 +15,16 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
 from backend.db.tables import RunRow, StepRow
 from backend.events.service import record
+from backend.runs import states
 from backend.text.schemas import Params
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from worker.app import cancel_flag
 
 MOVING = frozenset({"running"})
+"""States of a run whose steps are sent, and followed by others."""
+COUNTING = MOVING | {"pausing", "resuming"}
+"""States of a run in which what finishes closes rounds; the last one ends it, asked to pause or not."""
 
 
 class Advance:
@@ -31,7 +35,8 @@ class Advance:
         self._plans = plans
 
     def start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
-        """A queued run: its sites prepare, or it goes on from what another arm has prepared."""
+        """A queued run: its sites prepare, or it goes on from what another arm has prepared. One that was paused: it goes
+        on with all that has become ready since."""
         self._apart(session, [run], partial(self._start, session, run, now), now, changes)
 
     def _start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
@@ -39,9 +44,10 @@ class Advance:
         if not repository.is_announced(session, run.pilot_id):
             params: Params = {"num_runs": repository.num_runs(session, run.pilot_id)}
             record(session, "pilot_launched", pilot_id=run.pilot_id, params=params)
-        if not repository.move_run(session, run.id, "running", started_at=now):
+        event = "run_started" if run.started_at is None else "run_resumed"
+        if not repository.move_run(session, run.id, "running", reason=None, started_at=run.started_at or now):
             return
-        record(session, "run_started", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        record(session, event, pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
         prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
         if not prepared:
             keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
@@ -52,7 +58,9 @@ class Advance:
             self.fail(session, broken, now, changes)
             return
         done = {_key(step) for step in prepared if step.state == "completed"}
-        ready = self._plans.run(session, run).schedule.ready_steps(done)
+        known = repository.step_states(session, run.id)
+        done |= {key for key, state in known.items() if state == "completed"}
+        ready = self._plans.run(session, run).schedule.ready_steps(done, known.keys())
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
 
     def go_on(self, session: Session, run: RunRow, changes: Changes) -> None:
@@ -75,7 +83,7 @@ class Advance:
         runs: dict[str, RunRow] = {}
         for step in finished:
             for run in _concerned(session, step):
-                if run.state in MOVING:
+                if run.state in COUNTING:
                     runs[run.id] = run
                     by_run.setdefault(run.id, []).append(_key(step))
         session.flush()
@@ -94,7 +102,7 @@ class Advance:
             prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
             done |= {_key(row) for row in prepared if row.state == "completed"}
         ready: list[StepKey] = []
-        for key in finished:
+        for key in finished if run.state in MOVING else ():
             fresh = schedule.ready_after(key, done, known)
             known.update(fresh)
             ready += fresh
@@ -143,6 +151,28 @@ class Advance:
             shown = self._plans.shown(session, step.pilot_id, step.site_index)
             endings.refuse(step, {"code": "site_revoked", "params": {"site": shown}}, now, changes)
             self.fail(session, step, now, changes)
+
+    def pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        """Sends no further step of the run; it is paused when none runs any more.
+
+        What runs goes to its end and counts. What was sent and not begun is taken back: at a site that is away, or busy
+        with others, the pause would else take as long as that lasts. A `prepare` goes on while another run needs it.
+        """
+        self._apart(session, [run], partial(self._pause, session, run, now), now, changes)
+
+    def _pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        steps = list(repository.live_steps(session, run.id))
+        sharing = repository.runs_sharing(session, run.pilot_id, run.seed)
+        if not any(other.state in MOVING for other in sharing):
+            prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
+            steps += [step for step in prepared if step.state in states.STEP_LIVE]
+        for step in steps:
+            if step.state != "running":
+                endings.take_back(step, now, changes)
+        if any(step.state == "running" for step in steps):
+            return
+        if repository.move_run(session, run.id, "paused"):
+            record(session, "run_paused", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
 
     def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
         """Stops the run's steps; it has ended when none runs any more, or none answers in time.

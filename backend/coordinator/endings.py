@@ -13,7 +13,7 @@ from backend.events.service import record
 from backend.runs import states
 from backend.text.schemas import Params
 from worker.app import cancel_flag
-from worker.messages import StepCancelled, StepFailed
+from worker.messages import StepCancelled, StepFailed, recall_key
 
 LONGEST_PAUSE_S = 60.0
 STORE_AWAY = "store_unreachable"
@@ -21,6 +21,8 @@ WORKER_LOST = "worker_lost"
 DAMAGED = "artifact_invalid"
 """It says more as the end of a run than that its attempts are used up."""
 MISSING = "artifact_missing"
+TAKEN_BACK: dict[str, Any] = {"code": "taken_back", "params": {}}
+"""Why a step waits that was sent, not begun, when its run was paused. It is no strike."""
 MISSING_ATTEMPTS = 12
 """Of a step whose model is not in the store, with the pauses about six minutes: on its way to this machine it may take one or two
 (caches of shared directories, synchronised folders)."""
@@ -102,6 +104,20 @@ def again(step: StepRow, next_try_at: datetime | None, reason: dict[str, Any] | 
     step.dispatched_at = step.started_at = step.heartbeat_at = None
     step.progress = 0.0
     step.next_try_at, step.reason = next_try_at, reason
+
+
+def take_back(step: StepRow, now: datetime, changes: Changes) -> None:
+    """A step that was sent, or may have been by a coordinator that died before it noted so, and has not begun: it waits
+    again. Whoever begins it yet is told to stop, and does not count."""
+    may_be_sent = step.next_try_at is None or step.next_try_at <= now
+    if step.state == "ready" and (step.reason == TAKEN_BACK or not may_be_sent):
+        return
+    changes.flags.add(recall_key(step.id, step.attempt))
+    changes.touch(step.run_id)
+    if step.state == "dispatched":
+        again(step, None, TAKEN_BACK)
+    else:
+        step.attempt, step.reason = step.attempt + 1, TAKEN_BACK
 
 
 def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:

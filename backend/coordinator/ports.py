@@ -36,7 +36,8 @@ class Inbox(Protocol):
         ...
 
     def cancel(self, flags: Sequence[str]) -> None:
-        """Asks steps to stop that are under way; `flags`: see `worker.app.cancel_flag`."""
+        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.app.cancel_flag` and
+        `worker.messages.recall_key`."""
         ...
 
     def kill(self, executions: Collection[Execution]) -> None:

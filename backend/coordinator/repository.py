@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
+from dimat.schedule import StepKey
 
 PREPARE_KEY = ""
 
@@ -107,6 +108,14 @@ def steps_from(session: Session, run_id: str, round: int) -> Sequence[StepRow]:
     return session.scalars(select(StepRow).where(StepRow.run_id == run_id, StepRow.round >= round)).all()
 
 
+def step_states(session: Session, run_id: str) -> dict[StepKey, str]:
+    """The state of every step of the run that has a row; as plain values, since a long run has many."""
+    columns = (StepRow.round, StepRow.kind, StepRow.site_index, StepRow.state)
+    rows = session.execute(select(*columns).where(StepRow.run_id == run_id))
+    # A column holds plain text.
+    return {StepKey(round, kind, site): state for round, kind, site, state in rows}  # type: ignore[arg-type]
+
+
 def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
     return session.scalars(
         select(StepRow).where(StepRow.run_id == run_id, StepRow.state.in_(states.STEP_LIVE))
@@ -125,9 +134,19 @@ def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s:
 
 
 def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepRow]:
+    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does."""
+    sharing = aliased(RunRow)
+    needed = exists().where(
+        sharing.pilot_id == StepRow.pilot_id, sharing.seed == StepRow.seed, sharing.state == "running"
+    )
     return session.scalars(
         select(StepRow)
-        .where(StepRow.state == "ready", or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now))
+        .outerjoin(RunRow, RunRow.id == StepRow.run_id)
+        .where(
+            StepRow.state == "ready",
+            or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now),
+            or_(RunRow.state == "running", and_(StepRow.run_id.is_(None), needed)),
+        )
         .order_by(StepRow.id)
         .limit(limit)
     ).all()

@@ -96,7 +96,7 @@ class Coordinator:
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
             if is_poll or changes.look or self._cancelling_since or self._is_starting:
-                self._commands(session, now, changes)
+                self._commands(session, now, is_behind, changes)
             if is_poll:
                 self._timers(session, now, is_behind, changes)
             _count(session, changes)
@@ -136,14 +136,17 @@ class Coordinator:
             self._workers.pop(taken.worker_id, None)
         return changes
 
-    def _commands(self, session: Session, now: datetime, changes: Changes) -> None:
-        """What the API has asked for since: sites revoked, amendments, runs to start, runs to cancel."""
+    def _commands(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
+        """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
         self._advance.leave_out_revoked(session, now, changes)
         amending.take_in(session, self._plans, self._advance.go_on, now, changes)
-        queued = repository.runs_in(session, ["queued"], STARTS)
+        queued = repository.runs_in(session, ["queued", "resuming"], STARTS)
         self._is_starting = len(queued) == STARTS
         for run in queued:
             self._advance.start(session, run, now, changes)
+        if not is_behind:  # a report that a step has begun may be among those not yet taken
+            for run in repository.runs_in(session, ["pausing"]):
+                self._advance.pause(session, run, now, changes)
         cancelling = repository.runs_in(session, ["cancelling"])
         since = {run.id: self._cancelling_since.get(run.id, now) for run in cancelling}
         for run in cancelling:

@@ -1,22 +1,35 @@
-"""HTTP of what a pilot has because it was launched: the launch itself, its runs, its amendments, its result."""
+"""HTTP of what a pilot has because it was launched: the launch itself, its runs and what all of them are asked, its amendments, its
+result."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Response
+from sqlalchemy.orm import Session
 
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.pilots.schemas import Pilot
 from backend.problems import responses
-from backend.runs import amending, launch, results, service
-from backend.runs.broker import AppBroker
-from backend.runs.schemas import AmendmentCreate, PilotAmendment, PilotAmendmentPage, Result, RunPage
+from backend.runs import amending, asks, launch, results, service
+from backend.runs.broker import AppBroker, Broker
+from backend.runs.schemas import (
+    AmendmentCreate,
+    PilotAmendment,
+    PilotAmendmentPage,
+    Result,
+    RunPage,
+    RunsAsked,
+    Why,
+)
 from backend.web import Id, IfMatch, Paging, ReadSession, WriteSession, set_etag
 
 router = APIRouter(prefix="/pilots", tags=["pilots"])
 Reads = Annotated[Principal, Depends(needs("pilots.read"))]
 Launches = Annotated[Principal, Depends(needs("pilots.launch"))]
 Amends = Annotated[Principal, Depends(needs("pilots.amend"))]
+Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
+Pauses = Annotated[Principal, Depends(needs("runs.pause"))]
+WhyBody = Annotated[Why, Body(default_factory=Why)]
 IdempotencyKey = Annotated[
     str | None,
     Header(max_length=200, description="Chosen by the caller; the same key again gives the same answer."),
@@ -68,3 +81,36 @@ def amend_pilot(
 def get_pilot_result(pilot_id: Id, _: Reads, session: ReadSession) -> Result:
     """Everything measured, in the shape that `demo --json` writes."""
     return results.of_pilot(session, pilot_id)
+
+
+@router.post("/{pilot_id}/pause", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def pause_pilot(
+    pilot_id: Id, who: Pauses, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> RunsAsked:  # fmt: skip
+    """Asks all live runs of the pilot to pause, those that have not begun, too."""
+    return _asked(asks.PAUSE, pilot_id, who, session, broker, after, body)
+
+
+@router.post("/{pilot_id}/resume", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def resume_pilot(
+    pilot_id: Id, who: Pauses, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> RunsAsked:  # fmt: skip
+    """All paused runs of the pilot go on."""
+    return _asked(asks.RESUME, pilot_id, who, session, broker, after, body)
+
+
+@router.post("/{pilot_id}/cancel", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def cancel_pilot(
+    pilot_id: Id, who: Cancels, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> RunsAsked:  # fmt: skip
+    """Asks for the end of all live runs of the pilot."""
+    return _asked(asks.CANCEL, pilot_id, who, session, broker, after, body)
+
+
+def _asked(
+    ask: asks.Ask, pilot_id: str, who: Principal, session: Session, broker: Broker, after: BackgroundTasks,
+    body: Why,
+) -> RunsAsked:  # fmt: skip
+    asked = asks.of_pilot(session, who, pilot_id, ask, body.why)
+    after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
+    return asked

@@ -17,6 +17,8 @@ _DOING = {
     "merge": "merging",
     "train": "training",
 }
+# A step that a pause has taken back is no trouble.
+_NO_TROUBLE = frozenset({None, "taken_back"})
 # States that are told with the last finished round; before the first there is none.
 _SINCE_A_ROUND = frozenset({"paused", "resuming", "cancelled", "failed"})
 
@@ -46,6 +48,11 @@ def run_progress(
         steps: those known from the last finished round on; order does not matter.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
+    running = list(dict.fromkeys(s.site for s in steps if s.state == "running"))
+    if state == "pausing" and running:
+        more = max(len(running) - _NAMED, 0)
+        code = "pausing_behind_more" if more else "pausing_behind"
+        return Text(code=code, params={**params, "running": named(running), "more": more})
     at_work = state == "running" or (state == "queued" and len(steps) > 0)
     if not at_work:
         at_start = rounds_done < 1 and state in _SINCE_A_ROUND
@@ -72,7 +79,7 @@ def run_progress(
 
 def _trouble(steps: Sequence[StepFact]) -> Text | None:
     """That sites try again what has failed twice: once may be anything, and is over before it was read."""
-    trying = [s for s in steps if s.cause is not None and s.attempt > _UNTOLD]
+    trying = [s for s in steps if s.cause not in _NO_TROUBLE and s.attempt > _UNTOLD]
     if not trying:
         return None
     first = max(trying, key=lambda s: (s.attempt, -s.site_index))

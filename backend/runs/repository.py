@@ -1,4 +1,4 @@
-"""SQL of runs and steps, for reading, and the two commands the API may give: queue and ask for a cancel."""
+"""SQL of runs and steps, for reading, and the commands the API may give: queue, and ask for a state."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -146,15 +146,17 @@ def cycle_inconsistencies(session: Session, run_ids: Collection[str]) -> dict[st
     return found
 
 
-def ask_to_cancel(session: Session, id: str, sources: Collection[str], reason: dict[str, Any]) -> bool:
-    """Compare-and-set to `cancelling`; False when the run was in none of the states `sources`."""
-    values: dict[str, Any] = {"state": "cancelling", "reason": reason, "revision": RunRow.revision + 1}
-    changed = session.scalar(
+def ask(
+    session: Session, ids: Collection[str], sources: Collection[str], following: str, reason: dict[str, Any]
+) -> int:
+    """Compare-and-set of these runs to `following`; how many of them were in one of the states `sources`."""
+    values: dict[str, Any] = {"state": following, "reason": reason, "revision": RunRow.revision + 1}
+    changed = session.execute(
         update(RunRow)
-        .where(RunRow.id == id, RunRow.state.in_(sources))
+        .where(RunRow.id.in_(ids), RunRow.state.in_(sources))
         .values(values)
         .returning(RunRow.id)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
     session.expire_all()
-    return changed is not None
+    return len(changed)

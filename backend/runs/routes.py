@@ -2,21 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Query, Response
+from sqlalchemy.orm import Session
 
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.problems import responses
-from backend.runs import cancel, results, service, steps
-from backend.runs.broker import AppBroker
+from backend.runs import asks, results, service, steps
+from backend.runs.broker import AppBroker, Broker
 from backend.runs.repository import RunFilter
-from backend.runs.schemas import Run, RunPage, RunResult, RunSort, RunState, StepPage
+from backend.runs.schemas import Run, RunPage, RunResult, RunSort, RunState, StepPage, Why
 from backend.web import PLAIN, Id, Paging, ReadSession, SearchText, WriteSession, set_etag
 from dimat.methods import Method
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 Reads = Annotated[Principal, Depends(needs("runs.read"))]
 Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
+Pauses = Annotated[Principal, Depends(needs("runs.pause"))]
+WhyBody = Annotated[Why, Body(default_factory=Why)]
 RoundOf = Annotated[
     int | None, Query(ge=0, le=100_000, description="Only this round, with what still waits.")
 ]
@@ -62,12 +65,36 @@ def get_run_result(run_id: Id, _: Reads, session: ReadSession) -> RunResult:
     return results.of_run(session, run_id)
 
 
+@router.post("/{run_id}/pause", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def pause_run(
+    run_id: Id, who: Pauses, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> Run:  # fmt: skip
+    """No further step of the run is sent. Those that run go to their end and count: until then the run is `pausing`. A pause
+    loses nothing; asking twice changes nothing."""
+    return _asked(asks.PAUSE, run_id, who, session, broker, after, body)
+
+
+@router.post("/{run_id}/resume", status_code=202, responses=responses(401, 403, 404, 409, 422))
+def resume_run(
+    run_id: Id, who: Pauses, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> Run:  # fmt: skip
+    """A run that is paused, or about to be, goes on as if it had never been."""
+    return _asked(asks.RESUME, run_id, who, session, broker, after, body)
+
+
 @router.post("/{run_id}/cancel", status_code=202, responses=responses(401, 403, 404, 409, 422))
 def cancel_run(
-    run_id: Id, who: Cancels, session: WriteSession, broker: AppBroker, after: BackgroundTasks
-) -> Run:
+    run_id: Id, who: Cancels, session: WriteSession, broker: AppBroker, after: BackgroundTasks, body: WhyBody
+) -> Run:  # fmt: skip
     """Asks for the end of a run. Its steps stop within seconds, one that does not is killed; asking twice changes
     nothing. The run's `reason` says who asked first, and when."""
-    run = cancel.cancel(session, who, run_id)
+    return _asked(asks.CANCEL, run_id, who, session, broker, after, body)
+
+
+def _asked(
+    ask: asks.Ask, run_id: str, who: Principal, session: Session, broker: Broker, after: BackgroundTasks,
+    body: Why,
+) -> Run:  # fmt: skip
+    run = asks.of_run(session, who, run_id, ask, body.why)
     after.add_task(broker.wake)  # runs when the answer is out, hence after the commit
     return run

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from pydantic import Field
+
 from backend.text.schemas import Schema, Text
 from backend.web import Page
 from dimat.frozen import PLAIN, Name, Whole
@@ -60,6 +62,18 @@ class Run(Schema):
 
 class RunPage(Page[Run]):
     pass
+
+
+class Why(Schema):
+    """Why somebody asks, in their words; it is shown beside who and when."""
+
+    why: str | None = Field(None, max_length=500, pattern=r"^[^\x00]*$")
+
+
+class RunsAsked(Schema):
+    """How many runs of a pilot an ask has moved; 0 when it had been asked before."""
+
+    num_runs: int
 
 
 class Step(Schema):

@@ -28,12 +28,14 @@ SITE: Final = _moves(
     revoked="",
 )
 # `queued -> failed`: a site that cannot prepare its data ends the run before its first step.
+# `pausing -> completed`: what ran when the pause was asked for was all that was left.
+# `paused -> failed`: what it needs, others do meanwhile (`prepare`), or a site is revoked.
 RUN: Final = _moves(
-    queued="running failed cancelling",
+    queued="running failed pausing cancelling",
     running="completed failed pausing cancelling",
-    pausing="paused failed cancelling",
-    paused="resuming cancelling",
-    resuming="running failed cancelling",
+    pausing="paused resuming completed failed cancelling",
+    paused="resuming failed cancelling",
+    resuming="running pausing completed failed cancelling",
     cancelling="cancelled",
     completed="",
     failed="",

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from backend.auth.principal import Principal
 from backend.coordinator.ports import Execution
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.db.tables import ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.runs import asks
 from backend.settings import Settings
 from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (
@@ -39,6 +41,7 @@ from worker.messages import (
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SITES = ("a", "b", "c")
 MODEL_BYTES = 90
+BOSS = Principal("token", "u", "a manager", (), frozenset())
 
 
 def spec(name: str = "p", rounds: int = 2, arms: Sequence[str] = ("dimat",)) -> PilotSpec:
@@ -154,6 +157,11 @@ class Stage:
                     )
                 )  # fmt: skip
                 session.flush()
+
+    def ask(self, run_id: str, question: asks.Ask, why: str | None = None) -> None:
+        """A person asks over the API."""
+        with self.database.write() as session:
+            asks.of_run(session, BOSS, run_id, question, why)
 
     def turn(self, after_s: float = 1.0) -> None:
         self._passed_s += after_s

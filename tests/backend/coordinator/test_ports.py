@@ -13,7 +13,7 @@ from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
 from worker.app import cancel_flag
-from worker.messages import PrepareMessage, Report, SiteContext, Wake
+from worker.messages import PrepareMessage, Report, SiteContext, Wake, recall_key
 from worker.reporting import RedisReportSender
 
 
@@ -72,6 +72,14 @@ def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> Non
     assert sender.is_cancelled(message("r1"))
     assert not sender.is_cancelled(message("r2"))
     assert not sender.is_cancelled(message(None))
+
+
+def test_a_step_that_was_taken_back_is_told_so_and_its_next_attempt_is_not(broker_url: str) -> None:
+    sender = RedisReportSender(broker_url)
+    CeleryInbox(broker_url).cancel([recall_key("s", 1)])
+    taken_back = message("r3")
+    assert sender.is_cancelled(taken_back)
+    assert not sender.is_cancelled(taken_back.model_copy(update={"attempt": 2}))
 
 
 def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(ways: Ways) -> None:

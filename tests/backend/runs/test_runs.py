@@ -195,6 +195,66 @@ def test_run_that_has_ended_cannot_be_cancelled(api: Api, run: dict[str, Any]) -
     assert (answer.status_code, answer.json()["code"]) == (409, "run_has_ended")
 
 
+def test_a_pause_says_who_asked_and_why_and_what_still_runs(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        add_step(session, row, "merge", 2, 1, "running")
+    path = f"/api/v1/runs/{run['id']}"
+    first = api.manager.post(f"{path}/pause", json={"why": " stocktaking "})
+    assert (first.status_code, first.json()["state"]) == (202, "pausing")
+    reason, progress = first.json()["reason"], first.json()["progress"]
+    assert (reason["code"], reason["params"]["why"]) == ("paused_why", "stocktaking")
+    assert (progress["code"], progress["params"]["running"]) == ("pausing_behind", "Plant 02")
+    again = api.manager.post(f"{path}/pause")
+    assert (again.status_code, again.json()["revision"]) == (202, run["revision"] + 1)
+    resumed = api.manager.post(f"{path}/resume").json()
+    assert (resumed["state"], resumed["reason"]["code"]) == ("resuming", "resumed")
+    assert api.manager.post(f"{path}/resume").json()["revision"] == resumed["revision"]
+    assert [entry["action"] for entry in api.admin.get("/api/v1/audit?limit=2").json()["items"]] == [
+        "run_resumed",
+        "run_paused",
+    ]
+
+
+@pytest.mark.parametrize("question", ["pause", "resume"])
+@pytest.mark.parametrize(
+    ("state", "code"), [("completed", "run_has_ended"), ("cancelling", "run_is_cancelling")]
+)
+def test_what_ends_is_neither_paused_nor_resumed(
+    api: Api, run: dict[str, Any], question: str, state: str, code: str
+) -> None:
+    with api.database.write() as session:
+        row = session.get(RunRow, run["id"])
+        assert row is not None
+        row.state = state
+    answer = api.manager.post(f"/api/v1/runs/{run['id']}/{question}")
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+
+
+def test_all_runs_of_a_pilot_are_paused_resumed_and_cancelled_at_once(api: Api, run: dict[str, Any]) -> None:
+    path = f"/api/v1/pilots/{run['pilot_id']}"
+
+    def asked(question: str) -> tuple[int, list[str]]:
+        answer = api.manager.post(f"{path}/{question}")
+        assert answer.status_code == 202
+        runs = api.viewer.get(f"{path}/runs").json()["items"]
+        return answer.json()["num_runs"], [one["state"] for one in runs]
+
+    assert asked("pause") == (2, ["pausing", "pausing"])
+    assert asked("pause") == (0, ["pausing", "pausing"])
+    assert asked("resume") == (2, ["resuming", "resuming"])
+    assert asked("cancel") == (2, ["cancelling", "cancelling"])
+    newest = api.admin.get("/api/v1/audit?limit=1").json()["items"][0]
+    assert (newest["action"], newest["params"]["num_runs"]) == ("pilot_cancelled", 2)
+    with api.database.write() as session:
+        for row in session.query(RunRow):
+            row.state = "cancelled"
+    refused = api.manager.post(f"{path}/pause")
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_live_runs")
+    assert api.viewer.post(f"{path}/pause").status_code == 403
+
+
 def test_site_says_which_step_it_works_on(api: Api, run: dict[str, Any]) -> None:
     with api.database.write() as session:
         row = session.get(RunRow, run["id"])

@@ -46,3 +46,10 @@ def test_illegal_move_says_what_and_from_where() -> None:
 def test_sources_are_the_left_side_of_a_compare_and_set() -> None:
     assert sources("run", "cancelling") == RUN_LIVE - {"cancelling"}
     assert sources("pilot", "launched") == {"draft"}
+
+
+def test_a_run_that_is_to_pause_can_still_end_in_every_way_and_change_its_mind() -> None:
+    assert RUN["pausing"] == {"paused", "resuming", "completed", "failed", "cancelling"}
+    assert RUN["resuming"] == {"running", "pausing", "completed", "failed", "cancelling"}
+    assert not may("run", "paused", "running")
+    assert not may("run", "cancelling", "pausing")
