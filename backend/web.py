@@ -12,10 +12,11 @@ from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
 from backend.db.session import Database
-from backend.errors import Invalid, Stale
+from backend.errors import Conflict, Invalid, Stale
 from backend.problems import language
 from backend.settings import Settings
 from backend.text.schemas import Params, Schema
+from worker.artifacts import ArtifactStore, StoreUnavailable, open_store
 
 MAX_LIMIT = 200
 Item = TypeVar("Item")
@@ -50,6 +51,23 @@ Id = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description='The ETag that was read, such as W/"3".')
 ]
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(max_length=200, description="Chosen by the caller; the same key again gives the same answer."),
+]
+
+
+def store(settings: AppSettings) -> ArtifactStore:
+    """The store of models. Raises: Conflict, when it cannot be opened."""
+    try:
+        return open_store(settings.artifacts_url)
+    except StoreUnavailable as error:
+        raise Conflict("restart_store_away", {"error": error.reason}) from error
+
+
+AppStore = Annotated[ArtifactStore, Depends(store)]
 
 
 class ListQuery(Schema):

@@ -63,6 +63,10 @@ class ArtifactStore(Protocol):
         """The bytes of `ref`. Raises: StoreUnavailable, ArtifactMissing; ArtifactInvalid if they are not those bytes."""
         ...
 
+    def has(self, ref: ArtifactRef) -> bool:
+        """Whether there are bytes of that name and length; nobody reads them. Raises: StoreUnavailable."""
+        ...
+
     def identity(self) -> str:
         """A random name, written into the store by whoever asks first: of two stores each has its own.
 
@@ -110,6 +114,14 @@ class DirectoryStore:
         except OSError as error:
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
+
+    def has(self, ref: ArtifactRef) -> bool:
+        try:
+            return self._path(ref.sha256).stat().st_size == ref.num_bytes
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreUnavailable(f"look for {ref.sha256}", error) from error
 
     def identity(self) -> str:
         path = self.root / IDENTITY
@@ -165,6 +177,14 @@ class FsspecStore:
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"read {ref.sha256}", error) from error
         return _checked(content, ref)
+
+    def has(self, ref: ArtifactRef) -> bool:
+        try:
+            return bool(self._files.size(self._path(ref.sha256)) == ref.num_bytes)
+        except FileNotFoundError:
+            return False
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"look for {ref.sha256}", error) from error
 
     def identity(self) -> str:
         path = f"{self._root}/{IDENTITY}"

@@ -12,8 +12,8 @@ VIEWER: Final = frozenset(
     }
 )  # fmt: skip
 MANAGER: Final = VIEWER | {
-    "pilots.amend", "pilots.launch", "pilots.write", "runs.cancel", "runs.pause", "sites.write",
-    "topologies.write",
+    "pilots.amend", "pilots.launch", "pilots.write", "runs.cancel", "runs.pause", "runs.restart",
+    "sites.write", "topologies.write",
 }  # fmt: skip
 ADMIN: Final = MANAGER | {"audit.read", "tokens.all", "users.manage"}
 ROLES: Final[Mapping[str, frozenset[str]]] = {"viewer": VIEWER, "manager": MANAGER, "admin": ADMIN}

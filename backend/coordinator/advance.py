@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, endings, repository
+from backend.coordinator import apart, endings, repository, restart_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
@@ -44,10 +44,14 @@ class Advance:
         if not repository.is_announced(session, run.pilot_id):
             params: Params = {"num_runs": repository.num_runs(session, run.pilot_id)}
             record(session, "pilot_launched", pilot_id=run.pilot_id, params=params)
-        event = "run_started" if run.started_at is None else "run_resumed"
+        is_new = run.started_at is None
+        event = "run_resumed" if not is_new else "run_started" if run.from_round is None else "run_restarted"
         if not repository.move_run(session, run.id, "running", reason=None, started_at=run.started_at or now):
             return
-        record(session, event, pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        where: Params = {"arm": run.arm, "round": run.from_round}
+        record(session, event, pilot_id=run.pilot_id, run_id=run.id, params=where)
+        if event == "run_restarted":
+            restart_repository.take_over(session, run)
         prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
         if not prepared:
             keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
@@ -62,6 +66,7 @@ class Advance:
         done |= {key for key, state in known.items() if state == "completed"}
         ready = self._plans.run(session, run).schedule.ready_steps(done, known.keys())
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
+        self._close_rounds(session, run, done, now)
 
     def go_on(self, session: Session, run: RunRow, changes: Changes) -> None:
         """The run goes on under another plan, from a round on that no step depends on yet.
@@ -118,10 +123,9 @@ class Advance:
             closed += 1
             about: Params = {"round": closed, "arm": run.arm}
             record(session, "round_finished", pilot_id=run.pilot_id, run_id=run.id, params=about)
-        if closed == run.rounds_done:
-            return
-        run.rounds_done = closed
-        session.flush()
+        if closed > run.rounds_done:
+            run.rounds_done = closed
+            session.flush()
         if closed == run.rounds:
             reason = {"code": "completed", "params": {"rounds": run.rounds}}
             if repository.move_run(session, run.id, "completed", reason=reason, finished_at=now):

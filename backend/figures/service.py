@@ -83,7 +83,9 @@ def pilot_revision(session: Session, pilot_id: str) -> int:
 
 def run_figure(session: Session, run_id: str, name: FigureName, lang: str, theme: Theme) -> Figure:
     """Raises: NotFound."""
-    facts = roi.pilot_facts(session, roi.pilot_id_of_run(session, run_id), None if name == "roi" else run_id)
+    pilot_id = roi.pilot_id_of_run(session, run_id)
+    about = {"with_run": run_id} if name == "roi" else {"only_run": run_id}
+    facts = roi.pilot_facts(session, pilot_id, **about)
     return build.run_figure(facts, facts.run(run_id), name, Look(lang, theme))
 
 

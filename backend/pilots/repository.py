@@ -52,11 +52,11 @@ def asked_amendments(session: Session) -> Sequence[AmendmentRow]:
 
 
 def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Number of runs by pilot and state."""
+    """Number of runs that count by pilot and state; those that a restarted run stands for are left out."""
     counts: dict[str, dict[str, int]] = {id: {} for id in ids}
     rows = session.execute(
         select(RunRow.pilot_id, RunRow.state, func.count())
-        .where(RunRow.pilot_id.in_(ids))
+        .where(RunRow.pilot_id.in_(ids), RunRow.replaced_by.is_(None))
         .group_by(RunRow.pilot_id, RunRow.state)
     )
     for pilot_id, state, count in rows:

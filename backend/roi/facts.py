@@ -129,7 +129,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class PilotFacts:
-    """A pilot and its runs. `arms` and `sites` are in the order of the spec.
+    """A pilot and its runs, one of each arm and seed. `arms` and `sites` are in the order of the spec.
 
     Attributes:
         all_site_measured: the pilot has an all-site value. simulated: it comes from shared rows.
@@ -152,12 +152,8 @@ class PilotFacts:
     amendments: tuple[Mark, ...] = ()
 
     def runs_of(self, arm: str | None) -> tuple[RunFacts, ...]:
-        """One run per seed; of several (a retry) the one that got further."""
-        best: dict[int, RunFacts] = {}
-        for run in self.runs:
-            if run.arm == arm and (run.seed not in best or _reach(run) >= _reach(best[run.seed])):
-                best[run.seed] = run
-        return tuple(best[seed] for seed in sorted(best))
+        """By seed."""
+        return tuple(sorted((run for run in self.runs if run.arm == arm), key=lambda run: run.seed))
 
     def is_over(self, run: RunFacts | None = None) -> bool:
         """Whether no more will come: of one run, against its control run, or of all that were begun."""
@@ -213,10 +209,6 @@ class PilotFacts:
 
     def arm_index(self, arm: str) -> int:
         return [label.name for label in self.arms].index(arm)
-
-
-def _reach(run: RunFacts) -> tuple[bool, int]:
-    return (not run.ended_early, run.rounds_done)
 
 
 def site_labels(sites: list[dict[str, Any]]) -> tuple[SiteLabel, ...]:

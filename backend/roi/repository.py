@@ -13,6 +13,7 @@ from backend.pilots.amendments import InForce, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
+from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
 from backend.runs.amending import ends_of_comparison
 from backend.runs.settings_changed import by_arm
 from dimat.spec import PilotSpec
@@ -49,16 +50,23 @@ def run_revision(session: Session, run_id: str) -> int | None:
     return session.scalar(select(RunRow.revision).where(RunRow.id == run_id))
 
 
-def load(session: Session, pilot_id: str, only_run: str | None = None) -> PilotFacts | None:
-    """The pilot's facts, or None when there is no such pilot. With `only_run`: of its runs this one alone."""
+def load(
+    session: Session, pilot_id: str, only_run: str | None = None, with_run: str | None = None
+) -> PilotFacts | None:
+    """The pilot's facts, or None when there is no such pilot: of each arm and seed the run that counts. With `only_run`: this
+    one alone; with `with_run`: this one in place of the one that counts."""
     row = session.get(PilotRow, pilot_id)
     number = revision(session, pilot_id)
     if row is None or number is None:
         return None
     spec = stored_spec(row)
-    wanted = RunRow.pilot_id == pilot_id if only_run is None else RunRow.id == only_run
-    runs = session.scalars(select(RunRow).where(wanted).order_by(RunRow.created_at, RunRow.id)).all()
+    every = session.scalars(
+        select(RunRow).where(RunRow.pilot_id == pilot_id).order_by(RunRow.created_at, RunRow.id)
+    ).all()
+    runs = _shown(every, only_run, with_run)
     found = _measured(session, [run.id for run in runs])
+    if only_run is None:
+        _add_spent_in_vain(session, runs, every, found)
     assumptions, version = _assumptions(session, pilot_id)
     control = spec.control_arm
     known = in_force(session, pilot_id)
@@ -83,6 +91,31 @@ def _marks(spec: PilotSpec, known: Sequence[InForce]) -> Iterator[Mark]:
     for at, one in enumerate(known):
         new, before = one.amendment, [other.amendment for other in known[:at]]
         yield Mark(new.from_round, tuple(by_arm(spec, before, new)), new.by, new.why, one.left_out)
+
+
+def _shown(every: Sequence[RunRow], only_run: str | None, with_run: str | None) -> list[RunRow]:
+    if only_run is not None:
+        return [run for run in every if run.id == only_run]
+    instead = {(run.arm_id, run.seed): run for run in every if run.id == with_run}
+    return [instead.get((run.arm_id, run.seed), run) for run in every if run.replaced_by is None]
+
+
+def _add_spent_in_vain(
+    session: Session, runs: Sequence[RunRow], every: Sequence[RunRow], found: _Measured
+) -> None:
+    """Of runs that were restarted what stands for nothing, with the runs that count."""
+    replaced = [run for run in every if run.replaced_by is not None]
+    if not replaced:
+        return
+    theirs = _Measured({}, defaultdict(dict), {}, {})
+    _add_usage(session, [run.id for run in replaced], theirs)
+    for run in runs:
+        others = [one for one in replaced if (one.arm_id, one.seed) == (run.arm_id, run.seed)]
+        if run.replaced_by is None and others:
+            family = [Lineage(one.id, one.parent_run_id, one.from_round) for one in (run, *others)]
+            spent = {one.id: theirs.usage[one.id] for one in others}
+            after = in_vain_after(run.id, family)
+            found.usage[run.id] = dict(with_spent_in_vain(found.usage[run.id], spent, after))
 
 
 def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, int | None]:

@@ -9,9 +9,12 @@ from backend.roi.facts import PilotFacts
 from backend.roi.schemas import RoiReport
 
 
-def pilot_facts(session: Session, pilot_id: str, only_run: str | None = None) -> PilotFacts:
-    """With `only_run`: of the pilot's runs this one alone. Raises: NotFound."""
-    facts = repository.load(session, pilot_id, only_run)
+def pilot_facts(
+    session: Session, pilot_id: str, only_run: str | None = None, with_run: str | None = None
+) -> PilotFacts:
+    """With `only_run`: of the pilot's runs this one alone; with `with_run`: this one in place of the one that counts of its
+    arm and seed. Raises: NotFound."""
+    facts = repository.load(session, pilot_id, only_run, with_run)
     if facts is None:
         raise NotFound("pilot", pilot_id)
     return facts
@@ -46,5 +49,5 @@ def pilot_roi(session: Session, pilot_id: str, value_basis: ValueBasis | None) -
 
 
 def run_roi(session: Session, run_id: str, value_basis: ValueBasis | None) -> RoiReport:
-    facts = pilot_facts(session, pilot_id_of_run(session, run_id))
+    facts = pilot_facts(session, pilot_id_of_run(session, run_id), with_run=run_id)
     return report.build(facts, value_basis, facts.run(run_id))

@@ -36,8 +36,7 @@ def launch(
         Stale: the draft is not as the caller read it.
         Invalid: a site is gone, revoked or holds other data than the spec says.
     """
-    if not key or not key.strip() or "\x00" in key:
-        raise HeaderNeeded("Idempotency-Key")
+    key = needed_key(key)
     row = pilots.locked_row(session, pilot_id)
     if not states.may("pilot", row.state, "launched"):
         if row.launch_key != key:
@@ -51,6 +50,13 @@ def launch(
     audit.record(session, who, "pilot_launched", "pilot", pilot_id, name=row.name, key=key[:100])
     session.flush()
     return Launched(pilots.get(session, pilot_id), now=True)
+
+
+def needed_key(key: str | None) -> str:
+    """Raises: HeaderNeeded, for a command that must not be given twice and has no key."""
+    if not key or not key.strip() or "\x00" in key:
+        raise HeaderNeeded("Idempotency-Key")
+    return key
 
 
 def _queue_runs(session: Session, pilot: PilotRow, spec: PilotSpec) -> None:

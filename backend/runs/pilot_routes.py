@@ -3,7 +3,7 @@ result."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Depends, Header, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Response
 from sqlalchemy.orm import Session
 
 from backend.auth.guard import needs
@@ -21,7 +21,7 @@ from backend.runs.schemas import (
     RunsAsked,
     Why,
 )
-from backend.web import Id, IfMatch, Paging, ReadSession, WriteSession, set_etag
+from backend.web import Id, IdempotencyKey, IfMatch, Paging, ReadSession, WriteSession, set_etag
 
 router = APIRouter(prefix="/pilots", tags=["pilots"])
 Reads = Annotated[Principal, Depends(needs("pilots.read"))]
@@ -30,10 +30,6 @@ Amends = Annotated[Principal, Depends(needs("pilots.amend"))]
 Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
 Pauses = Annotated[Principal, Depends(needs("runs.pause"))]
 WhyBody = Annotated[Why, Body(default_factory=Why)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(max_length=200, description="Chosen by the caller; the same key again gives the same answer."),
-]
 
 
 @router.post(

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.paging import Order
-from backend.db.tables import MetricRow, PilotRow, RoundRow, RunRow, StepRow
+from backend.db.tables import ArmRow, MetricRow, PilotRow, RoundRow, RunRow, StepRow
 from backend.runs.states import RUN_ENDS
 from dimat.schedule import StepKey
 
@@ -69,6 +69,27 @@ def of_pilot(session: Session, pilot_id: str) -> list[RunRow]:
     return list(session.scalars(in_pilot(pilot_id).order_by(RunRow.id)))
 
 
+def counting_in(session: Session, pilot_id: str) -> list[RunRow]:
+    """Of each arm and seed the run that counts."""
+    counts = in_pilot(pilot_id).where(RunRow.replaced_by.is_(None))
+    # A restarted run is younger than all others and stands where its arm and seed do.
+    rows = session.scalars(
+        counts.join(ArmRow, ArmRow.id == RunRow.arm_id).order_by(ArmRow.position, RunRow.id)
+    )
+    return list(rows)
+
+
+def counting(session: Session, arm_id: str, seed: int) -> RunRow:
+    """The run of the arm and seed that counts."""
+    counts = (RunRow.arm_id == arm_id, RunRow.seed == seed, RunRow.replaced_by.is_(None))
+    return session.scalars(select(RunRow).where(*counts).execution_options(populate_existing=True)).one()
+
+
+def restarted_with(session: Session, parent_id: str, key: str) -> RunRow | None:
+    """The run that this key has made of the parent."""
+    return session.scalar(select(RunRow).where(RunRow.parent_run_id == parent_id, RunRow.restart_key == key))
+
+
 def in_pilot(pilot_id: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.pilot_id == pilot_id)
 
@@ -100,6 +121,12 @@ def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, 
 def steps_of_round(session: Session, run: RunRow, round: int) -> list[StepRow]:
     """The steps of one round in the order in which they were made; round 0 includes `prepare`."""
     return list(session.scalars(steps_of(run).where(StepRow.round == round).order_by(StepRow.id)))
+
+
+def completed_in(session: Session, run: RunRow, rounds: Collection[int]) -> list[StepRow]:
+    """The steps of these rounds that are done."""
+    done = steps_of(run).where(StepRow.round.in_(sorted(rounds)), StepRow.state == "completed")
+    return list(session.scalars(done))
 
 
 def steps_since(session: Session, run: RunRow, round: int) -> list[StepRow]:

@@ -25,10 +25,10 @@ from dimat.spec import PilotSpec
 
 
 def of_pilot(session: Session, pilot_id: str) -> Result:
-    """Raises: NotFound."""
+    """Of an arm and seed the run that counts: the last that was restarted. Raises: NotFound."""
     pilot = pilots.row_of(session, pilot_id)
     spec = stored_spec(pilot)
-    runs = repository.of_pilot(session, pilot_id)
+    runs = repository.counting_in(session, pilot_id)
     ids = [run.id for run in runs]
     metrics, apart = repository.metrics(session, ids), repository.cycle_inconsistencies(session, ids)
     amended = in_force(session, pilot_id)

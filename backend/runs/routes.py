@@ -8,16 +8,27 @@ from sqlalchemy.orm import Session
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.problems import responses
-from backend.runs import asks, results, service, steps
+from backend.runs import asks, restart, results, service, steps
 from backend.runs.broker import AppBroker, Broker
 from backend.runs.repository import RunFilter
-from backend.runs.schemas import Run, RunPage, RunResult, RunSort, RunState, StepPage, Why
-from backend.web import PLAIN, Id, Paging, ReadSession, SearchText, WriteSession, set_etag
+from backend.runs.schemas import Restart, Run, RunPage, RunResult, RunSort, RunState, StepPage, Why
+from backend.web import (
+    PLAIN,
+    AppStore,
+    Id,
+    IdempotencyKey,
+    Paging,
+    ReadSession,
+    SearchText,
+    WriteSession,
+    set_etag,
+)
 from dimat.methods import Method
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 Reads = Annotated[Principal, Depends(needs("runs.read"))]
 Cancels = Annotated[Principal, Depends(needs("runs.cancel"))]
+Restarts = Annotated[Principal, Depends(needs("runs.restart"))]
 Pauses = Annotated[Principal, Depends(needs("runs.pause"))]
 WhyBody = Annotated[Why, Body(default_factory=Why)]
 RoundOf = Annotated[
@@ -89,6 +100,24 @@ def cancel_run(
     """Asks for the end of a run. Its steps stop within seconds, one that does not is killed; asking twice changes
     nothing. The run's `reason` says who asked first, and when."""
     return _asked(asks.CANCEL, run_id, who, session, broker, after, body)
+
+
+@router.post(
+    "/{run_id}/restart",
+    status_code=201,
+    responses={200: {"model": Run}, **responses(400, 401, 403, 404, 409, 422)},
+)
+def restart_run(
+    run_id: Id, who: Restarts, body: Restart, session: WriteSession, store: AppStore, broker: AppBroker,
+    after: BackgroundTasks, response: Response, idempotency_key: IdempotencyKey = None,
+) -> Run:  # fmt: skip
+    """A new run of the same arm and seed that goes on after a finished round of this one, which must have ended or be paused.
+    Nothing up to that round is computed again. From now on the new run counts in the pilot's results; this one stays
+    readable, and ends if it was paused. 200 when this key restarted it before."""
+    restarted = restart.restart(session, who, run_id, idempotency_key, body, store)
+    after.add_task(broker.wake)
+    response.status_code = 201 if restarted.now else 200
+    return restarted.run
 
 
 def _asked(

@@ -28,7 +28,9 @@ class Run(Schema):
     """One execution of one arm with one seed.
 
     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
-    the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue.
+    the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
+    who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
+    its own, too. `replaced_by`: the run that counts in its place.
     """
 
     id: str
@@ -40,6 +42,9 @@ class Run(Schema):
     seed: int
     state: RunState
     reason: Text | None
+    parent_run_id: str | None
+    from_round: int | None
+    replaced_by: str | None
     rounds: int
     rounds_done: int
     num_sites: int
@@ -68,6 +73,12 @@ class Why(Schema):
     """Why somebody asks, in their words; it is shown beside who and when."""
 
     why: str | None = Field(None, max_length=500, pattern=r"^[^\x00]*$")
+
+
+class Restart(Why):
+    """`from_round`: the last round that stands; 0 is the start state."""
+
+    from_round: int = Field(ge=0, le=100_000)
 
 
 class RunsAsked(Schema):

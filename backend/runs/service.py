@@ -99,6 +99,7 @@ def _run(
             "id": row.id, "pilot_id": row.pilot_id, "pilot_name": pilot.name,
             "pilot_title": pilot.title, "arm": row.arm,
             "method": row.method, "seed": row.seed, "state": row.state, "reason": row.reason,
+            "parent_run_id": row.parent_run_id, "from_round": row.from_round, "replaced_by": row.replaced_by,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
             "bytes_exchanged": row.bytes_exchanged, "bytes_uploaded": row.bytes_uploaded,
             "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted,

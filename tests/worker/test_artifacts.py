@@ -38,6 +38,13 @@ def test_what_was_never_put_is_unavailable(store: ArtifactStore) -> None:
         store.get(missing)
 
 
+def test_it_says_what_it_has_without_reading_it(store: ArtifactStore) -> None:
+    ref = store.put(CONTENT)
+    assert store.has(ref)
+    assert not store.has(ref.model_copy(update={"num_bytes": len(CONTENT) - 1}))  # cut off by a full disk
+    assert not store.has(ArtifactRef(sha256="0" * 64, num_bytes=1))
+
+
 def test_changed_bytes_are_refused(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     ref = store.put(CONTENT)

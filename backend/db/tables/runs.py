@@ -3,22 +3,46 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, Integer, Text, UniqueConstraint, case
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    case,
+    text,
+)
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.tables.base import Base, new_id, utc_now
+
+_COUNTING = text("replaced_by IS NULL")
 
 
 class RunRow(Base):
     """One execution of one arm with one seed.
 
     `state`: queued | running | paused | pausing | resuming | cancelling | cancelled | completed | failed.
-    `reason`: {"code", "params"} of the end. `revision` changes with every change of the run or its steps.
+    `reason`: {"code", "params"} of the end, or of who asked for the state. `revision` changes with every change of the run or its steps.
     """
 
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state_created_at", "state", "created_at"),)
+    __table_args__ = (
+        Index("ix_runs_state_created_at", "state", "created_at"),
+        # Of one arm and seed one run counts.
+        Index(
+            "ix_runs_arm_id_seed",
+            "arm_id",
+            "seed",
+            unique=True,
+            sqlite_where=_COUNTING,
+            postgresql_where=_COUNTING,
+        ),
+        Index("ix_runs_parent_run_id_restart_key", "parent_run_id", "restart_key", unique=True),
+    )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id", ondelete="CASCADE"), index=True)
     arm_id: Mapped[str] = mapped_column(ForeignKey("arms.id", ondelete="CASCADE"), index=True)
@@ -30,6 +54,12 @@ class RunRow(Base):
     state: Mapped[str] = mapped_column(default="queued")
     reason: Mapped[dict[str, Any] | None]
     parent_run_id: Mapped[str | None]
+    """The run after whose round `from_round` this one goes on; its steps up to then are copied (`coordinator.restart_repository`)."""
+    from_round: Mapped[int | None]
+    restart_key: Mapped[str | None]
+    """The Idempotency-Key of the restart."""
+    replaced_by: Mapped[str | None]
+    """The run that counts in its place since it was restarted; None: it counts."""
     rounds_done: Mapped[int] = mapped_column(default=0)
     """The last round that all sites have finished; -1 before the start state is evaluated everywhere."""
     bytes_exchanged: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -620,6 +620,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart Run
+         * @description A new run of the same arm and seed that goes on after a finished round of this one, which must have ended or be paused.
+         *     Nothing up to that round is computed again. From now on the new run counts in the pilot's results; this one stays
+         *     readable, and ends if it was paused. 200 when this key restarted it before.
+         */
+        post: operations["restart_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/metrics": {
         parameters: {
             query?: never;
@@ -2153,6 +2175,16 @@ export interface components {
             width?: number;
         };
         /**
+         * Restart
+         * @description `from_round`: the last round that stands; 0 is the start state.
+         */
+        Restart: {
+            /** Why */
+            why?: string | null;
+            /** From Round */
+            from_round: number;
+        };
+        /**
          * Result
          * @description A whole pilot, in the shape that `demo --json` and `simulate --json` write.
          */
@@ -2263,7 +2295,9 @@ export interface components {
          * @description One execution of one arm with one seed.
          *
          *     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
-         *     the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue.
+         *     the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
+         *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
+         *     its own, too. `replaced_by`: the run that counts in its place.
          */
         Run: {
             /** Id */
@@ -2286,6 +2320,12 @@ export interface components {
              */
             state: "queued" | "running" | "pausing" | "paused" | "resuming" | "cancelling" | "cancelled" | "completed" | "failed";
             reason: components["schemas"]["Text"] | null;
+            /** Parent Run Id */
+            parent_run_id: string | null;
+            /** From Round */
+            from_round: number | null;
+            /** Replaced By */
+            replaced_by: string | null;
             /** Rounds */
             rounds: number;
             /** Rounds Done */
@@ -5583,6 +5623,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by the caller; the same key again gives the same answer. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restart"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */

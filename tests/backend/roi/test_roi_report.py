@@ -1,6 +1,5 @@
 """The ROI report says what was measured, and why where it cannot."""
 
-import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -115,13 +114,6 @@ def test_there_is_no_go_by_the_seeds_that_came_through(whose: str, state: str) -
     said = {lang: say(lang, "roi.seeds_lost", found.evidence.params) for lang in ("en", "ja")}
     assert "of dimat, 3 of 5 seeds count. In seeds 2, 5 its run" in said["en"]
     assert "5個のシードのうち3個だけが有効です。シード2、5では" in said["ja"]
-
-
-def test_a_seed_that_was_run_again_and_completed_is_not_lost() -> None:
-    failed = dataclasses.replace(run("dimat", flat(0.1, 0.1), seed=2, done=1, state="failed"), id="first-try")
-    runs = [one for s in (1, 2, 3) for one in (control(seed=s), run("dimat", flat(0.99, 0.99), seed=s))]
-    found = report.build(pilot(failed, *runs))
-    assert (found.verdict, found.bases[0].arms[0].seeds_lost) == ("go", [])
 
 
 def test_a_single_run_answers_for_its_own_seed_only() -> None:

@@ -1,0 +1,69 @@
+"""SQL with which a run that goes on after a round of another one takes over what was done up to then.
+
+Rows are copied, under new ids: steps with their artifacts, metrics, exchanges and numbers of rounds. So whoever reads a run
+needs to know no other one, its curves and bytes are whole, and nothing of it is computed again. What is not copied:
+steps of later rounds, and the log.
+"""
+
+from typing import Any
+
+from sqlalchemy import Table, insert, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import ExchangeRow, MetricRow, RoundRow, RunRow, StepRow, new_id
+from backend.db.tables.runs import gpu_seconds
+
+Row = dict[str, Any]
+
+
+def take_over(session: Session, run: RunRow) -> None:
+    """Gives the run the rounds 0..`from_round` of its parent, and counts them."""
+    assert run.from_round is not None
+    steps = [row for row in _rows(session, StepRow, run) if row["state"] == "completed"]
+    steps.sort(
+        key=lambda row: row["id"]
+    )  # new ids are in the order of the old ones, which is that of the work
+    ids = {row["id"]: new_id() for row in steps}
+    exchanges = [row for row in _rows(session, ExchangeRow, run) if row["step_id"] in ids]
+    _add(session, StepRow, [
+        row | {"id": ids[row["id"]], "run_id": run.id, "run_key": run.id, "matched": None} for row in steps
+    ])  # fmt: skip
+    _add(session, ExchangeRow, [
+        row | {"id": new_id(), "run_id": run.id, "step_id": ids[row["step_id"]]} for row in exchanges
+    ])  # fmt: skip
+    for table in (MetricRow, RoundRow):
+        _add(session, table, [row | {"run_id": run.id} for row in _rows(session, table, run)])
+    for name, amount in _amounts(steps, exchanges).items():
+        setattr(run, name, amount)
+    run.rounds_done = run.from_round
+    session.flush()
+
+
+def _rows(session: Session, of: type[Any], run: RunRow) -> list[Row]:
+    table: Table = of.__table__
+    chosen = select(table).where(table.c.run_id == run.parent_run_id, table.c.round <= run.from_round)
+    return [dict(row) for row in session.execute(chosen).mappings()]
+
+
+def _add(session: Session, to: type[Any], rows: list[Row]) -> None:
+    if rows:
+        session.execute(insert(to.__table__), rows)
+
+
+def _amounts(steps: list[Row], exchanges: list[Row]) -> dict[str, float]:
+    """The counters of a run, from its rows. Of attempts in vain the row keeps processor time, not time by the clock; a step
+    computes in one thread, so the one stands for the other."""
+    uploaded = sum(
+        (row["artifact_bytes"] or 0) + sum(ref["num_bytes"] for ref in (row["extras"] or {}).values())
+        for row in steps
+    )
+    accepted = sum(row["num_bytes"] for row in exchanges if row["result"] == "accepted")
+    gpu_s = sum(gpu_seconds(row["device"], row["seconds"]) + row["wasted_gpu_s"] for row in steps)
+    return {
+        "bytes_exchanged": accepted,
+        "bytes_wasted": sum(row["num_bytes"] for row in exchanges) - accepted,
+        "bytes_uploaded": uploaded,
+        "busy_s": sum((row["seconds"] or 0.0) + row["wasted_cpu_s"] for row in steps),
+        "cpu_s": sum((row["cpu_s"] or 0.0) + row["wasted_cpu_s"] for row in steps),
+        "gpu_s": gpu_s,
+    }

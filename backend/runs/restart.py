@@ -1,0 +1,134 @@
+"""Restarting a run from one of its rounds: a new run of the same arm and seed that goes on after that round.
+
+Here is the question and whether it can be: the coordinator brings over what was done up to then. From now on the new run
+counts in the pilot's results, and the one it stands for stays readable.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.audit import service as audit
+from backend.auth.principal import Principal
+from backend.db.tables import RunRow, StepRow, new_id
+from backend.errors import Conflict, Invalid
+from backend.pilots import service as pilots
+from backend.pilots.amendments import amendments_of
+from backend.runs import repository, service, states
+from backend.runs.asks import reason_of
+from backend.runs.launch import needed_key
+from backend.runs.schemas import Restart, Run
+from backend.sites import service as sites
+from dimat.schedule import Schedule, StepKey
+from worker.artifacts import ArtifactStore, StoreUnavailable
+from worker.messages import ArtifactRef
+
+_STANDING = states.RUN_ENDS | {"paused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """`now` is False when the same key restarted the run before."""
+
+    run: Run
+    now: bool
+
+
+def restart(
+    session: Session, who: Principal, run_id: str, key: str | None, body: Restart, store: ArtifactStore
+) -> Restarted:
+    """Queues a run that goes on after `body.from_round` of this one. A paused run that it stands for ends.
+
+    Raises:
+        HeaderNeeded: no key. NotFound. Invalid: a round that is not finished; a site that is gone or revoked.
+        Conflict: a run of this arm and seed is at work, or the models of the round are not to be had any more.
+    """
+    key = needed_key(key)
+    parent = service.row_of(session, run_id)
+    pilots.locked_row(session, parent.pilot_id)
+    session.refresh(parent)
+    if (made := repository.restarted_with(session, run_id, key)) is not None:
+        return Restarted(service.get(session, made.id), now=False)
+    current = repository.counting(session, parent.arm_id, parent.seed)
+    for run in (parent, current):
+        if run.state not in _STANDING:
+            raise Conflict("restart_while_at_work", {"state": run.state})
+    if not 0 <= body.from_round <= parent.rounds_done:
+        known = {"round": body.from_round, "last": parent.rounds_done}
+        raise Invalid(
+            "restart_round" if parent.rounds_done >= 0 else "restart_too_early", known, "from_round"
+        )
+    sites.check_usable(session, service.spec_of(session, parent).sites, "run_id")
+    _check_models(session, parent, body.from_round, store)
+    child = RunRow(
+        id=new_id(), pilot_id=parent.pilot_id, arm_id=parent.arm_id, arm=parent.arm, method=parent.method,
+        seed=parent.seed, rounds=parent.rounds, num_sites=parent.num_sites, rounds_done=-1,
+        parent_run_id=parent.id, from_round=body.from_round, restart_key=key,
+        reason=reason_of("restarted", who, body.why, round=body.from_round),
+    )  # fmt: skip
+    _replace(session, who, current, child, body)
+    session.add(child)
+    about: dict[str, Any] = {"arm": parent.arm, "seed": parent.seed, "round": body.from_round}
+    audit.record(session, who, "run_restarted", "run", parent.id, **about)
+    session.flush()
+    return Restarted(service.get(session, child.id), now=True)
+
+
+def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, body: Restart) -> None:
+    """Marks the run that counted; a paused one ends, or two runs would stand for one arm and seed. Raises: Conflict."""
+    reason = reason_of("replaced", who, body.why, round=body.from_round)
+    ends = current.state == "paused"
+    if ends and not repository.ask(session, [current.id], {"paused"}, "cancelling", reason):
+        raise Conflict("restart_while_at_work", {"state": "resuming"})  # somebody was faster
+    current.replaced_by = child.id
+    current.revision += 1
+    session.flush()
+
+
+def _check_models(session: Session, parent: RunRow, round: int, store: ArtifactStore) -> None:
+    """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
+    spec = service.spec_of(session, parent)
+    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id))
+    needed = read_after(schedule, round)
+    rows = repository.completed_in(session, parent, {key.round for key in needed})
+    made = {StepKey(row.round, row.kind, row.site_index): row for row in rows}  # type: ignore[arg-type]  # a column holds plain text
+    if any(key not in made or not _has_what_is_read(schedule, key, made[key]) for key in needed):
+        raise Conflict("restart_not_foreseen", {"round": round})
+    refs = {ref.sha256: ref for key in needed for ref in refs_of(made[key])}
+    try:
+        missing = [sha256 for sha256, ref in refs.items() if not store.has(ref)]
+    except StoreUnavailable as error:
+        raise Conflict("restart_store_away", {"error": error.reason}) from error
+    if missing:
+        raise Conflict("restart_models_missing", {"round": round, "missing": len(missing), "of": len(refs)})
+
+
+def read_after(schedule: Schedule, round: int) -> set[StepKey]:
+    """The steps up to `round` whose artifacts are read by steps after it."""
+    read: set[StepKey] = set()
+    for step in schedule.all_steps():
+        if step.round > round:
+            read.update(_read_by(schedule, step))
+    return {step for step in read if step.round <= round}
+
+
+def _read_by(schedule: Schedule, step: StepKey) -> Iterable[StepKey]:
+    remembered = (schedule.momentum_of(step), schedule.residual_of(step), schedule.alone_of(step))
+    return (*schedule.inputs(step), *(before for before in remembered if before is not None))
+
+
+def _has_what_is_read(schedule: Schedule, key: StepKey, row: StepRow) -> bool:
+    """An amendment may ask of the round after for what nobody knew of when this step was done."""
+    extras = row.extras or {}
+    told = schedule.tells(key) is None or "moments" in extras
+    return row.artifact_sha256 is not None and told and (schedule.wire_of(key).is_plain or "shared" in extras)
+
+
+def refs_of(row: StepRow) -> Sequence[ArtifactRef]:
+    """All that a step left in the store."""
+    beside = [ArtifactRef.model_validate(ref) for ref in (row.extras or {}).values()]
+    if row.artifact_sha256 is None:
+        return beside
+    return [ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0), *beside]
