@@ -17,6 +17,7 @@ const STATE_OF: Readonly<Record<string, string>> = {
   pilot_already_launched: 'pilot',
   pilot_not_launched: 'pilot',
   run_has_ended: 'run',
+  restart_while_at_work: 'run',
 };
 const SITES: Readonly<Record<string, readonly string[]>> = {
   data_changed: ['site'],

@@ -23,6 +23,7 @@ import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { PilotHeadline } from './PilotHeadline';
+import { PilotRunsMenu } from './PilotRunsMenu';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
@@ -62,6 +63,7 @@ function LivePilot({ id }: { id: string }) {
             <>
               <StateBadge of="pilot" state={pilotState(found)} />
               {busy(found) ? <LiveMark connection={connection} /> : null}
+              {busy(found) ? <PilotRunsMenu pilot={found} /> : null}
               <PilotActions pilot={found} />
             </>
           }

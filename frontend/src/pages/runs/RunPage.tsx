@@ -1,31 +1,27 @@
-/* A run while it happens: progress in words, numbers, three charts, steps, events; cancel with a question. */
-import { Button } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
+/* A run while it happens: progress in words, numbers, three charts, steps, events; what it may be asked. */
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
-import { api, http, type Schemas } from '../../api/client';
-import { useMay, useRefresh } from '../../api/session';
+import { api, type Schemas } from '../../api/client';
 import { Answer, Note } from '../../components/Answer';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
-import { Icon } from '../../components/Icon';
 import { LiveMark } from '../../components/LiveMark';
 import { Kpis, Page, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
-import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 import { useLive } from '../../live/useLive';
 import { withOwnModel } from '../pilots/armWords';
 import { RoiNote } from '../pilots/RoiNote';
 import { Elapsed } from './Elapsed';
+import { RunActions } from './RunActions';
+import { RunFamily } from './RunFamily';
 import { RunMatches } from './RunMatches';
 import { RunSteps } from './RunSteps';
 
 type Run = Schemas['Run'];
 const FOLLOWED = ['/api/v1/runs/'];
 const ENDED = new Set(['completed', 'failed', 'cancelled']);
-const CANCELLABLE = new Set(['queued', 'running', 'pausing', 'paused', 'resuming']);
 const SLOW_MS = 15_000;
 const FAST_MS = 4000;
 
@@ -55,7 +51,7 @@ function LiveRun({ id }: { id: string }) {
           marks={
             <>
               {ENDED.has(found.state) ? null : <LiveMark connection={connection} />}
-              <CancelButton run={found} />
+              <RunActions run={found} />
             </>
           }
           log={
@@ -128,6 +124,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {say('reasons', run.reason)}
         </Note>
       ) : null}
+      <RunFamily run={run} />
       {mixed ? <Note icon="info">{t('ui.run.own_model_note')}</Note> : null}
       <Kpis
         items={[
@@ -218,41 +215,5 @@ function RunFacts({ run }: { run: Run }) {
         ))}
       </dl>
     </RoomyPanel>
-  );
-}
-
-function CancelButton({ run }: { run: Run }) {
-  const { t } = useTranslation();
-  const may = useMay('runs.cancel');
-  const refresh = useRefresh();
-  const { ask, dialog } = useConfirm();
-  if (!may || !CANCELLABLE.has(run.state)) return null;
-  const cancel = async () => {
-    const { error } = await http.POST('/api/v1/runs/{run_id}/cancel', {
-      params: { path: { run_id: run.id } },
-    });
-    if (error) throw error;
-    notifications.show({ message: t('ui.run.cancel_asked') });
-    await refresh('/api/v1/runs');
-  };
-  return (
-    <>
-      {dialog}
-      <Button
-        variant="default"
-        leftSection={<Icon name="stop" size={16} />}
-        onClick={() =>
-          ask({
-            title: t('ui.run.cancel'),
-            body: t('ui.run.cancel_text'),
-            action: t('ui.run.cancel'),
-            danger: true,
-            act: cancel,
-          })
-        }
-      >
-        {t('ui.run.cancel')}
-      </Button>
-    </>
   );
 }

@@ -49,6 +49,7 @@ export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>
         <div>
           <StateBadge of="run" state={run.state} />
           <span className="aw-sub">{say('progress', run.progress)}</span>
+          {run.replaced_by ? <span className="aw-sub">{t('ui.runs.replaced')}</span> : null}
         </div>
       ),
       ...sorted('state'),

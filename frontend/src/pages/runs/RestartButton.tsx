@@ -1,0 +1,67 @@
+/* Restarts a run that has ended or is paused from one of its finished rounds, and goes to the new run. */
+import { Button, NumberInput } from '@mantine/core';
+import { useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useNavigate } from 'react-router';
+import { http, type Schemas } from '../../api/client';
+import { freshKey } from '../../api/freshKey';
+import { useMay, useRefresh } from '../../api/session';
+import { Icon } from '../../components/Icon';
+import { useConfirm } from '../../components/useConfirm';
+import { WhyField } from '../../components/WhyField';
+
+type Run = Schemas['Run'];
+const STANDING = new Set(['completed', 'failed', 'cancelled', 'paused']);
+
+export function RestartButton({ run }: { run: Run }) {
+  const { t } = useTranslation();
+  const go = useNavigate();
+  const refresh = useRefresh();
+  const may = useMay('runs.restart');
+  const { ask, dialog } = useConfirm();
+  const wanted = useRef({ round: 0, why: '', key: '' });
+  if (!may || !STANDING.has(run.state) || run.rounds_done < 0) return null;
+  const restart = async () => {
+    const { data, error } = await http.POST('/api/v1/runs/{run_id}/restart', {
+      params: { path: { run_id: run.id }, header: { 'idempotency-key': wanted.current.key } },
+      body: { from_round: wanted.current.round, why: wanted.current.why || null },
+    });
+    if (!data) throw error;
+    await refresh('/api/v1/runs', '/api/v1/pilots');
+    void go(`/runs/${data.id}`);
+  };
+  const open = () => {
+    const last = run.state === 'completed' ? run.rounds_done - 1 : run.rounds_done;
+    // One key for this question: pressing twice, or again after a lost answer, restarts once.
+    wanted.current = { round: last, why: '', key: freshKey() };
+    ask({
+      title: t('ui.run.restart'),
+      body: (
+        <div className="aw-stack">
+          <p className="aw-first">{t('ui.run.restart_text')}</p>
+          {run.state === 'paused' ? <p className="aw-first">{t('ui.run.restart_ends')}</p> : null}
+          <NumberInput
+            label={t('ui.run.from_round')}
+            description={t('ui.run.from_round_help', { last: run.rounds_done })}
+            min={0}
+            max={run.rounds_done}
+            allowDecimal={false}
+            defaultValue={last}
+            onChange={(value) => (wanted.current.round = Number(value))}
+          />
+          <WhyField onChange={(said) => (wanted.current.why = said)} />
+        </div>
+      ),
+      action: t('ui.run.restart_act'),
+      act: restart,
+    });
+  };
+  return (
+    <>
+      {dialog}
+      <Button variant="default" leftSection={<Icon name="undo" size={16} />} onClick={open}>
+        {t('ui.run.restart')}
+      </Button>
+    </>
+  );
+}

@@ -1,0 +1,24 @@
+/* Where a run comes from and what stands in its place, where somebody restarted it. */
+import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+import type { Schemas } from '../../api/client';
+import { Note } from '../../components/Answer';
+
+export function RunFamily({ run }: { run: Schemas['Run'] }) {
+  const { t } = useTranslation();
+  return (
+    <>
+      {run.replaced_by ? (
+        <Note icon="warn">
+          {t('ui.run.replaced')} <Link to={`/runs/${run.replaced_by}`}>{t('ui.run.to_replacing')}</Link>
+        </Note>
+      ) : null}
+      {run.parent_run_id ? (
+        <Note icon="info">
+          {t('ui.run.goes_on', { round: run.from_round })}{' '}
+          <Link to={`/runs/${run.parent_run_id}`}>{t('ui.run.to_parent')}</Link>
+        </Note>
+      ) : null}
+    </>
+  );
+}
