@@ -30,6 +30,8 @@ def status(facts: PilotFacts) -> Text:
         "cancelled": states.count("cancelled"),
     }
     some_ended = "_some_ended" if ENDED_EARLY & set(states) else ""
+    if {run.state for run in facts.runs if not run.ended} == {"paused"}:
+        return Text(code=f"status_paused{some_ended}", params={**counts, **_rounds(facts)})
     if any(state in _LIVE for state in states):
         return Text(code=f"status_running{some_ended}", params={**counts, **_rounds(facts)})
     if "queued" in states:

@@ -121,6 +121,7 @@ def test_while_it_runs_the_round_is_told_and_arms_are_compared_at_a_shared_round
     [
         ("completed", "status_ended", "4 of 5 completed, 0 failed, 1 cancelled", "完了4件、失敗0件、中止1件"),
         ("running", "status_running_some_ended", "of 5 runs 3 completed, 0 failed, 1 cancelled", "完了3件、失敗0件、中止1件"),
+        ("paused", "status_paused_some_ended", "Paused: rounds done in all runs", "一時停止中：全実行"),
         ("queued", "status_queued_some_ended", "of 5 runs 3 completed, 0 failed, 1 cancelled", "完了3件、失敗0件、中止1件"),
     ],
 )  # fmt: skip
