@@ -48,6 +48,13 @@ def amendments_of(session: Session, pilot_id: str, run_id: str) -> list[Amendmen
     return for_run(in_force(session, pilot_id), run_id)
 
 
+def leave_out_too(session: Session, pilot_id: str, like: str, run_id: str) -> None:
+    """A new run goes on under the amendments of the run `like`: what came too late for that one is not of its rounds."""
+    for row in rows_of(session, pilot_id):
+        if like in row.left_out:
+            row.left_out = [*row.left_out, run_id]
+
+
 def value_of(row: AmendmentRow, from_round: int) -> Amendment:
     return Amendment.model_validate(
         {"arm": row.arm, "from_round": from_round, "patch": row.patch, "by": row.by, "why": row.why}

@@ -28,6 +28,7 @@ from backend.text.schemas import Text
 from dimat.amending import comparison_ends, first_free_round
 from dimat.methods import CONTROL_METHOD
 from dimat.plan import Amendment
+from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 
 _OF_THE_STATE = frozenset({"amendment_runs_ended", "amendment_no_round_left"})
@@ -71,7 +72,19 @@ def runs_at(session: Session, pilot_id: str) -> list[RunAt]:
     """How far the pilot's runs are."""
     rows = repository.of_pilot(session, pilot_id)
     steps = repository.last_steps(session, [row.id for row in rows])
-    return [RunAt(row.id, row.arm, first_free_round(steps[row.id]), _goes_on(row)) for row in rows]
+    return [
+        RunAt(row.id, row.arm, first_free_round([*steps[row.id], *_begun(row)]), _goes_on(row))
+        for row in rows
+    ]
+
+
+def _begun(run: RunRow) -> list[StepKey]:
+    """What a run that goes on after a round of another has, even before the coordinator has brought it over."""
+    return (
+        []
+        if run.from_round is None
+        else [StepKey(run.from_round, "train" if run.from_round else "evaluate", 0)]
+    )
 
 
 def _goes_on(run: RunRow) -> bool:

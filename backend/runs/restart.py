@@ -15,7 +15,7 @@ from backend.auth.principal import Principal
 from backend.db.tables import RunRow, StepRow, new_id
 from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
-from backend.pilots.amendments import amendments_of
+from backend.pilots.amendments import amendments_of, leave_out_too
 from backend.runs import repository, service, states
 from backend.runs.asks import reason_of
 from backend.runs.launch import needed_key
@@ -70,6 +70,7 @@ def restart(
     )  # fmt: skip
     _replace(session, who, current, child, body)
     session.add(child)
+    leave_out_too(session, parent.pilot_id, like=parent.id, run_id=child.id)
     about: dict[str, Any] = {"arm": parent.arm, "seed": parent.seed, "round": body.from_round}
     audit.record(session, who, "run_restarted", "run", parent.id, **about)
     session.flush()
@@ -90,7 +91,7 @@ def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, b
 def _check_models(session: Session, parent: RunRow, round: int, store: ArtifactStore) -> None:
     """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
     spec = service.spec_of(session, parent)
-    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id))
+    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id))
     needed = read_after(schedule, round)
     rows = repository.completed_in(session, parent, {key.round for key in needed})
     made = {StepKey(row.round, row.kind, row.site_index): row for row in rows}  # type: ignore[arg-type]  # a column holds plain text

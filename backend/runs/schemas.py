@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from pydantic import Field
-
 from backend.text.schemas import Schema, Text
 from backend.web import Page
 from dimat.frozen import PLAIN, Name, Whole

@@ -1,9 +1,11 @@
 """Runs that go on after a round of an earlier one: nothing up to it is done again, and the bits are the same."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
-from backend.db.tables import ExchangeRow, MetricRow, RunRow, StepRow
+from backend.db.tables import AmendmentRow, ExchangeRow, MetricRow, RunRow, StepRow
 from backend.errors import Conflict, Invalid
 from backend.roi import service as roi
 from backend.runs import results
@@ -205,3 +207,31 @@ def test_a_round_that_lacks_what_an_amended_round_reads_is_refused(stage: Stage)
     with pytest.raises(Conflict, match="restart_not_foreseen"):
         restarted(stage, "p/regmean", 1)
     restarted(stage, "p/regmean", 0)
+
+
+def test_a_restarted_run_goes_on_under_the_amendments_of_the_one_it_stands_for(stage: Stage) -> None:
+    """One that came when the run had ended is none of its rounds'; one that comes before its steps are brought over begins after them."""
+    stage.launch(spec(rounds=6, arms=("dimat", "common_basis")))
+    while stage.run(RUN).state != "completed":
+        stage.turn()
+        for message in stage.waiting():
+            if message.run_id != "p/common_basis":
+                stage.finish(message, stage.begin(stage.take(message)))
+    late = amend(stage, {"merge": {"guard": 0.5}})
+    stage.turn()
+    child = restarted(stage, RUN, 3).run.id
+    early = amend(stage, {"merge": {"guard": 0.7}})
+    stage.work_until_quiet()
+    with stage.database.read() as session:
+        known = {row.id: row for row in session.scalars(select(AmendmentRow))}
+        assert known[late].left_out == [RUN, child]
+        assert (known[early].state, known[early].from_round, known[early].left_out) == ("in_force", 5, [RUN])
+    assert (stage.run(child).state, stage.run(child).rounds_done) == ("completed", 6)
+
+
+def amend(stage: Stage, patch: dict[str, Any]) -> str:
+    with stage.database.write() as session:
+        row = AmendmentRow(pilot_id="p", arm=None, asked_round=None, patch=patch, by="aiko", why="to see")
+        session.add(row)
+        session.flush()
+        return row.id

@@ -1,5 +1,6 @@
 """The ROI report says what was measured, and why where it cannot."""
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
