@@ -32,11 +32,16 @@ from dimat.validation import place_of
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Why an arm cannot run as it was amended: an error's code and params, and the dotted place in the patch."""
+    """Why an arm cannot run as it was amended: an error's code and params, the dotted place in the patch, and the error's sentence."""
 
     code: str
     params: Mapping[str, str | int | float]
     place: str
+    message: str
+
+    @classmethod
+    def of(cls, error: DimatError, place: str) -> "Clash":
+        return cls(error.code, error.params, place, str(error))
 
 
 def last_round_read(step: StepKey) -> int:
@@ -94,13 +99,13 @@ def clash(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         context = {k: v for k, v in (first.get("ctx") or {}).items() if k not in ("place", "message")}
-        return Clash(first["type"], context, place_of(first, None))
+        return Clash(first["type"], context, place_of(first, None), first["msg"])
     except _At as found:
-        return Clash(found.error.code, found.error.params, found.place)
+        return Clash.of(found.error, found.place)
     if new is not None and _stops_merging(spec, arm, amendments, new):
         every = amended_plan(spec, arm, amendments, spec.rounds).merge.merge_every
         no_more = MergesNoMore(arm=arm, merge_every=every, from_round=new.from_round, rounds=spec.rounds)
-        return Clash(no_more.code, no_more.params, "merge.merge_every")
+        return Clash.of(no_more, "merge.merge_every")
     return None
 
 

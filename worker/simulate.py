@@ -81,9 +81,12 @@ def _done(
                 if not sweep.is_single and seed == setting.spec.seeds[0]:
                     _say(f"setting {setting.number} of {len(sweep.settings)}: {described(setting.values)}")
                 on_round = _telling(setting.spec, began)
-            yield (setting, seed), simulate_part(setting.spec, seed, wanted.baselines, on_round)
+            yield (
+                (setting, seed),
+                simulate_part(setting.spec, seed, wanted.baselines, sweep.amendments, on_round),
+            )
         return
-    calls = [(setting.spec, seed, wanted.baselines) for setting, seed in todo]
+    calls = [(setting.spec, seed, wanted.baselines, sweep.amendments) for setting, seed in todo]
     for number, (position, found) in enumerate(in_processes(wanted.jobs, simulate_part, calls), start=1):
         yield todo[position], found
         # Told once it is kept: whoever reads it may press Ctrl-C.
@@ -94,13 +97,17 @@ def _done(
 
 
 def simulate_part(
-    spec: PilotSpec, seed: int, baseline_names: Sequence[str] = (), on_round: OnRound | None = None
+    spec: PilotSpec,
+    seed: int,
+    baseline_names: Sequence[str] = (),
+    amendments: Sequence[Amendment] = (),
+    on_round: OnRound | None = None,
 ) -> dict[str, Any]:
-    """The arms of a pilot with one seed in every detail, as JSON values; with `baselines` if any are named."""
+    """The arms of a pilot with one seed in every detail, as JSON values; with `baselines` if any are named, which are not amended."""
     alone = spec.model_copy(update={"seeds": (seed,)})
     compute_repeatably()
     rows_of = _rows_of(alone)
-    found = as_json(simulate(alone, rows_of, time.perf_counter, on_round=on_round), detailed=True)
+    found = as_json(simulate(alone, rows_of, time.perf_counter, amendments, on_round), detailed=True)
     if baseline_names:
         found["baselines"] = [_baseline(name, alone, seed, rows_of) for name in baseline_names]
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.figures.frame import Look, axis_name, plain
 from backend.roi.facts import Mark, PilotFacts, RunFacts
+from backend.runs.schemas import ArmChanges
 from backend.runs.settings_changed import words
 
 SIGN = "◆"
@@ -16,9 +17,9 @@ LINE_UP_TO = 60
 
 
 def of_run(facts: PilotFacts, run: RunFacts) -> list[Mark]:
-    """The amendments under which the run went on, and that change its arm."""
+    """The amendments under which the run went on, and that change its arm, which need not be named."""
     mine = [
-        (mark, [change for change in mark.changes if run.arm in change.arms])
+        (mark, [ArmChanges(arms=[], settings=one.settings) for one in mark.changes if run.arm in one.arms])
         for mark in facts.amendments
         if run.id not in mark.left_out
     ]
@@ -58,7 +59,7 @@ def summary(look: Look, marks: Iterable[Mark]) -> str:
             look.t(
                 "mark_summary", round=mark.round, changes=look.t("list_separator").join(_lines(look, mark))
             )
-            for mark in marks
+            for mark in sorted(marks, key=lambda mark: mark.round)
         ]
     )
 
@@ -77,7 +78,7 @@ def _hover(look: Look, round: int, marks: Sequence[Mark]) -> str:
 
 def _lines(look: Look, mark: Mark) -> list[str]:
     return [
-        look.t("mark_arms", arms=", ".join(change.arms), change=words(look.lang, setting))
+        look.t("mark_arms", arms=", ".join(change.arms), change=said) if change.arms else said
         for change in mark.changes
-        for setting in change.settings
+        for said in (words(look.lang, setting) for setting in change.settings)
     ]

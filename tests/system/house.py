@@ -109,8 +109,7 @@ class House:
         return answer.json()
 
     def launch(self, spec: dict[str, Any], amendments: Sequence[Amendment] = ()) -> str:
-        """Creates sites and pilot, launches; the pilot's id. Amendments are written where the coordinator reads them: no route
-        takes them yet."""
+        """Creates sites and pilot, launches; the pilot's id. Amendments are in force before it begins, each in the round that it names."""
         known = {site["name"] for site in self.get("/sites?limit=100")["items"]}
         for site in spec["sites"]:
             if site["name"] not in known:
@@ -121,7 +120,9 @@ class House:
             database.write() as session,
         ):
             for amendment in amendments:
-                session.add(AmendmentRow(pilot_id=pilot["id"], **amendment.model_dump(mode="json")))
+                session.add(
+                    AmendmentRow(pilot_id=pilot["id"], state="in_force", **amendment.model_dump(mode="json"))
+                )
         self.post(f"/pilots/{pilot['id']}/launch", **{"Idempotency-Key": "once"})
         return str(pilot["id"])
 

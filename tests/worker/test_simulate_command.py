@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from backend.cli import workers
+from dimat.plan import Amendment
+from worker.data.pilot_file import PilotFileError, read_pilot
 from worker.data.samples import DATA_DIR
 from worker.data.sweep import Sweep, read_sweep
-from worker.simulate import main
+from worker.simulate import main, simulate_spec
 from worker.sweeps.files import write_json
 from worker.sweeps.wanted import Wanted
 
@@ -143,3 +145,66 @@ def test_a_pilot_file_that_is_wrong_is_refused_before_torch_is_loaded(tmp_path: 
     )
     assert done.stdout.strip() == "set()", done.stderr
     assert "is not a valid pilot" in done.stderr
+
+
+AMENDED = """
+[[amendments]]
+from_round = 2
+arm = "merged"
+by = "aiko"
+why = "every second round is enough"
+patch = { merge = { merge_every = 2 } }
+
+[[amendments]]
+from_round = 3
+by = "ben"
+why = "one epoch is too little"
+patch = { train = { epochs = 2 } }
+"""
+PLAIN = """
+name = "amended"
+rounds = 4
+sites = [{ name = "a", data = { dataset = "pendigits" } }, { name = "b", data = { dataset = "pendigits" } }]
+arms = [{ name = "alone", method = "local_only" }, { name = "merged", method = "dimat" }]
+data = { rows_per_site = 60 }
+model = { kind = "mlp", hidden = [8] }
+train = { warmup_epochs = 1 }
+"""
+
+
+def test_a_pilot_that_was_amended_is_repeated_from_its_file(tmp_path: Path) -> None:
+    """In a process and in several, as `dimat.simulate` gives it; the result tells the amendments in the form in which the file has them."""
+    path, results = tmp_path / "pilot.toml", tmp_path / "results.json"
+    path.write_text(PLAIN + AMENDED)
+    sweep = read_sweep(path)
+    assert main(sweep, Wanted(json=results, quiet=True))
+    found = json.loads(results.read_text())
+    merged = next(run for run in found["runs"] if run["arm"] == "merged")
+    assert [one["merged"] for one in merged["rounds"]] == [False, True, True, False, True]
+    assert tuple(Amendment.model_validate(one) for one in found["pilot"]["amendments"]) == sweep.amendments
+    known = simulate_spec(sweep.settings[0].spec, amendments=sweep.amendments)
+    assert [run["final_artifacts"] for run in found["runs"]] == [
+        run["final_artifacts"] for run in known["runs"]
+    ]
+    assert found["runs"][0]["rounds"] != simulate_spec(sweep.settings[0].spec)["runs"][0]["rounds"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('arm = "merged"', 'arm = "nobody"', "amendments.0.arm: 'nobody' is no arm of the pilot (arms: alone, merged)"),
+        ("merge_every = 2", "merge_every = 9", "amendments.0.patch.merge.merge_every: the arm 'merged' cannot run so: Changed from"),
+        ("epochs = 2", "epochs = -2", "1.patch.train.epochs: Input should be greater than or equal to 0 (given: -2)"),
+        ('by = "ben"', "", "1.by: is missing"),
+    ],
+)  # fmt: skip
+def test_an_amendment_that_cannot_be_is_named_with_its_place(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "pilot.toml"
+    path.write_text(PLAIN + AMENDED.replace(old, new))
+    with pytest.raises(PilotFileError) as caught:
+        read_sweep(path)
+    assert said in str(caught.value)
+    with pytest.raises(PilotFileError, match="a pilot is amended once it runs"):
+        read_pilot(path)

@@ -1,14 +1,18 @@
 """Reads a pilot from a TOML file.
 
-The table `[assumptions]` is business, not algorithm: it is handed back as it is for the backend.
+The table `[assumptions]` is business, not algorithm: it is handed back as it is for the backend. `[[amendments]]` are no part of the pilot:
+they say how one that ran was changed on the way, so that it can be repeated.
 """
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from dimat.amending import clash
+from dimat.plan import Amendment
 from dimat.spec import PilotSpec
 from dimat.validation import place_of
 
@@ -24,13 +28,19 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
     """The pilot and its business assumptions (empty if the file has none).
 
     Raises:
-        PilotFileError: the file cannot be read, is not TOML, is not a valid pilot, or has a `[sweep]`: it is many pilots.
+        PilotFileError: the file cannot be read, is not TOML, is not a valid pilot, or has a `[sweep]` (it is many pilots) or
+            `[[amendments]]` (it is a pilot that ran).
     """
     content = read_toml(path)
     if "sweep" in content:
         raise PilotFileError(
             f"'{path}' has a [sweep], which makes many pilots of one, and here one is needed. "
             "Take the table out, or run all of them with ./awase simulate."
+        )
+    if "amendments" in content:
+        raise PilotFileError(
+            f"'{path}' has [[amendments]], and a pilot is amended once it runs. "
+            "Take them out, or run it with them with ./awase simulate."
         )
     assumptions = take_assumptions(path, content)
     try:
@@ -62,10 +72,36 @@ def take_assumptions(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     return assumptions
 
 
-def lines(error: ValidationError, content: dict[str, Any]) -> str:
-    """One line per problem: place, message, value."""
+def take_amendments(path: Path, content: dict[str, Any]) -> tuple[Amendment, ...]:
+    """Takes them out of `content`, in the order in which they apply. Raises: PilotFileError."""
+    given = content.pop("amendments", [])
+    try:
+        return TypeAdapter(tuple[Amendment, ...]).validate_python(given)
+    except ValidationError as error:
+        raise PilotFileError(
+            f"'{path}' has amendments that are none:\n{lines(error, given, 'amendments')}"
+        ) from error
+
+
+def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> None:
+    """Raises: PilotFileError, where an arm cannot run under them."""
+    arms = [arm.name for arm in spec.arms]
+    for number, amendment in enumerate(amendments):
+        if amendment.arm is not None and amendment.arm not in arms:
+            raise PilotFileError(
+                f"'{path}': amendments.{number}.arm: '{amendment.arm}' is no arm of the pilot (arms: {', '.join(arms)})."
+            )
+        for arm in arms:
+            if found := clash(spec, arm, amendments[: number + 1], amendment):
+                raise PilotFileError(
+                    f"'{path}': amendments.{number}.patch.{found.place}: the arm '{arm}' cannot run so: {found.message}"
+                )
+
+
+def lines(error: ValidationError, content: Any, whole: str = "pilot") -> str:
+    """One line per problem: place, message, value. `whole`: what `content` is."""
     return "\n".join(
-        f"  {place_of(item, content) or 'pilot'}: {_PLAINER.get(item['type'], item['msg'])}{_value(item)}"
+        f"  {place_of(item, content) or whole}: {_PLAINER.get(item['type'], item['msg'])}{_value(item)}"
         for item in error.errors()
     )
 

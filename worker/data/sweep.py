@@ -15,8 +15,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dimat.plan import Amendment
 from dimat.spec import PilotSpec, spec_sha256
-from worker.data.pilot_file import PilotFileError, lines, read_toml, take_assumptions
+from worker.data.pilot_file import (
+    PilotFileError,
+    check_amendments,
+    lines,
+    read_toml,
+    take_amendments,
+    take_assumptions,
+)
 
 MAX_SETTINGS = 1_000
 MAX_TOLD = 5
@@ -39,10 +47,11 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Settings in the order in which they run: the last place of `values` varies fastest. A pilot without a sweep has no `values`
-    and a single setting."""
+    and a single setting. `amendments`: how all of them are changed on the way."""
 
     values: Values
     settings: tuple[Setting, ...]
+    amendments: tuple[Amendment, ...] = ()
 
     @classmethod
     def of(cls, spec: PilotSpec) -> "Sweep":
@@ -69,13 +78,16 @@ def read_sweep(path: Path) -> Sweep:
     """
     content = read_toml(path)
     take_assumptions(path, content)
+    amendments = take_amendments(path, content)
     swept = content.pop("sweep", None)
     try:
         values = {} if swept is None else swept_values(swept)
         settings = tuple(_settings(content, values))
     except _SweepError as error:
         raise PilotFileError(f"'{path}' {error}") from error.__cause__
-    return Sweep(values, settings)
+    for setting in settings:
+        check_amendments(path, setting.spec, amendments)
+    return Sweep(values, settings, amendments)
 
 
 class _SweepError(Exception):

@@ -30,6 +30,7 @@ class Kept:
         """Raises: KeptError: the file holds anything but results of this sweep. OSError."""
         self._sweep, self._path, self._baselines = sweep, path, list(baselines)
         self._digests = [spec_sha256(setting.spec) for setting in sweep.settings]
+        self._amendments = [one.model_dump(mode="json") for one in sweep.amendments]
         self._parts: dict[int, dict[int, dict[str, Any]]] = {}
         self._next_writing = 0.0
         self.found: dict[int, dict[str, Any]] = {} if sweep.is_single or path is None else self._read(path)
@@ -84,6 +85,7 @@ class Kept:
             "sweep": {place: list(values) for place, values in self._sweep.values.items()},
             "baselines": self._baselines,
             "spec_sha256s": self._digests,
+            "amendments": self._amendments,
         }
 
     def _read(self, path: Path) -> dict[int, dict[str, Any]]:
@@ -103,6 +105,8 @@ class Kept:
             raise self._other("it is no result of a sweep")
         if there.get("spec_sha256s") != self._digests:
             raise self._other("its pilots are others (spec_sha256s differ)")
+        if there.get("amendments", []) != self._amendments:
+            raise self._other("its amendments are others")
         if there.get("baselines") != self._baselines:
             raise self._other(f"its baselines are {', '.join(there.get('baselines') or ['none'])}")
         try:
