@@ -19,8 +19,14 @@
     |   |-- TopologySelfLink
     |   |-- TopologyTooSmall
     |   |-- TopologyDegreeTooHigh
+    |   |-- TopologyDegreeTooLow
     |   |-- RegularDegreeOdd
     |   `-- SmallWorldDegree
+    |-- NumberError              an argument that cannot be this number
+    |   |-- NumberNotWhole
+    |   |-- NumberTooSmall
+    |   |-- NumberTooLarge
+    |   `-- NumberNoFraction
     |-- MixingError
     |   |-- MixingShape
     |   |-- MixingRowSum
@@ -48,6 +54,7 @@
     |   `-- InputsNotTaken   the forward pass fails on them
     |-- UnknownLayer           a layer for which no start values are known
     |-- LayerNotMergeable      a layer that has no second moments
+    |-- HeadNotFound           a model whose outputs no linear layer gives
     |-- NonFiniteParams        a model that diverged
     |-- ShapeMismatch          arrays whose shapes do not belong together
     |-- SiteMissing            a site that is in one argument of a merge and not in another
@@ -162,6 +169,11 @@ class TopologyDegreeTooHigh(TopologyError):
     template = "Of {n} sites none can have {degree} links. Choose a degree below the number of sites."
 
 
+class TopologyDegreeTooLow(TopologyError):
+    code = "topology_degree_too_low"
+    template = "A degree of {degree} is too low: {n} sites cannot all be connected. Choose 2 or more."
+
+
 class RegularDegreeOdd(TopologyError):
     code = "regular_degree_odd"
     template = (
@@ -173,6 +185,30 @@ class RegularDegreeOdd(TopologyError):
 class SmallWorldDegree(TopologyError):
     code = "small_world_degree"
     template = "A small world needs an even degree of 4 or more, not {degree}. Change the degree."
+
+
+class NumberError(DimatError):
+    """An argument cannot be this number."""
+
+
+class NumberNotWhole(NumberError):
+    code = "number_not_whole"
+    template = "'{name}' is {value}, which is no whole number. Give a whole number."
+
+
+class NumberTooSmall(NumberError):
+    code = "number_too_small"
+    template = "'{name}' is {value}; the least is {least}. Give a larger number."
+
+
+class NumberTooLarge(NumberError):
+    code = "number_too_large"
+    template = "'{name}' is {value}; the most is {most}. Give a smaller number."
+
+
+class NumberNoFraction(NumberError):
+    code = "number_no_fraction"
+    template = "'{name}' is {value}, which is not between 0 and 1. Give a fraction from 0 to 1."
 
 
 class MixingError(DimatError):
@@ -389,6 +425,14 @@ class UnknownLayer(DimatError):
 class LayerNotMergeable(DimatError):
     code = "layer_not_mergeable"
     template = "'{layer}' is no layer that has second moments (these have: {known}). Use some of these."
+
+
+class HeadNotFound(DimatError):
+    code = "head_not_found"
+    template = (
+        "The model has no head that could be solved in closed form: a linear layer that reads hidden units, whose answers are the "
+        "outputs as they are, one row for each row, and whose weight nothing else uses. Choose another method than 'ridge_head'."
+    )
 
 
 class NonFiniteParams(DimatError):

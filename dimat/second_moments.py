@@ -1,8 +1,7 @@
 """What a site tells of its rows beside its model, for methods that merge by it (`parts.MOMENTS_OF`)."""
 
-from torch import nn
-
 from dimat.merging import fisher, gram, ridge_head
+from dimat.merging.head import head_of
 from dimat.methods import Moments
 from dimat.model_spec import ModelSpec
 from dimat.models.registry import empty_model, load
@@ -17,11 +16,12 @@ def made(kind: Moments, model: ModelSpec, rows: SiteRows, params: Params, device
     here = rows.on(device)
     if kind == "fisher":
         return fisher.fisher(net, here.train_x, here.train_y, here.targets.log_likelihoods())
-    layers = _hidden_readers(net, model, rows)
+    spec = symmetries(model, rows.shape, rows.num_outputs)
     if kind == "head":
         numbers_SK = here.targets.as_numbers(here.train_y)
-        return ridge_head.moments(net, layers, here.train_x, numbers_SK, here.targets.sums_name)
-    return gram.gram(net, layers, here.train_x)
+        head = head_of(net, spec, here.train_x)
+        return ridge_head.moments(net, head, here.train_x, numbers_SK, here.targets.sums_name)
+    return gram.gram(net, gram.layers_of(net, spec), here.train_x)
 
 
 def layout(kind: Moments, model: ModelSpec, rows: SiteRows) -> Layout:
@@ -29,12 +29,7 @@ def layout(kind: Moments, model: ModelSpec, rows: SiteRows) -> Layout:
     net = empty_model(model, rows.shape, rows.num_outputs)
     if kind == "fisher":
         return fisher.layout(net)
-    layers = _hidden_readers(net, model, rows)
-    grams = gram.layout(net, layers)
+    spec = symmetries(model, rows.shape, rows.num_outputs)
     if kind == "head":
-        return ridge_head.layout(grams, layers, rows.num_outputs, rows.targets.sums_name)
-    return grams
-
-
-def _hidden_readers(net: nn.Module, model: ModelSpec, rows: SiteRows) -> tuple[str, ...]:
-    return gram.layers_of(net, symmetries(model, rows.shape, rows.num_outputs))
+        return ridge_head.layout(net, head_of(net, spec, rows.train_x), rows.targets.sums_name)
+    return gram.layout(net, gram.layers_of(net, spec))

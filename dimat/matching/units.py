@@ -34,6 +34,8 @@ def units_at(
     else:
         seen, offset = _projected(layer, inputs, offset)
         tiles = min(tiles, (seen.shape[-1] - offset) // (group.size * place.repeat))
+    if seen.is_complex():  # two samples of each unit: both parts move with it
+        seen = torch.cat([seen.real, seen.imag])
     if place.others:
         # Their order differs from model to model; what does not depend on it is compared in their place.
         seen = torch.stack(

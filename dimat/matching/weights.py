@@ -13,7 +13,7 @@ from torch.nn import functional
 from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.units import units_first
-from dimat.params import Params
+from dimat.params import Params, as_real
 from dimat.permutation.apply import Permutations, identity, permute, spread
 from dimat.permutation.spec import Group, PermutationSpec
 
@@ -113,7 +113,7 @@ def _unit_weights(params: Params, group: Group, found: Tensor | None = None) -> 
     for axis in group.axes:
         if not _is_learnt(axis.param):
             continue
-        tensor = params[axis.param].double()
+        tensor = as_real(params[axis.param]).double()
         for other in group.axes:
             if found is not None and other.param == axis.param and other.axis != axis.axis:
                 tensor = tensor.index_select(other.axis, spread(found, other, tensor.shape[other.axis]))

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from dimat.merging import plain_average
-from dimat.merging.sums import Summed, Sums, reals
-from dimat.params import Layout, Params, layout_of
+from dimat.merging.sums import Summed, Sums
+from dimat.params import Layout, Params, averaged, doubled, first_names
 from dimat.parts import MergeSpec
 from dimat.training.targets import LogLikelihood, label_loss
 
@@ -28,7 +28,7 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     `ridge` (1 %) of the tensor's mean is added to F_j: where no site's predictions depend on a number, it is averaged.
     """
     floored = {name: _floored(value.double(), settings.ridge) for name, value in moments.items()}
-    weighed = {name: value.double() * floored.get(name, 1.0) for name, value in reals(params).items()}
+    weighed = {name: doubled(value) * floored.get(name, 1.0) for name, value in averaged(params).items()}
     return Sums(weighed, floored)
 
 
@@ -38,7 +38,7 @@ def solve(total: Sums) -> Params:
     Reference: Matena, Raffel 2022, "Merging Models with Fisher-Weighted Averaging".
     """
     by_information = {
-        name: total.params[name].double() / value.double() for name, value in total.moments.items()
+        name: doubled(total.params[name]) / value.double() for name, value in total.moments.items()
     }
     return {**plain_average.mean(total), **by_information}
 
@@ -49,7 +49,8 @@ METHOD = Summed(summand, solve, by_moments=True)
 def fisher(
     model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood] = (label_loss,)
 ) -> Params:
-    """Mean over rows of the squared gradients of their log likelihoods, added up: one tensor for each parameter, float32, on the CPU.
+    """Mean over rows of the squared gradients of their log likelihoods, added up: one tensor for each parameter, float32, on the CPU. A
+    weight with several names is told under each of them.
 
     Args:
         x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.
@@ -70,13 +71,17 @@ def fisher(
         chunk = slice(start, start + CHUNK_ROWS)
         for of in log_likelihoods:
             for name, gradient_B in gradients(of)(params, x[chunk], y[chunk]).items():
-                totals[name] += gradient_B.double().square().sum(dim=0)
-    return {name: (totals[name] / len(x)).float().cpu() for name in sorted(totals)}
+                totals[name] += gradient_B.abs().double().square().sum(dim=0)
+    # A tensor of its own for each name: what shares memory cannot be stored.
+    return {
+        name: (totals[first] / len(x)).float().cpu() for name, first in sorted(first_names(model).items())
+    }
 
 
 def layout(model: nn.Module) -> Layout:
     """Shape and dtype of each tensor that `fisher` makes."""
-    return layout_of(dict(model.named_parameters()))
+    params = dict(model.named_parameters(remove_duplicate=False))
+    return {name: (tuple(params[name].shape), torch.float32) for name in sorted(params)}
 
 
 def _floored(information: Tensor, ridge: float) -> Tensor:

@@ -26,7 +26,7 @@ layer: a fraction of the work for nearly the same merged models (benchmarks/mome
 
 
 def layers_of(model: nn.Module, spec: PermutationSpec) -> tuple[str, ...]:
-    """Names of the linear layers that read hidden units and nothing else, in the order of the forward pass (`merging.layers`).
+    """Names of the linear layers that read hidden units and nothing else, in the order of the modules (`merging.layers`).
 
     Weights that are used in two places are not the layer's own: they are averaged, as are layers `linear_layers` says of, and those whose
     weights are read past them, so that their inputs cannot be seen (`F.linear(x, self.layer.weight)`).

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dimat.checked import check_mixture
 from dimat.matching.found import GroupMatch
-from dimat.params import Params
+from dimat.params import Params, can_be_averaged, doubled
 from dimat.parts import MergeSpec
 from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import PermutationSpec
@@ -66,7 +66,7 @@ class Merged:
 
 
 def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> Params:
-    """sum_j weight_j * params_j, accumulated in float64 in the order of the site indices.
+    """sum_j weight_j * params_j, accumulated in float64 (complex numbers in complex128) in the order of the site indices.
 
     Tensors of whole numbers (counters) are taken from `site`: a mean of them means nothing.
 
@@ -77,11 +77,11 @@ def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -
     own = models[site]
     mixed = {}
     for name in sorted(own):
-        if not own[name].is_floating_point():
+        if not can_be_averaged(own[name].dtype):
             mixed[name] = own[name].clone()
             continue
-        total = torch.zeros(own[name].shape, dtype=torch.float64)
+        total = torch.zeros_like(doubled(own[name]))
         for j in sorted(models):
-            total += models[j][name].double() * weights[j]
+            total += doubled(models[j][name]) * weights[j]
         mixed[name] = total.to(own[name].dtype)
     return mixed

@@ -1,13 +1,13 @@
 """The weighted mean of the models as they are: what decentralised averaging gives."""
 
-from dimat.merging.sums import SHARE, Summed, Sums, reals
-from dimat.params import Params
+from dimat.merging.sums import SHARE, Summed, Sums
+from dimat.params import Params, averaged, doubled
 from dimat.parts import MergeSpec
 
 
 def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     """theta_j."""
-    return Sums({name: value.double() for name, value in reals(params).items()})
+    return Sums({name: doubled(value) for name, value in averaged(params).items()})
 
 
 def mean(total: Sums) -> Params:
@@ -16,7 +16,7 @@ def mean(total: Sums) -> Params:
     Reference: Lian et al. 2017, "Can decentralized algorithms outperform centralized algorithms?".
     """
     share = total.params[SHARE]
-    return {name: value.double() / share for name, value in total.params.items() if name != SHARE}
+    return {name: doubled(value) / share for name, value in total.params.items() if name != SHARE}
 
 
 METHOD = Summed(summand, mean)

@@ -12,8 +12,8 @@ from torch import Tensor
 from dimat.checked import check_shape
 from dimat.merging import plain_average
 from dimat.merging.layers import as_layer, as_matrix, num_inputs
-from dimat.merging.sums import Summed, Sums, reals
-from dimat.params import Params
+from dimat.merging.sums import Summed, Sums
+from dimat.params import Params, averaged, doubled
 from dimat.parts import MergeSpec
 
 TINY = 1e-9
@@ -31,7 +31,7 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     for layer, gram in moments.items():
         check_shape(layer, gram, (num_inputs(params, layer),) * 2)
     trusted = {layer: _shrunk(gram.double(), settings) for layer, gram in moments.items()}
-    weighed = {name: value.double() for name, value in reals(params).items()}
+    weighed = {name: doubled(value) for name, value in averaged(params).items()}
     for layer, gram_II in trusted.items():
         weighed |= as_layer(weighed, layer, gram_II @ as_matrix(weighed, layer))
     return Sums(weighed, trusted)

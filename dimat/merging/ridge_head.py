@@ -1,6 +1,6 @@
 """The last layer in closed form: what sites know of all classes is added up instead of being averaged.
 
-Models are averaged in the common basis, but the head (the layer that gives the outputs) is solved by ridge regression over all
+Models are averaged in the common basis, but the head (the layer that gives the outputs, `head_of`) is solved by ridge regression over all
 sites' rows at once. A site that lacks most classes cannot spoil it: it has no say in them. Where sites share everything below the
 head, as after a merge over all, the result is the head that the pooled rows would give.
 
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimat.checked import check_rows, check_shape
 from dimat.merging import plain_average
 from dimat.merging.layers import as_layer
-from dimat.merging.sums import Summed, Sums, reals
-from dimat.params import Layout, Params
+from dimat.merging.sums import Summed, Sums
+from dimat.params import Layout, Params, averaged, doubled
 from dimat.parts import MergeSpec
 from dimat.taps import look
 
@@ -37,7 +38,7 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
         if _is_gram(name):
             ridge = RIDGE * gram_II.double().diagonal().mean().clamp_min(TINY)
             held[name] = gram_II.double() + ridge * torch.eye(len(gram_II), dtype=torch.float64)
-    return Sums({name: value.double() for name, value in reals(params).items()}, held)
+    return Sums({name: doubled(value) for name, value in averaged(params).items()}, held)
 
 
 def solve(total: Sums) -> Params:
@@ -57,33 +58,46 @@ def solve(total: Sums) -> Params:
 METHOD = Summed(summand, solve, by_moments=True)
 
 
-def moments(
-    model: nn.Module, layers: tuple[str, ...], x: Tensor, numbers_SK: Tensor, sums_name: str
-) -> Params:
+def moments(model: nn.Module, head: str, x: Tensor, numbers_SK: Tensor, sums_name: str = "answers") -> Params:
     """`HEAD`: (I, I), the mean over rows of products of inputs, and `HEAD.answers` (or `HEAD.numbers`): (I, K), the mean over rows of
     inputs times targets; float32, on the CPU.
 
     Args:
-        layers: those that read hidden units, the head last (`gram.layers_of`).
-        x: (rows, ...) inputs, on the model's device, as are numbers_SK: float64 targets (`Targets.as_numbers`). The model is left in
-            evaluation mode.
+        head: see `head_of`.
+        x: (rows, ...) inputs, on the model's device, as are numbers_SK: targets as numbers, 0 or 1 for each class
+            (`Targets.as_numbers`, `one_hot`). The model is left in evaluation mode.
+        sums_name: `numbers`, where targets are no classes.
+
+    Raises:
+        NoRows, NonFiniteInput. ShapeMismatch: targets that are not one number for each row and output.
     """
-    head = layers[-1]
+    check_rows("x", x)
+    layer = _layer(model, head)
+    check_shape("numbers_SK", numbers_SK, (len(x), layer.out_features))
     seen: list[Tensor] = []
     look(model, x, {head: lambda _, inputs: seen.append(inputs)})
     inputs_SI = torch.cat(seen).double()
-    if "bias" in dict(model.get_submodule(head).named_parameters()):
+    if layer.bias is not None:
         inputs_SI = functional.pad(inputs_SI, (0, 1), value=1.0)
-    sums_IK = inputs_SI.T @ numbers_SK / len(x)
+    sums_IK = inputs_SI.T @ numbers_SK.double() / len(x)
     gram_II = inputs_SI.T @ inputs_SI / len(x)
     return {head: gram_II.float().cpu(), f"{head}.{sums_name}": sums_IK.float().cpu()}
 
 
-def layout(grams: Layout, layers: tuple[str, ...], num_outputs: int, sums_name: str) -> Layout:
-    """Shape and dtype of what `moments` makes, given that of `gram`."""
-    head = layers[-1]
-    shape, dtype = grams[head]
-    return {head: (shape, dtype), f"{head}.{sums_name}": ((shape[0], num_outputs), dtype)}
+def layout(model: nn.Module, head: str, sums_name: str) -> Layout:
+    """Shape and dtype of what `moments` makes."""
+    layer = _layer(model, head)
+    num_inputs = layer.in_features + (layer.bias is not None)
+    return {
+        head: ((num_inputs, num_inputs), torch.float32),
+        f"{head}.{sums_name}": ((num_inputs, layer.out_features), torch.float32),
+    }
+
+
+def _layer(model: nn.Module, head: str) -> nn.Linear:
+    layer = model.get_submodule(head)
+    assert isinstance(layer, nn.Linear), "a head is one"
+    return layer
 
 
 def _is_gram(name: str) -> bool:

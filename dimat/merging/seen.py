@@ -30,7 +30,7 @@ def linear_layers(model: nn.Module) -> dict[str, tuple[str, See]]:
 
     Layers whose outputs are linear in all their inputs: Linear, and convolutions of one group. Grouped and depthwise convolutions are
     none: each of their outputs reads some channels only, so that they had as many small problems as groups; they are averaged.
-    So are transposed convolutions, whose outputs add up what overlaps, and layers whose weight or bias is computed, as by weight norm:
+    So are layers of complex numbers, transposed convolutions, whose outputs add up what overlaps, and layers whose weight or bias is computed, as by weight norm:
     nobody could set them.
     """
     found: dict[str, tuple[str, See]] = {}
@@ -53,8 +53,11 @@ def linear_layers(model: nn.Module) -> dict[str, tuple[str, See]]:
 
 
 def _is_plain(module: nn.Module, tensors: tuple[str, ...] = ("weight", "bias")) -> bool:
-    """Whether these are params of its own. Weight norm and the like, of old and of new, put others in their place."""
-    return all(tensor in module._parameters for tensor in tensors)
+    """Whether these are params of its own, and real numbers. Weight norm and the like, of old and of new, put others in their place."""
+    held = module._parameters
+    return all(name in held for name in tensors) and not any(
+        tensor is not None and tensor.is_complex() for tensor in held.values()
+    )
 
 
 def _first(call: Call) -> Tensor:

@@ -16,7 +16,7 @@ def go_on(inputs: MergeInputs, mean: Params) -> Merged:
     Reference: Wang et al. 2020, "SlowMo: Improving Communication-Efficient Distributed SGD with Slow Momentum", with slow
     learning rate 1, and without the division by the learning rate (which falls from round to round here).
     """
-    names = [name for name, _ in inputs.model.named_parameters()]
+    names = [name for name, _ in inputs.model.named_parameters(remove_duplicate=False)]
     if inputs.before is None:
         return Merged(mean, {}, {name: mean[name] - mean[name] for name in names})
     before, momentum = inputs.before.model, inputs.before.momentum

@@ -11,7 +11,7 @@ import torch
 
 from dimat.checked import check_mixture, check_sites, check_tensors
 from dimat.merging.mix import Merged, MergeInputs
-from dimat.params import Layout, Params
+from dimat.params import Layout, Params, can_be_averaged, doubled
 from dimat.parts import MergeSpec
 
 SHARE = ".share"
@@ -23,7 +23,7 @@ class Sums:
     """A weighted sum of summands.
 
     Attributes:
-        params: by the names of the model's tensors of real numbers, of the same shapes, and `SHARE` (scalar).
+        params: by the names of the model's tensors that `can_be_averaged`, of the same shapes, and `SHARE` (scalar).
         moments: by the names of the method's second moments; empty for methods without.
     """
 
@@ -36,8 +36,8 @@ class Summed:
     """A method whose merge is a sum.
 
     Attributes:
-        summand: of a site, from its params, its second moments and the settings: float64, without `SHARE`.
-        solve: the merged tensors of real numbers, float64, from the total.
+        summand: of a site, from its params, its second moments and the settings: `doubled`, without `SHARE`.
+        solve: the merged tensors, `doubled`, from the total.
         by_moments: whether a summand needs second moments.
         finish: what the site makes of them by itself, from (inputs, merged params).
     """
@@ -84,13 +84,13 @@ class Summed:
 
 
 def add(weighted: Iterable[tuple[float, Sums]]) -> Sums:
-    """sum of weight * summand in the order given, in float64. At least one."""
+    """sum of weight * summand in the order given, `doubled`. At least one."""
     params: dict[str, torch.Tensor] = {}
     moments: dict[str, torch.Tensor] = {}
     for weight, summand in weighted:
         for into, values in ((params, summand.params), (moments, summand.moments)):
             for name in sorted(values):
-                part = values[name].double() * weight
+                part = doubled(values[name]) * weight
                 into[name] = into[name] + part if name in into else part
     return Sums(params, moments)
 
@@ -103,15 +103,10 @@ def for_the_way(total: Sums) -> Sums:
 
 
 def received(sent: Sums) -> Sums:
-    """The reverse of `for_the_way`, in float64."""
+    """The reverse of `for_the_way`, `doubled`."""
     share = sent.params[SHARE].double()
-    params = {name: value if name == SHARE else value.double() * share for name, value in sent.params.items()}
+    params = {name: value if name == SHARE else doubled(value) * share for name, value in sent.params.items()}
     return Sums(params, {name: value.double() * share for name, value in sent.moments.items()})
-
-
-def reals(params: Params) -> Params:
-    """The tensors of real numbers."""
-    return {name: value for name, value in params.items() if value.is_floating_point()}
 
 
 def layout(model: Layout) -> Layout:
@@ -121,4 +116,4 @@ def layout(model: Layout) -> Layout:
 
 def mean_layout(model: Layout) -> Layout:
     """The same of merged params."""
-    return {name: about for name, about in model.items() if about[1].is_floating_point}
+    return {name: about for name, about in model.items() if can_be_averaged(about[1])}

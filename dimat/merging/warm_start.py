@@ -10,6 +10,7 @@ Legend: J = sites of the pilot, U = units of all groups one behind the other.
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from dimat.merging.mix import MergeInputs
 from dimat.params import Layout, Params
@@ -44,11 +45,16 @@ def remembered(
     spec: PermutationSpec, num_sites: int, before: Params | None, found: Mapping[int, Permutations]
 ) -> Params:
     """What the next merge starts from. Sites that were no neighbours this time keep what was found for them before."""
-    one_U = torch.cat([torch.arange(group.size) for group in spec.groups] or [torch.empty(0)])
-    units_JU = one_U.int().repeat(num_sites, 1) if before is None else before[UNITS].clone()
+    one_U = _joined(identity(spec), spec)
+    units_JU = one_U.repeat(num_sites, 1) if before is None else before[UNITS].clone()
     for j, permutations in found.items():
-        units_JU[j] = torch.cat([permutations[group.name] for group in spec.groups]).int()
+        units_JU[j] = _joined(permutations, spec)
     return {UNITS: units_JU}
+
+
+def _joined(permutations: Permutations, spec: PermutationSpec) -> Tensor:
+    """(U,) int32; of a model without groups (0,)."""
+    return torch.cat([torch.empty(0), *(permutations[group.name] for group in spec.groups)]).int()
 
 
 def layout(spec: PermutationSpec, num_sites: int) -> Layout:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from dimat.params import as_real, can_be_averaged
 from dimat.permutation.apply import Permutations, permute
 from dimat.permutation.exporting import ONE_AT_A_TIME, copied, tensors_in
 from dimat.permutation.spec import Frozen, Group, PermutationSpec
@@ -89,9 +90,9 @@ def randomised(model: nn.Module, rng: torch.Generator) -> nn.Module:
     double = _on_cpu(model, torch.float64)
     with torch.no_grad():
         for param in double.parameters():
-            if not param.is_floating_point():
+            if not can_be_averaged(param.dtype):
                 continue
-            if param.ndim > 1:
+            if param.ndim > 1 or param.is_complex():
                 param.normal_(generator=rng).mul_((param[0].numel() or 1) ** -0.5)
             else:
                 param.uniform_(0.5, 1.5, generator=rng)
@@ -155,7 +156,7 @@ class _Tester:
         with ONE_AT_A_TIME, _by_default(self.dtype), torch.no_grad(), steady(model) as reads:
             found = model(*self.inputs)
         self.unread = reads.unread
-        return torch.cat([one.double().reshape(-1) for one in tensors_in(found)])
+        return torch.cat([as_real(one).double().reshape(-1) for one in tensors_in(found)])
 
 
 @contextmanager
@@ -173,7 +174,13 @@ def _on_cpu(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     own = copied(model)
     if any(tensor.is_meta for tensor in own.parameters()):
         own = own.to_empty(device="cpu")
-    return own.cpu().to(dtype).eval()
+    own.cpu()
+    for tensor in (*own.parameters(), *own.buffers()):
+        if tensor.is_complex():
+            tensor.data = tensor.data.to(dtype.to_complex())
+        elif tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
+    return own.eval()
 
 
 def _filled(value: Any, rng: torch.Generator, dtype: torch.dtype) -> Any:

@@ -23,7 +23,8 @@ def remembered_layout(model: ModelSpec, rows: SiteRows, method: Method, num_site
     """Of what a merge by this method leaves at its site for the next one (`ArmPlan.remembers`)."""
     if method in WARM_METHODS:
         return warm_start.layout(symmetries(model, rows.shape, rows.num_outputs), num_sites)
-    return momentum_layout(model, rows)
+    net = empty_model(model, rows.shape, rows.num_outputs)
+    return layout_of(dict(net.named_parameters(remove_duplicate=False)))
 
 
 def sums_layout(model: ModelSpec, rows: SiteRows) -> Layout:

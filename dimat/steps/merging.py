@@ -93,10 +93,11 @@ def merge(
         before: what the last merge left, for methods that remember something; None at the first.
 
     Raises:
-        Cancelled. NonFiniteParams: the own model.
+        Cancelled. NonFiniteParams: the own model, or its moments.
     """
     finite(context, own)
     moments = moments or {}
+    finite(context, moments.get(context.site_index, {}))
     rejected = tuple(
         j
         for j in sorted(neighbours)

@@ -8,7 +8,7 @@ from dimat.merging.mix import Remembered
 from dimat.merging.registry import SUMMED
 from dimat.merging.sums import Sums
 from dimat.methods import MOMENTS_OF, Method
-from dimat.params import Params, first_non_finite
+from dimat.params import Params, averaged, first_non_finite
 from dimat.parts import MergeSpec
 from dimat.rows import SiteRows
 from dimat.steps.context import StepContext, StepResult, finite, moments_of, stop_if_asked
@@ -54,7 +54,7 @@ def gather(
     expected = sums_layout(context.model, rows)
     return StepResult(
         params={name: value.to(expected[name][1]) for name, value in sent.params.items()},
-        moments={name: value.float() for name, value in sent.moments.items()} or None,
+        moments={name: value.float() for name, value in sent.moments.items()} if summed.by_moments else None,
         rejected=rejected,
     )
 
@@ -79,7 +79,7 @@ def merge_all(
     """
     finite(context, own)
     summed = SUMMED[method]
-    mean = sums.reals(summed.params_of(sums.received(found), own)) if isinstance(found, Sums) else found
+    mean = averaged(summed.params_of(sums.received(found), own)) if isinstance(found, Sums) else found
     inputs = replace(
         merge_inputs(context, rows, merge, {context.site_index: own}, {context.site_index: 1.0}),
         before=before,

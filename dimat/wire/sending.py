@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dimat.params import Params, layout_of
+from dimat.params import Params, averaged, layout_of
 from dimat.parts import WireSpec
 from dimat.steps.context import StepResult
 from dimat.wire.codec import PLAIN, decode, encode
@@ -67,4 +67,4 @@ def _rounded(params: Params, wire: WireSpec, residual: Params | None) -> tuple[b
     wanted = {name: value + left[name] if name in left else value for name, value in params.items()}
     data = encode(wanted, wire)
     got = decode(data, layout_of(params), allow_non_finite=True)
-    return data, {name: wanted[name] - got[name] for name in wanted if wanted[name].is_floating_point()}
+    return data, {name: value - got[name] for name, value in averaged(wanted).items()}

@@ -143,3 +143,23 @@ def test_a_head_for_every_arm_leaves_the_control_arm_alone(make_spec: MakeSpec) 
     arms = [{"name": "alone", "method": "local_only"}, {"name": "basis", "method": "common_basis"}]
     spec = make_spec(rounds=1 + 1, arms=arms, merge={"ridge_head": True})
     assert effective_spec(spec, "alone", (), 2).method == "local_only"
+
+
+def test_a_head_that_reads_one_unit_is_solved_and_not_the_layer_below(make_spec: MakeSpec) -> None:
+    """One number from one hidden unit: the layer below has as many outputs as the head."""
+    rng, sites = torch.Generator().manual_seed(3), []
+    slopes = torch.tensor([[1.0], [2.0], [0.0], [-1.0], [0.5]])
+    for _ in range(2):
+        x = torch.randn(240, 5, generator=rng)
+        y = x @ slopes
+        sites.append(SiteRows(x[:160], y[:160], x[160:200], y[160:200], x[200:], y[200:]))
+    spec = make_spec(
+        sites=[{"name": name, "data": {"kind": "given"}} for name in "ab"],
+        model={"kind": "mlp", "hidden": [8, 1]},
+        rounds=4,
+        train={"loss": "mse", "warmup_epochs": 8},
+        arms=[{"name": "head", "method": "regmean", "merge": {"ridge_head": True, "over": "tree"}}],
+    )
+    (run,) = simulate(spec, lambda _, site: sites[site], lambda: 0.0).runs
+    merged, solved = ([one.all_site or 0.0 for one in run.rounds[at].after_train] for at in (3, 4))
+    assert min(solved) > min(merged) - 0.05
