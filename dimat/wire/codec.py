@@ -7,6 +7,7 @@ Provenance is kept beside an artifact, never in it. Nothing that is read here is
 import hashlib
 import math
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -30,7 +31,8 @@ def sha256(data: bytes) -> str:
 def encode(params: Params, wire: WireSpec = PLAIN) -> bytes:
     """The artifact of `params` (on the CPU), or what travels of them."""
     packed = pack(params, wire.numbers)
-    data = save({name: packed[name].contiguous() for name in sorted(packed)})
+    # Copies: tied weights are one tensor under two names, and safetensors takes no shared memory.
+    data = save({name: packed[name].clone(memory_format=torch.contiguous_format) for name in sorted(packed)})
     return compress(data, _WIDTHS[wire.numbers]) if wire.compress else data
 
 
@@ -53,7 +55,7 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
         loaded = load(plain)
     except Oversized:
         raise ArtifactInvalid(sha256=sha256(data), problem=f"more than {most} bytes") from None
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a dtype that torch has not
         raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({error})") from None
     params = unpack(loaded, layout)
     if params is None:
@@ -66,9 +68,9 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
 
 
 def _most_bytes(layout: Layout) -> int:
-    """What the artifact of this layout cannot exceed, in whatever numbers: in int8 each tensor has factors beside it."""
+    """What the artifact of this layout cannot exceed, in whatever numbers: in int8 each weight has factors beside it."""
     values = sum(math.prod(shape) * dtype.itemsize for shape, dtype in layout.values())
-    factors = sum(4 * (shape[0] if len(shape) > 1 else 1) for shape, _ in layout.values())
+    factors = sum(4 * shape[0] for shape, _ in layout.values() if len(shape) > 1)
     names = sum(2 * (len(name) + _HEADER_BYTES) for name in layout)
     return values + factors + names + _HEADER_BYTES
 

@@ -1,7 +1,9 @@
 """Models in fewer bits: what numbers look like on their way.
 
 `float16` and `bfloat16` are roundings; `int8` holds each row of a weight as whole numbers -127..127 and one factor, in a tensor
-of its own beside it. Whole numbers, single numbers and what is not float32 travel as they are.
+of its own beside it. Vectors (biases, norm layers) are no weights and stay float32 then: a running variance that is small beside the
+largest one would come out as 0 or, with what the last rounding left over, below it. Whole numbers, single numbers and what is not
+float32 travel as they are.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,7 @@ def pack(params: Params, numbers: Numbers) -> Params:
         return params
     packed: dict[str, Tensor] = {}
     for name, value in params.items():
-        if not _shrinks(tuple(value.shape), value.dtype):
+        if not _shrinks(tuple(value.shape), value.dtype, numbers):
             packed[name] = value
         elif numbers == "int8":
             packed[name], packed[name + FACTOR] = _whole(value)
@@ -59,34 +61,29 @@ def packed_layout(layout: Layout, numbers: Numbers) -> Layout:
     """Shapes and dtypes of what `pack` makes of params of this layout, names sorted."""
     found: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
     for name, (shape, dtype) in layout.items():
-        if numbers == "float32" or not _shrinks(shape, dtype):
+        if numbers == "float32" or not _shrinks(shape, dtype, numbers):
             found[name] = (shape, dtype)
         elif numbers == "int8":
             found[name] = (shape, torch.int8)
-            found[name + FACTOR] = (_rows(shape), torch.float32)
+            found[name + FACTOR] = (shape[:1], torch.float32)
         else:
             found[name] = (shape, _HALVES[numbers])
     return {name: found[name] for name in sorted(found)}
 
 
-def _shrinks(shape: tuple[int, ...], dtype: torch.dtype) -> bool:
-    return dtype == torch.float32 and len(shape) > 0
-
-
-def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """One factor for each row of a matrix or filter, one for a whole vector."""
-    return shape[:1] if len(shape) > 1 else ()
+def _shrinks(shape: tuple[int, ...], dtype: torch.dtype, numbers: Numbers) -> bool:
+    return dtype == torch.float32 and len(shape) > (1 if numbers == "int8" else 0)
 
 
 def _whole(value: Tensor) -> tuple[Tensor, Tensor]:
-    rows = value.flatten(1) if value.dim() > 1 else value[None]
+    rows = value.flatten(1)
     largest = rows.abs().amax(dim=1) if rows.shape[1] else rows.new_zeros(len(rows))
     factor = torch.where(largest > 0, largest / _STEPS, torch.ones_like(largest))
     whole = (rows / factor[:, None]).round().clamp(-_STEPS, _STEPS).to(torch.int8)
-    return whole.reshape(value.shape), factor.reshape(_rows(tuple(value.shape)))
+    return whole.reshape(value.shape), factor
 
 
 def _real(value: Tensor, factor: Tensor | None) -> Tensor:
     if factor is None:
         return value
-    return value.float() * factor.reshape(*factor.shape, *(1,) * (value.dim() - factor.dim()))
+    return value.float() * factor.reshape(-1, *(1,) * (value.dim() - 1))

@@ -1,5 +1,8 @@
 """Models as bytes."""
 
+import json
+import struct
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -69,3 +72,13 @@ def test_missing_tensor_is_named(params: Params) -> None:
 def test_model_that_is_not_finite_passes_only_where_a_merge_rejects_it(params: Params) -> None:
     broken = {**params, "head.bias": torch.full((4,), torch.nan)}
     assert decode(encode(broken), layout_of(params), allow_non_finite=True)["head.bias"].isnan().all()
+
+
+@pytest.mark.parametrize("kind", ["F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "C64", "BOOL", "U16", "nonsense"])
+def test_numbers_that_torch_does_not_know_are_refused(kind: str, params: Params) -> None:
+    """Some kinds that the format has are none of torch, and whoever sends bytes writes their header."""
+    header = json.dumps({"head.bias": {"dtype": kind, "shape": [8], "data_offsets": [0, 8]}}).encode()
+    for size in (4, 6, 8, 16, 64):
+        said = header.replace(b"[0, 8]", f"[0, {size}]".encode())
+        with pytest.raises(ArtifactInvalid):
+            decode(struct.pack("<Q", len(said)) + said + b"\0" * size, layout_of(params))
