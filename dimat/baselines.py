@@ -17,7 +17,7 @@ from dimat import steps
 from dimat.errors import NonFiniteParams
 from dimat.models.registry import empty_model, initial_params, load
 from dimat.results import RoundResult
-from dimat.rows import SiteRows
+from dimat.rows import SiteRows, check_sides
 from dimat.spec import PilotSpec
 from dimat.steps import StepContext
 from dimat.topology import Topology
@@ -37,7 +37,12 @@ def centralised(spec: PilotSpec, rows: Sequence[SiteRows], seed: int) -> tuple[R
 
     Args:
         rows: of every site, in the order of the spec.
+
+    Raises:
+        TooFewRows: see `check_sides`.
     """
+    for name, one in zip(spec.site_names, rows, strict=True):
+        check_sides(one, name)
     x, y = torch.cat([one.train_x for one in rows]), torch.cat([one.train_y for one in rows])
     model = empty_model(spec.model, rows[0].shape, rows[0].num_outputs)
     initial_params(model, torch_rng(seed, "init", "common"))

@@ -215,6 +215,14 @@ def check_finite(x: NDArray[np.float32], site: str) -> None:
         raise NonFiniteData(site=site, count=int(bad.sum()), row=row + 1, column=column + 1)
 
 
+def check_sides(rows: SiteRows, site: str) -> None:
+    """Whether a site has rows to train on, to decide by and to be judged by. Raises: TooFewRows."""
+    sides = {"training": rows.train_x, "validation": rows.validation_x}
+    for side, x in (*sides.items(), ("test", rows.test_x), ("test", rows.own_test[0])):
+        if len(x) == 0:
+            raise TooFewRows(site=site, rows=0, side=side, needed=1)
+
+
 def split_table(table: Table, data: DataSpec) -> Split:
     """Sides of all rows: by time where they are windows of recordings, otherwise by a keyed hash."""
     if table.recordings is not None:

@@ -10,7 +10,7 @@ from dimat.methods import Moments
 from dimat.models.registry import empty_model, initial_params, load, params_of
 from dimat.params import Params
 from dimat.parts import TrainSpec
-from dimat.rows import SiteRows
+from dimat.rows import SiteRows, check_sides
 from dimat.steps.context import (
     Alone,
     StepContext,
@@ -33,8 +33,9 @@ def prepare(context: StepContext, rows: SiteRows, train: TrainSpec) -> StepResul
     sites start from the same values, but each trains on its own rows.
 
     Raises:
-        Cancelled. NonFiniteParams: training diverged.
+        Cancelled. NonFiniteParams: training diverged. TooFewRows: none to train on, to decide by or to be judged by.
     """
+    check_sides(rows, context.site_name)
     model = empty_model(context.model, rows.shape, rows.num_outputs)
     owner = "common" if train.init == "common" else context.site_index
     initial_params(model, torch_rng(context.seed, "init", owner))

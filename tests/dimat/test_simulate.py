@@ -1,14 +1,19 @@
 """A whole pilot in one process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
+from dimat.baselines import centralised
+from dimat.errors import TooFewRows
+from dimat.merging.registry import METHODS
 from dimat.parts import TrainPatch
 from dimat.plan import Amendment, Patch
 from dimat.results import as_json
+from dimat.rows import SiteRows
 from dimat.simulate import Clock, RowsOf, simulate
 from dimat.spec import PilotSpec, spec_sha256
 
@@ -173,3 +178,40 @@ def test_a_round_without_epochs_leaves_the_model_as_it_is(make_spec: MakeSpec, r
     arms = [{"name": "alone", "method": "local_only", "train": {"epochs": 0, "keep_momentum": True}}]
     (run,) = as_json(simulate(make_spec(rounds=2, arms=arms), rows_of, ticks()))["runs"]
     assert run["rounds"][0]["after_train"] == run["rounds"][2]["after_train"]
+
+
+@pytest.mark.parametrize("hidden", [[1], [1, 8], [8, 1]])
+def test_layers_of_one_unit_are_merged_by_every_method(
+    hidden: list[int], make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    """Such a unit has no order and belongs to no group; there may be nothing to match, nor any second moments to tell."""
+    arms = [{"name": method, "method": method} for method in METHODS if method != "ridge_head"]
+    arms += [
+        {"name": f"{method}-over-all", "method": method, "merge": {"over": "tree"}}
+        for method in ("regmean", "fisher", "slowmo")
+    ]
+    arms.append({"name": "warm", "method": "dimat_guarded", "merge": {"warm_start": True}})
+    arms.append({"name": "head", "method": "regmean", "merge": {"ridge_head": True}})
+    spec = make_spec(model={"kind": "mlp", "hidden": hidden}, arms=arms, rounds=3)
+    runs = simulate(spec, rows_of, ticks()).runs
+    assert [run.reason for run in runs] == [("completed", {"rounds": 3})] * len(arms)
+
+
+@pytest.mark.parametrize(
+    ("side", "fields"),
+    [("training", "train"), ("validation", "validation"), ("test", "test"), ("test", "own")],
+)
+def test_a_site_without_rows_of_a_kind_is_named(
+    side: str, fields: str, make_spec: MakeSpec, rows_of: RowsOf
+) -> None:
+    def empty_at_one(seed: int, site: int) -> SiteRows:
+        rows = rows_of(seed, site)
+        nothing = {f"{fields}_x": rows.test_x[:0], f"{fields}_y": rows.test_y[:0]}
+        return replace(rows, **nothing) if site == 1 else rows
+
+    spec = make_spec(arms=[{"name": "alone", "method": "local_only"}])
+    (run,) = simulate(spec, empty_at_one, ticks()).runs
+    assert run.state == "failed"
+    assert run.reason == ("too_few_rows", {"site": "site-1", "rows": 0, "side": side, "needed": 1})
+    with pytest.raises(TooFewRows, match=f"Site 'site-1' has 0 {side} rows"):
+        centralised(spec, [empty_at_one(1, site) for site in range(4)], 1)
