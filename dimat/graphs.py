@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from dimat.errors import RegularDegreeOdd, SmallWorldDegree, TopologyDegreeTooHigh
+from dimat.errors import RegularDegreeOdd, SmallWorldDegree, TopologyDegreeTooHigh, TopologyDegreeTooLow
 from dimat.topology import Link, Topology
 
 SWAPS_PER_LINK = 10
@@ -87,9 +87,12 @@ def random_regular(n: int, degree: int, seed: int) -> list[Link]:
     From a regular graph in random order by swaps of link ends, which keep every degree.
 
     Raises:
-        TopologyDegreeTooHigh: not enough sites. RegularDegreeOdd: n * degree is odd.
+        TopologyDegreeTooHigh: not enough sites. TopologyDegreeTooLow: below 2, but for a pair of sites and their one link.
+        RegularDegreeOdd: n * degree is odd.
     """
     _check_degree(n, degree)
+    if degree < min(2, n - 1):
+        raise TopologyDegreeTooLow(degree=degree, n=n)
     if n * degree % 2:
         raise RegularDegreeOdd(n=n, degree=degree)
     rng = np.random.default_rng(seed)

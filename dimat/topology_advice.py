@@ -9,6 +9,7 @@ Reference: the eigenvalues of circulant and product graphs are textbook; one-pee
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from dimat import graphs
-from dimat.errors import TopologyError, TopologyTooSmall
+from dimat.errors import (
+    NumberNoFraction,
+    NumberNotWhole,
+    NumberTooLarge,
+    NumberTooSmall,
+    TopologyDegreeTooLow,
+    TopologyError,
+    TopologyTooSmall,
+)
 from dimat.topology import Link, Topology, from_links, metropolis, rounds_to_mix, second_eigenvalue
-from dimat.topology_spec import TopologySpec
+from dimat.topology_spec import LARGEST_SEED, MOST_LINKS, TopologySpec
 
 DENSE_UP_TO = 200
 """Sites up to which all eigenvalues of W are found as fast as one by Lanczos."""
@@ -70,18 +79,18 @@ def advise(
     """Graphs for `n` sites, best first: fewest bytes until mixed, then fewest rounds, then fewest bytes at the busiest site.
 
     Those beyond a limit are left out; an empty list says that no graph keeps both. Random graphs for which `n` and `degree` do
-    not fit (see `graphs`) are left out, too.
+    not fit (not enough sites; see `graphs`) are left out, too.
 
     Args:
-        n: number of sites, >= 2. model_bytes: size of what a site sends a neighbour, > 0.
+        n: number of sites, >= 2. model_bytes: size of what a site sends a neighbour, >= 1.
         most_site_bytes_a_round: the most that any one site may send and receive in a round. most_rounds: until mixed.
-        degree, probability, seed: of the random graphs.
+        degree: links of a site in the random graphs, 2..999. probability: of a link of the small world to be turned, 0..1.
+        seed: of the random graphs, 0..2^31 - 1.
 
     Raises:
-        TopologyTooSmall: n < 2.
+        TopologyTooSmall: n < 2. TopologyDegreeTooLow: degree < 2. NumberError: another argument that is not as above.
     """
-    if n < 2:
-        raise TopologyTooSmall(n=n)
+    _check(n, model_bytes, degree, probability, seed)
     found = [_advice(spec, shape, model_bytes) for spec, shape in _shapes(n, degree, probability, seed)]
     most_bytes = math.inf if most_site_bytes_a_round is None else most_site_bytes_a_round
     return sorted(
@@ -93,6 +102,26 @@ def advise(
         ),
         key=lambda one: (one.bytes_until_mixed, one.rounds, one.busiest_site_bytes_a_round, one.spec.kind),
     )
+
+
+def _check(n: int, model_bytes: int, degree: int, probability: float, seed: int) -> None:
+    counts: dict[str, object] = {"n": n, "model_bytes": model_bytes, "degree": degree, "seed": seed}
+    for name, value in counts.items():
+        if not isinstance(value, Integral):
+            raise NumberNotWhole(name=name, value=str(value))
+    if model_bytes < 1:
+        raise NumberTooSmall(name="model_bytes", value=model_bytes, least=1)
+    if seed < 0:
+        raise NumberTooSmall(name="seed", value=seed, least=0)
+    for name, given, most in (("degree", degree, MOST_LINKS), ("seed", seed, LARGEST_SEED)):
+        if given > most:
+            raise NumberTooLarge(name=name, value=given, most=most)
+    if not 0 <= probability <= 1:
+        raise NumberNoFraction(name="probability", value=probability)
+    if n < 2:
+        raise TopologyTooSmall(n=n)
+    if degree < 2:
+        raise TopologyDegreeTooLow(degree=degree, n=n)
 
 
 def _shapes(n: int, degree: int, probability: float, seed: int) -> Iterator[tuple[TopologySpec, _Shape]]:

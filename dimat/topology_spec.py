@@ -16,6 +16,9 @@ from dimat.errors import UnknownSite
 from dimat.frozen import Frozen, Name, Whole
 from dimat.topology import Topology, check_mixing, from_links, metropolis, uniform
 
+MOST_LINKS, LARGEST_SEED = 999, 2**31 - 1
+"""Of what is random."""
+
 
 class LinkSpec(Frozen):
     """An undirected link between two sites."""
@@ -53,9 +56,9 @@ class TopologySpec(Frozen):
     mixing: Literal["metropolis", "uniform", "optimised", "custom"] = "metropolis"
     weights: tuple[tuple[float, ...], ...] | None = None
     # Left out of JSON where they say nothing: digests of pilots from before they existed stay as they are.
-    degree: Annotated[Whole, Field(ge=2, le=999)] | None = Field(None, exclude_if=_is_none)
+    degree: Annotated[Whole, Field(ge=2, le=MOST_LINKS)] | None = Field(None, exclude_if=_is_none)
     probability: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(None, exclude_if=_is_none)
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] | None = Field(None, exclude_if=_is_none)
+    seed: Annotated[Whole, Field(ge=0, lt=LARGEST_SEED + 1)] | None = Field(None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _weights_belong_to_custom_mixing(self) -> Self:

@@ -15,6 +15,7 @@ from dimat.errors import (
     RegularDegreeOdd,
     SmallWorldDegree,
     TopologyDegreeTooHigh,
+    TopologyDegreeTooLow,
     TopologyTooSmall,
 )
 from dimat.topology import Topology, second_eigenvalue
@@ -215,3 +216,13 @@ def test_options_stand_in_json_only_where_they_say_something() -> None:
         "kind": "small_world", "degree": 4, "probability": 0.0,
     }  # fmt: skip
     assert TopologySpec.model_validate_json(world.model_dump_json()) == world
+
+
+@pytest.mark.parametrize(("n", "degree"), [(8, 1), (9, 0), (3, 1), (8, -1), (2, 0)])
+def test_too_few_links_to_connect_all_sites_are_refused(n: int, degree: int) -> None:
+    with pytest.raises(TopologyDegreeTooLow, match=f"{n} sites cannot all be connected"):
+        graphs.random_regular(n, degree, 1)
+
+
+def test_one_link_connects_a_pair() -> None:
+    assert graphs.random_regular(2, 1, 1) == [(0, 1)]

@@ -1,10 +1,13 @@
 """Which graph to choose."""
 
+from typing import Any
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
-from dimat.errors import TopologyTooSmall
+from dimat import errors
 from dimat.topology import second_eigenvalue
 from dimat.topology_advice import DENSE_UP_TO, Advice, advise
 
@@ -19,7 +22,7 @@ def by_kind(found: list[Advice]) -> dict[str, Advice]:
 
 
 @settings(deadline=None)
-@given(n=st.integers(2, 60) | st.sampled_from([128, 210, 241]))
+@drawn(n=st.integers(2, 60) | st.sampled_from([128, 210, 241]))
 def test_closed_forms_agree_with_the_weights_themselves(n: int) -> None:
     found = advise(n, 1000)
     assert set(by_kind(found)) == (KINDS if n > 4 else KINDS - {"random_regular", "small_world"})
@@ -73,6 +76,25 @@ def test_ten_thousand_sites_need_no_dense_matrix() -> None:
     assert advise(10_000, 1) == list(found.values())  # the same every time
 
 
-def test_one_site_needs_no_advice() -> None:
-    with pytest.raises(TopologyTooSmall):
-        advise(1, 10)
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"n": 1}, errors.TopologyTooSmall, "this one has 1"),
+        ({"n": 8.0}, errors.NumberNotWhole, "'n' is 8.0"),
+        ({"model_bytes": 0}, errors.NumberTooSmall, "'model_bytes' is 0; the least is 1"),
+        ({"model_bytes": -5}, errors.NumberTooSmall, "'model_bytes' is -5"),
+        ({"model_bytes": 1.5}, errors.NumberNotWhole, "'model_bytes' is 1.5"),
+        ({"degree": 1}, errors.TopologyDegreeTooLow, "A degree of 1 is too low"),
+        ({"degree": 0}, errors.TopologyDegreeTooLow, "A degree of 0 is too low"),
+        ({"degree": -2}, errors.TopologyDegreeTooLow, "A degree of -2 is too low"),
+        ({"degree": 1000, "n": 2000}, errors.NumberTooLarge, "'degree' is 1000; the most is 999"),
+        ({"degree": 2.5}, errors.NumberNotWhole, "'degree' is 2.5"),
+        ({"probability": 1.5}, errors.NumberNoFraction, "'probability' is 1.5"),
+        ({"probability": float("nan")}, errors.NumberNoFraction, "'probability' is nan"),
+        ({"seed": -1}, errors.NumberTooSmall, "'seed' is -1"),
+        ({"seed": 2**31}, errors.NumberTooLarge, "'seed' is 2147483648"),
+    ],
+)
+def test_what_no_graph_can_be_made_of_is_refused(given: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        advise(**{"n": 9, "model_bytes": 10, **given})
