@@ -44,6 +44,15 @@ def at(place: str) -> Iterator[None]:
         raise as_pydantic(error, place) from None
 
 
+def is_echo(error: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a pydantic finding only repeats others: a list whose entries are wrong is counted without them, and what is wrong is the
+    entry, not their number."""
+    at = tuple(error.get("loc", ()))
+    return error["type"] == "too_short" and any(
+        len(other.get("loc", ())) > len(at) and tuple(other["loc"])[: len(at)] == at for other in errors
+    )
+
+
 def place_of(error: Mapping[str, Any], given: Any, skip: int = 0) -> str:
     """The dotted place of a pydantic finding (an entry of `ValidationError.errors()`) in what was given.
 

@@ -8,7 +8,7 @@ from typing import Any
 from backend.text.catalogue import find, say
 from backend.text.schemas import Params, Schema
 from dimat.frozen import NAME_PATTERN
-from dimat.validation import place_of
+from dimat.validation import is_echo, place_of
 
 # The parts of a request in which FastAPI looks; they are no part of a field's name.
 MOST_FINDINGS = 50
@@ -65,7 +65,7 @@ def of_validation(lang: str, errors: Sequence[Mapping[str, Any]], body: Any = No
     return [
         field_problem(lang, _code(error), _params(error), _field(error, body))
         for error in counted
-        if not _is_echo(error, counted)
+        if not is_echo(error, counted)
     ]
 
 
@@ -79,14 +79,6 @@ def _code(error: Mapping[str, Any]) -> str:
 def _sendable(text: str) -> str:
     """Half of a surrogate pair, which JSON may hold, has no UTF-8: a question mark stands for it."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _is_echo(error: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> bool:
-    """A list whose entries are wrong is counted without them: what is wrong is the entry, not their number."""
-    at = tuple(error.get("loc", ()))
-    return error["type"] == "too_short" and any(
-        len(other.get("loc", ())) > len(at) and tuple(other["loc"])[: len(at)] == at for other in errors
-    )
 
 
 def _field(error: Mapping[str, Any], body: Any) -> str | None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from dimat.amending import clash
 from dimat.plan import Amendment
 from dimat.spec import PilotSpec
-from dimat.validation import place_of
+from dimat.validation import is_echo, place_of
 
 # What pydantic says in words of a program.
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is no setting of a pilot; check its spelling"}
@@ -100,9 +100,11 @@ def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment
 
 def lines(error: ValidationError, content: Any, whole: str = "pilot") -> str:
     """One line per problem: place, message, value. `whole`: what `content` is."""
+    found = error.errors()
     return "\n".join(
         f"  {place_of(item, content) or whole}: {_PLAINER.get(item['type'], item['msg'])}{_value(item)}"
-        for item in error.errors()
+        for item in found
+        if not is_echo(item, found)
     )
 
 

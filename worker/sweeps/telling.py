@@ -17,7 +17,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
             f"{name:<24}{run['seed']:>5}  {run['state']:<10}"
             f"{_percent(last['all_site']):>9}{_percent(last['own_site']):>9}"
-            f"{_megabytes(run['bytes_exchanged']):>12}{run['seconds']:>6.1f} s"
+            f"{_bytes(run['bytes_exchanged']):>12}{run['seconds']:>6.1f} s"
         )
     lines += [f"{name} failed: {_sentence(run['reason'])}" for name, run in named if run["state"] == "failed"]
     return "\n".join(lines)
@@ -44,5 +44,10 @@ def _percent(accuracy: dict[str, Any] | None) -> str:
     return "-" if accuracy is None else f"{100 * accuracy['mean']:.1f}%"
 
 
-def _megabytes(num_bytes: int | None) -> str:
-    return "-" if num_bytes is None else f"{num_bytes / 1e6:.1f} MB"
+def _bytes(num_bytes: int | None) -> str:
+    """As the pages write it: 45.9 kB, and 1.0 MB from 999,950 on, which as kB would round to a thousand."""
+    if num_bytes is None:
+        return "-"
+    if num_bytes < 1000:
+        return f"{num_bytes} bytes"
+    return f"{num_bytes / 1e3:.1f} kB" if num_bytes < 999_950 else f"{num_bytes / 1e6:.1f} MB"

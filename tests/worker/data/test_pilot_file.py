@@ -55,6 +55,18 @@ def test_what_is_wrong_is_said_with_its_place_and_value(
     assert "pilot.toml" in str(caught.value)
 
 
+def test_wrong_entries_of_a_list_are_told_and_not_their_number(tmp_path: Path) -> None:
+    text = DEMO.read_text(encoding="utf-8").replace('dataset = "pendigits"', 'dataset = "pen"')
+    (tmp_path / "pilot.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(PilotFileError) as caught:
+        read_pilot(tmp_path / "pilot.toml")
+    _, *lines = str(caught.value).splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == [
+        f"sites.{site}.data.dataset" for site in range(8)
+    ]
+    assert all("There is no sample data set 'pen'" in line for line in lines)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PilotFileError, match=r"nowhere\.toml.*No such file"):
         read_pilot(tmp_path / "nowhere.toml")
