@@ -25,7 +25,8 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
 
     Coordinate descent: with all other groups held where they are, the best permutation of one group is an assignment. Each
     pass raises sum_ij own_ij * other_ij, so it ends; groups are taken in the order of the forward pass, the same every time.
-    Groups whose blocks move alike (heads of q, k and v) are taken together.
+    Groups whose blocks move alike (heads of q, k and v) are taken together. It may end in a local optimum, from which no group alone
+    finds a way: of experts stacked in one tensor even a planted permutation is not always found.
 
     Returns: `correlation` of each group is the mean cosine of the matched units' weights.
     Raises:

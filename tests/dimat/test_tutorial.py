@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from dimat.merging.registry import METHODS
+from dimat.methods import ALIGNED_METHODS
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -37,3 +40,17 @@ def test_a_pilot_on_own_rows_predicts_numbers_as_the_tutorial_says(
     assert list(shown) == ["local_only", "plain_average", "common_basis", "regmean"]
     assert min(shown[method][-1] for method in ("local_only", "common_basis", "regmean")) > 0.8
     assert shown["common_basis"][1] > shown["plain_average"][1] + 0.1
+
+
+def test_the_page_of_the_library_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("library.md")
+    assert names["spec"].coverage > 0.9
+    assert (
+        max(names["output_change"](names["net"], names["spec"], names["rows"], names["rng"]).values()) < 1e-6
+    )
+    merged = names["merged"]
+    assert set(merged) == set(METHODS)
+    assert set(names["of_one_basis"]) == set(ALIGNED_METHODS)
+    assert min(merged[method] for method in ALIGNED_METHODS) > merged["plain_average"] + 0.05
+    assert [one.spec.kind for one in names["light"]]
+    assert capsys.readouterr().out.count("rounds,") == 3
