@@ -1,51 +1,104 @@
-"""How each round of an arm runs: its plan, who reads whom, and with which weights. Answers are remembered, as they are asked for often."""
+"""How each round of an arm runs: its plan, who takes part, who reads whom, and with which weights. Answers are remembered, as they are
+asked for often."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.absence import Absence, silent_in
+from dimat.members import among
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
-from dimat.topology import Topology, spanning_tree
+from dimat.topology import Topology, linked, spanning_tree, without
 from dimat.topology_spec import TopologySpec
 from dimat.tree import Tree
+
+MOST_ROUNDS = 256
+"""Remembered of a run: its sites are all in a few of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """Of which graph a round is: the pilot's topology among the members, at its turn, without those that are absent."""
+
+    topology: TopologySpec
+    turn: int
+    members: tuple[str, ...]
+    silent: frozenset[int]
 
 
 class ArmRounds:
     """Rounds 1..R of one arm. Plans and topologies are built once for each set of amendments in force.
 
     Of a graph that changes with every merge, the one whose turn it is: merges are counted, not rounds, so that no graph is left out
-    where only some rounds merge.
+    where only some rounds merge. Graphs and trees are over all sites of the spec; those that take no part stand alone.
 
-    Raises: as `effective_spec`.
+    Raises: as `effective_spec` and `members.among`.
     """
 
-    def __init__(self, spec: PilotSpec, arm: str, amendments: Sequence[Amendment] = ()) -> None:
+    def __init__(
+        self,
+        spec: PilotSpec,
+        arm: str,
+        amendments: Sequence[Amendment] = (),
+        absences: Sequence[Absence] = (),
+    ) -> None:
         self._spec, self._amendments = spec, tuple(amendments)
-        self._names = names = spec.site_names
+        names, n = spec.site_names, len(spec.sites)
+        index = {name: i for i, name in enumerate(names)}
 
         @cache
         def plan_under(in_force: tuple[int, ...], rounds_left: int) -> ArmPlan:
             some_round = spec.rounds - rounds_left
             return effective_spec(spec, arm, [amendments[k] for k in in_force], some_round)
 
+        @lru_cache(MOST_ROUNDS)
+        def graph(round: int) -> _Graph:
+            plan = self.plan(max(round, 1))
+            period = plan.topology.period(len(plan.members))
+            turn = (round // plan.merge.merge_every - 1) % period
+            return _Graph(plan.topology, turn, plan.members, silent_in(max(round, 1), absences, index))
+
         @cache
-        def built(topology: TopologySpec, turn: int) -> Topology:
-            return topology.build(names, turn)
+        def present(members: tuple[str, ...], silent: frozenset[int]) -> frozenset[int]:
+            return frozenset(index[name] for name in members) - silent
+
+        def over_members(topology: TopologySpec, members: tuple[str, ...]) -> tuple[TopologySpec, list[int]]:
+            return among(topology, names, members), [index[name] for name in members]
+
+        @cache
+        def built(of: _Graph) -> Topology:
+            topology, sites = over_members(of.topology, of.members)
+            return linked(n, topology.build(of.members, of.turn), sites).without(of.silent)
+
+        @cache
+        def whole(topology: TopologySpec, members: tuple[str, ...], silent: frozenset[int]) -> Topology:
+            part, sites = over_members(topology, members)
+            return linked(n, part.whole(members), sites).without(silent)
 
         # Rounds of all sites lie close together: no need to keep many matrices of a thousand sites squared.
         @lru_cache(maxsize=2)
-        def mixed(topology: TopologySpec, turn: int) -> NDArray[np.float64]:
-            return topology.mixing_matrix(names, turn)
+        def mixed(of: _Graph) -> NDArray[np.float64]:
+            topology, sites = over_members(of.topology, of.members)
+            W_NN = topology.mixing_matrix(of.members, of.turn)
+            if len(sites) < n:
+                among_NN, W_NN = W_NN, np.eye(n)
+                W_NN[np.ix_(sites, sites)] = among_NN
+            return without(W_NN, of.silent) if of.silent else W_NN
 
         @cache
-        def tree(topology: TopologySpec, is_star: bool) -> Tree:
-            over = Tree.of(spanning_tree(topology.whole(names)))
-            return over.as_star() if is_star else over
+        def tree(
+            topology: TopologySpec, members: tuple[str, ...], silent: frozenset[int], is_star: bool
+        ) -> Tree:
+            part, sites = over_members(topology, members)
+            over = Tree.of(spanning_tree(part.whole(members)))
+            return (over.as_star() if is_star else over).placed(sites, n).without(silent)
 
-        self._plan_under, self._built, self._mixed, self._tree = plan_under, built, mixed, tree
+        self._plan_under, self._graph, self._present = plan_under, graph, present
+        self._built, self._whole, self._mixed, self._tree = built, whole, mixed, tree
 
     def plan(self, round: int) -> ArmPlan:
         """All overrides and amendments applied."""
@@ -53,25 +106,39 @@ class ArmRounds:
         # Beyond the last two rounds it does not matter how many are left.
         return self._plan_under(in_force, min(self._spec.rounds - round, 2))
 
+    def members(self, round: int) -> frozenset[int]:
+        """Who takes part in a round; the start state is that of those who take part in round 1."""
+        of = self._graph(round)
+        return self._present(of.members, of.silent)
+
     def topology(self, round: int) -> Topology:
         """Who reads whom where neighbours are merged."""
-        return self._built(*self._turn(round))
+        return self._built(self._graph(round))
+
+    def whole(self, round: int) -> Topology:
+        """All links, of a graph that changes those of a whole period."""
+        of = self._graph(round)
+        return self._whole(of.topology, of.members, of.silent)
 
     def mixing(self, round: int) -> NDArray[np.float64]:
         """W: (N, N) float64, read only."""
-        return self._mixed(*self._turn(round))
+        return self._mixed(self._graph(round))
 
     def tree(self, round: int) -> Tree | None:
         """Over which all sites are added up; None where neighbours are merged."""
         plan = self.plan(round)
-        return None if plan.over == "neighbours" else self._tree(plan.topology, plan.over == "star")
+        return None if plan.over == "neighbours" else self._tree_in(round, plan.over == "star")
 
     def align_tree(self, round: int) -> Tree:
         """Along which sites align before the merge of a round, 0: before round 0. All links count, of a graph that changes those of
         a whole period."""
-        return self._tree(self.plan(max(round, 1)).topology, False)
+        return self._tree_in(round, False)
 
-    def _turn(self, round: int) -> tuple[TopologySpec, int]:
-        plan = self.plan(round)
-        period = plan.topology.period(len(self._names))
-        return plan.topology, (round // plan.merge.merge_every - 1) % period
+    def planned_tree(self, round: int) -> Tree:
+        """As `align_tree`, if nobody had fallen silent."""
+        of = self._graph(round)
+        return self._tree(of.topology, of.members, frozenset(), False)
+
+    def _tree_in(self, round: int, is_star: bool) -> Tree:
+        of = self._graph(round)
+        return self._tree(of.topology, of.members, of.silent, is_star)

@@ -2,6 +2,12 @@
 
     DimatError
     |-- UnknownSite            a name that is not a site of the pilot
+    |-- UnknownMember          likewise, of one that is to take part
+    |-- TooFewMembers          nobody to merge with
+    |-- HubTakesNoPart         a star without its hub
+    |-- SkipNeedsNeighbours    merges over all sites, and going on without one
+    |-- LimitMissing           a policy that would never take effect
+    |-- MembersOfOneArm        who takes part, changed for one arm alone
     |-- DuplicateName          two sites or two arms with one name
     |-- DuplicateSeed          one seed twice: the same run twice
     |-- PilotTooLarge          more work than can be run and stored
@@ -89,6 +95,47 @@ class DimatError(Exception):
 class UnknownSite(DimatError):
     code = "unknown_site"
     template = "'{name}' is not a site of this pilot (its sites: {known}). Use one of these names."
+
+
+class UnknownMember(DimatError):
+    code = "unknown_member"
+    template = (
+        "'{name}' is not a site of this pilot (its sites: {known}), and a pilot that runs takes in no other. "
+        "Begin its next stage with more sites."
+    )
+
+
+class TooFewMembers(DimatError):
+    code = "too_few_members"
+    template = "At least 2 sites must take part in a pilot, and {n} would. Leave more of them in."
+
+
+class HubTakesNoPart(DimatError):
+    code = "hub_takes_no_part"
+    template = "The topology is a star around '{name}', which is not among those that take part ({members}). Choose another hub."
+
+
+class SkipNeedsNeighbours(DimatError):
+    code = "skip_needs_neighbours"
+    template = (
+        "The arm '{arm}' adds up the models of all sites, and cannot leave one out on the way; the pilot is to go on without silent "
+        "sites. Let it wait or stop, or merge over neighbours."
+    )
+
+
+class LimitMissing(DimatError):
+    code = "limit_missing"
+    template = (
+        "A pilot that is to '{policy}' when a site is silent needs to know after how long. Give limit_s."
+    )
+
+
+class MembersOfOneArm(DimatError):
+    code = "members_of_one_arm"
+    template = (
+        "Who takes part was changed for the arm '{arm}' alone; arms can be compared only over the same sites. "
+        "Change it for the whole pilot."
+    )
 
 
 class DuplicateName(DimatError):

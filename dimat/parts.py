@@ -1,11 +1,11 @@
 """What a pilot sets of training and merging, and what an arm or an amendment may set anew. Frozen, and checked as far as a part can
 be checked by itself."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dimat.errors import ClassesCountedTwice, NumbersHaveNoClasses
+from dimat.errors import ClassesCountedTwice, LimitMissing, NumbersHaveNoClasses
 from dimat.frozen import Frozen, Whole
 from dimat.validation import as_pydantic
 
@@ -132,6 +132,35 @@ class EvaluationSpec(Frozen):
     """`shared_set`: every site holds the same (simulated or public) test rows; `none`: no all-site value."""
 
     all_site: Literal["shared_set", "none"] = "shared_set"
+
+
+WEEK_S = 7 * 86_400.0
+HOUR_S = 3_600.0
+
+
+class SilentSpec(Frozen):
+    """What becomes of a run that waits for a site of which nothing is heard.
+
+    `wait`: it waits, and fails when the site has been silent for `limit_s` seconds (a week where nothing is said; None: it waits for
+    ever). `skip`: it then goes on without the site, whose weight goes to the model of whoever would have read it; when it is back, it
+    takes over a neighbour's model. `stop`: it then ends. For the last two `limit_s` is an hour where nothing is said.
+    """
+
+    policy: Literal["wait", "skip", "stop"] = "wait"
+    limit_s: Annotated[float, Field(ge=1.0, le=90 * 86_400.0)] | None = WEEK_S
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_of_policy(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "limit_s" not in given and given.get("policy", "wait") != "wait":
+            return {**given, "limit_s": HOUR_S}
+        return given
+
+    @model_validator(mode="after")
+    def _takes_effect(self) -> Self:
+        if self.policy != "wait" and self.limit_s is None:
+            raise as_pydantic(LimitMissing(policy=self.policy), "limit_s")
+        return self
 
 
 class TrainPatch(Frozen):

@@ -1,15 +1,18 @@
 """How an arm runs in a round: the pilot's settings, the arm's own, and the amendments in force. Pure."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from dimat.errors import MembersOfOneArm
 from dimat.frozen import PLAIN, Frozen, Name, Whole
+from dimat.members import in_order
 from dimat.methods import ALIGNED_METHODS, CONTROL_METHOD, SUMMED_METHODS, WARM_METHODS, Method, Over
 from dimat.parts import MergePatch, MergeSpec, TrainPatch, TrainSpec
 from dimat.spec import PilotSpec
 from dimat.topology_spec import TopologySpec
+from dimat.validation import as_pydantic, at_most
 
 
 class Patch(Frozen):
@@ -19,6 +22,8 @@ class Patch(Frozen):
     topology: TopologySpec | None = None
     train: TrainPatch | None = None
     merge: MergePatch | None = None
+    members: Annotated[tuple[Name, ...], at_most(1_000)] | None = Field(None, min_length=2, max_length=1_000)
+    """Exactly who takes part; for the whole pilot, control arm included."""
 
 
 class ArmPlan(Frozen):
@@ -28,6 +33,8 @@ class ArmPlan(Frozen):
     topology: TopologySpec
     train: TrainSpec
     merge: MergeSpec
+    members: tuple[str, ...]
+    """Names of the sites that take part, in the order of the spec."""
 
     def merges_in(self, round: int) -> bool:
         """Whether models are merged in `round` (>= 1)."""
@@ -67,6 +74,12 @@ class Amendment(Frozen):
     by: str = Field(min_length=1, max_length=200, pattern=PLAIN)
     why: str = Field(min_length=1, max_length=2000, pattern=PLAIN)
 
+    @model_validator(mode="after")
+    def _members_are_of_the_pilot(self) -> Self:
+        if self.arm is not None and self.patch.members is not None:
+            raise as_pydantic(MembersOfOneArm(arm=self.arm), "patch.members")
+        return self
+
 
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:
     """How `arm` runs in `round`: the pilot's settings, then the arm's overrides, then the amendments
@@ -75,7 +88,7 @@ def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], r
     A method for every arm is none for the control arm: it would be one no longer, and nothing could be compared.
 
     Raises:
-        KeyError: no such arm. ValidationError: what was set excludes itself.
+        KeyError: no such arm. ValidationError: what was set excludes itself. UnknownMember, TooFewMembers.
     """
     plan = amended_plan(spec, arm, amendments, round)
     if plan.merge.ridge_head and plan.method != CONTROL_METHOD and round >= spec.rounds - 1:
@@ -89,15 +102,23 @@ def amended_plan(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], rou
     """As `effective_spec`, before what the end of a run makes of its last rounds.
 
     Raises:
-        KeyError: no such arm. ValidationError: what was set excludes itself.
+        KeyError: no such arm. ValidationError: what was set excludes itself. UnknownMember, TooFewMembers.
     """
     own = spec.arm(arm)
-    plan = ArmPlan(method=own.method, topology=spec.topology, train=spec.train, merge=spec.merge)
+    plan = ArmPlan(
+        method=own.method,
+        topology=spec.topology,
+        train=spec.train,
+        merge=spec.merge,
+        members=spec.first_members,
+    )
     plan = _patched(plan, Patch(topology=own.topology, train=own.train, merge=own.merge))
     for amendment in amendments:
         if amendment.from_round > round or amendment.arm not in (None, arm):
             continue
         patch = amendment.patch
+        if patch.members is not None:
+            patch = patch.model_copy(update={"members": in_order(spec.site_names, patch.members)})
         if amendment.arm is None and own.method == CONTROL_METHOD:
             patch = patch.model_copy(update={"method": None})
         plan = _patched(plan, patch)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:  # whoever only reads a pilot file and finds it wrong does not
 class RoundResult:
     """What one round gave, by site index. `after_merge` is None in a round without a merge; `bytes_so_far`: sent over links
     by all sites from the start to the end of this round; `cycle_inconsistency`: see `cycles.inconsistency`, None where nothing was
-    matched."""
+    matched. `merged`, `trained`: indices of the sites whose metrics these are, ascending; None: of all."""
 
     round: int
     after_merge: "tuple[Metrics, ...] | None"
     after_train: "tuple[Metrics, ...]"
     bytes_so_far: int
     cycle_inconsistency: float | None = None
+    merged: tuple[int, ...] | None = None
+    trained: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,14 @@ class RunResult:
 
     Attributes:
         state: `completed` or `failed`. reason: code and params of the end, as the coordinator writes them.
-        rounds: 0..R; of a failed run only the rounds that all sites finished.
+        rounds: 0..R; of a failed run only the rounds that all who take part finished.
         bytes_exchanged: payload over links: a parent's model in an align, each neighbour's in a merge with its second moments
             where the method needs them.
         bytes_wasted: models fetched and refused, because they were not finite.
         bytes_uploaded: all artifacts made by the run's align, merge and train steps.
         busy_s: sum over the run's own steps, without the shared `prepare`. seconds: from first to last step.
-        final_artifacts: sha256 of each site's last model by site index; empty if the run failed.
+        final_artifacts: sha256 of the last model that each site trained, by site index; empty if the run failed, None for a site that
+            never took part.
     """
 
     arm: ArmSpec
@@ -49,7 +52,7 @@ class RunResult:
     bytes_wasted: int
     busy_s: float
     seconds: float
-    final_artifacts: tuple[str, ...]
+    final_artifacts: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ DETAILS = ("bytes_so_far", "validation")
 def as_json(result: SimulationResult, detailed: bool = False) -> dict[str, Any]:
     """The result in the shape that `awase simulate --json` and `awase demo --json` share.
 
-    Accuracies are fractions 0..1, means weigh sites equally; all-site values are null where the pilot
+    Accuracies are fractions 0..1, means weigh the sites that take part equally; all-site values are null where the pilot
     has none.
 
     Args:
@@ -101,7 +104,9 @@ def _run_json(run: RunResult, names: Sequence[str], detailed: bool) -> dict[str,
         "bytes_wasted": run.bytes_wasted,
         "busy_s": run.busy_s,
         "seconds": run.seconds,
-        "final_artifacts": dict(zip(names, run.final_artifacts, strict=False)),
+        "final_artifacts": {
+            name: sha256 for name, sha256 in zip(names, run.final_artifacts, strict=False) if sha256
+        },
     }
 
 
@@ -110,11 +115,17 @@ def round_json(item: RoundResult, names: Sequence[str], detailed: bool) -> dict[
     bare = {
         "round": item.round,
         "merged": item.after_merge is not None,
-        "after_merge": _accuracies(item.after_merge, names, detailed) if item.after_merge else None,
-        "after_train": _accuracies(item.after_train, names, detailed),
+        "after_merge": _accuracies(item.after_merge, _of(names, item.merged), detailed)
+        if item.after_merge
+        else None,
+        "after_train": _accuracies(item.after_train, _of(names, item.trained), detailed),
         "cycle_inconsistency": item.cycle_inconsistency,
     }
     return bare | {"bytes_so_far": item.bytes_so_far} if detailed else bare
+
+
+def _of(names: Sequence[str], sites: Sequence[int] | None) -> Sequence[str]:
+    return names if sites is None else [names[site] for site in sites]
 
 
 def _accuracies(metrics: "Sequence[Metrics]", names: Sequence[str], detailed: bool) -> dict[str, Any]:

@@ -4,11 +4,13 @@ Barriers are local. A merge of round r waits only for the models of round r-1 of
 neighbours; a train step waits only for its own site. A run's steps:
 
     round 0      align (methods of a common basis only, parent before child), then evaluate
-    round 1..R   merge (in rounds that merge), then train; both evaluate what they made.
+    round 1..R   adopt (only where a site joins or comes back: it takes over a neighbour's model), merge (in rounds that merge), then
+                 train; the last two evaluate what they made.
                  Where a method of a common basis begins after the start: align first, as before round 0.
                  Where a merge takes in all sites: gather up a tree before it, child before parent, then merge down it
 
-`prepare` belongs to (pilot, seed, site) and comes before all of this.
+`prepare` belongs to (pilot, seed, site) and comes before all of this, also at sites that join later. A site that takes no part in a
+round has no steps there.
 
 A coordinator asks after every finished step, for up to a thousand sites: `ready_after` looks only at
 the steps that read what was just made, `ready_steps` at the first open step of each site.
@@ -18,14 +20,15 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dimat.absence import Absence
 from dimat.alignment import aligned_rounds
 from dimat.arm_rounds import ArmRounds
+from dimat.joining import Joining
 from dimat.methods import MOMENTS_OF, Moments
 from dimat.parts import Loss, WireSpec
 from dimat.plan import Amendment, ArmPlan
@@ -33,7 +36,7 @@ from dimat.spec import PilotSpec
 from dimat.topology import Topology
 from dimat.tree import Tree
 
-StepKind = Literal["prepare", "align", "gather", "merge", "train", "evaluate"]
+StepKind = Literal["prepare", "adopt", "align", "gather", "merge", "train", "evaluate"]
 PLAIN = WireSpec()
 PlanOf = Callable[[int], ArmPlan]
 """The effective plan of the arm in a round 1..R."""
@@ -63,7 +66,12 @@ class Schedule:
             it is: merges are counted, not rounds, so that no graph is left out where only some rounds merge.
         mixing_of: W of a round 1..R, (N, N) float64, read only; likewise.
         align_tree_of: along which tree sites align before the merge of a round, if they do; 0: before round 0.
+        planned_tree_of: the same if nobody had fallen silent.
         tree_of: in rounds whose merge takes in all sites the parent of each, None for the root; None in other rounds.
+        members_of: who takes part in a round 0..R.
+        whole_of: as `topology_of`, with all links of a graph that changes with every merge.
+        turns: rounds 2..R in which sites may join or come back.
+        undone: steps that silent sites never did, of rounds in which they took part otherwise (`Absence.undone`).
         start_loss: with which `prepare` trains.
     """
 
@@ -73,16 +81,27 @@ class Schedule:
     topology_of: Callable[[int], Topology]
     mixing_of: Callable[[int], NDArray[np.float64]]
     align_tree_of: Callable[[int], Tree]
+    planned_tree_of: Callable[[int], Tree]
     tree_of: Callable[[int], Tree | None]
+    members_of: Callable[[int], frozenset[int]]
+    whole_of: Callable[[int], Topology]
+    turns: frozenset[int] = frozenset()
+    undone: frozenset[StepKey] = frozenset()
     start_loss: Loss = "cross_entropy"
 
     @classmethod
-    def of(cls, spec: PilotSpec, arm: str, amendments: Sequence[Amendment] = ()) -> "Schedule":
+    def of(
+        cls,
+        spec: PilotSpec,
+        arm: str,
+        amendments: Sequence[Amendment] = (),
+        absences: Sequence[Absence] = (),
+    ) -> "Schedule":
         """The schedule of an arm. Plans and topologies are built once for each set of amendments in force.
 
-        Raises: as `effective_spec`.
+        Raises: as `effective_spec` and `members.among`.
         """
-        rounds_of = ArmRounds(spec, arm, amendments)
+        rounds_of = ArmRounds(spec, arm, amendments, absences)
         return cls(
             rounds=spec.rounds,
             num_sites=len(spec.sites),
@@ -90,17 +109,43 @@ class Schedule:
             topology_of=rounds_of.topology,
             mixing_of=rounds_of.mixing,
             align_tree_of=rounds_of.align_tree,
+            planned_tree_of=rounds_of.planned_tree,
             tree_of=rounds_of.tree,
+            members_of=rounds_of.members,
+            whole_of=rounds_of.whole,
+            turns=frozenset(
+                round
+                for round in (
+                    *(amendment.from_round for amendment in amendments if amendment.patch.members),
+                    *(absence.until_round for absence in absences),
+                )
+                if round is not None and 1 < round <= spec.rounds
+            ),
+            undone=frozenset(
+                StepKey(round, kind, spec.site_names.index(absence.site))
+                for absence in absences
+                for round, kind in absence.undone
+            ),
             start_loss=spec.train.loss,
         )
 
     def all_steps(self) -> list[StepKey]:
         """Every step of the run in a fixed order: by round, then kind in order of work, then site."""
         return sorted(
-            step
-            for site in range(self.num_sites)
-            for step in (*self._chain(site), StepKey(0, "evaluate", site))
+            [*self.ends(0), *(step for site in range(self.num_sites) for step in self._chain(site))]
         )
+
+    def ends(self, round: int) -> list[StepKey]:
+        """The steps with which a round is finished: the last ones of those that take part."""
+        ends = [StepKey(round, "train" if round else "evaluate", site) for site in self.members_of(round)]
+        return sorted(end for end in ends if end not in self.undone)
+
+    def merges(self, round: int) -> list[StepKey]:
+        """The merges of a round, of all who take part; none where none merges."""
+        if round == 0 or not self._merges_in(round):
+            return []
+        merges = [StepKey(round, "merge", site) for site in sorted(self.members_of(round))]
+        return [merge for merge in merges if merge not in self.undone]
 
     @cached_property
     def aligns(self) -> bool:
@@ -124,7 +169,12 @@ class Schedule:
             return self.plan_of(step.round).merge.wire if over_all else PLAIN
         if (merging := self._merge_that_reads(step)) is not None:
             return self.plan_of(merging).merge.wire
-        is_read = step.kind == "align" and self._align_tree(step.round).children[step.site]
+        # Also where whoever would have read it has fallen silent: it was sent as it was.
+        is_read = (
+            step.kind == "align"
+            and step.round in self._aligned
+            and self.planned_tree_of(step.round).children[step.site]
+        )
         return self.plan_of(max(step.round, 1)).merge.wire if is_read else PLAIN
 
     def residual_of(self, step: StepKey) -> StepKey | None:
@@ -136,7 +186,7 @@ class Schedule:
             earlier = self.model_before(round, step.site)
             if self.wire_of(earlier).numbers == "int8":
                 return earlier
-            if earlier.kind == "align":
+            if earlier.kind in ("align", "adopt") or self._joining.joins(step.site, round):
                 break
         return None
 
@@ -148,9 +198,11 @@ class Schedule:
 
     def _merge_that_reads(self, step: StepKey) -> int | None:
         """The round whose merge over neighbours takes in the model that `step` makes; None if none does."""
-        is_first = step.kind == "align" and step.round > 0
+        is_first = step.kind in ("align", "adopt") and step.round > 0
         begun = step.round if is_first else step.round + 1
-        if begun > self.rounds or step != self.model_before(begun, step.site):
+        if begun > self.rounds or step.site not in self.members_of(begun):
+            return None
+        if step != self.model_before(begun, step.site):
             return None
         return begun if self._merges_in(begun) and self.tree_of(begun) is None else None
 
@@ -172,7 +224,7 @@ class Schedule:
             return self._remembered_in(step)
         if step.kind not in ("align", "train") or step.round < 2:
             return None
-        if not self.plan_of(step.round).train.keep_momentum:
+        if not self.plan_of(step.round).train.keep_momentum or self._joining.joins(step.site, step.round):
             return None
         if step.kind == "train" and step.round in self._aligned:
             return StepKey(step.round, "align", step.site)
@@ -183,17 +235,25 @@ class Schedule:
         it began that round with. None where it trains none alone."""
         if step.kind != "train" or not self.plan_of(step.round).trains_alone:
             return None
-        return self.model_after(step.round - 1, step.site)
+        return self._model_found(step.round, step.site)
+
+    def remembered(self, step: StepKey) -> tuple[StepKey | None, ...]:
+        """Steps of the same site, of any earlier round, of whose artifacts the message of `step` may tell."""
+        own = next(self._inputs(step), None)
+        return own, self.momentum_of(step), self.residual_of(step), self.alone_of(step)
 
     def _remembered_in(self, step: StepKey) -> StepKey | None:
         kind = self.plan_of(step.round).remembers
         # After an alignment it starts afresh: how far strangers are apart is no movement.
         if kind is None or step.round in self._aligned:
             return None
-        before = next((round for round in range(step.round - 1, 0, -1) if self._merges_in(round)), None)
-        if before is None or self.plan_of(before).remembers != kind:
-            return None
-        return StepKey(before, "merge", step.site)
+        for before in range(step.round - 1, 0, -1):
+            if self._joining.joins(step.site, before + 1):
+                return None
+            if self._merges_in(before):
+                goes_on = self.plan_of(before).remembers == kind
+                return StepKey(before, "merge", step.site) if goes_on else None
+        return None
 
     def weights(self, merge: StepKey) -> NDArray[np.float64]:
         """The share of each site's model in what the step `merge` makes: (N,) float64, its site's row of W."""
@@ -222,11 +282,17 @@ class Schedule:
         match step.kind:
             case "prepare":
                 return
+            case "adopt":
+                # What it goes on with is not its own model; but it has done before what it had to do.
+                yield self._last_model(step.round, step.site)
+                source = self._joining.sources(step.round)[step.site]
+                assert source is not None, "only sites that find one have this step"
+                yield self.model_after(step.round - 1, source)
             case "align":
                 if step.round == 0:
                     yield StepKey(0, "prepare", step.site)
                 else:
-                    yield self.model_after(step.round - 1, step.site)
+                    yield self._model_found(step.round, step.site)
                 parent = self.parent(step.site, step.round)
                 if parent is not None:
                     yield StepKey(step.round, "align", parent)
@@ -251,6 +317,29 @@ class Schedule:
 
     def followers(self, step: StepKey) -> list[StepKey]:
         """Steps that read the artifact of `step`, in the order of `all_steps`."""
+        following = [other for other in self._followers(step) if other not in self.undone]
+        joining = self._joining_by(step)
+        return sorted([*following, *joining]) if joining else following
+
+    def _joining_by(self, step: StepKey) -> list[StepKey]:
+        """Steps of sites that join, or come back, that read the artifact of `step`."""
+        following: list[StepKey] = []
+        for round in self._joining.rounds_of(step.site):
+            if step == self._last_model(round, step.site):
+                adopts = self._joining.sources(round)[step.site] is not None
+                first = [StepKey(round, "adopt", step.site)]
+                following += first if adopts else self._first_readers(round, step.site)
+        next = step.round + 1
+        if next <= self.rounds and step == self.model_after(step.round, step.site):
+            sources = self._joining.sources(next).items()
+            following += [StepKey(next, "adopt", site) for site, source in sources if source == step.site]
+        return following
+
+    def _first_readers(self, round: int, site: int) -> list[StepKey]:
+        """Steps of `round` that read the model with which the site, one of its members, comes into it."""
+        return [StepKey(round, "align", site)] if round in self._aligned else self._readers(round, site)
+
+    def _followers(self, step: StepKey) -> list[StepKey]:
         if step.kind == "evaluate":
             return []
         if step.kind == "gather":
@@ -263,6 +352,10 @@ class Schedule:
             return [StepKey(step.round, "merge", s) for s in below] + [
                 StepKey(step.round, "train", step.site)
             ]
+        if step.kind == "adopt":
+            return self._first_readers(step.round, step.site)
+        if step.kind == "prepare" and step.site not in self.members_of(0):
+            return []
         if step.kind == "prepare" and self.aligns:
             return [StepKey(0, "align", step.site)]
         following: list[StepKey] = []
@@ -274,22 +367,54 @@ class Schedule:
         if step.kind in ("align", "prepare"):
             following.append(StepKey(0, "evaluate", step.site))
         next = step.round + 1
-        if next in self._aligned:
-            return [*following, StepKey(next, "align", step.site)]
-        return following + self._readers(next, step.site)
+        if next > self.rounds or step.site not in self.members_of(next):
+            return following
+        return following + self._first_readers(next, step.site)
 
     def model_after(self, round: int, site: int) -> StepKey:
-        """The step whose artifact is the site's model at the end of `round` (0 = start state)."""
-        return (
-            StepKey(0, "align" if self.aligns else "prepare", site)
-            if round == 0
-            else StepKey(round, "train", site)
-        )
+        """The step whose artifact is the site's model at the end of `round` (0 = start state), in which it takes part; before it
+        ever does, the one that it has prepared."""
+        if round > 0:
+            return StepKey(round, "train", site)
+        return StepKey(0, "align" if self.aligns and site in self.members_of(0) else "prepare", site)
 
     def model_before(self, round: int, site: int) -> StepKey:
         """The step whose artifact is the model with which the site begins `round` (>= 1), and which is merged or trained there: what
         the round before left, in the common basis where sites align first."""
-        return StepKey(round, "align", site) if round in self._aligned else self.model_after(round - 1, site)
+        return StepKey(round, "align", site) if round in self._aligned else self._model_found(round, site)
+
+    def last_trained(self, site: int) -> StepKey | None:
+        """The last step in which the site trains; None if it never takes part."""
+        rounds = range(self.rounds, 0, -1)
+        trained = (StepKey(round, "train", site) for round in rounds if site in self.members_of(round))
+        return next((step for step in trained if step not in self.undone), None)
+
+    def _model_found(self, round: int, site: int) -> StepKey:
+        """The step whose artifact is the model with which the site comes into `round` (>= 1): its own of the round before, or where
+        it joins that of a neighbour. Where nobody merges it goes on with its own."""
+        if not self._joining.joins(site, round):
+            return self.model_after(round - 1, site)
+        if self._joining.sources(round)[site] is not None:
+            return StepKey(round, "adopt", site)
+        return self._last_model(round, site)
+
+    def _last_model(self, before: int, site: int) -> StepKey:
+        """The step that made the site's last model before the round `before`."""
+        for round in range(before - 1, 0, -1):
+            if site in self.members_of(round):
+                made = (StepKey(round, "train", site), StepKey(round, "merge", site))
+                done = [step for step in made if step not in self.undone]
+                if done and (done[0].kind == "train" or self._merges_in(round)):
+                    return done[0]
+                return self.model_before(round, site)
+        return self.model_after(0, site)
+
+    @cached_property
+    def _joining(self) -> Joining:
+        def finished(site: int, round: int) -> bool:
+            return StepKey(round, "train", site) not in self.undone
+
+        return Joining(self.turns, self.plan_of, self.members_of, self.whole_of, finished)
 
     def ready_after(
         self, finished: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
@@ -301,29 +426,47 @@ class Schedule:
         self, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
     ) -> list[StepKey]:
         """Steps that are neither done nor in `known` (already started) and whose inputs are all done."""
-        candidates = [StepKey(0, "evaluate", site) for site in range(self.num_sites)]
+        candidates = self.ends(0)
         for site in range(self.num_sites):
             # Steps of a site follow one another: only the first that is not done can be ready.
-            candidates += islice((step for step in self._chain(site) if step not in done), 1)
+            if (step := self.first_open(site, done)) is not None:
+                candidates.append(step)
         return sorted(step for step in candidates if self._is_ready(step, done, known))
+
+    def first_open(self, site: int, done: AbstractSet[StepKey]) -> StepKey | None:
+        """The first step towards the site's next model that is not done; None: it has made its last."""
+        return next((step for step in self._chain(site) if step not in done), None)
+
+    def steps_of(self, site: int, round: int) -> list[StepKey]:
+        """The steps of `round` that make the site's model, in order of work."""
+        return [step for step in self._in_round(site, round) if step not in self.undone]
+
+    def aligns_before(self, round: int) -> bool:
+        """Whether sites move into a common basis before the merge of `round`."""
+        return round in self._aligned
 
     def _chain(self, site: int) -> Iterator[StepKey]:
         """The steps that make the site's successive models."""
-        if self.aligns:
-            yield StepKey(0, "align", site)
-        for round in range(1, self.rounds + 1):
-            if round in self._aligned:
-                yield StepKey(round, "align", site)
-            if self._merges_in(round):
-                if self.tree_of(round) is not None:
-                    yield StepKey(round, "gather", site)
-                yield StepKey(round, "merge", site)
-            yield StepKey(round, "train", site)
+        for round in range(self.rounds + 1):
+            yield from self.steps_of(site, round)
+
+    def _in_round(self, site: int, round: int) -> Iterator[StepKey]:
+        if site not in self.members_of(round):
+            return
+        if self._joining.sources(round).get(site) is not None:
+            yield StepKey(round, "adopt", site)
+        if round in self._aligned or (round == 0 and self.aligns):
+            yield StepKey(round, "align", site)
+        if round == 0:
+            return
+        if self._merges_in(round):
+            if self.tree_of(round) is not None:
+                yield StepKey(round, "gather", site)
+            yield StepKey(round, "merge", site)
+        yield StepKey(round, "train", site)
 
     def _readers(self, round: int, site: int) -> list[StepKey]:
         """Steps of `round` that read the model with which the site begins it."""
-        if round > self.rounds:
-            return []
         if not self._merges_in(round):
             return [StepKey(round, "train", site)]
         if self.tree_of(round) is not None:

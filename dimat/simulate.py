@@ -4,10 +4,11 @@ It walks the same schedule, calls the same steps and sends the same bytes as wor
 artifacts of a distributed run must be equal to the last bit. No clock of its own: the caller gives one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 
 from dimat import second_moments, steps
+from dimat.absence import Absence
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
 from dimat.merging.mix import Remembered
@@ -17,7 +18,7 @@ from dimat.params import Params
 from dimat.plan import Amendment, ArmPlan
 from dimat.results import RoundResult, RunResult, SimulationResult
 from dimat.rows import SiteRows
-from dimat.schedule import Schedule, StepKey, StepKind
+from dimat.schedule import Schedule, StepKey
 from dimat.spec import ArmSpec, PilotSpec
 from dimat.steps import Alone, StepContext, StepResult
 from dimat.topology import Link
@@ -40,6 +41,7 @@ def simulate(
     amendments: Sequence[Amendment] = (),
     on_round: OnRound | None = None,
     device: str = "cpu",
+    absences: Mapping[tuple[str, int], Sequence[Absence]] | None = None,
 ) -> SimulationResult:
     """Runs every arm with every seed.
 
@@ -48,12 +50,14 @@ def simulate(
 
     Args:
         device: torch device of the computation (`cpu`, `cuda:0`); runs on different ones differ in their last bits.
+        absences: by arm and seed who fell silent in that run.
     """
     runs = []
     for seed in spec.seeds:
         prepared: dict[int, bytes] = {}
         for arm in spec.arms:
-            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device)
+            silent = (absences or {}).get((arm.name, seed), ())
+            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device, silent)
             runs.append(run.go(prepared))
     return SimulationResult(spec, tuple(runs), tuple(amendments))
 
@@ -71,10 +75,11 @@ class _Run:
         amendments: Sequence[Amendment],
         on_round: OnRound | None,
         device: str,
+        absences: Sequence[Absence],
     ) -> None:
         self.spec, self.arm, self.seed, self.clock = spec, arm, seed, clock
         self.device = device
-        self.schedule = Schedule.of(spec, arm.name, amendments)
+        self.schedule = Schedule.of(spec, arm.name, amendments, absences)
         self.sites = range(len(spec.sites))
         self.rows_of, self.on_round = rows_of, on_round
         self.rounds: list[RoundResult] = []
@@ -104,7 +109,7 @@ class _Run:
                     self._close_rounds()
         except DimatError as error:
             failure = (error.code, error.params)
-        last = [self.schedule.model_after(self.spec.rounds, site) for site in self.sites]
+        last = [self.schedule.last_trained(site) for site in self.sites]
         return RunResult(
             arm=self.arm,
             seed=self.seed,
@@ -116,7 +121,9 @@ class _Run:
             bytes_wasted=self.bytes_wasted,
             busy_s=self.busy_s,
             seconds=self.clock() - started,
-            final_artifacts=() if failure else tuple(sha256(self._model(key)) for key in last),
+            final_artifacts=()
+            if failure
+            else tuple(None if key is None else sha256(self._model(key)) for key in last),
         )
 
     def _do(self, key: StepKey) -> None:
@@ -149,7 +156,10 @@ class _Run:
         others = {
             other.site: decode(self._sent(other), expected, allow_non_finite=True) for other in other_keys
         }
-        if key.kind == "align":
+        if key.kind == "adopt":
+            source = next(iter(others.items()))
+            result = steps.adopt(context, rows, source, self.schedule.tells(key))
+        elif key.kind == "align":
             parent = next(iter(others.items()), None)
             tell, momentum = self.schedule.tells(key), self._momentum(key, rows)
             result = steps.align(context, rows, plan.merge, own, parent, tell, momentum)
@@ -266,19 +276,31 @@ class _Run:
         )
 
     def _close_rounds(self) -> None:
-        """Notes and tells what all sites have finished since."""
-        while after_train := self._of_all_sites(len(self.rounds), "train" if self.rounds else "evaluate"):
-            after_merge = self._of_all_sites(len(self.rounds), "merge")
+        """Notes and tells what all sites that take part have finished since."""
+        while len(self.rounds) <= self.spec.rounds:
             round = len(self.rounds)
+            ends = self.schedule.ends(round)
+            if any(key not in self.metrics for key in ends):
+                return
+            merges = self.schedule.merges(round)
             found = self.matched.pop(round, None)
             apart = inconsistency(self.schedule.topology_of(round), found) if found else None
-            self.rounds.append(RoundResult(round, after_merge, after_train, self.bytes_exchanged, apart))
+            self.rounds.append(
+                RoundResult(
+                    round=round,
+                    after_merge=self._of(merges) if merges else None,
+                    after_train=self._of(ends),
+                    bytes_so_far=self.bytes_exchanged,
+                    cycle_inconsistency=apart,
+                    merged=tuple(key.site for key in merges) if merges else None,
+                    trained=tuple(key.site for key in ends),
+                )
+            )
             if self.on_round is not None:
                 self.on_round(self.arm, self.seed, self.rounds[-1])
 
-    def _of_all_sites(self, round: int, kind: StepKind) -> tuple[Metrics, ...] | None:
-        keys = [StepKey(round, kind, site) for site in self.sites]
-        return tuple(self.metrics[key] for key in keys) if all(key in self.metrics for key in keys) else None
+    def _of(self, keys: Sequence[StepKey]) -> tuple[Metrics, ...]:
+        return tuple(self.metrics[key] for key in keys)
 
 
 def _there(data: bytes | None) -> bytes:

@@ -26,6 +26,7 @@ from dimat.errors import (
     RidgeHeadNeedsRounds,
     RotationNeedsImages,
     RowsRunOut,
+    SkipNeedsNeighbours,
     TargetsAreClasses,
     TargetsAreNumbers,
     TooFewGroups,
@@ -33,9 +34,18 @@ from dimat.errors import (
 )
 from dimat.fit import check_fits
 from dimat.frozen import PLAIN, Frozen, Name, Whole
+from dimat.members import among, in_order
 from dimat.methods import CONTROL_METHOD, SUMMED_METHODS, Method
 from dimat.model_spec import MlpSpec, ModelSpec
-from dimat.parts import EvaluationSpec, MergePatch, MergeSpec, TrainPatch, TrainSpec, counts_classes_twice
+from dimat.parts import (
+    EvaluationSpec,
+    MergePatch,
+    MergeSpec,
+    SilentSpec,
+    TrainPatch,
+    TrainSpec,
+    counts_classes_twice,
+)
 from dimat.samples import SAMPLES, SampleInfo
 from dimat.topology_spec import TopologySpec
 from dimat.validation import at, at_most
@@ -43,6 +53,14 @@ from dimat.validation import at, at_most
 ROUNDING_ROWS = 100
 MAX_SITE_ROUNDS = 10_000_000
 """Arms x seeds x rounds x sites: ten arms with ten seeds for a thousand sites over a hundred rounds."""
+
+
+def _is_empty(value: tuple[str, ...]) -> bool:
+    return not value
+
+
+def _is_usual(value: SilentSpec) -> bool:
+    return value == SilentSpec()
 
 
 class SiteSpec(Frozen):
@@ -69,6 +87,10 @@ class PilotSpec(Frozen):
     name: Name
     title: str = Field("", max_length=200, pattern=PLAIN)
     sites: Annotated[tuple[SiteSpec, ...], at_most(1_000)] = Field(min_length=2, max_length=1_000)
+    # Left out of JSON where they say nothing: digests of pilots from before they existed stay as they are.
+    waiting: Annotated[tuple[Name, ...], at_most(1_000)] = Field((), exclude_if=_is_empty)
+    """Sites that take no part at first, and may join by an amendment."""
+    silent: SilentSpec = Field(SilentSpec(), exclude_if=_is_usual)
     topology: TopologySpec = TopologySpec()
     data: DataSpec = DataSpec()
     model: ModelSpec = MlpSpec()
@@ -85,6 +107,12 @@ class PilotSpec(Frozen):
     def site_names(self) -> tuple[str, ...]:
         return tuple(site.name for site in self.sites)
 
+    @property
+    def first_members(self) -> tuple[str, ...]:
+        """Who takes part from the start."""
+        waiting = set(self.waiting)
+        return tuple(name for name in self.site_names if name not in waiting)
+
     def arm(self, name: str) -> ArmSpec:
         """The arm of that name. Raises: KeyError."""
         return {arm.name: arm for arm in self.arms}[name]
@@ -100,6 +128,10 @@ class PilotSpec(Frozen):
             _no_duplicates("site", self.site_names)
         with at("arms"):
             _no_duplicates("arm", [arm.name for arm in self.arms])
+        with at("waiting"):
+            _no_duplicates("site", self.waiting)
+            in_order(self.site_names, (*self.first_members, *self.waiting))
+            members = in_order(self.site_names, self.first_members)
         with at("sites"):
             samples = self._samples()
         with at("seeds"):
@@ -112,11 +144,15 @@ class PilotSpec(Frozen):
         for topology, place in places.items():
             with at(place):
                 topology.check(self.site_names)
+                if self.waiting:
+                    among(topology, self.site_names, members).check(members)
         for position, arm in enumerate(self.arms):
             with at(f"arms.{position}.merge.merge_every" if arm.merge else "merge.merge_every"):
                 self._merges_when_it_should(arm)
             with at(f"arms.{position}.merge.ridge_head" if arm.merge else "merge.ridge_head"):
                 self._can_end_with_its_head(arm)
+            with at("silent.policy"):
+                self._can_leave_out(arm)
             with at(f"arms.{position}.train"):
                 self._counts_classes_once(arm)
                 self._keeps_to_its_targets(arm)
@@ -162,6 +198,12 @@ class PilotSpec(Frozen):
             raise RidgeHeadNeedsBasis(arm=arm.name, method=arm.method)
         if self.rounds < 2:
             raise RidgeHeadNeedsRounds(arm=arm.name, rounds=self.rounds)
+
+    def _can_leave_out(self, arm: ArmSpec) -> None:
+        own = arm.merge or MergePatch()
+        is_summed = (own.over or self.merge.over) == "tree" and arm.method in SUMMED_METHODS
+        if self.silent.policy == "skip" and (is_summed or arm.method == "federated_average"):
+            raise SkipNeedsNeighbours(arm=arm.name)
 
     def _counts_classes_once(self, arm: ArmSpec) -> None:
         own = arm.train or TrainPatch()

@@ -56,6 +56,12 @@ class Topology:
         """Number of neighbours of each site."""
         return tuple(len(near) for near in self._reads)
 
+    def without(self, silent: Collection[int]) -> "Topology":
+        """The graph without the links of the `silent` sites."""
+        out = set(silent)
+        links = tuple((i, j) for i, j in self.links if i not in out and j not in out)
+        return Topology(self.n, links, self.one_way)
+
     def is_connected(self) -> bool:
         """Whether a path of reads leads from the first site to every other."""
         return len(_reached_from(self, 0)) == self.n
@@ -68,6 +74,11 @@ class Topology:
     @cached_property
     def _readers(self) -> tuple[tuple[int, ...], ...]:
         return _by_first(self.n, [(j, i) for i, j in self.links]) if self.one_way else self._reads
+
+
+def linked(n: int, topology: Topology, sites: Sequence[int]) -> Topology:
+    """The same graph among the `sites` of `n`: its site k is `sites[k]`, ascending. The others have no links."""
+    return Topology(n, tuple((sites[i], sites[j]) for i, j in topology.links), topology.one_way)
 
 
 def from_links(n: int, links: Iterable[Link], names: Sequence[str] | None = None) -> Topology:
@@ -180,12 +191,26 @@ def without(W_NN: NDArray[np.float64], silent: Collection[int]) -> NDArray[np.fl
     """
     left_NN = W_NN.copy()
     out = sorted(set(silent))
-    left_NN[out, :] = 0.0
+    missing_N = left_NN[:, out].sum(axis=1)
     left_NN[:, out] = 0.0
-    own = np.arange(len(W_NN))
-    left_NN[own, own] = 0.0
-    left_NN[own, own] = 1.0 - left_NN.sum(axis=1)
+    # Rows that lose nothing keep their bits: what was sent by them stays as it is.
+    own = np.flatnonzero(missing_N)
+    left_NN[own, own] += missing_N[own]
+    left_NN[out, :] = 0.0
+    left_NN[out, out] = 1.0
     return left_NN
+
+
+def distances(topology: Topology, start: int) -> dict[int, int]:
+    """Links from `start` to each site that can be reached, itself included (0)."""
+    found, queue = {start: 0}, deque([start])
+    while queue:
+        site = queue.popleft()
+        for neighbour in topology.neighbours(site):
+            if neighbour not in found:
+                found[neighbour] = found[site] + 1
+                queue.append(neighbour)
+    return found
 
 
 def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
@@ -221,10 +246,4 @@ def _by_first(n: int, pairs: Iterable[Link]) -> tuple[tuple[int, ...], ...]:
 
 
 def _reached_from(topology: Topology, start: int) -> set[int]:
-    seen, queue = {start}, deque([start])
-    while queue:
-        for neighbour in topology.neighbours(queue.popleft()):
-            if neighbour not in seen:
-                seen.add(neighbour)
-                queue.append(neighbour)
-    return seen
+    return set(distances(topology, start))

@@ -78,6 +78,15 @@ class PrepareMessage(_Step):
     train: TrainSpec
 
 
+class AdoptMessage(_Step):
+    """Go on with a neighbour's model: the site joins, or comes back, in `round`."""
+
+    kind: Literal["adopt"] = "adopt"
+    round: int
+    source: "NeighbourRef"
+    tell: Moments | None = None
+
+
 class AlignMessage(_Step):
     """Permute the own model into the basis of `parent` (None: this site is the root, nothing changes), before the merge of `round`
     (0: before round 0)."""
@@ -184,6 +193,7 @@ class EvaluateMessage(_Step):
 
 StepMessage = Annotated[
     PrepareMessage
+    | AdoptMessage
     | AlignMessage
     | GatherMessage
     | MergeMessage
@@ -207,12 +217,12 @@ class Accuracies(Wire):
     alone_share: Fraction | None = None
 
 
-Purpose = Literal["align", "merge", "moments"]
+Purpose = Literal["align", "merge", "moments", "join"]
 
 
 class ExchangeReport(Wire):
-    """One artifact fetched over one link, whatever came of it: a model, or a sum or mean of models (`align`, `merge`), or second
-    moments (`moments`).
+    """One artifact fetched over one link, whatever came of it: a model, or a sum or mean of models (`align`, `merge`, and `join` where the
+    site goes on with it), or second moments (`moments`).
 
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.

@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from dimat import baselines
+from dimat.absence import Absence
 from dimat.errors import DimatError
 from dimat.plan import Amendment
 from dimat.results import RoundResult, as_json, round_json
@@ -144,14 +145,16 @@ def simulate_spec(
     on_round: OnRound | None = None,
     device: str = "cpu",
     amendments: Sequence[Amendment] = (),
+    absences: Mapping[tuple[str, int], Sequence[Absence]] | None = None,
 ) -> dict[str, Any]:
     """The result of `dimat.simulate` as JSON values. Sets torch to one thread for the whole process.
 
     Args:
-        device: `cpu` or `cuda:0`. Their bits differ; what a run on CPUs must equal is the result on `cpu`.
+        device: `cpu` or `cuda:0`. Their bits differ; what a run on CPUs must equal is the result on `cpu`. absences: see
+            `dimat.simulate`.
     """
     compute_repeatably()
-    return as_json(simulate(spec, _rows_of(spec), time.perf_counter, amendments, on_round, device))
+    return as_json(simulate(spec, _rows_of(spec), time.perf_counter, amendments, on_round, device, absences))
 
 
 def _rows_of(spec: PilotSpec) -> RowsOf:

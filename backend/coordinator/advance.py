@@ -100,10 +100,11 @@ class Advance:
         self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
     ) -> None:
         schedule = self._plans.run(session, run).schedule
-        rows = repository.steps_from(session, run.id, max(run.rounds_done, 0))
+        # Where sites come and go, what they had made before counts, too, however long ago that was.
+        rows = repository.steps_from(session, run.id, 0 if schedule.turns else max(run.rounds_done, 0))
         done = {_key(row) for row in rows if row.state == "completed"}
         known = {_key(row) for row in rows}
-        if run.rounds_done < 1:
+        if run.rounds_done < 1 or schedule.turns:
             prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
             done |= {_key(row) for row in prepared if row.state == "completed"}
         ready: list[StepKey] = []
@@ -117,9 +118,10 @@ class Advance:
         self._close_rounds(session, run, done, now)
 
     def _close_rounds(self, session: Session, run: RunRow, done: set[StepKey], now: datetime) -> None:
-        """Rounds that all sites have finished; the last one ends the run."""
-        closed = run.rounds_done
-        while closed < run.rounds and _is_closed(closed + 1, run.num_sites, done):
+        """Rounds that all sites have finished that take part in them; the last one ends the run. `done` must hold the steps of the
+        rounds since the last that was closed."""
+        closed, ends = run.rounds_done, self._plans.run(session, run).schedule.ends
+        while closed < run.rounds and done.issuperset(ends(closed + 1)):
             closed += 1
             about: Params = {"round": closed, "arm": run.arm}
             record(session, "round_finished", pilot_id=run.pilot_id, run_id=run.id, params=about)
@@ -258,11 +260,6 @@ def _insert(
                 state="ready", attempt=1, progress=0.0,
             )
         )  # fmt: skip
-
-
-def _is_closed(round: int, num_sites: int, done: set[StepKey]) -> bool:
-    """Whether all sites have finished the round; `done` must hold this round's steps."""
-    return all(StepKey(round, "train" if round else "evaluate", site) in done for site in range(num_sites))
 
 
 def _key(row: StepRow) -> StepKey:

@@ -70,10 +70,7 @@ class Dispatch:
         if run_id:
             keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
             remembered = [
-                before
-                for key in keys
-                for before in (plan.schedule.momentum_of(key), plan.schedule.residual_of(key))
-                if before is not None
+                before for key in keys for before in plan.schedule.remembered(key) if before is not None
             ]
             rounds = {max(key.round - back, 0) for key in keys for back in (0, 1)}
             rounds |= {before.round for before in remembered}

@@ -33,7 +33,12 @@ from worker.messages import (
 
 StepReport = StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled
 PHASES = {"merge": "after_merge", "train": "after_train", "evaluate": "after_train"}
-DONE_EVENTS = {"prepare": "site_prepared", "merge": "site_merged", "train": "site_trained"}
+DONE_EVENTS = {
+    "prepare": "site_prepared",
+    "adopt": "site_joined",
+    "merge": "site_merged",
+    "train": "site_trained",
+}
 EXTRAS = ("momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
 _OPEN = ("ready", "dispatched")
 

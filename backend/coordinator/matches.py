@@ -43,7 +43,7 @@ def take(session: Session, plans: Plans, step: StepRow, report: StepFinished) ->
         units_of(report.matched)
         step.matched = report.matched.model_dump_json()
     session.flush()
-    if repository.num_merged(session, run.id, step.round) < run.num_sites:
+    if repository.num_merged(session, run.id, step.round) < len(schedule.merges(step.round)):
         return
     found: dict[Link, Units] = {}
     for site, told in repository.take_matched(session, run.id, step.round):

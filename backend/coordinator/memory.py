@@ -34,7 +34,7 @@ class Plans:
         if run.id not in self._runs:
             amendments = amendments_of(session, run.pilot_id, run.id)
             self._runs[run.id] = RunPlan(
-                self.spec(session, run.pilot_id), run.arm, run.seed, amendments, self._store_id
+                self.spec(session, run.pilot_id), run.arm, run.seed, amendments, (), self._store_id
             )
         return self._runs[run.id]
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dimat.absence import Absence
 from dimat.methods import MOMENTS_OF
 from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from worker.messages import (
+    AdoptMessage,
     AlignMessage,
     ArtifactRef,
     EvaluateMessage,
@@ -67,11 +69,12 @@ class RunPlan:
     arm: str
     seed: int
     amendments: Sequence[Amendment] = ()
+    absences: Sequence[Absence] = ()
     store_id: str | None = None
     schedule: Schedule = field(init=False)
 
     def __post_init__(self) -> None:
-        self.schedule = Schedule.of(self.spec, self.arm, self.amendments)
+        self.schedule = Schedule.of(self.spec, self.arm, self.amendments, self.absences)
 
     def message(self, key: StepKey, id: StepId, artifacts: Artifacts, fingerprint: str | None) -> StepMessage:
         """The message of a step whose inputs are all in `artifacts`. Raises: KeyError if one is not."""
@@ -100,6 +103,13 @@ class RunPlan:
                     momentum=artifacts[before].momentum if before is not None else None,
                     last_loss=self.schedule.last_loss(key),
                     **self._alone(key, artifacts, plan),
+                    **about_moments,
+                    **about,
+                )
+            case "adopt":
+                return AdoptMessage(
+                    round=key.round,
+                    source=self._neighbour(other_keys[0], artifacts, 0.0),
                     **about_moments,
                     **about,
                 )

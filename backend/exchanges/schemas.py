@@ -16,7 +16,7 @@ class Exchange(Schema):
     from_site: str
     to_index: int
     to_site: str
-    purpose: Literal["align", "merge", "moments"]
+    purpose: Literal["align", "join", "merge", "moments"]
     result: Literal["accepted", "rejected", "wasted"]
     num_bytes: int
     seconds: float

@@ -10,9 +10,9 @@ from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.numbers import byte_unit, num_bytes
 
 # Purposes of an exchange in the order in which they happen; wasted bytes are a kind of their own.
-KINDS = ("align", "merge", "moments", "wasted")
-_PATTERNS = {"align": "/", "merge": "", "moments": ".", "wasted": "x"}
-_COLOURS = {"align": 4, "merge": 0, "moments": 2, "wasted": 7}  # places in the palette
+KINDS = ("align", "join", "merge", "moments", "wasted")
+_PATTERNS = {"align": "/", "join": "+", "merge": "", "moments": ".", "wasted": "x"}
+_COLOURS = {"align": 4, "join": 5, "merge": 0, "moments": 2, "wasted": 7}  # places in the palette
 Totals = dict[str, int]
 # The names of the sites beside and under the map take the rest.
 MAP_WIDTH, MAP_HEIGHT = [0.27, 1.0], [0.0, 0.36]

@@ -11,6 +11,7 @@ _UNTOLD = 2
 """Attempts of a step that the run's sentence does not tell."""
 _DOING = {
     "prepare": "preparing",
+    "adopt": "adopting",
     "align": "aligning",
     "evaluate": "start_state",
     "gather": "gathering",

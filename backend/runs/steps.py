@@ -17,7 +17,7 @@ from backend.web import ListQuery
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 
-_IN_ORDER_OF_WORK: tuple[str, ...] = ("prepare", "align", "evaluate", "gather", "merge", "train")
+_IN_ORDER_OF_WORK: tuple[str, ...] = ("prepare", "adopt", "align", "evaluate", "gather", "merge", "train")
 
 
 def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | None) -> StepPage:

@@ -1,4 +1,4 @@
-"""The steps in which a site takes in its neighbours' models: `align` and `merge`."""
+"""The steps in which a site takes in its neighbours' models: `adopt`, `align` and `merge`."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,6 +30,23 @@ from dimat.steps.context import (
 )
 from dimat.training.evaluate import measure
 from dimat.training.seeding import torch_rng
+
+
+def adopt(
+    context: StepContext, rows: SiteRows, source: tuple[int, Params], tell: Moments | None = None
+) -> StepResult:
+    """A neighbour's model, with which a site goes on that joins or comes back.
+
+    Args:
+        source: index and params of the neighbour. Decode them with `allow_non_finite`.
+        tell: see `align`.
+
+    Raises:
+        Cancelled. NonFiniteParams: there is nothing else to go on with.
+    """
+    stop_if_asked(context)
+    _, params = source
+    return StepResult(params=finite(context, params), moments=moments_of(context, rows, params, tell))
 
 
 def align(

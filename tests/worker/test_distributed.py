@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backend.coordinator.plans import Artifacts, Made, RunPlan, StepId
+from dimat.absence import Absence
 from dimat.parts import MergePatch, TrainPatch, WireSpec
 from dimat.plan import Amendment, Patch
 from dimat.schedule import StepKey
@@ -47,17 +48,21 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
 
 
 def by_messages(
-    spec: PilotSpec, arm: str, store: DirectoryStore, amendments: Sequence[Amendment] = ()
+    spec: PilotSpec,
+    arm: str,
+    store: DirectoryStore,
+    amendments: Sequence[Amendment] = (),
+    absences: Sequence[Absence] = (),
 ) -> dict[str, str]:
-    """The run's last models by site."""
-    plan = RunPlan(spec, arm, spec.seeds[0], amendments)
+    """The last models that sites trained in the run."""
+    plan = RunPlan(spec, arm, spec.seeds[0], amendments, absences)
     sites = range(len(spec.sites))
     artifacts: Artifacts = {}
     for step in [*(StepKey(0, "prepare", site) for site in sites), *_in_order(plan)]:
         message = plan.message(step, StepId(str(step), 1, "p", "r"), artifacts, None)
         artifacts[step] = executed(message, store)
-    last = [artifacts[StepKey(spec.rounds, "train", site)].model.sha256 for site in sites]
-    return dict(zip(spec.site_names, last, strict=True))
+    last = {spec.site_names[site]: plan.schedule.last_trained(site) for site in sites}
+    return {name: artifacts[step].model.sha256 for name, step in last.items() if step is not None}
 
 
 def _in_order(plan: RunPlan) -> list[StepKey]:
@@ -139,6 +144,30 @@ def test_a_run_whose_method_changes_ends_in_the_artifacts_of_simulate(tmp_path: 
         assert run["state"] == "completed"
         store = DirectoryStore(tmp_path / run["arm"])
         assert by_messages(spec, run["arm"], store, amendments) == run["final_artifacts"]
+
+
+def test_a_run_whose_sites_come_and_go_ends_in_the_artifacts_of_simulate(tmp_path: Path) -> None:
+    """Planned or not, over neighbours and over all sites, and with all that a site remembers."""
+    kept = {"keep_momentum": True, "own_model": True}
+    arms = [
+        {"name": "alone", "method": "local_only"},
+        {"name": "matched", "method": "dimat_guarded", "merge": {"warm_start": True}},
+        {"name": "basis", "method": "regmean", "merge": {"wire": {"numbers": "int8"}}, "train": kept},
+        {"name": "later", "method": "plain_average"},
+        {"name": "tree", "method": "slowmo", "merge": {"over": "tree"}},
+    ]
+    spec = pen_digits(6, arms, waiting=["s3"])
+    joins = Amendment(from_round=2, patch=Patch(members=("s0", "s1", "s2", "s3")), by="m", why="w")
+    leaves = Amendment(from_round=5, patch=Patch(members=("s1", "s2", "s3")), by="m", why="w")
+    amendments = [joins, turned("later", 4, method="common_basis"), leaves]
+    gone = [Absence(site="s2", from_round=3, until_round=4, undone=((2, "train"),))]
+    silent = {(arm, 1): gone for arm in ("alone", "matched", "basis", "later")}
+    for run in simulate_spec(spec, amendments=amendments, absences=silent)["runs"]:
+        assert run["state"] == "completed"
+        took_part = [len(item["after_train"]["own_site"]["by_site"]) for item in run["rounds"]]
+        assert took_part == ([3, 3, 4, 4, 4, 3, 3] if run["arm"] == "tree" else [3, 3, 3, 3, 4, 3, 3])
+        store, absences = DirectoryStore(tmp_path / run["arm"]), silent.get((run["arm"], 1), ())
+        assert by_messages(spec, run["arm"], store, amendments, absences) == run["final_artifacts"]
 
 
 def test_a_method_that_comes_later_merges_as_well_as_if_it_had_been_there_from_the_start() -> None:

@@ -2,6 +2,7 @@
 
 from dimat.steps import StepResult
 from worker.messages import (
+    AdoptMessage,
     AlignMessage,
     EvaluateMessage,
     GatherMessage,
@@ -10,7 +11,7 @@ from worker.messages import (
     PrepareMessage,
     TrainMessage,
 )
-from worker.steps import align, evaluate, gather, merge, merge_all, prepare, train
+from worker.steps import adopt, align, evaluate, gather, merge, merge_all, prepare, train
 from worker.steps.bench import Bench
 
 __all__ = ["Bench", "run"]
@@ -25,6 +26,8 @@ def run(bench: Bench) -> StepResult:
     match bench.message:
         case PrepareMessage() as message:
             result = prepare.run(bench, message)
+        case AdoptMessage() as message:
+            result = adopt.run(bench, message)
         case AlignMessage() as message:
             result = align.run(bench, message)
         case GatherMessage() as message:

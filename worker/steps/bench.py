@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,6 +28,9 @@ from worker.messages import (
     StepMessage,
     TrainMessage,
 )
+
+PURPOSES: Mapping[str, Purpose] = {"align": "align", "adopt": "join"}
+"""For what a neighbour's model is fetched, by kind of step; else to be merged."""
 
 
 @dataclass
@@ -100,7 +104,7 @@ class Bench:
         It may hold values that are not finite: whoever uses it rejects it and says so.
         Raises: StoreUnavailable, ArtifactInvalid.
         """
-        purpose: Purpose = "align" if self.message.kind == "align" else "merge"
+        purpose = PURPOSES.get(self.message.kind, "merge")
         content = self._fetch(ref.index, ref.artifact, purpose)
         return decode(content, self.layout, allow_non_finite=True)
 

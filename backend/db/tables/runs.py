@@ -176,7 +176,7 @@ class RoundRow(Base):
 
 
 class ExchangeRow(Base):
-    """One artifact that crossed one link. `purpose`: align | merge (models, their sums or mean) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
+    """One artifact that crossed one link. `purpose`: align | join (the model that a site goes on with as it joins) | merge (models, their sums or mean) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
 
     __tablename__ = "exchanges"
     __table_args__ = (Index("ix_exchanges_run_id_round", "run_id", "round"),)

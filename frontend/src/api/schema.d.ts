@@ -1340,7 +1340,7 @@ export interface components {
              * Purpose
              * @enum {string}
              */
-            purpose: "align" | "merge" | "moments";
+            purpose: "align" | "join" | "merge" | "moments";
             /**
              * Result
              * @enum {string}
@@ -1749,6 +1749,8 @@ export interface components {
             topology?: components["schemas"]["TopologySpec"] | null;
             train?: components["schemas"]["TrainPatch"] | null;
             merge?: components["schemas"]["MergePatch"] | null;
+            /** Members */
+            members?: string[] | null;
         };
         /** Pilot */
         Pilot: {
@@ -1961,6 +1963,18 @@ export interface components {
             title?: string;
             /** Sites */
             sites: components["schemas"]["SiteSpec"][];
+            /**
+             * Waiting
+             * @default []
+             */
+            waiting?: string[];
+            /**
+             * @default {
+             *       "policy": "wait",
+             *       "limit_s": 604800
+             *     }
+             */
+            silent?: components["schemas"]["SilentSpec"];
             /**
              * @default {
              *       "kind": "full",
@@ -2525,6 +2539,27 @@ export interface components {
              * Format: date-time
              */
             expires_at: string;
+        };
+        /**
+         * SilentSpec
+         * @description What becomes of a run that waits for a site of which nothing is heard.
+         *
+         *     `wait`: it waits, and fails when the site has been silent for `limit_s` seconds (a week where nothing is said; None: it waits for
+         *     ever). `skip`: it then goes on without the site, whose weight goes to the model of whoever would have read it; when it is back, it
+         *     takes over a neighbour's model. `stop`: it then ends. For the last two `limit_s` is an hour where nothing is said.
+         */
+        SilentSpec: {
+            /**
+             * Policy
+             * @default wait
+             * @enum {string}
+             */
+            policy?: "wait" | "skip" | "stop";
+            /**
+             * Limit S
+             * @default 604800
+             */
+            limit_s?: number | null;
         };
         /** Site */
         Site: {

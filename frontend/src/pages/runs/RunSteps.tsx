@@ -14,7 +14,7 @@ import { useSay } from '../../i18n/say';
 
 type Step = Schemas['Step'];
 const CURRENT = 'current';
-const KINDS = ['prepare', 'align', 'evaluate', 'gather', 'merge', 'train'];
+const KINDS = ['prepare', 'adopt', 'align', 'evaluate', 'gather', 'merge', 'train'];
 
 export function RunSteps({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
