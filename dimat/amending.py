@@ -15,12 +15,17 @@ from pydantic import ValidationError
 from dimat.errors import (
     DimatError,
     FinalMergeMissed,
+    HubTakesNoPart,
     MergesNoMore,
     RidgeHeadNeedsBasis,
     RidgeHeadNeedsRounds,
     RidgeHeadTooLate,
+    SkipNeedsNeighbours,
     TargetsAreNumbers,
+    TooFewMembers,
+    UnknownMember,
 )
+from dimat.members import among
 from dimat.methods import CONTROL_METHOD, SUMMED_METHODS
 from dimat.parts import MergeSpec, TrainPatch
 from dimat.plan import Amendment, ArmPlan, amended_plan, effective_spec
@@ -62,12 +67,13 @@ def first_free_round(steps: Iterable[StepKey]) -> int:
 
 
 def concerns(spec: PilotSpec, arm: str, amendment: Amendment) -> bool:
-    """Whether `amendment` can change how `arm` runs. Of an arm that never merges only how it trains."""
+    """Whether `amendment` can change how `arm` runs. Of an arm that never merges only how it trains, and where."""
     if amendment.arm not in (None, arm):
         return False
     is_control = spec.arm(arm).method == CONTROL_METHOD
     turns = amendment.arm is not None and amendment.patch.method is not None
-    return amendment.patch.train is not None or turns or not is_control
+    of_all = amendment.patch.train is not None or amendment.patch.members is not None
+    return of_all or turns or not is_control
 
 
 def changes(spec: PilotSpec, arm: str, before: Sequence[Amendment], after: Sequence[Amendment]) -> bool:
@@ -102,6 +108,8 @@ def clash(
         return Clash(first["type"], context, place_of(first, None), first["msg"])
     except _At as found:
         return Clash.of(found.error, found.place)
+    except (UnknownMember, TooFewMembers) as error:
+        return Clash.of(error, "members")
     if new is not None and _stops_merging(spec, arm, amendments, new):
         every = amended_plan(spec, arm, amendments, spec.rounds).merge.merge_every
         no_more = MergesNoMore(arm=arm, merge_every=every, from_round=new.from_round, rounds=spec.rounds)
@@ -148,11 +156,15 @@ def _check_round(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], rou
     if spec.train.loss == "mse" and plan.train.loss != "mse":
         raise _At(TargetsAreNumbers(data=spec.name, loss=plan.train.loss), "train.loss")
     try:
-        plan.topology.check(spec.site_names)
+        among(plan.topology, spec.site_names, plan.members).check(plan.members)
+    except HubTakesNoPart as error:
+        raise _At(error, "members") from None
     except DimatError as error:
         raise _At(error, "topology") from None
     if plan.method == CONTROL_METHOD:
         return
+    if plan.over != "neighbours" and spec.silent.policy == "skip":
+        raise _At(SkipNeedsNeighbours(arm=arm), "merge.over" if plan.merge.over == "tree" else "method")
     if plan.merge.ridge_head and plan.method not in SUMMED_METHODS:
         raise _At(RidgeHeadNeedsBasis(arm=arm, method=plan.method), "merge.ridge_head")
     if round == spec.rounds:
@@ -191,7 +203,7 @@ def _merges_from(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], beg
 
 
 def _what_counts(plan: ArmPlan) -> ArmPlan:
-    """Of an arm that does not merge only how it trains."""
+    """Of an arm that does not merge only how it trains, and where."""
     if plan.method != CONTROL_METHOD:
         return plan
     return plan.model_copy(update={"topology": TopologySpec(), "merge": MergeSpec()})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from backend.pilots.amendments import InForce, for_run
 from backend.text.schemas import Params, Text
 from dimat import amending
+from dimat.errors import DimatError
 from dimat.plan import Amendment
 from dimat.spec import PilotSpec
 
@@ -78,7 +79,7 @@ def _changes(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendme
     before = for_run(known, run.id)
     try:
         return amending.changes(spec, run.arm, before, [*before, new])
-    except ValueError:  # of a run that has ended it does not matter whether it could
+    except (ValueError, DimatError):  # of a run that has ended it does not matter whether it could
         return True
 
 

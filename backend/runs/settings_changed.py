@@ -56,15 +56,15 @@ def _changed(old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
     before, after = dict(_leaves(_counting(old))), dict(_leaves(_counting(now)))
     fields = [field for field in {**before, **after} if before.get(field) != after.get(field)]
     return [
-        SettingChange(field=field, old=_scalar(before.get(field)), new=_scalar(after.get(field)))
+        SettingChange(field=field, old=_scalar(field, before.get(field)), new=_scalar(field, after.get(field)))
         for field in fields
     ]
 
 
 def _counting(plan: ArmPlan) -> Mapping[str, Any]:
-    """Of an arm that does not merge only how it trains."""
+    """Of an arm that does not merge only how it trains, and where."""
     return plan.model_dump(
-        mode="json", include={"method", "train"} if plan.method == CONTROL_METHOD else None
+        mode="json", include={"method", "train", "members"} if plan.method == CONTROL_METHOD else None
     )
 
 
@@ -76,7 +76,9 @@ def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield above + name, value
 
 
-def _scalar(value: Any) -> Scalar:
+def _scalar(field: str, value: Any) -> Scalar:
+    if field == "members":
+        return ", ".join(value)
     return None if isinstance(value, list | tuple) else value
 
 

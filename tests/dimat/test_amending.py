@@ -51,11 +51,15 @@ PATCHES = st.builds(
     ),
 )
 
+MEMBERS = st.lists(st.sampled_from([f"site-{i}" for i in range(5)]), min_size=2, unique=True)
+
 
 def amendments(from_rounds: st.SearchStrategy[int], most: int) -> st.SearchStrategy[list[Amendment]]:
     one = st.builds(Amendment, from_round=from_rounds, patch=PATCHES, by=st.just("m"), why=st.just("w"),
                     arm=st.none() | st.just("arm"))  # fmt: skip
-    return st.lists(one, max_size=most)
+    moved = st.builds(Amendment, from_round=from_rounds, patch=st.builds(Patch, members=MEMBERS), by=st.just("m"),
+                      why=st.just("w"))  # fmt: skip
+    return st.lists(one | moved, max_size=most)
 
 
 def told(schedule: Schedule, step: StepKey) -> list[Any]:
@@ -169,6 +173,37 @@ def test_a_loss_for_classes_does_not_go_with_numbers(make_spec: MakeSpec) -> Non
     )  # fmt: skip
 
 
+def test_who_takes_part_must_be_sites_of_the_pilot_that_can_be_linked(make_spec: MakeSpec) -> None:
+    spec = make_spec(4, rounds=6, topology={"kind": "star", "hub": "site-3"})
+    assert clashes(spec, "dimat", amended(2, members=("site-0", "nowhere"))) == ("unknown_member", "members")
+    assert clashes(spec, "local_only", amended(2, members=("site-0", "site-0"))) == (
+        "too_few_members",
+        "members",
+    )
+    assert clashes(spec, "dimat", amended(2, members=("site-0", "site-1"))) == (
+        "hub_takes_no_part",
+        "members",
+    )
+    line = TopologySpec(
+        kind="custom", links=tuple(LinkSpec(a=f"site-{i}", b=f"site-{i + 1}") for i in range(3))
+    )
+    parted = [amended(2, topology=line), amended(3, members=("site-0", "site-1", "site-3"))]
+    found = clash(spec, "dimat", parted, parted[-1])
+    assert found is not None
+    assert found.place == "topology"
+
+
+def test_a_pilot_that_skips_silent_sites_cannot_come_to_add_up_all(make_spec: MakeSpec) -> None:
+    arms = [{"name": name, "method": name} for name in ("local_only", "dimat")]
+    spec = make_spec(rounds=6, silent={"policy": "skip"}, arms=arms)
+    tree = amended(2, method="regmean", merge=MergePatch(over="tree"))
+    assert clashes(spec, "dimat", tree) == ("skip_needs_neighbours", "merge.over")
+    assert clashes(spec, "dimat", amended(2, "dimat", method="federated_average")) == (
+        "skip_needs_neighbours",
+        "method",
+    )
+
+
 def test_an_arm_that_would_merge_no_more_is_told_unless_it_is_meant(make_spec: MakeSpec) -> None:
     spec = make_spec(rounds=6)
     rarely = amended(4, merge=MergePatch(merge_every=9))
@@ -180,10 +215,14 @@ def test_an_arm_that_would_merge_no_more_is_told_unless_it_is_meant(make_spec: M
     assert clashes(spec, "dimat", amended(5, train=TrainPatch(lr=0.1)), [rarely]) is None
 
 
-def test_the_control_arm_is_changed_by_what_changes_training_alone(make_spec: MakeSpec) -> None:
+def test_the_control_arm_is_changed_by_who_takes_part_and_what_changes_training_alone(
+    make_spec: MakeSpec,
+) -> None:
     spec = make_spec(rounds=6)
     rarer, longer = amended(2, merge=MergePatch(merge_every=2)), amended(2, train=TrainPatch(epochs=3))
-    turned = amended(2, method="regmean")
+    turned, fewer = amended(2, method="regmean"), amended(2, members=("site-0", "site-1"))
+    assert concerns(spec, "local_only", fewer)
+    assert changes(spec, "local_only", [], [fewer])
     assert [concerns(spec, "local_only", one) for one in (rarer, longer, turned)] == [False, True, False]
     assert [changes(spec, "local_only", [], [one]) for one in (rarer, longer, turned)] == [False, True, False]
     assert all(changes(spec, "dimat", [], [one]) for one in (rarer, longer, turned))

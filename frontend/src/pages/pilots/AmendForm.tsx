@@ -1,5 +1,5 @@
 /* A change to a launched pilot from a round on: what is common; the API takes every setting. */
-import { Button, NumberInput, Select, Textarea } from '@mantine/core';
+import { Button, MultiSelect, NumberInput, Select, Textarea } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -120,6 +120,17 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
         {number(t('ui.new.epochs'), 'patch.train.epochs', 'epochs')}
         {number(t('ui.amend.lr'), 'patch.train.lr', 'lr')}
       </div>
+      <MultiSelect
+        label={t('ui.amend.members')}
+        description={t('ui.amend.members_help')}
+        data={pilot.spec.sites.map(({ name }) => ({ value: name, label: shown(name) }))}
+        value={draft.members}
+        placeholder={draft.members.length > 0 ? undefined : t('ui.amend.as_it_is')}
+        onChange={(members) => change({ members })}
+        clearable
+        searchable
+        {...fields.at('patch.members')}
+      />
       <Textarea
         label={t('ui.amend.why')}
         description={t('ui.amend.why_help')}

@@ -13,11 +13,13 @@ export interface AmendDraft {
   numbers: string;
   epochs: number | '';
   lr: number | '';
+  /** Names of the sites that take part from then on; none: as it is. */
+  members: string[];
   why: string;
 }
 
 export const EMPTY: AmendDraft = {
-  arm: '', fromRound: '', method: '', topology: '', mergeEvery: '', numbers: '', epochs: '', lr: '', why: '',
+  arm: '', fromRound: '', method: '', topology: '', mergeEvery: '', numbers: '', epochs: '', lr: '', members: [], why: '',
 }; // prettier-ignore
 
 /** Graphs that need no further settings. */
@@ -32,6 +34,7 @@ export const FIELDS: readonly Field[] = [
   { path: 'patch.merge.wire', label: 'ui.new.numbers' },
   { path: 'patch.train.epochs', label: 'ui.new.epochs' },
   { path: 'patch.train.lr', label: 'ui.amend.lr' },
+  { path: 'patch.members', label: 'ui.amend.members' },
   { path: 'why', label: 'ui.amend.why' },
 ];
 
@@ -46,6 +49,7 @@ export function amendmentOf(draft: AmendDraft, compress: boolean): Schemas['Amen
     ...set('method', draft.method),
     ...(draft.topology ? { topology: { kind: draft.topology } } : {}),
     ...(Object.keys(train).length > 0 ? { train } : {}),
+    ...(draft.members.length > 0 ? { members: draft.members } : {}),
     ...(Object.keys(merge).length > 0 ? { merge } : {}),
   } as Patch;
   return {
