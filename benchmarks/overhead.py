@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.machine import machine  # noqa: E402
 
 DEMO = ROOT / "data" / "pilots" / "demo.toml"
-LIMIT_S = 1.0
+LIMIT_S = 0.3
 SECONDS = "(julianday({}) - julianday({})) * 86400"
 
 

@@ -50,6 +50,10 @@ class Postgres:
         _wait_until_open(self._port, self._server)
         _wait_until_it_takes_connections(self)
 
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         self._server.send_signal(number)
         self._server.wait(30)
@@ -85,8 +89,8 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Raises: Missing."""
+def postgres(is_durable: bool = False) -> Iterator[Postgres]:
+    """`is_durable`: every commit is on the disk, as where it matters. Raises: Missing."""
     binaries = _postgres_binaries()
     folder = Path(tempfile.mkdtemp(prefix="awase-postgres-"))
     as_user = _as_unprivileged_user(folder)
@@ -111,7 +115,8 @@ def postgres() -> Iterator[Postgres]:
         command = [
             *as_user, str(binaries / "postgres"), "-D", str(data), "-p", str(port),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}",
-            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+            "-c", "max_connections=200",
+            *([] if is_durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]),
         ]  # fmt: skip
         cluster = Postgres(command, folder, port)
         try:
