@@ -2,7 +2,7 @@
 
 main       the process: lock, loop
 turn       one turn of the loop: take, commit, send
-ingest     what a report changes
+ingest     what a report changes; `known`: the rows a batch is about; `beats`: signs of life
 advance    what a change makes possible
 endings    how runs and attempts end
 reaper     what time alone decides

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from backend.coordinator import apart, endings, repository, restart_repository
@@ -62,7 +63,7 @@ class Advance:
             self.fail(session, broken, now, changes)
             return
         done = {_key(step) for step in prepared if step.state == "completed"}
-        known = repository.step_states(session, run.id)
+        known = repository.states_from(session, run.id, 0)
         done |= {key for key, state in known.items() if state == "completed"}
         ready = self._plans.run(session, run).schedule.ready_steps(done, known.keys())
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
@@ -86,12 +87,16 @@ class Advance:
         """Inserts what the finished steps have made ready and ends what is through."""
         by_run: dict[str, list[StepKey]] = {}
         runs: dict[str, RunRow] = {}
+        concerned: dict[tuple[str | None, str, int], Sequence[RunRow]] = {}
+        session.flush()
         for step in finished:
-            for run in _concerned(session, step):
+            whose = (step.run_id, step.pilot_id, step.seed)
+            if whose not in concerned:
+                concerned[whose] = _concerned(session, step)
+            for run in concerned[whose]:
                 if run.state in COUNTING:
                     runs[run.id] = run
                     by_run.setdefault(run.id, []).append(_key(step))
-        session.flush()
         for run_id, keys in by_run.items():
             run = runs[run_id]
             self._apart(session, [run], partial(self._follow_run, session, run, keys, now), now, changes)
@@ -101,12 +106,11 @@ class Advance:
     ) -> None:
         schedule = self._plans.run(session, run).schedule
         # Where sites come and go, what they had made before counts, too, however long ago that was.
-        rows = repository.steps_from(session, run.id, 0 if schedule.turns else max(run.rounds_done, 0))
-        done = {_key(row) for row in rows if row.state == "completed"}
-        known = {_key(row) for row in rows}
+        states = repository.states_from(session, run.id, 0 if schedule.turns else max(run.rounds_done, 0))
+        done = {key for key, state in states.items() if state == "completed"}
+        known = set(states)
         if run.rounds_done < 1 or schedule.turns:
-            prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
-            done |= {_key(row) for row in prepared if row.state == "completed"}
+            done |= repository.prepared(session, run.pilot_id, run.seed)
         ready: list[StepKey] = []
         for key in finished if run.state in MOVING else ():
             fresh = schedule.ready_after(key, done, known)
@@ -252,14 +256,16 @@ def _concerned(session: Session, step: StepRow) -> Sequence[RunRow]:
 def _insert(
     session: Session, spec: PilotSpec, pilot_id: str, seed: int, run_id: str | None, keys: Iterable[StepKey]
 ) -> None:
-    for key in keys:
-        session.add(
-            StepRow(
-                pilot_id=pilot_id, run_id=run_id, run_key=run_id or repository.PREPARE_KEY, seed=seed,
-                round=key.round, kind=key.kind, site_index=key.site, site_name=spec.site_names[key.site],
-                state="ready", attempt=1, progress=0.0,
-            )
-        )  # fmt: skip
+    names = spec.site_names
+    rows = [
+        {
+            "pilot_id": pilot_id, "run_id": run_id, "run_key": run_id or repository.PREPARE_KEY, "seed": seed,
+            "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": names[key.site],
+        }
+        for key in keys
+    ]  # fmt: skip
+    if rows:
+        session.execute(insert(StepRow), rows)
 
 
 def _key(row: StepRow) -> StepKey:

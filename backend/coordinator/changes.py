@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from backend.coordinator.ports import Execution
 from backend.db.tables import StepRow
+from backend.events.service import Line
 
 
 @dataclass
@@ -15,6 +16,7 @@ class Changes:
         failed: steps that failed for good; their `reason` says why.
         broken: steps on which the coordinator itself failed, and how; their rows are as before.
         runs: ids of runs that changed, with amounts to add to their counters.
+        events: lines of the public log about steps that completed, in their order.
         look: a command may have been committed.
         flags: cancel flags to raise after the commit.
         stuck: executions that did not heed their flag, to be killed after the commit.
@@ -24,6 +26,7 @@ class Changes:
     failed: list[StepRow] = field(default_factory=list)
     broken: list[tuple[StepRow, Exception]] = field(default_factory=list)
     runs: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    events: list[Line] = field(default_factory=list)
     look: bool = False
     flags: set[str] = field(default_factory=set)
     stuck: set[Execution] = field(default_factory=set)
@@ -41,6 +44,7 @@ class Changes:
         self.broken += other.broken
         for run_id, amounts in other.runs.items():
             self.touch(run_id, **amounts)
+        self.events += other.events
         self.look |= other.look
         self.flags |= other.flags
         self.stuck |= other.stuck

@@ -3,9 +3,10 @@ crash in between sends a step twice and the fence lets one of them count."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -22,26 +23,18 @@ Broken = tuple[StepRow, Exception]
 """A step whose message could not be built, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message and where it goes."""
-
-    site_name: str
-    message: StepMessage
-
-
 class Dispatch:
     """Builds the messages of ready steps."""
 
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
 
-    def outgoing(self, session: Session, now: datetime) -> tuple[list[Outgoing], list[Broken]]:
+    def outgoing(self, session: Session, now: datetime) -> tuple[list[StepMessage], list[Broken]]:
         """The steps to send now, oldest first; and one step of each run whose messages cannot be built."""
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
         for step in repository.steps_to_send(session, now, MOST_AT_ONCE):
             by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
-        found: list[Outgoing] = []
+        found: list[StepMessage] = []
         broken: list[Broken] = []
         for (pilot_id, seed, run_id), steps in by_run.items():
             try:
@@ -51,11 +44,11 @@ class Dispatch:
             except Exception as error:
                 log.exception("the messages of %d steps of run %s cannot be built", len(steps), run_id)
                 broken.append((steps[0], error))
-        return sorted(found, key=lambda item: item.message.step_id), broken
+        return sorted(found, key=lambda message: message.step_id), broken
 
     def _of_run(
         self, session: Session, pilot_id: str, seed: int, run_id: str, steps: Sequence[StepRow]
-    ) -> list[Outgoing]:
+    ) -> list[StepMessage]:
         if run_id:
             run = session.get_one(RunRow, run_id)
         else:  # any run of the seed knows how to prepare
@@ -64,34 +57,34 @@ class Dispatch:
                 return []
             run = sharing[0]
         plan = self._plans.run(session, run)
-        prepared = repository.prepare_steps(session, pilot_id, seed)
+        keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
+        # Only what these steps read: of all sites it would be thousands of rows in every turn.
+        read = {needed for key in keys for needed in plan.schedule.inputs(key)}
+        sites = {key.site for key in (*keys, *read)}
+        prepared = repository.prepared_by(session, pilot_id, seed, sites)
         fingerprints = {row.site_index: row.fingerprint for row in prepared}
         artifacts = _artifacts(prepared)
         if run_id:
-            keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
             remembered = [
                 before for key in keys for before in plan.schedule.remembered(key) if before is not None
             ]
             rounds = {max(key.round - back, 0) for key in keys for back in (0, 1)}
             rounds |= {before.round for before in remembered}
-            artifacts |= _artifacts(repository.artifacts_of(session, run_id, rounds))
+            artifacts |= _artifacts(repository.made_in(session, run_id, rounds, sites))
         return [
-            Outgoing(
-                step.site_name,
-                plan.message(
-                    StepKey(step.round, step.kind, step.site_index),  # type: ignore[arg-type]
-                    StepId(step.id, step.attempt, pilot_id, step.run_id),
-                    artifacts,
-                    fingerprints.get(step.site_index),
-                ),
+            plan.message(
+                key,
+                StepId(step.id, step.attempt, pilot_id, step.run_id),
+                artifacts,
+                fingerprints.get(step.site_index),
             )
-            for step in steps
+            for key, step in zip(keys, steps, strict=True)
         ]
 
 
-def _artifacts(rows: Sequence[StepRow]) -> Artifacts:
+def _artifacts(rows: Sequence[Row[Any]]) -> Artifacts:
     return {
-        StepKey(row.round, row.kind, row.site_index): Made(  # type: ignore[arg-type]
+        StepKey(row.round, row.kind, row.site_index): Made(
             ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0),
             **{name: ArtifactRef.model_validate(ref) for name, ref in (row.extras or {}).items()},
         )

@@ -5,21 +5,20 @@ first execution that is heard of; what others send is ignored, only the bytes th
 So reports that are doubled or swapped end in the same state.
 """
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, endings, matches, repository
+from backend.coordinator import apart, beats, endings, matches, repository
 from backend.coordinator.changes import Changes
+from backend.coordinator.known import MADE, Known, exchange_id, made_by, read
 from backend.coordinator.memory import Plans
 from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
-from backend.events.service import record
+from backend.events.service import line, record, record_all
 from backend.text.schemas import Params
 from worker.messages import (
-    ExchangeReport,
     Report,
     StepBeat,
     StepCancelled,
@@ -39,7 +38,7 @@ DONE_EVENTS = {
     "merge": "site_merged",
     "train": "site_trained",
 }
-EXTRAS = ("momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
+EXTRAS = MADE[1:]
 _OPEN = ("ready", "dispatched")
 
 
@@ -49,22 +48,29 @@ class Ingest:
     def __init__(self, plans: Plans, max_attempts: int) -> None:
         self._plans, self._max_attempts = plans, max_attempts
 
-    def take(self, session: Session, report: Report, now: datetime) -> Changes:
-        changes = Changes()
+    def take_all(self, session: Session, reports: Sequence[Report], now: datetime) -> Changes:
+        """Takes them in their order, signs of life of workers first: what is said later of a lost one counts."""
+        changes, known = Changes(), read(session, reports)
+        beats.take(session, [report for report in reports if isinstance(report, WorkerBeat)], now)
+        for report in reports:
+            self._take(session, report, now, known, changes)
+        record_all(session, changes.events)
+        return changes
+
+    def _take(self, session: Session, report: Report, now: datetime, known: Known, changes: Changes) -> None:
         match report:
             case Wake():
                 changes.look = True
             case WorkerBeat():
-                self._worker_beat(session, report, now)
+                pass  # taken before
             case WorkerLost():
-                self.worker_lost(session, report.worker_id, now, changes)
+                self._worker_lost(session, report.worker_id, now, changes)
             case _:
-                self._step_report(session, report, now, changes)
-        return changes
+                self._step_report(session, report, now, known, changes)
 
-    def worker_lost(self, session: Session, worker_id: str, now: datetime, changes: Changes) -> None:
+    def _worker_lost(self, session: Session, worker_id: str, now: datetime, changes: Changes) -> None:
         """What this worker ran is lost now; what it had taken and not begun, the reaper finds."""
-        if repository.drop_heartbeat(session, f"worker:{worker_id}"):
+        if repository.drop_heartbeat(session, beats.part_of(worker_id)):
             record(session, "worker_lost", params={"worker": worker_id})
         for step in repository.running_on(session, worker_id):
             self.lose(session, step, {"code": "worker_lost", "params": {}}, now, changes)
@@ -86,15 +92,17 @@ class Ingest:
         if error is not None:
             changes.broken.append((step, error))
 
-    def _step_report(self, session: Session, report: StepReport, now: datetime, changes: Changes) -> None:
-        step = session.get(StepRow, report.step_id)
+    def _step_report(
+        self, session: Session, report: StepReport, now: datetime, known: Known, changes: Changes
+    ) -> None:
+        step = known.steps.get(report.step_id)
         if step is None:
             return
         if isinstance(report, StepFinished | StepFailed):
             num_sites = len(self._plans.spec(session, step.pilot_id).sites)
             _check_exchanges(step, report, num_sites)
         if not _is_bound(step, report, now):
-            _book_wasted(session, step, report, changes)
+            _book_wasted(session, step, report, known, changes)
             return
         match report:
             case StepStarted():
@@ -102,9 +110,9 @@ class Ingest:
             case StepBeat():
                 step.progress = max(step.progress, report.progress)
             case StepFinished():
-                self._finished(session, step, report, now, changes)
+                self._finished(session, step, report, now, known, changes)
             case StepFailed():
-                _book_wasted(session, step, report, changes)
+                _book_wasted(session, step, report, known, changes)
                 params = self._plans.shown_in(session, step.pilot_id, report.params)
                 reason: dict[str, Any] = {"code": report.code, "params": params}
                 if report.retryable:
@@ -121,8 +129,9 @@ class Ingest:
         changes.touch(step.run_id)
 
     def _finished(
-        self, session: Session, step: StepRow, report: StepFinished, now: datetime, changes: Changes
-    ) -> None:
+        self, session: Session, step: StepRow, report: StepFinished, now: datetime, known: Known,
+        changes: Changes,
+    ) -> None:  # fmt: skip
         endings.move_step(step, "completed")
         step.finished_at, step.seconds, step.cpu_s = now, report.seconds, report.cpu_s
         step.device, step.progress, step.fingerprint = report.device, 1.0, report.fingerprint
@@ -131,8 +140,9 @@ class Ingest:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
         extras = {name: getattr(report, name) for name in EXTRAS}
         step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
-        for ref in (report.artifact, *extras.values()):
-            if ref is not None and session.get(ArtifactRow, ref.sha256) is None:
+        for ref in made_by(report):
+            if ref.sha256 not in known.artifacts:
+                known.artifacts.add(ref.sha256)
                 session.add(
                     ArtifactRow(
                         sha256=ref.sha256, num_bytes=ref.num_bytes, step_id=step.id, site_name=step.site_name
@@ -145,17 +155,19 @@ class Ingest:
                     site_index=step.site_index, **report.accuracies.model_dump(),
                 )
             )  # fmt: skip
-        matches.take(session, self._plans, step, report)
-        self._account(session, step, report, changes)
-        self._announce(session, step, report)
+        run = known.runs[step.run_id] if step.run_id is not None else None
+        matches.take(session, self._plans, run, step, report)
+        self._account(session, step, report, known, changes)
+        self._announce(session, step, report, changes)
         changes.finished.append(step)
-        if step.kind == "prepare":
-            for site in repository.sites_named(session, [step.site_name]):
-                site.fingerprint, site.num_rows = report.fingerprint, report.num_rows
+        if step.kind == "prepare" and (site := known.sites.get(step.site_name)) is not None:
+            site.fingerprint, site.num_rows = report.fingerprint, report.num_rows
 
-    def _account(self, session: Session, step: StepRow, report: StepFinished, changes: Changes) -> None:
+    def _account(
+        self, session: Session, step: StepRow, report: StepFinished, known: Known, changes: Changes
+    ) -> None:
         """Models that were used count as exchanged, those that were refused as wasted."""
-        _book(session, step, report, report.exchanges, wasted=False)
+        _book(session, step, report, known, wasted=False)
         changes.touch(
             step.run_id,
             bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not e.rejected),
@@ -166,32 +178,20 @@ class Ingest:
             gpu_s=step.gpu_s,
         )
 
-    def _announce(self, session: Session, step: StepRow, report: StepFinished) -> None:
+    def _announce(self, session: Session, step: StepRow, report: StepFinished, changes: Changes) -> None:
         def shown(site: int) -> str:
             return self._plans.shown(session, step.pilot_id, site)
 
         where: dict[str, Any] = {"pilot_id": step.pilot_id, "run_id": step.run_id}
         if step.kind in DONE_EVENTS:
             params: Params = {"round": step.round, "site": shown(step.site_index)}
-            record(session, DONE_EVENTS[step.kind], params=params, **where)
+            changes.events.append(line(DONE_EVENTS[step.kind], params=params, **where))
         for exchange in report.exchanges:
             if exchange.rejected:
                 refused: Params = {
                     "round": step.round, "site": shown(step.site_index), "from_site": shown(exchange.from_index),
                 }  # fmt: skip
-                record(session, "exchange_rejected", params=refused, **where)
-
-    def _worker_beat(self, session: Session, report: WorkerBeat, now: datetime) -> None:
-        params = report.model_dump(
-            mode="json", include={"worker_id", "placement", "device", "hostname", "queues", "concurrency"}
-        )
-        if repository.beat(session, f"worker:{report.worker_id}", now, params):
-            record(session, "worker_online", params={"worker": report.worker_id})
-        names = [queue.removeprefix("site.") for queue in report.queues if queue.startswith("site.")]
-        for site in repository.sites_named(session, names):
-            site.last_seen_at, site.device, site.worker_id = now, report.device, report.worker_id
-            if site.state != "online" and repository.move_site(session, site, "online"):
-                record(session, "site_online", params={"site": site.display_name or site.name})
+                changes.events.append(line("exchange_rejected", params=refused, **where))
 
 
 def _check_exchanges(step: StepRow, report: StepFinished | StepFailed, num_sites: int) -> None:
@@ -227,13 +227,13 @@ def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:
     return step.state == "running" and step.execution_id == report.execution_id
 
 
-def _book_wasted(session: Session, step: StepRow, report: StepReport, changes: Changes) -> None:
+def _book_wasted(session: Session, step: StepRow, report: StepReport, known: Known, changes: Changes) -> None:
     """Models that an attempt fetched in vain crossed their links all the same."""
     if not isinstance(report, StepFinished | StepFailed) or step.run_id is None:
         return
     if step.state == "completed" and step.execution_id == report.execution_id:
         return  # the same report once more
-    wasted = _book(session, step, report, report.exchanges, wasted=True)
+    wasted = _book(session, step, report, known, wasted=True)
     if wasted:
         changes.touch(step.run_id, bytes_wasted=wasted)
 
@@ -242,21 +242,18 @@ def _book(
     session: Session,
     step: StepRow,
     report: StepFinished | StepFailed,
-    exchanges: Sequence[ExchangeReport],
+    known: Known,
     wasted: bool,
 ) -> int:
     """Writes exchanges once, however often they are reported; the bytes that were new."""
     if step.run_id is None:
         return 0
     new_bytes = 0
-    for exchange in exchanges:
-        # The id says what happened, so that a doubled report finds its row.
-        name = f"{step.id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
-        if exchange.purpose == "moments":  # comes beside the model of the same site
-            name += "/moments"
-        id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
-        if session.get(ExchangeRow, id) is not None:
+    for exchange in report.exchanges:
+        id = exchange_id(report, exchange)
+        if id in known.exchanges:
             continue
+        known.exchanges.add(id)
         result = "wasted" if wasted else "rejected" if exchange.rejected else "accepted"
         session.add(
             ExchangeRow(

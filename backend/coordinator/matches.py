@@ -21,16 +21,15 @@ def units_of(told: MatchedReport) -> dict[int, Units]:
     return dict(zip(told.neighbours, unpack(told.data, len(told.neighbours), told.num_units), strict=True))
 
 
-def take(session: Session, plans: Plans, step: StepRow, report: StepFinished) -> None:
-    """Keeps what the merge found; with the last merge of the round its number comes in its place.
+def take(session: Session, plans: Plans, run: RunRow | None, step: StepRow, report: StepFinished) -> None:
+    """Of a step of `run` (None: it prepares). Keeps what the merge found; with the last merge of the round its number comes in its place.
 
     Raises: ValueError, on which the report is dropped.
     """
-    if step.run_id is None or step.kind != "merge":
+    if run is None or step.kind != "merge":
         if report.matched is not None:
             raise ValueError(f"step {step.id} is no merge and tells of matches")
         return
-    run = session.get_one(RunRow, step.run_id)
     if run.state not in RUN_LIVE:
         return
     schedule = plans.run(session, run).schedule

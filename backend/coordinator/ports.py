@@ -23,8 +23,9 @@ class Execution(NamedTuple):
 class Inbox(Protocol):
     """The way down: steps to sites. Every method raises PortUnavailable."""
 
-    def send(self, site_name: str, message: StepMessage) -> None:
-        """Puts a step into the site's queue; it waits there for as long as the site is away."""
+    def send(self, messages: Sequence[StepMessage]) -> None:
+        """Puts each step into its site's queue, in this order; it waits there for as long as the site is away. After an error
+        nobody knows which of them were sent."""
         ...
 
     def waiting(self, site_names: Collection[str]) -> dict[str, int]:

@@ -63,5 +63,5 @@ class Reaper:
         if (now - self._since).total_seconds() < silent_after_s:
             return
         for site in repository.online_sites_before(session, now - timedelta(seconds=silent_after_s)):
-            if repository.move_site(session, site, "silent"):
+            if repository.move_site(session, site.id, "silent"):
                 record(session, "site_silent", params={"site": site.display_name or site.name})

@@ -1,18 +1,20 @@
 """The coordinator's SQL. Runs and sites change by compare-and-set, because the API writes them, too; steps
 have no other writer."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
 
 PREPARE_KEY = ""
+MOST_VALUES = 5_000
+"""In one statement; SQLite takes 32,766, PostgreSQL 65,535."""
 
 
 def move_run(session: Session, run_id: str, following: str, **values: Any) -> bool:
@@ -103,17 +105,21 @@ def has_steps(session: Session, run_id: str) -> bool:
     return session.scalar(select(StepRow.id).where(StepRow.run_id == run_id).limit(1)) is not None
 
 
-def steps_from(session: Session, run_id: str, round: int) -> Sequence[StepRow]:
-    """The run's steps of `round` and later."""
-    return session.scalars(select(StepRow).where(StepRow.run_id == run_id, StepRow.round >= round)).all()
+def prepared(session: Session, pilot_id: str, seed: int) -> set[StepKey]:
+    """Sites that have their start model."""
+    done = select(StepRow.round, StepRow.kind, StepRow.site_index).where(
+        StepRow.pilot_id == pilot_id, StepRow.seed == seed, StepRow.run_key == PREPARE_KEY,
+        StepRow.state == "completed",
+    )  # fmt: skip
+    return {StepKey(round, kind, site) for round, kind, site in session.execute(done)}  # type: ignore[arg-type]  # a column holds plain text
 
 
-def step_states(session: Session, run_id: str) -> dict[StepKey, str]:
-    """The state of every step of the run that has a row; as plain values, since a long run has many."""
-    columns = (StepRow.round, StepRow.kind, StepRow.site_index, StepRow.state)
-    rows = session.execute(select(*columns).where(StepRow.run_id == run_id))
-    # A column holds plain text.
-    return {StepKey(round, kind, site): state for round, kind, site, state in rows}  # type: ignore[arg-type]
+def states_from(session: Session, run_id: str, round: int) -> dict[StepKey, str]:
+    """The states of the run's steps of `round` and later. Not the rows: there are thousands of them, asked for in every turn."""
+    wanted = select(StepRow.state, StepRow.round, StepRow.kind, StepRow.site_index).where(
+        StepRow.run_id == run_id, StepRow.round >= round
+    )
+    return {StepKey(at, kind, site): state for state, at, kind, site in session.execute(wanted)}  # type: ignore[arg-type]  # likewise
 
 
 def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
@@ -152,24 +158,44 @@ def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepR
     ).all()
 
 
-def artifacts_of(session: Session, run_id: str, rounds: Iterable[int]) -> Sequence[StepRow]:
-    return session.scalars(
-        select(StepRow).where(
-            StepRow.run_id == run_id,
-            StepRow.round.in_(sorted(set(rounds))),
-            StepRow.state == "completed",
-            StepRow.artifact_sha256.is_not(None),
+_MADE = (
+    StepRow.round, StepRow.kind, StepRow.site_index, StepRow.artifact_sha256, StepRow.artifact_bytes, StepRow.extras,
+    StepRow.fingerprint,
+)  # fmt: skip
+
+
+def prepared_by(session: Session, pilot_id: str, seed: int, sites: Collection[int]) -> Sequence[Row[Any]]:
+    """What these sites have prepared, as far as they have: key, artifacts and fingerprint of each step."""
+    return session.execute(
+        select(*_MADE).where(
+            StepRow.pilot_id == pilot_id, StepRow.seed == seed, StepRow.run_key == PREPARE_KEY,
+            StepRow.site_index.in_(sorted(sites)),
         )
-    ).all()
+    ).all()  # fmt: skip
+
+
+def made_in(
+    session: Session, run_id: str, rounds: Collection[int], sites: Collection[int]
+) -> Sequence[Row[Any]]:
+    """What these sites have made in these rounds of the run: as `prepared_by`."""
+    return session.execute(
+        select(*_MADE).where(
+            StepRow.run_id == run_id, StepRow.round.in_(sorted(rounds)), StepRow.site_index.in_(sorted(sites)),
+            StepRow.state == "completed", StepRow.artifact_sha256.is_not(None),
+        )
+    ).all()  # fmt: skip
 
 
 def mark_dispatched(session: Session, sent: Collection[tuple[str, int]], now: datetime) -> None:
-    for step_id, attempt in sent:
-        session.execute(
-            update(StepRow)
-            .where(StepRow.id == step_id, StepRow.attempt == attempt, StepRow.state == "ready")
-            .values(state="dispatched", dispatched_at=now)
-        )
+    for attempt in sorted({attempt for _, attempt in sent}):
+        ids = [step_id for step_id, tried in sent if tried == attempt]
+        for some in _in_parts(ids):
+            session.execute(
+                update(StepRow)
+                .where(StepRow.id.in_(some), StepRow.attempt == attempt, StepRow.state == "ready")
+                .values(state="dispatched", dispatched_at=now)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def running_before(session: Session, limit: datetime) -> Sequence[StepRow]:
@@ -203,8 +229,26 @@ def steps_of_revoked_sites(session: Session) -> Sequence[StepRow]:
     ).all()
 
 
-def sites_named(session: Session, names: Collection[str]) -> Sequence[SiteRow]:
-    return session.scalars(select(SiteRow).where(SiteRow.name.in_(names))).all()
+def rows_of(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> list[Any]:
+    """Rows of the table of `key` that have one of these values there."""
+    found: list[Any] = []
+    for some in _in_parts(wanted):
+        found += session.scalars(select(key.class_).where(key.in_(some)))
+    return found
+
+
+def those_known(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> set[str]:
+    """Those of the values that a row has as its `key`."""
+    return {
+        value for some in _in_parts(wanted) for value in session.scalars(select(key).where(key.in_(some)))
+    }
+
+
+def _in_parts(wanted: Collection[str]) -> Iterator[list[str]]:
+    """In a fixed order, and no more at once than a statement takes."""
+    ordered = sorted(wanted)
+    for first in range(0, len(ordered), MOST_VALUES):
+        yield ordered[first : first + MOST_VALUES]
 
 
 def online_sites_before(session: Session, limit: datetime) -> Sequence[SiteRow]:
@@ -219,11 +263,34 @@ def local_site_names(session: Session) -> Sequence[str]:
     ).all()
 
 
-def move_site(session: Session, site: SiteRow, following: str) -> bool:
+SiteAsSeen = Row[str, str, str, str, str | None, str | None]
+
+
+def sites_named(session: Session, names: Collection[str]) -> list[SiteAsSeen]:
+    """What a beat may change of these sites: id, name, display_name, state, device, worker_id. Nobody else changes them before
+    the transaction ends; they are locked in the order in which a launch keeps them, or the two would wait for each other."""
+    wanted = select(
+        SiteRow.id, SiteRow.name, SiteRow.display_name, SiteRow.state, SiteRow.device, SiteRow.worker_id
+    )
+    wanted = wanted.order_by(SiteRow.id).with_for_update(key_share=True)
+    return [row for some in _in_parts(names) for row in session.execute(wanted.where(SiteRow.name.in_(some)))]
+
+
+def seen(session: Session, site_ids: Collection[str], now: datetime) -> None:
+    """A worker has just named these sites."""
+    for some in _in_parts(site_ids):
+        session.execute(update(SiteRow).where(SiteRow.id.in_(some)).values(last_seen_at=now))
+
+
+def serve_site(session: Session, id: str, device: str, worker_id: str) -> None:
+    session.execute(update(SiteRow).where(SiteRow.id == id).values(device=device, worker_id=worker_id))
+
+
+def move_site(session: Session, id: str, following: str) -> bool:
     """Compare-and-set of a site's state; no new revision, as no person changed anything."""
     done = session.execute(
         update(SiteRow)
-        .where(SiteRow.id == site.id, SiteRow.state.in_(states.sources("site", following)))
+        .where(SiteRow.id == id, SiteRow.state.in_(states.sources("site", following)))
         .values(state=following)
     )
     assert isinstance(done, CursorResult)
@@ -235,14 +302,25 @@ def is_announced(session: Session, pilot_id: str) -> bool:
     return session.scalar(select(EventRow.id).where(EventRow.pilot_id == pilot_id).limit(1)) is not None
 
 
-def beat(session: Session, part: str, now: datetime, params: dict[str, Any]) -> bool:
-    """Notes that a part lives; whether it was unknown before."""
-    row = session.get(HeartbeatRow, part)
-    if row is None:
-        session.add(HeartbeatRow(part=part, at=now, params=params))
-        return True
-    row.at, row.params = now, params
-    return False
+def heartbeats(session: Session, parts: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What is noted of these parts, those that are known."""
+    wanted = select(HeartbeatRow.part, HeartbeatRow.params)
+    return {
+        part: params
+        for some in _in_parts(parts)
+        for part, params in session.execute(wanted.where(HeartbeatRow.part.in_(some)))
+    }
+
+
+def still_alive(session: Session, parts: Collection[str], now: datetime) -> None:
+    """Known parts of which nothing else is new."""
+    for some in _in_parts(parts):
+        session.execute(update(HeartbeatRow).where(HeartbeatRow.part.in_(some)).values(at=now))
+
+
+def beat(session: Session, part: str, now: datetime, params: dict[str, Any]) -> None:
+    """Notes that a part of the server lives, and what it says of itself."""
+    session.merge(HeartbeatRow(part=part, at=now, params=params))
 
 
 def drop_heartbeat(session: Session, part: str) -> bool:

@@ -6,7 +6,7 @@ No transaction is open while the broker is asked or told anything.
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,7 +28,9 @@ from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
 
 log = logging.getLogger(__name__)
-BATCH = 200
+BATCH = 500
+SENT_AT_ONCE = 50
+"""Messages; when the broker goes meanwhile so many may be sent twice."""
 STARTS = 20
 """Runs begun in one turn: a launch of thousands must not hold the transaction that everybody waits for."""
 POLL_S = 1.0
@@ -91,8 +93,7 @@ class Coordinator:
         with self._database.write() as session:
             if self._is_new:
                 repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
-            for body in batch:
-                changes.join(self._take(session, body, now))
+            self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
             if is_poll or changes.look or self._cancelling_since or self._is_starting:
@@ -112,29 +113,39 @@ class Coordinator:
         self._send()
         return len(batch)
 
-    def _take(self, session: Session, body: bytes, now: datetime) -> Changes:
-        """One report in a savepoint of its own: one that cannot be taken must not stop the others."""
-        try:
-            taken: Report = report.validate_json(body)
-        except ValidationError as error:
-            wrong = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, wrong["loc"]))
-            log.error(
-                "a report of %d bytes is dropped: %s: %s (%s)", len(body), where, wrong["msg"], _sender(body)
-            )
-            return Changes()
-        changes = Changes()
-        what = f"report {taken.kind} of {taken.worker_id}, which is dropped,"
-        if apart.attempt(
-            session, lambda mine: mine.join(self._ingest.take(session, taken, now)), changes, what
+    def _take(self, session: Session, batch: Sequence[bytes], now: datetime, changes: Changes) -> None:
+        """All reports in one savepoint. When one cannot be taken, it must not stop the others: then each in its own."""
+        reports = [read for body in batch if (read := _read(body)) is not None]
+        if not reports or self._take_in(
+            session, reports, now, changes, f"a batch of {len(reports)} reports, now taken one by one,"
         ):
-            return Changes()  # the step's lease brings it to its next attempt
+            return
+        for one in reports:
+            # One that is dropped: the step's lease brings it to its next attempt.
+            self._take_in(
+                session, [one], now, changes, f"report {one.kind} of {one.worker_id}, which is dropped,"
+            )
+
+    def _take_in(
+        self, session: Session, reports: Sequence[Report], now: datetime, changes: Changes, what: str
+    ) -> bool:
+        """Whether they could be taken; otherwise everything is as before."""
+
+        def work(mine: Changes) -> None:
+            mine.join(self._ingest.take_all(session, reports, now))
+
+        if apart.attempt(session, work, changes, what) is not None:
+            return False
+        for one in reports:
+            self._hear(one)
+        return True
+
+    def _hear(self, taken: Report) -> None:
         if isinstance(taken, WorkerBeat):
             known, at = self._workers.get(taken.worker_id), self._monotonic()
             self._workers[taken.worker_id] = _Heard(taken, at, known.since if known is not None else at)
         elif taken.kind == "worker_lost":
             self._workers.pop(taken.worker_id, None)
-        return changes
 
     def _commands(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
@@ -240,12 +251,27 @@ class Coordinator:
             return
         sent: list[tuple[str, int]] = []
         try:
-            for item in outgoing:
-                self._inbox.send(item.site_name, item.message)
-                sent.append((item.message.step_id, item.message.attempt))
+            for first in range(0, len(outgoing), SENT_AT_ONCE):
+                some = outgoing[first : first + SENT_AT_ONCE]
+                self._inbox.send(some)
+                sent += [(message.step_id, message.attempt) for message in some]
         finally:
             with self._database.write() as session:
                 repository.mark_dispatched(session, sent, now)
+
+
+def _read(body: bytes) -> Report | None:
+    """None: it is no report, which the log says."""
+    try:
+        taken: Report = report.validate_json(body)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, wrong["loc"]))
+        log.error(
+            "a report of %d bytes is dropped: %s: %s (%s)", len(body), where, wrong["msg"], _sender(body)
+        )
+        return None
+    return taken
 
 
 def _sender(body: bytes) -> str:

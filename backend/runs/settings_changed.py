@@ -56,7 +56,9 @@ def _changed(old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
     before, after = dict(_leaves(_counting(old))), dict(_leaves(_counting(now)))
     fields = [field for field in {**before, **after} if before.get(field) != after.get(field)]
     return [
-        SettingChange(field=field, old=_scalar(field, before.get(field)), new=_scalar(field, after.get(field)))
+        SettingChange(
+            field=field, old=_scalar(field, before.get(field)), new=_scalar(field, after.get(field))
+        )
         for field in fields
     ]
 

@@ -52,11 +52,11 @@ def worker(broker_url: str, tmp_path: Path) -> Iterator[Worker]:
 
 def test_a_stuck_step_is_killed_and_the_next_one_is_done(worker: Worker) -> None:
     worker.hear(WorkerBeat)
-    worker.inbox.send("site-01", prepare("stuck", warmup_epochs=10_000))
+    worker.inbox.send([prepare("stuck", warmup_epochs=10_000)])
     stuck = worker.hear(StepStarted, "stuck")
     assert isinstance(stuck, StepStarted)
     os.kill(stuck.pid, signal.SIGSTOP)  # it heeds nothing, and no flag
-    worker.inbox.send("site-01", prepare("next", warmup_epochs=0))
+    worker.inbox.send([prepare("next", warmup_epochs=0)])
     worker.inbox.kill([Execution(stuck.worker_id, stuck.execution_id)])
     assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
     assert worker.process.poll() is None

@@ -64,8 +64,9 @@ class Post:
         self._taken: list[bytes] = []
         self._is_new = True
 
-    def send(self, site_name: str, message: StepMessage) -> None:
-        self.queues.setdefault(site_name, []).append(message)
+    def send(self, messages: Sequence[StepMessage]) -> None:
+        for message in messages:
+            self.queues.setdefault(message.context.site.name, []).append(message)
 
     def waiting(self, site_names: Collection[str]) -> dict[str, int]:
         return {name: len(self.queues.get(name, ())) for name in site_names}

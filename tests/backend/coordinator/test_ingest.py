@@ -80,10 +80,11 @@ class Rows:
                 )
             )  # fmt: skip
 
-    def take(self, *reports: Report) -> None:
-        for one in reports:
+    def take(self, *reports: Report, at_once: int = 1) -> None:
+        """`at_once`: so many in each batch."""
+        for first in range(0, len(reports), at_once):
             with self.database.write() as session:
-                changes = self.ingest.take(session, one, NOW)
+                changes = self.ingest.take_all(session, reports[first : first + at_once], NOW)
                 for run_id, amounts in changes.runs.items():
                     add_to_run(session, run_id, amounts)
 
@@ -133,9 +134,12 @@ ONCE: list[Report] = [started(), StepBeat(progress=0.5, **about(seq=1)), finishe
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.sampled_from(ONCE), max_size=6).flatmap(lambda more: st.permutations([*ONCE, *more])))
-def test_reports_doubled_and_reordered_end_in_the_same_state(
-    sqlite_template: Path, reports: list[Report]
+@given(
+    st.lists(st.sampled_from(ONCE), max_size=6).flatmap(lambda more: st.permutations([*ONCE, *more])),
+    st.integers(1, 9),
+)
+def test_reports_doubled_and_reordered_end_in_the_same_state_in_whatever_batches_they_come(
+    sqlite_template: Path, reports: list[Report], at_once: int
 ) -> None:
     scratch = sqlite_template.with_name("ingest.sqlite")
     if not scratch.exists():
@@ -146,7 +150,7 @@ def test_reports_doubled_and_reordered_end_in_the_same_state(
         expected = rows.state()
         rows.database.close()
         rows = Rows(f"sqlite:///{scratch}")
-        rows.take(*reports)
+        rows.take(*reports, at_once=at_once)
         assert rows.state() == expected
         assert expected["step"][:2] == ("completed", 1)
     finally:
@@ -227,10 +231,10 @@ def test_a_cancelled_attempt_on_a_gpu_costs_its_time(rows: Rows) -> None:
 def test_of_a_lost_attempt_the_time_up_to_its_last_sign_of_life_counts(rows: Rows) -> None:
     rows.take(started())
     with rows.database.write() as session:
-        changes = rows.ingest.take(
-            session, StepBeat(progress=0.5, **about(seq=1)), NOW + timedelta(seconds=8)
+        changes = rows.ingest.take_all(
+            session, [StepBeat(progress=0.5, **about(seq=1))], NOW + timedelta(seconds=8)
         )
-        changes.join(rows.ingest.take(session, WorkerLost(worker_id="w"), NOW + timedelta(seconds=30)))
+        changes.join(rows.ingest.take_all(session, [WorkerLost(worker_id="w")], NOW + timedelta(seconds=30)))
         for run_id, amounts in changes.runs.items():
             add_to_run(session, run_id, amounts)
     rows.take(started(execution="e2", attempt=2), finished(execution="e2", attempt=2))
@@ -244,8 +248,8 @@ def test_a_killed_process_is_not_taken_to_have_run_no_time_at_all(rows: Rows) ->
     rows.take(started())
     killed = StepFailed(code="worker_lost", params={}, retryable=True, seconds=0.0, **about())
     with rows.database.write() as session:
-        rows.ingest.take(session, StepBeat(progress=0.5, **about(seq=1)), NOW + timedelta(seconds=8))
-        rows.ingest.take(session, killed, NOW + timedelta(seconds=9))
+        rows.ingest.take_all(session, [StepBeat(progress=0.5, **about(seq=1))], NOW + timedelta(seconds=8))
+        rows.ingest.take_all(session, [killed], NOW + timedelta(seconds=9))
     usage, _ = spent(rows)
     assert (usage.wasted_cpu_s, usage.unmeasured) == (8.0, 1)
 

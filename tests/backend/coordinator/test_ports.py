@@ -62,7 +62,7 @@ def ways(request: pytest.FixtureRequest) -> Ways:
 
 
 def test_a_sent_step_waits_in_the_queue_of_its_site(ways: Ways) -> None:
-    ways.inbox.send("site-a", message())
+    ways.inbox.send([message()])
     assert ways.inbox.waiting(["site-a", "site-b"]) == {"site-a": 1, "site-b": 0}
 
 
@@ -113,4 +113,4 @@ def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
     with pytest.raises(PortUnavailable):
         RedisReports(nowhere).take(1, 0.1)
     with pytest.raises(PortUnavailable):
-        CeleryInbox(nowhere).send("site-a", message())
+        CeleryInbox(nowhere).send([message()])

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from backend.coordinator.lock import LockLost
-from backend.coordinator.turn import STARTS
+from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.turn import SENT_AT_ONCE, STARTS
 from backend.db.tables import (
     AmendmentRow,
     ExchangeRow,
@@ -33,7 +34,7 @@ from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, finished, spec
-from worker.messages import MatchedReport, MergeMessage, StepMessage, TrainMessage
+from worker.messages import ExchangeReport, MatchedReport, MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
 
@@ -286,6 +287,49 @@ def test_a_report_that_cannot_be_read_stops_no_other(stage: Stage) -> None:
     assert stage.run("p/dimat").state == "completed"
 
 
+def test_a_report_that_is_refused_stops_no_other_of_its_batch_and_leaves_nothing(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    messages = [stage.take(message) for message in stage.waiting()]
+    for message in messages:
+        end = finished(message, stage.begin(message))
+        if message.context.site.name == "b":  # no link leads from a site to itself
+            from_itself = {"from_index": 1, "to_index": 1, "purpose": "merge", "num_bytes": 1, "seconds": 0.0}
+            end = end.model_copy(update={"exchanges": (ExchangeReport.model_validate(from_itself),)})
+        stage.post.report(end)
+    stage.beat("w", "b")
+    stage.turn()
+    states = {message.context.site.name: stage.step(message).state for message in messages}
+    assert states == {"a": "completed", "b": "running", "c": "completed"}
+    with stage.database.read() as session:
+        assert session.scalars(select(SiteRow.worker_id).where(SiteRow.name == "b")).one() == "w"
+        assert session.scalars(select(ExchangeRow)).all() == []
+
+
+def test_what_was_sent_before_the_broker_went_away_is_not_sent_again(stage: Stage) -> None:
+    class PostThatGoesAway(Post):
+        goes_away = False
+
+        def send(self, messages: Sequence[StepMessage]) -> None:
+            if self.goes_away and any(self.queues.values()):
+                raise PortUnavailable
+            super().send(messages)
+
+    stage.post = post = PostThatGoesAway()
+    stage.restart()
+    arms = [{"name": f"arm-{number:02}", "method": "local_only"} for number in range(SENT_AT_ONCE // 3 + 1)]
+    stage.launch(PilotSpec.model_validate({**spec().model_dump(mode="json"), "arms": arms}))
+    stage.turn()
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    post.goes_away = True
+    with pytest.raises(PortUnavailable):
+        stage.turn()
+    sent = {message.step_id for message in stage.waiting()}
+    assert len(sent) == SENT_AT_ONCE
+    assert {step.id for step in stage.steps() if step.state == "dispatched"} == sent
+
+
 def test_a_launch_of_many_runs_is_begun_in_several_turns_each_with_a_commit(stage: Stage) -> None:
     many = [f"arm-{number:02}" for number in range(2 * STARTS + 3)]
     arms = [{"name": name, "method": "local_only"} for name in many]
@@ -397,7 +441,7 @@ def test_steps_left_unsent_by_a_crash_are_sent_by_the_next_coordinator(stage: St
         pass
 
     class DyingPost(Post):
-        def send(self, site_name: str, message: StepMessage) -> None:
+        def send(self, messages: Sequence[StepMessage]) -> None:
             raise Crash
 
     stage.launch(spec())

@@ -1,0 +1,63 @@
+"""What the reports of a batch are about, read at once: a question to the database for each report costs more than all
+that is then done with the answers."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.coordinator import repository
+from backend.db.tables import ArtifactRow, ExchangeRow, RunRow, SiteRow, StepRow
+from worker.messages import ArtifactRef, ExchangeReport, Report, StepFailed, StepFinished
+
+MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
+"""Fields of a finished step that name what is in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    Attributes:
+        steps: by id. runs: theirs, by id. sites: of steps that prepare, by name. All hold what there is of what is named.
+        artifacts: digests that have their row. exchanges: ids that have theirs. Whoever adds one adds it here, too.
+    """
+
+    steps: dict[str, StepRow]
+    runs: dict[str, RunRow]
+    sites: dict[str, SiteRow]
+    artifacts: set[str]
+    exchanges: set[str]
+
+
+def read(session: Session, reports: Sequence[Report]) -> Known:
+    ends = [report for report in reports if isinstance(report, StepFinished | StepFailed)]
+    steps = repository.rows_of(
+        session, StepRow.id, {step_id for r in reports if (step_id := getattr(r, "step_id", None))}
+    )
+    runs = repository.rows_of(session, RunRow.id, {step.run_id for step in steps if step.run_id is not None})
+    sites = repository.rows_of(
+        session, SiteRow.name, {step.site_name for step in steps if step.run_id is None}
+    )
+    told = {made.sha256 for end in ends if isinstance(end, StepFinished) for made in made_by(end)}
+    moved = {exchange_id(end, exchange) for end in ends for exchange in end.exchanges}
+    return Known(
+        steps={step.id: step for step in steps},
+        runs={run.id: run for run in runs},
+        sites={site.name: site for site in sites},
+        artifacts=repository.those_known(session, ArtifactRow.sha256, told),
+        exchanges=repository.those_known(session, ExchangeRow.id, moved),
+    )
+
+
+def made_by(report: StepFinished) -> list[ArtifactRef]:
+    """All that the step has put into the store."""
+    return [made for name in MADE if (made := getattr(report, name)) is not None]
+
+
+def exchange_id(report: StepFinished | StepFailed, exchange: ExchangeReport) -> str:
+    """It says what happened, so that a doubled report finds its row."""
+    name = f"{report.step_id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
+    if exchange.purpose == "moments":  # comes beside the model of the same site
+        name += "/moments"
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
