@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -61,6 +61,7 @@ def test_in_any_order_of_asks_losses_and_reports_runs_end_rightly_and_in_the_sam
             super().__init__()
             self.folder = tempfile.TemporaryDirectory()
             self.stage = staged(sqlite_template, Path(self.folder.name))
+            self.has_lost = False
             self.begun: list[Begun] = []
             self.finished: list[Begun] = []
             self.states: dict[str, str] = dict.fromkeys(RUNS, "queued")
@@ -122,11 +123,16 @@ def test_in_any_order_of_asks_losses_and_reports_runs_end_rightly_and_in_the_sam
             self.begun.clear()
             self.stage.lose_worker()
 
+        @precondition(lambda self: not self.has_lost)
         @rule()
         def lose_what_waits(self) -> None:
+            """Once: until all is sent again half a minute passes, in which little else can be seen."""
+            self.has_lost = True
             for queue in self.stage.post.queues.values():
                 queue.clear()
-            self.stage.beat("w", "a", "b", "c")
+            for _ in range(12):
+                self.stage.beat("w", "a", "b", "c")
+                self.stage.turn(3)
 
         @rule()
         def restart_the_coordinator(self) -> None:
@@ -192,7 +198,11 @@ def test_in_any_order_of_asks_losses_and_reports_runs_end_rightly_and_in_the_sam
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Steering,
         settings=settings(
-            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.reuse, Phase.generate),  # making an example smaller takes longer than a test may
         ),
     )
 
