@@ -6,6 +6,7 @@ ingest     what a report changes; `known`: the rows a batch is about; `beats`: s
 advance    what a change makes possible
 endings    how runs and attempts end
 reaper     what time alone decides
+silence    what becomes of runs that wait for silent sites
 dispatch   rows to messages
 ports      what is needed of a broker; `broker` is Celery over Redis
 """

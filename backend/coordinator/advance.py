@@ -6,6 +6,7 @@ Which step may follow which is `dimat.schedule`'s to say; here are only the rows
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -38,7 +39,7 @@ class Advance:
     def start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """A queued run: its sites prepare, or it goes on from what another arm has prepared. One that was paused: it goes
         on with all that has become ready since."""
-        self._apart(session, [run], partial(self._start, session, run, now), now, changes)
+        self.apart(session, [run], partial(self._start, session, run, now), now, changes)
 
     def _start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         spec = self._plans.spec(session, run.pilot_id)
@@ -99,7 +100,7 @@ class Advance:
                     by_run.setdefault(run.id, []).append(_key(step))
         for run_id, keys in by_run.items():
             run = runs[run_id]
-            self._apart(session, [run], partial(self._follow_run, session, run, keys, now), now, changes)
+            self.apart(session, [run], partial(self._follow_run, session, run, keys, now), now, changes)
 
     def _follow_run(
         self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
@@ -143,7 +144,7 @@ class Advance:
     def fail(self, session: Session, step: StepRow, now: datetime, changes: Changes) -> None:
         """A step failed for good, and with it every run that needs it."""
         runs = _concerned(session, step)
-        self._apart(session, runs, partial(self._fail, session, step, runs, now), now, changes)
+        self.apart(session, runs, partial(self._fail, session, step, runs, now), now, changes)
 
     def _fail(
         self, session: Session, step: StepRow, runs: Sequence[RunRow], now: datetime, changes: Changes
@@ -154,6 +155,31 @@ class Advance:
             self._plans.forget(run.id)
         if not repository.runs_sharing(session, step.pilot_id, step.seed):
             self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
+
+    def end(
+        self, session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes
+    ) -> None:
+        """The run fails for a reason that is no step's."""
+        endings.end_run(session, run, reason, now, changes)
+        self._plans.forget(run.id)
+        changes.touch(run.id)
+        if not repository.runs_sharing(session, run.pilot_id, run.seed):
+            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+
+    def look_again(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        """Inserts all that is ready, and closes rounds, under a schedule that is another than before."""
+        done, known = self.done_and_known(session, run)
+        ready = self._plans.run(session, run).schedule.ready_steps(done, known)
+        _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
+        changes.touch(run.id)
+        self._close_rounds(session, run, done, now)
+
+    def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
+        """Of the run's steps those that are done, with those that prepare, and those that are there in any state."""
+        states = repository.step_states(session, run.id)
+        prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
+        done = {_key(row) for row in prepared if row.state == "completed"}
+        return done | {key for key, state in states.items() if state == "completed"}, set(states)
 
     def leave_out_revoked(self, session: Session, now: datetime, changes: Changes) -> None:
         """Runs that wait for a revoked site end: it takes no more work."""
@@ -168,7 +194,7 @@ class Advance:
         What runs goes to its end and counts. What was sent and not begun is taken back: at a site that is away, or busy
         with others, the pause would else take as long as that lasts. A `prepare` goes on while another run needs it.
         """
-        self._apart(session, [run], partial(self._pause, session, run, now), now, changes)
+        self.apart(session, [run], partial(self._pause, session, run, now), now, changes)
 
     def _pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         steps = list(repository.live_steps(session, run.id))
@@ -191,7 +217,7 @@ class Advance:
         waits for a disk, say) holds a process of its worker: it is killed. A worker that does not hear that
         either is away, and with it the process.
         """
-        self._apart(session, [run], partial(self._cancel, session, run, now, is_late), now, changes)
+        self.apart(session, [run], partial(self._cancel, session, run, now, is_late), now, changes)
 
     def _cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
         stopped, running = endings.stop_steps(session, run.id, now, changes, running_too=is_late)
@@ -217,10 +243,11 @@ class Advance:
         for run in _concerned(session, step):
             self._give_up(session, run, error, now, changes)
 
-    def _apart(
+    def apart(
         self, session: Session, runs: Sequence[RunRow], work: Callable[[Changes], None], now: datetime,
         changes: Changes,
     ) -> None:  # fmt: skip
+        """Work on runs that ends them, if it goes wrong, and nothing else."""
         error = apart.attempt(session, work, changes, f"run {', '.join(run.id for run in runs)}")
         if error is not None:
             for run in runs:

@@ -127,6 +127,15 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
     changes.touch(step.run_id)
 
 
+def leave_out(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
+    """Ends a step without which the run goes on; what it may yet report no longer counts."""
+    if step.state == "running":
+        in_vain(step, None, changes)
+    move_step(step, "skipped")
+    step.finished_at, step.reason = now, reason
+    changes.touch(step.run_id)
+
+
 def refuse(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
     """Ends a step that nobody will do; what it may yet report no longer counts."""
     if step.state == "running":
@@ -139,11 +148,16 @@ def refuse(step: StepRow, reason: dict[str, Any], now: datetime, changes: Change
 def fail_run(
     session: Session, run: RunRow, step: StepRow, shown: str, now: datetime, changes: Changes
 ) -> None:
-    """A run whose step failed for good: its other steps stop."""
+    """A run whose step failed for good."""
     reason = step.reason or {"code": "unexpected_error", "params": {"kind": step.kind}}
     where = {"site": shown, "round": step.round, "kind": step.kind}
     ending = {"code": reason["code"], "params": {**where, **reason["params"]}}
-    if repository.move_run(session, run.id, "failed", reason=ending, finished_at=now):
+    end_run(session, run, ending, now, changes)
+
+
+def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
+    """A run that fails: its steps stop."""
+    if repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
         stop_steps(session, run.id, now, changes)
         changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator.plans import RunPlan
 from backend.db.tables import PilotRow, RunRow
 from backend.pilots.amendments import amendments_of
+from backend.runs.absences import absences_of
 from backend.text.schemas import Params
 from dimat.spec import PilotSpec
 
@@ -32,10 +33,10 @@ class Plans:
 
     def run(self, session: Session, run: RunRow) -> RunPlan:
         if run.id not in self._runs:
+            spec = self.spec(session, run.pilot_id)
             amendments = amendments_of(session, run.pilot_id, run.id)
-            self._runs[run.id] = RunPlan(
-                self.spec(session, run.pilot_id), run.arm, run.seed, amendments, (), self._store_id
-            )
+            absences = absences_of(session, run, spec)
+            self._runs[run.id] = RunPlan(spec, run.arm, run.seed, amendments, absences, self._store_id)
         return self._runs[run.id]
 
     def shown(self, session: Session, pilot_id: str, site: int) -> str:

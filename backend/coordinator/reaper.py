@@ -56,12 +56,16 @@ class Reaper:
             if same and waiting.get(step.site_name, 0) == 0:
                 self._ingest.lose(session, step, reason, now, changes)
 
+    def has_listened(self, now: datetime) -> bool:
+        """Whether a site of which nothing was heard would have had the time to say something."""
+        return (now - self._since).total_seconds() >= self._settings.silent_after_s
+
     def silence(self, session: Session, now: datetime) -> None:
         """Sites that no worker has named for a while, and workers long gone."""
         repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
-        silent_after_s = self._settings.silent_after_s
-        if (now - self._since).total_seconds() < silent_after_s:
+        if not self.has_listened(now):
             return
-        for site in repository.online_sites_before(session, now - timedelta(seconds=silent_after_s)):
+        silent_after = timedelta(seconds=self._settings.silent_after_s)
+        for site in repository.online_sites_before(session, now - silent_after):
             if repository.move_site(session, site.id, "silent"):
                 record(session, "site_silent", params={"site": site.display_name or site.name})

@@ -122,6 +122,14 @@ def states_from(session: Session, run_id: str, round: int) -> dict[StepKey, str]
     return {StepKey(at, kind, site): state for state, at, kind, site in session.execute(wanted)}  # type: ignore[arg-type]  # likewise
 
 
+def step_states(session: Session, run_id: str) -> dict[StepKey, str]:
+    """The state of every step of the run that has a row; as plain values, since a long run has many."""
+    columns = (StepRow.round, StepRow.kind, StepRow.site_index, StepRow.state)
+    rows = session.execute(select(*columns).where(StepRow.run_id == run_id))
+    # A column holds plain text.
+    return {StepKey(round, kind, site): state for round, kind, site, state in rows}  # type: ignore[arg-type]
+
+
 def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
     return session.scalars(
         select(StepRow).where(StepRow.run_id == run_id, StepRow.state.in_(states.STEP_LIVE))

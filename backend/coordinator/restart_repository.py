@@ -1,6 +1,6 @@
 """SQL with which a run that goes on after a round of another one takes over what was done up to then.
 
-Rows are copied, under new ids: steps with their artifacts, metrics, exchanges and numbers of rounds. So whoever reads a run
+Rows are copied, under new ids: steps with their artifacts, metrics, exchanges, numbers of rounds and absences of sites. So whoever reads a run
 needs to know no other one, its curves and bytes are whole, and nothing of it is computed again. What is not copied:
 steps of later rounds, and the log.
 """
@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import ExchangeRow, MetricRow, RoundRow, RunRow, StepRow, new_id
+from backend.db.tables import AbsenceRow, ExchangeRow, MetricRow, RoundRow, RunRow, StepRow, new_id
 from backend.db.tables.runs import gpu_seconds
+from backend.runs.absences import as_after, rows_of
 
 Row = dict[str, Any]
 
@@ -19,6 +20,7 @@ Row = dict[str, Any]
 def take_over(session: Session, run: RunRow) -> None:
     """Gives the run the rounds 0..`from_round` of its parent, and counts them."""
     assert run.from_round is not None
+    assert run.parent_run_id is not None
     steps = [row for row in _rows(session, StepRow, run) if row["state"] == "completed"]
     steps.sort(
         key=lambda row: row["id"]
@@ -33,6 +35,8 @@ def take_over(session: Session, run: RunRow) -> None:
     ])  # fmt: skip
     for table in (MetricRow, RoundRow):
         _add(session, table, [row | {"run_id": run.id} for row in _rows(session, table, run)])
+    for values in as_after(rows_of(session, [run.parent_run_id])[run.parent_run_id], run.from_round):
+        session.add(AbsenceRow(run_id=run.id, **values))
     for name, amount in _amounts(steps, exchanges).items():
         setattr(run, name, amount)
     run.rounds_done = run.from_round

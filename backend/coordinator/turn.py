@@ -23,6 +23,7 @@ from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
 from backend.coordinator.reaper import WARMED_UP_AFTER_S, Reaper
+from backend.coordinator.silence import Silence
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
@@ -68,6 +69,7 @@ class Coordinator:
         self._plans = Plans(store_id)
         self._ingest = Ingest(self._plans, settings.max_attempts)
         self._advance = Advance(self._plans)
+        self._silence = Silence(self._plans, self._advance)
         self._dispatch = Dispatch(self._plans)
         self._reaper = Reaper(self._ingest, settings, now())
         self._polled_at = 0.0
@@ -173,6 +175,8 @@ class Coordinator:
             self._end_failed(session, now, lost)
             changes.join(lost)
             self._reaper.silence(session, now)
+            if self._reaper.has_listened(now):
+                self._silence.look(session, now, changes)
         repository.beat(session, "coordinator", now, {})
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:

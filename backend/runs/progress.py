@@ -39,13 +39,14 @@ class StepFact:
 
 
 def run_progress(
-    state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact]
-) -> Text:
+    state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact],
+    away: Collection[int] = (),
+) -> Text:  # fmt: skip
     """`round 3: 6 of 8 sites merged, waiting for site-05`, as code and params.
 
     Args:
         rounds_done: last round all sites finished; -1 before the start state is known everywhere.
-        sites: what people call the sites, by index.
+        sites: what people call the sites, by index. Those that were left out or take no part at first are not waited for: `away`.
         steps: those known from the last finished round on; order does not matter.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
@@ -60,16 +61,19 @@ def run_progress(
         return Text(code=f"{state}_at_start" if at_start else state, params=params)
     if trouble := _trouble(steps):
         return trouble
-    current = _current_phase(rounds_done, len(sites), steps)
+    due = set(range(len(sites))) - set(away)
+    current = _current_phase(rounds_done, due, steps)
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})
     round, kind = current
-    done = {s.site_index for s in steps if (s.round, s.kind) == current and s.state == "completed"}
-    missing = [site for index, site in enumerate(sites) if index not in done]
+    done = {s.site_index for s in steps if (s.round, s.kind) == current and s.state == "completed"} & due
+    # Only those that join take over a model.
+    due = due if kind != "adopt" else {s.site_index for s in steps if (s.round, s.kind) == current}
+    missing = [site for index, site in enumerate(sites) if index in due - done]
     params.update(
         round=round,
         done=len(done),
-        total=len(sites),
+        total=len(due),
         waiting=named(missing),
         more=max(len(missing) - _NAMED, 0),
     )
@@ -105,7 +109,9 @@ def named(names: Collection[str]) -> str:
     return ", ".join(list(names)[:_NAMED])
 
 
-def _current_phase(rounds_done: int, num_sites: int, steps: Sequence[StepFact]) -> tuple[int, str] | None:
+def _current_phase(
+    rounds_done: int, due: Collection[int], steps: Sequence[StepFact]
+) -> tuple[int, str] | None:
     """The earliest phase that has begun and is not finished everywhere; None between two rounds."""
     order = list(_DOING)
     phases = sorted(
@@ -114,6 +120,7 @@ def _current_phase(rounds_done: int, num_sites: int, steps: Sequence[StepFact]) 
     for round, position in phases:
         kind = order[position]
         done = {s.site_index for s in steps if (s.round, s.kind, s.state) == (round, kind, "completed")}
-        if len(done) < num_sites:
+        of_phase = {s.site_index for s in steps if (s.round, s.kind) == (round, kind)}
+        if (of_phase if kind == "adopt" else set(due)) - done:
             return round, kind
     return None

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.auth.principal import Principal
-from backend.db.tables import RunRow, StepRow, new_id
+from backend.db.tables import AbsenceRow, RunRow, StepRow, new_id
 from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
 from backend.pilots.amendments import amendments_of, leave_out_too
-from backend.runs import repository, service, states
+from backend.runs import absences, repository, service, states
 from backend.runs.asks import reason_of
 from backend.runs.launch import needed_key
 from backend.runs.schemas import Restart, Run
@@ -91,7 +91,9 @@ def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, b
 def _check_models(session: Session, parent: RunRow, round: int, store: ArtifactStore) -> None:
     """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
     spec = service.spec_of(session, parent)
-    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id))
+    rows_gone = absences.rows_of(session, [parent.id])[parent.id]
+    gone = [absences.value_of(AbsenceRow(**one), spec) for one in absences.as_after(rows_gone, round)]
+    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id), gone)
     needed = read_after(schedule, round)
     rows = repository.completed_in(session, parent, {key.round for key in needed})
     made = {StepKey(row.round, row.kind, row.site_index): row for row in rows}  # type: ignore[arg-type]  # a column holds plain text

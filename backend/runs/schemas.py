@@ -22,6 +22,19 @@ RunSort = Literal[
 ]  # fmt: skip
 
 
+class Absence(Schema):
+    """A site that the run went on without, as it was silent: in the rounds from `from_round` up to `until_round`, in which it came back;
+    null: not yet, or never. `undone`: steps before that it never did. `at`: when it was left out; `back_at`: when it was taken back."""
+
+    site: str
+    display_name: str
+    from_round: int
+    until_round: int | None
+    undone: list[tuple[int, str]]
+    at: datetime
+    back_at: datetime | None
+
+
 class Run(Schema):
     """One execution of one arm with one seed.
 
@@ -60,6 +73,7 @@ class Run(Schema):
     own_site_mean: float | None
     all_site_mean: float | None
     progress: Text
+    absences: list[Absence]
     revision: int
 
 

@@ -1,20 +1,23 @@
 """Runs as people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from backend.db.paging import Order, page
-from backend.db.tables import PilotRow, RunRow, StepRow, utc_now
+from backend.db.tables import AbsenceRow, PilotRow, RunRow, StepRow, utc_now
 from backend.errors import NotFound
 from backend.pilots import service as pilots
+from backend.pilots.amendments import amendments_of
 from backend.pilots.specs import stored_spec
-from backend.runs import repository
+from backend.runs import absences, repository
 from backend.runs.progress import StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import Run, RunPage, RunSort
+from backend.runs.states import RUN_ENDS
 from backend.web import ListQuery
+from dimat.plan import effective_spec
 from dimat.spec import PilotSpec
 
 _TRYING = ("ready", "dispatched", "running")
@@ -80,19 +83,35 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     shown = {id: shown_names(stored_spec(pilot)) for id, pilot in specs.items()}
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
+    gone = absences.rows_of(session, [row.id for row in rows])
     now = utc_now()
     return [
         _run(
             row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None)),
-            steps.get(row.id, []), now,
+            steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]), now,
         )
         for row in rows
     ]  # fmt: skip
 
 
+def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[AbsenceRow]) -> set[int]:
+    """Who is not waited for in the round that comes: who takes no part, by plan or as it fell silent."""
+    if row.state in RUN_ENDS:
+        return set()
+    spec, round = stored_spec(pilot), min(max(row.rounds_done + 1, 1), row.rounds)
+    # Undone steps are of the round before the absence.
+    absent = {one.site_index for one in gone if absences.value_of(one, spec).covers(round + bool(one.undone))}
+    amendments = amendments_of(session, row.pilot_id, row.id)
+    if not spec.waiting and all(one.patch.members is None for one in amendments):
+        return absent
+    members = effective_spec(spec, row.arm, amendments, round).members
+    return absent | {site for site, name in enumerate(spec.site_names) if name not in members}
+
+
 def _run(
     row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None],
-    steps: Sequence[StepRow], now: datetime,
+    steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
+    away: Collection[int], now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -106,7 +125,16 @@ def _run(
             "busy_s": row.busy_s, "cpu_s": row.cpu_s, "gpu_s": row.gpu_s, "created_at": row.created_at,
             "started_at": row.started_at, "finished_at": row.finished_at, "seconds": seconds(row, now),
             "own_site_mean": means[0], "all_site_mean": means[1],
-            "progress": run_progress(row.state, row.rounds, row.rounds_done, shown, facts(steps, shown)),
+            "progress": run_progress(
+                row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away
+            ),
+            "absences": [
+                {
+                    "site": one.site_name, "display_name": shown[one.site_index], "from_round": one.from_round,
+                    "until_round": one.until_round, "undone": one.undone, "at": one.at, "back_at": one.back_at,
+                }
+                for one in gone
+            ],
             "revision": row.revision,
         }
     )  # fmt: skip

@@ -45,8 +45,8 @@ RUN: Final = _moves(
 # `lost` is a moment: the next attempt of the same row is `ready`, or the step failed for good.
 STEP: Final = _moves(
     ready="dispatched running skipped cancelled",
-    dispatched="running ready lost failed cancelled",
-    running="completed failed lost cancelled",
+    dispatched="running ready lost failed skipped cancelled",
+    running="completed failed lost skipped cancelled",
     lost="ready failed cancelled",
     completed="",
     failed="",

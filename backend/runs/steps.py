@@ -9,6 +9,7 @@ from backend.db.paging import Order, keyed_page, page
 from backend.db.tables import RunRow, StepRow, utc_now
 from backend.pilots.amendments import amendments_of
 from backend.runs import repository, service
+from backend.runs.absences import absences_of
 from backend.runs.progress import named, step_words
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
@@ -48,9 +49,12 @@ def _waiting(
     """The steps of a live run's round that have no row yet. They wait for others."""
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
         return []
-    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id))
+    gone = absences_of(session, run, spec)
+    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), gone)
     before = repository.steps_of_round(session, run, round - 1) if round else []
     done = {_key(row) for row in (*before, *rows) if row.state == "completed"}
+    if schedule.turns:  # who joins waits for what it had to do before, however long ago that was
+        done |= {_key(row) for row in repository.steps_since(session, run, 0) if row.state == "completed"}
     known = {_key(row) for row in rows}
     sites = range(len(spec.sites))
     wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []

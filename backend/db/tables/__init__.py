@@ -4,6 +4,7 @@ from backend.db.tables.base import Base, new_id, utc_now
 from backend.db.tables.people import AuditRow, RoleBindingRow, SessionRow, SignInLinkRow, TokenRow, UserRow
 from backend.db.tables.pilots import AmendmentRow, ArmRow, AssumptionsRow, PilotRow, SiteRow, TopologyRow
 from backend.db.tables.runs import (
+    AbsenceRow,
     ArtifactRow,
     EventRow,
     ExchangeRow,
@@ -15,6 +16,7 @@ from backend.db.tables.runs import (
 )
 
 __all__ = [
+    "AbsenceRow",
     "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
     "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RunRow", "SessionRow",
     "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",

@@ -175,6 +175,22 @@ class RoundRow(Base):
     cycle_inconsistency: Mapped[float]
 
 
+class AbsenceRow(Base):
+    """A site that a run went on without, as it had fallen silent (`dimat.absence`): in the rounds from `from_round` up to `until_round`,
+    in which it comes back; None: it has not yet. `undone`: [round, kind] of steps that it never did."""
+
+    __tablename__ = "absences"
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    site_index: Mapped[int]
+    site_name: Mapped[str]
+    from_round: Mapped[int]
+    until_round: Mapped[int | None]
+    undone: Mapped[list[Any]]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    back_at: Mapped[datetime | None]
+
+
 class ExchangeRow(Base):
     """One artifact that crossed one link. `purpose`: align | join (the model that a site goes on with as it joins) | merge (models, their sums or mean) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
 

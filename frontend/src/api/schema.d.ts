@@ -828,6 +828,33 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Absence
+         * @description A site that the run went on without, as it was silent: in the rounds from `from_round` up to `until_round`, in which it came back;
+         *     null: not yet, or never. `undone`: steps before that it never did. `at`: when it was left out; `back_at`: when it was taken back.
+         */
+        Absence: {
+            /** Site */
+            site: string;
+            /** Display Name */
+            display_name: string;
+            /** From Round */
+            from_round: number;
+            /** Until Round */
+            until_round: number | null;
+            /** Undone */
+            undone: [
+                number,
+                string
+            ][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Back At */
+            back_at: string | null;
+        };
+        /**
          * Accuracies
          * @description `all_site` is null where the pilot does not measure it, or not all sites have reported yet.
          */
@@ -2376,6 +2403,8 @@ export interface components {
             /** All Site Mean */
             all_site_mean: number | null;
             progress: components["schemas"]["Text"];
+            /** Absences */
+            absences: components["schemas"]["Absence"][];
             /** Revision */
             revision: number;
         };

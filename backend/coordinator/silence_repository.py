@@ -1,0 +1,55 @@
+"""The SQL of silent sites: who waits for them, and who is back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
+from backend.runs import states
+
+AWAY = ("invited", "silent")
+
+
+class Waiting(NamedTuple):
+    """A step of a silent site, and for how long its run has waited for it."""
+
+    step: StepRow
+    seconds: float
+
+
+def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waiting]]:
+    """By running run the silent sites that have something to do, each with the step that has waited longest."""
+    shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
+    rows = session.execute(
+        select(RunRow.id, StepRow, SiteRow.last_seen_at)
+        .join(SiteRow, SiteRow.name == StepRow.site_name)
+        .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
+        .where(
+            SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), StepRow.dispatched_at.is_not(None),
+            RunRow.state == "running",
+        )
+        .order_by(StepRow.id)
+    )  # fmt: skip
+    found: dict[str, dict[int, Waiting]] = {}
+    for run_id, step, last_seen_at in rows:
+        since = max(at for at in (step.dispatched_at, last_seen_at) if at is not None)
+        waited = Waiting(step, (now - since).total_seconds())
+        of_run = found.setdefault(run_id, {})
+        known = of_run.get(step.site_index)
+        if known is None or known.seconds < waited.seconds:
+            of_run[step.site_index] = waited
+    return {run_id: list(sites.values()) for run_id, sites in found.items()}
+
+
+def back_online(session: Session) -> Sequence[AbsenceRow]:
+    """Absences from running runs whose sites are online, and that have no end yet."""
+    return session.scalars(
+        select(AbsenceRow)
+        .join(RunRow, RunRow.id == AbsenceRow.run_id)
+        .join(SiteRow, SiteRow.name == AbsenceRow.site_name)
+        .where(AbsenceRow.until_round.is_(None), RunRow.state == "running", SiteRow.state == "online")
+        .order_by(AbsenceRow.id)
+    ).all()

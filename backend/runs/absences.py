@@ -1,0 +1,53 @@
+"""Sites that a run went on without, as values. The coordinator writes them (`coordinator.silence`)."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AbsenceRow, RunRow
+from dimat.absence import Absence
+from dimat.spec import PilotSpec
+
+
+def rows_of(session: Session, run_ids: Collection[str]) -> dict[str, list[AbsenceRow]]:
+    """By run, in the order in which they were noticed."""
+    found: dict[str, list[AbsenceRow]] = {id: [] for id in run_ids}
+    query = select(AbsenceRow).where(AbsenceRow.run_id.in_(run_ids)).order_by(AbsenceRow.id)
+    for row in session.scalars(query):
+        found[row.run_id].append(row)
+    return found
+
+
+def absences_of(session: Session, run: RunRow, spec: PilotSpec) -> list[Absence]:
+    return [value_of(row, spec) for row in rows_of(session, [run.id])[run.id]]
+
+
+def value_of(row: AbsenceRow, spec: PilotSpec) -> Absence:
+    return Absence.model_validate(
+        {
+            "site": spec.site_names[row.site_index],
+            "from_round": row.from_round,
+            "until_round": row.until_round,
+            "undone": row.undone,
+        }
+    )
+
+
+def as_after(rows: Iterable[AbsenceRow], round: int) -> Iterator[dict[str, Any]]:
+    """Those that a run has which goes on after `round`, as values of rows: what had begun by then, open again if it had not ended, as
+    the site may be back sooner this time."""
+    for row in rows:
+        if row.from_round > round + 1:
+            continue
+        is_over = row.until_round is not None and row.until_round <= round
+        yield {
+            "site_index": row.site_index,
+            "site_name": row.site_name,
+            "from_round": row.from_round,
+            "until_round": row.until_round if is_over else None,
+            "undone": row.undone,
+            "at": row.at,
+            "back_at": row.back_at if is_over else None,
+        }

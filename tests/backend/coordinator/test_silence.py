@@ -1,0 +1,207 @@
+"""Runs that wait for a silent site: they wait on, stop, or go on without it and take it back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from backend.db.tables import AbsenceRow, SiteRow
+from backend.runs.restart import restart
+from backend.runs.schemas import Restart
+from dimat.schedule import StepKey
+from dimat.spec import PilotSpec
+from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
+from worker.messages import ArtifactRef
+
+LIMIT_S = 30.0
+
+
+def pilot(policy: str, rounds: int = 4, arms: Sequence[str] = ("dimat",), **changes: Any) -> PilotSpec:
+    given = spec(rounds=rounds, arms=arms).model_dump(mode="json")
+    silent = {"policy": policy, "limit_s": LIMIT_S}
+    return PilotSpec.model_validate({**given, "silent": silent, **changes})
+
+
+def lead(stage: Stage, seconds: int, *online: str) -> None:
+    """Time passes in which the sites `online` do all they get, and nothing is heard of the others."""
+    for _ in range(seconds):
+        stage.beat("w", *online)
+        stage.turn()
+        for name in online:
+            for message in list(stage.post.queues.get(name, ())):
+                stage.finish(message, stage.begin(stage.take(message)))
+
+
+def until_round(stage: Stage, round: int) -> None:
+    while stage.run("p/dimat").rounds_done < round:
+        lead(stage, 1, *SITES)
+
+
+def absences(stage: Stage) -> list[tuple[str, str, int, int | None, list[Any]]]:
+    with stage.database.read() as session:
+        rows = session.scalars(select(AbsenceRow).order_by(AbsenceRow.id))
+        return [(row.run_id, row.site_name, row.from_round, row.until_round, row.undone) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("policy", "code"), [("wait", "site_silent_too_long"), ("stop", "stopped_for_silent_site")]
+)
+def test_a_run_ends_with_a_reason_when_a_site_was_silent_for_too_long(
+    stage: Stage, policy: str, code: str
+) -> None:
+    stage.launch(pilot(policy))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    lead(stage, 15, "a", "b")
+    run = stage.run("p/dimat")
+    assert run.state == "failed"
+    assert run.reason is not None
+    assert run.reason["code"] == code
+    assert run.reason["params"]["site"] == "c"
+    assert run.reason["params"]["seconds"] == pytest.approx(LIMIT_S, abs=5)
+    assert {step.state for step in stage.steps("p/dimat")} <= {"completed", "cancelled"}
+
+
+def test_a_site_that_is_silent_and_has_nothing_to_do_keeps_nobody_waiting(stage: Stage) -> None:
+    waiting = pilot("stop", waiting=["c"])
+    stage.launch(waiting)
+    for _ in range(60):
+        lead(stage, 1, "a", "b")
+    assert stage.run("p/dimat").state == "completed"
+
+
+def test_a_pilot_that_says_nothing_waits_for_a_week(stage: Stage) -> None:
+    stage.launch(spec(rounds=4))
+    until_round(stage, 1)
+    lead(stage, 20, "a", "b")
+    stage.let_pass(6 * 86_400)
+    lead(stage, 20, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    stage.let_pass(86_400)
+    lead(stage, 20, "a", "b")
+    assert stage.run("p/dimat").state == "failed"
+
+
+def test_a_run_goes_on_without_a_silent_site_and_takes_it_back(stage: Stage) -> None:
+    """On the line a - b - c: b merges with a alone while c is away, and c goes on with the model of b."""
+    stage.launch(pilot("skip", rounds=9, arms=("local_only", "dimat")))
+    until_round(stage, 1)
+    at = stage.run("p/dimat").rounds_done
+    held = max(step.round for step in stage.steps("p/dimat") if step.site_name == "c")
+    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    stuck = stage.run("p/dimat").rounds_done
+    assert stuck <= held
+    lead(stage, 12, "a", "b")
+    run, left = stage.run("p/dimat"), stage.events("p/dimat")
+    assert run.state == "running" or run.rounds_done > stuck
+    assert left["site_left_out"] == 1
+    lead(stage, 6, "a", "b")
+    if stage.run("p/dimat").state == "running":
+        lead(stage, 60, *SITES)
+    run = stage.run("p/dimat")
+    assert run.state == "completed"
+    assert at < run.rounds_done
+    skipped = [step for step in stage.steps("p/dimat") if step.state == "skipped"]
+    assert {step.site_name for step in skipped} == {"c"}
+
+
+def test_a_site_that_is_back_goes_on_with_a_neighbours_model(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=40))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 8, "a", "b")
+    ((run_id, site, began, until, _),) = absences(stage)
+    assert (run_id, site, until) == ("p/dimat", "c", None)
+    lead(stage, 6, *SITES)
+    ((_, _, _, until, _),) = absences(stage)
+    assert until is not None
+    assert began < until
+    for _ in range(40):
+        lead(stage, 3, *SITES)
+    assert stage.run("p/dimat").state == "completed"
+    steps = {StepKey(s.round, s.kind, s.site_index): s for s in stage.steps("p/dimat")}  # type: ignore[arg-type]
+    assert steps[StepKey(until, "adopt", 2)].state == "completed"
+    assert StepKey(until - 1, "train", 2) not in steps
+    assert steps[StepKey(until, "train", 2)].state == "completed"
+    events = stage.events("p/dimat")
+    assert (events["site_left_out"], events["site_back_in"], events["site_joined"]) == (1, 1, 1)
+
+
+def test_what_a_skipped_step_reports_later_does_not_count(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=6))
+    until_round(stage, 1)
+    stage.turn()
+    message = next(iter(stage.post.queues["c"]), None)
+    while message is None:
+        lead(stage, 1, "a", "b")
+        message = next(iter(stage.post.queues["c"]), None)
+    lead(stage, int(LIMIT_S) + 10, "a", "b")
+    assert stage.step(message).state == "skipped"
+    stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    assert stage.step(message).state == "skipped"
+    assert stage.step(message).artifact_sha256 is None
+
+
+def test_a_run_ends_when_nobody_would_be_left_to_merge_with(stage: Stage) -> None:
+    stage.launch(pilot("skip"))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 12, "a")
+    run = stage.run("p/dimat")
+    assert run.reason is not None
+    assert (run.state, run.reason["code"]) == ("failed", "too_few_sites_left")
+    assert [site for _, site, *_ in absences(stage)] in ([], ["b"], ["c"])
+
+
+def test_who_has_nobody_left_to_merge_with_trains_on_and_it_is_said(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=5))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 30, "a", "c")
+    assert stage.run("p/dimat").state == "completed"
+    assert stage.events("p/dimat")["site_alone"] == 2
+
+
+def test_a_site_that_never_came_is_left_out_from_the_start(stage: Stage) -> None:
+    with stage.database.write() as session:
+        site = session.scalars(select(SiteRow).where(SiteRow.name == "c")).one()
+        site.state, site.last_seen_at = "invited", None
+    stage.launch(pilot("skip"))
+    lead(stage, int(LIMIT_S) + 30, "a", "b")
+    assert stage.run("p/dimat").state == "completed"
+    assert absences(stage) == [("p/dimat", "c", 1, None, [])]
+
+
+def test_a_run_that_goes_on_after_a_round_of_another_knows_who_was_left_out_of_it(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=5))
+    until_round(stage, 1)
+    while stage.run("p/dimat").state != "completed":
+        lead(stage, 1, "a", "b")
+    (first,) = absences(stage)
+    round = first[2] + 1
+    with stage.database.write() as session:
+        child = restart(session, BOSS, "p/dimat", "k", Restart(from_round=round), Everything()).run.id
+    for _ in range(10):
+        lead(stage, 1, *SITES)
+    run = stage.run(child)
+    assert (run.state, run.rounds_done) == ("completed", 5)
+    assert absences(stage)[1][:3] == (child, "c", first[2])
+    taken = {step.round for step in stage.steps(child) if step.site_index == 2 and step.kind == "train"}
+    assert not taken & set(range(first[2], round + 1))
+    assert 5 in taken  # it is back, and sooner than in the run before
+
+
+class Everything:
+    """A store that has whatever it is asked for."""
+
+    def has(self, _ref: ArtifactRef) -> bool:
+        return True
+
+    def put(self, content: bytes) -> ArtifactRef:
+        raise NotImplementedError
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        raise NotImplementedError
+
+    def identity(self) -> str:
+        raise NotImplementedError
