@@ -72,8 +72,10 @@ class RunPlan:
     absences: Sequence[Absence] = ()
     store_id: str | None = None
     schedule: Schedule = field(init=False)
+    site_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.site_names = self.spec.site_names  # put together once: every message holds them
         self.schedule = Schedule.of(self.spec, self.arm, self.amendments, self.absences)
 
     def message(self, key: StepKey, id: StepId, artifacts: Artifacts, fingerprint: str | None) -> StepMessage:
@@ -172,7 +174,7 @@ class RunPlan:
             own=own,
             gathered=GatheredRef(artifact=made.model, moments=made.moments) if is_root else None,
             parent=None if made.mean is None else NeighbourRef(
-                index=source.site, name=self.spec.site_names[source.site], artifact=made.mean, weight=1.0
+                index=source.site, name=self.site_names[source.site], artifact=made.mean, weight=1.0
             ),
             before=artifacts[before].model if before is not None and plan.remembers == "slow_momentum" else None,
             momentum=artifacts[before].momentum if before is not None else None,
@@ -195,7 +197,7 @@ class RunPlan:
     def _neighbour(
         self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False
     ) -> NeighbourRef:
-        made, name = artifacts[key], self.spec.site_names[key.site]
+        made, name = artifacts[key], self.site_names[key.site]
         moments = made.moments if by_moments else None
         return NeighbourRef(index=key.site, name=name, artifact=made.sent, weight=weight, moments=moments)
 
@@ -204,7 +206,7 @@ class RunPlan:
             site=self.spec.sites[site],
             index=site,
             num_sites=len(self.spec.sites),
-            site_names=self.spec.site_names,
+            site_names=self.site_names,
             seed=self.seed,
             data=self.spec.data,
             evaluation=self.spec.evaluation,
