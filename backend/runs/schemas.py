@@ -22,6 +22,13 @@ RunSort = Literal[
 ]  # fmt: skip
 
 
+class UndoneStep(Schema):
+    """A step that a site owed."""
+
+    round: int
+    kind: str
+
+
 class Absence(Schema):
     """A site that the run went on without, as it was silent: in the rounds from `from_round` up to `until_round`, in which it came back;
     null: not yet, or never. `undone`: steps before that it never did. `at`: when it was left out; `back_at`: when it was taken back."""
@@ -30,7 +37,7 @@ class Absence(Schema):
     display_name: str
     from_round: int
     until_round: int | None
-    undone: list[tuple[int, str]]
+    undone: list[UndoneStep]
     at: datetime
     back_at: datetime | None
 

@@ -131,7 +131,7 @@ def _run(
             "absences": [
                 {
                     "site": one.site_name, "display_name": shown[one.site_index], "from_round": one.from_round,
-                    "until_round": one.until_round, "undone": one.undone, "at": one.at, "back_at": one.back_at,
+                    "until_round": one.until_round, "undone": [{"round": round, "kind": kind} for round, kind in one.undone], "at": one.at, "back_at": one.back_at,
                 }
                 for one in gone
             ],

@@ -842,10 +842,7 @@ export interface components {
             /** Until Round */
             until_round: number | null;
             /** Undone */
-            undone: [
-                number,
-                string
-            ][];
+            undone: components["schemas"]["UndoneStep"][];
             /**
              * At
              * Format: date-time
@@ -3117,6 +3114,16 @@ export interface components {
              * @default false
              */
             own_model?: boolean;
+        };
+        /**
+         * UndoneStep
+         * @description A step that a site owed.
+         */
+        UndoneStep: {
+            /** Round */
+            round: number;
+            /** Kind */
+            kind: string;
         };
         /** User */
         User: {

@@ -62,6 +62,9 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.topology'), topology],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
+    ...(spec.silent && spec.silent.policy !== 'wait'
+      ? [[t('ui.new.silent'), t(`ui.new.silent_${spec.silent.policy ?? 'wait'}`)] as [string, string]]
+      : []),
     ...(spec.train?.patience
       ? [[t('ui.new.patience'), formats.number(spec.train.patience)] as [string, string]]
       : []),

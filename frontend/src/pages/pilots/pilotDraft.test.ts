@@ -71,6 +71,16 @@ describe('the form of a pilot', () => {
     const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
     expect([again.loss, again.keepMomentum]).toEqual(['balanced_softmax', true]);
   });
+  it('sends what becomes of a run that waits for a silent site, and no limit as none', () => {
+    const spec = specOf({ ...freshDraft(), silent: 'skip', silentMinutes: 30 }, [], { kind: 'ring' });
+    expect(spec.silent).toEqual({ policy: 'skip', limit_s: 1800 });
+    const again = draftOf({ spec: { ...spec, sites: [] }, assumptions: null } as never);
+    expect([again.silent, again.silentMinutes]).toEqual(['skip', 30]);
+    const ever = specOf({ ...freshDraft(), silentMinutes: 0 }, [], { kind: 'ring' });
+    expect(ever.silent).toEqual({ policy: 'wait', limit_s: null });
+    expect(specOf(freshDraft(), [], { kind: 'ring' }).silent?.limit_s).toBe(604_800);
+  });
+
   it('sends when to end training and what a row counts, and an empty patience as none', () => {
     const spec = specOf({ ...freshDraft(), patience: 3, classWeights: 'balanced', ownModel: true }, [], {
       kind: 'ring',

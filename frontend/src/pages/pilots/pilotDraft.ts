@@ -18,6 +18,10 @@ export function takesRows(model: Model, shape: readonly number[]): boolean {
 }
 /** Of a vision transformer, in the order in which they are asked. */
 export const VIT_SETTINGS = ['patch', 'dim', 'depth', 'heads'] as const;
+export const SILENT = ['wait', 'skip', 'stop'] as const;
+export type Silent = (typeof SILENT)[number];
+/** Minutes that a run waits where nothing else is said: a week, or an hour. */
+export const waitsFor = (policy: Silent) => (policy === 'wait' ? 7 * 24 * 60 : 60);
 export type Method = Schemas['ArmSpec']['method'];
 
 export interface ArmDraft {
@@ -85,6 +89,9 @@ export interface PilotDraft {
   classWeights: 'none' | 'balanced';
   /** Whether each site also trains a model alone, and asks both for its own cases. */
   ownModel: boolean;
+  /** What becomes of a run that waits for a silent site, and after how many minutes; 0 with `wait`: never. */
+  silent: Silent;
+  silentMinutes: number;
   numbers: Numbers;
   rounds: number;
   epochs: number;
@@ -140,6 +147,8 @@ export function freshDraft(): PilotDraft {
     patience: 0,
     classWeights: 'none',
     ownModel: false,
+    silent: 'wait',
+    silentMinutes: waitsFor('wait'),
     numbers: 'float32',
     rounds: 8,
     epochs: 1,
@@ -191,6 +200,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     patience: spec.train?.patience ?? fresh.patience,
     classWeights: spec.train?.class_weights ?? fresh.classWeights,
     ownModel: spec.train?.own_model ?? fresh.ownModel,
+    ...silentOf(spec.silent),
     numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
@@ -245,6 +255,10 @@ export function specOf(
       own_model: draft.ownModel,
     },
     merge: { ...base?.merge, wire: { ...base?.merge?.wire, numbers: draft.numbers } },
+    silent: {
+      policy: draft.silent,
+      limit_s: draft.silent === 'wait' && !draft.silentMinutes ? null : draft.silentMinutes * 60,
+    },
     rounds: draft.rounds,
     seeds: wholeNumbers(draft.seeds),
     arms: draft.arms.map((arm) => ({
@@ -270,6 +284,12 @@ export function given<T extends object>(patch: T | null | undefined): { [K in ke
   return Object.fromEntries(
     Object.entries(patch ?? {}).filter(([, value]) => value !== null && value !== undefined),
   ) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+function silentOf(spec: PilotSpec['silent']): Pick<PilotDraft, 'silent' | 'silentMinutes'> {
+  const silent = spec?.policy ?? 'wait';
+  const limit_s = spec?.limit_s;
+  return { silent, silentMinutes: limit_s === undefined ? waitsFor(silent) : (limit_s ?? 0) / 60 };
 }
 
 function endingOf(merge: Partial<Schemas['MergeSpec']>): Ending {

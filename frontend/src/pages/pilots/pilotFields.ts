@@ -51,6 +51,8 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),
+    ui('spec.silent.policy', 'new.silent'),
+    ui('spec.silent.limit_s', 'new.silent_limit'),
     ui('spec.train.patience', 'new.patience'),
     ui('spec.train.class_weights', 'new.class_weights'),
     ui('spec.train.own_model', 'new.own_model'),

@@ -125,6 +125,19 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         </Note>
       ) : null}
       <RunFamily run={run} />
+      {run.absences.map((one) => (
+        <Note
+          key={`${one.site}-${one.from_round}`}
+          tone={one.until_round === null ? 'warn' : 'calm'}
+          icon="info"
+        >
+          {t(one.until_round === null ? 'ui.run.left_out' : 'ui.run.left_out_until', {
+            site: one.display_name,
+            from: one.from_round,
+            until: one.until_round,
+          })}
+        </Note>
+      ))}
       {mixed ? <Note icon="info">{t('ui.run.own_model_note')}</Note> : null}
       <Kpis
         items={[
