@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from dimat.absence import Absence
 from dimat.plan import Amendment, Patch
 from dimat.spec import PilotSpec
@@ -61,16 +63,19 @@ def test_a_run_goes_on_without_a_silent_site_and_takes_it_back(tmp_path: Path) -
         shared = {"BROKER_URL": broker, "AWASE_ARTIFACTS": str(tmp_path / "store")}
         with house.running(tmp_path / "server", **shared, AWASE_SILENT_AFTER_S="5") as server:
             server.post("/sites", {"name": "far", "data": PENDIGITS, "placement": "remote"})
-            with remote_worker(tmp_path / "far", **shared):
+            with remote_worker(tmp_path / "far", **shared) as far:
                 until(lambda: state_of_far(server) == "online", "the remote site is online")
                 pilot_id = server.launch(spec)
                 server.wait_for_round(pilot_id, 2)
-
-            def gone() -> list[list[dict[str, Any]]]:
-                return [run["absences"] for run in server.runs(pilot_id)]
-
-            until(lambda: all(gone()), "both runs go on without the site")
-            with remote_worker(tmp_path / "far", **shared):
+                everything = [psutil.Process(far.pid), *psutil.Process(far.pid).children(recursive=True)]
+                for process in everything:
+                    process.suspend()
+                until(
+                    lambda: all(run["absences"] for run in server.runs(pilot_id)),
+                    "both runs go on without the site",
+                )
+                for process in everything:
+                    process.resume()
                 result = server.wait_for_end(pilot_id, within_s=400)
             runs = server.runs(pilot_id)
     absences = {(run["arm"], 1): [absence_of(one) for one in run["absences"]] for run in runs}
