@@ -70,20 +70,6 @@ class Advance:
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
         self._close_rounds(session, run, done, now)
 
-    def go_on(self, session: Session, run: RunRow, changes: Changes) -> None:
-        """The run goes on under another plan, from a round on that no step depends on yet.
-
-        What its steps make ready is as it was. Only where it has none so far, other steps may follow the models that are
-        prepared already: nobody would ask again.
-        """
-        if run.state not in MOVING or repository.has_steps(session, run.id):
-            return
-        prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
-        done = {_key(step) for step in prepared if step.state == "completed"}
-        ready = self._plans.run(session, run).schedule.ready_steps(done)
-        _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
-        changes.touch(run.id)
-
     def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
         """Inserts what the finished steps have made ready and ends what is through."""
         by_run: dict[str, list[StepKey]] = {}
@@ -167,7 +153,10 @@ class Advance:
             self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
 
     def look_again(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
-        """Inserts all that is ready, and closes rounds, under a schedule that is another than before."""
+        """Inserts all that is ready, and closes rounds, under a schedule that is another than before: other steps may follow what
+        was done long ago, and nobody would ask again."""
+        if run.state not in MOVING:
+            return
         done, known = self.done_and_known(session, run)
         ready = self._plans.run(session, run).schedule.ready_steps(done, known)
         _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
@@ -176,9 +165,8 @@ class Advance:
 
     def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
         """Of the run's steps those that are done, with those that prepare, and those that are there in any state."""
-        states = repository.step_states(session, run.id)
-        prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
-        done = {_key(row) for row in prepared if row.state == "completed"}
+        states = repository.states_from(session, run.id, 0)
+        done = repository.prepared(session, run.pilot_id, run.seed)
         return done | {key for key, state in states.items() if state == "completed"}, set(states)
 
     def leave_out_revoked(self, session: Session, now: datetime, changes: Changes) -> None:

@@ -17,18 +17,18 @@ from backend.runs.amending import runs_at
 from backend.runs.deciding import Decided, Refused, decide
 from backend.text.schemas import Params, Text
 
-GoOn = Callable[[Session, RunRow, Changes], None]
+LookAgain = Callable[[Session, RunRow, datetime, Changes], None]
 
 
-def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes: Changes) -> None:
+def take_in(session: Session, plans: Plans, look_again: LookAgain, now: datetime, changes: Changes) -> None:
     """Each amendment that was asked for is in force afterwards, or refused with a reason.
 
     Args:
-        go_on: is told of every run that goes on under another plan.
+        look_again: is told of every run that goes on under another plan.
     """
     for row in asked(session):
         what = f"amendment {row.id} of pilot {row.pilot_id}"
-        error = apart.attempt(session, partial(_decide, session, plans, go_on, row, now), changes, what)
+        error = apart.attempt(session, partial(_decide, session, plans, look_again, row, now), changes, what)
         if error is not None:
             for run in runs_at(session, row.pilot_id):
                 plans.forget(run.id)  # what was remembered of it was taken back
@@ -37,7 +37,7 @@ def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes:
 
 
 def _decide(
-    session: Session, plans: Plans, go_on: GoOn, row: AmendmentRow, now: datetime, changes: Changes
+    session: Session, plans: Plans, look_again: LookAgain, row: AmendmentRow, now: datetime, changes: Changes
 ) -> None:
     spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
     found = decide(spec, known, value_of(row, 1), runs_at(session, row.pilot_id), row.asked_round)
@@ -49,7 +49,7 @@ def _decide(
     for run_id in found.changed:
         plans.forget(run_id)
         changes.touch(run_id)
-        go_on(session, session.get_one(RunRow, run_id), changes)
+        look_again(session, session.get_one(RunRow, run_id), now, changes)
 
 
 def _begin(session: Session, row: AmendmentRow, found: Decided, now: datetime) -> None:

@@ -100,11 +100,6 @@ def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRo
     ).all()
 
 
-def has_steps(session: Session, run_id: str) -> bool:
-    """Whether the run has steps of its own, beside those that prepare."""
-    return session.scalar(select(StepRow.id).where(StepRow.run_id == run_id).limit(1)) is not None
-
-
 def prepared(session: Session, pilot_id: str, seed: int) -> set[StepKey]:
     """Sites that have their start model."""
     done = select(StepRow.round, StepRow.kind, StepRow.site_index).where(
@@ -120,14 +115,6 @@ def states_from(session: Session, run_id: str, round: int) -> dict[StepKey, str]
         StepRow.run_id == run_id, StepRow.round >= round
     )
     return {StepKey(at, kind, site): state for state, at, kind, site in session.execute(wanted)}  # type: ignore[arg-type]  # likewise
-
-
-def step_states(session: Session, run_id: str) -> dict[StepKey, str]:
-    """The state of every step of the run that has a row; as plain values, since a long run has many."""
-    columns = (StepRow.round, StepRow.kind, StepRow.site_index, StepRow.state)
-    rows = session.execute(select(*columns).where(StepRow.run_id == run_id))
-    # A column holds plain text.
-    return {StepKey(round, kind, site): state for round, kind, site, state in rows}  # type: ignore[arg-type]
 
 
 def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:

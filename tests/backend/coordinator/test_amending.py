@@ -184,3 +184,21 @@ def test_a_run_that_has_ended_stays_as_it_was_and_is_named(stage: Stage) -> None
         known = amendments_of(session, "p", "p/dimat"), amendments_of(session, "p", "p/local_only")
     assert [len(one) for one in known] == [0, 1]
     assert Schedule.of(pilot, "dimat", known[0]).plan_of(5).train.epochs == 1
+
+
+def test_a_site_that_an_amendment_brings_in_takes_part_in_every_arm(stage: Stage) -> None:
+    """Where sites train alone it goes on with what it prepared long ago, which makes nothing ready any more by itself."""
+    body = spec(rounds=12, arms=("local_only", "dimat")).model_dump(mode="json")
+    pilot = PilotSpec.model_validate({**body, "waiting": ["c"]})
+    stage.launch(pilot)
+    rng = random.Random(5)
+    work(stage, rng, {}, num_turns=6)
+    joining = ask(stage, {"members": ["a", "b", "c"]})
+    work(stage, rng, {})
+    row = decided(stage, joining)
+    assert row.state == "in_force"
+    for arm in ("local_only", "dimat"):
+        assert stage.run(f"p/{arm}").state == "completed"
+        trained = {s.round for s in stage.steps(f"p/{arm}") if s.site_index == 2 and s.kind == "train"}
+        assert row.from_round is not None
+        assert trained == set(range(row.from_round, 13))
