@@ -27,7 +27,9 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
     for link in links:
         degree[link.a] += 1
         degree[link.b] += 1
-    busiest = max(degree, key=lambda name: degree[name]) if links else None
+    most = max(degree.values(), default=0)
+    # Where all have as many links, none is busier than the others.
+    busiest = max(degree, key=lambda name: degree[name]) if len(set(degree.values())) > 1 else None
     facts = Facts(
         connected=not isinstance(problem, TopologyDisconnected)
         and len(links) >= len(degree) - 1
@@ -38,7 +40,7 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
         rounds_to_mix=None if eigenvalue is None else rounds_to_mix(eigenvalue, period),
         period=period,
         busiest_site=busiest,
-        busiest_site_links=degree[busiest] if busiest is not None else 0,
+        busiest_site_links=most,
     )
     return Preview(facts=facts, links=links, mixing=weights)
 

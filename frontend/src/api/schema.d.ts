@@ -1397,7 +1397,7 @@ export interface components {
          *     `second_eigenvalue`: |lambda_2(W)|, 0..1, lower mixes faster; `rounds_to_mix`: rounds with a merge until differences
          *     between sites fall to a hundredth (null: never). A graph that changes with every merge (`one_peer`) begins anew after
          *     `period` merges, others have 1: of such a one all links of a period are counted, and the eigenvalue is that of the
-         *     product of its W over a period. `problem` says why the graph cannot be used.
+         *     product of its W over a period. `busiest_site` is null where all sites have as many links (`busiest_site_links`). `problem` says why the graph cannot be used.
          */
         Facts: {
             /** Connected */

@@ -1,12 +1,15 @@
 /* Draws a Plotly figure that the server built. Plotly itself is loaded only when a chart is on the page. */
 import { useEffect, useRef } from 'react';
 import type { Schemas } from '../api/client';
+import { useNarrow } from '../layout/useNarrow';
+import { narrowed } from './narrowFigure';
 
 type Figure = Pick<Schemas['Figure'], 'data' | 'layout'>;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: 'reset' as const };
 
 export default function Chart({ figure, label }: { figure: Figure; label: string }) {
   const place = useRef<HTMLDivElement>(null);
+  const narrow = useNarrow();
 
   useEffect(() => {
     let gone = false;
@@ -16,12 +19,13 @@ export default function Chart({ figure, label }: { figure: Figure; label: string
       const { data, layout } = structuredClone(figure);
       // On a touch screen a finger on a chart scrolls the page instead of zooming.
       const touch = window.matchMedia('(pointer: coarse)').matches;
-      void plotly.react(place.current, data, { ...layout, ...(touch ? { dragmode: false } : {}) }, CONFIG);
+      const shown = narrow ? narrowed(data) : data;
+      void plotly.react(place.current, shown, { ...layout, ...(touch ? { dragmode: false } : {}) }, CONFIG);
     });
     return () => {
       gone = true;
     };
-  }, [figure]);
+  }, [figure, narrow]);
 
   useEffect(() => {
     const node = place.current;

@@ -13,6 +13,7 @@ from backend.runs.schemas import StepState
 from backend.runs.states import MOVES
 from backend.text.catalogue import LANGUAGES, catalogue, choose_language, find, say
 from dimat.methods import Method
+from dimat.samples import SAMPLES
 from dimat.schedule import StepKind
 
 
@@ -104,6 +105,7 @@ def test_every_code_that_is_used_can_be_said(lang: str) -> None:
     ]
     keys += [f"states.{thing}.{state}" for thing, moves in MOVES.items() for state in moves]
     keys += [f"methods.{method}" for method in get_args(Method)]
+    keys += [f"samples.{name}" for name in SAMPLES]
     assert [key for key in keys if find(lang, key) is None] == []
 
 

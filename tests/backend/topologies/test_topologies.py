@@ -23,6 +23,17 @@ def test_ring_of_five_has_the_known_eigenvalue() -> None:
     assert facts.busiest_site_links == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "busiest", "links"),
+    [("full", None, 4), ("ring", None, 2), ("star", "a", 4), ("line", "b", 2), ("custom", None, 0)],
+)
+def test_a_site_is_busiest_only_where_others_have_fewer_links(
+    kind: str, busiest: str | None, links: int
+) -> None:
+    facts = preview(list("abcde"), TopologySpec.model_validate({"kind": kind})).facts
+    assert (facts.busiest_site, facts.busiest_site_links) == (busiest, links)
+
+
 def test_full_graph_mixes_in_one_round() -> None:
     assert preview(list("abcd"), TopologySpec(kind="full")).facts.rounds_to_mix == 1
 

@@ -48,10 +48,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   ]);
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
-    [
-      t('ui.new.dataset'),
-      [...new Set(spec.sites.map(({ data }) => ('dataset' in data ? data.dataset : data.kind)))].join(', '),
-    ],
+    [t('ui.new.dataset'), formats.list([...new Set(spec.sites.map(({ data }) => datasetIn(data, t)))])],
     [t('ui.new.partition'), share],
     [
       t(partition?.kind === 'column' ? 'ui.new.rows_most' : 'ui.new.rows_per_site'),
@@ -101,6 +98,10 @@ function said(word: Word, t: TFunction): string {
     default:
       return t(word.key, word.params);
   }
+}
+
+function datasetIn(data: Schemas['SiteSpec']['data'], t: TFunction): string {
+  return 'dataset' in data ? t(`samples.${data.dataset}`) : (data.kind ?? 'given');
 }
 
 function modelIn(model: Schemas['PilotSpec']['model'], t: TFunction): string {

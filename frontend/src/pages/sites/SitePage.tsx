@@ -151,7 +151,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
                     })
                   : t('ui.sites.dataset_help')
               }
-              data={(samples.data ?? []).map((one) => ({ value: one.name, label: one.name }))}
+              data={(samples.data ?? []).map((one) => ({ value: one.name, label: t(`samples.${one.name}`) }))}
               value={dataset}
               onChange={(value) => value && setDataset(value)}
               error={errorAt(errors, 'data')}

@@ -70,7 +70,7 @@ export function SitesPage() {
       label: t('ui.sites.data'),
       cell: (site) => (
         <>
-          {site.data.dataset}
+          {t(`samples.${site.data.dataset}`)}
           {site.num_rows === null ? null : (
             <span className="aw-sub">{t('ui.sites.rows', { number: formats.number(site.num_rows) })}</span>
           )}

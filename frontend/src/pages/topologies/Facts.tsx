@@ -70,7 +70,9 @@ export function TopologyFacts({ facts, numSites, shown }: Props) {
                 name: shown(facts.busiest_site),
                 number: formats.number(facts.busiest_site_links),
               })
-            : '–'}
+            : facts.busiest_site_links > 0
+              ? t('ui.topology.busiest_none', { number: formats.number(facts.busiest_site_links) })
+              : '–'}
         </dd>
       </dl>
     </div>

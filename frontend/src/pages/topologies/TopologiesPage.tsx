@@ -67,7 +67,12 @@ export function TopologiesPage() {
     {
       key: 'busiest',
       label: t('ui.topology.busiest'),
-      cell: ({ facts }) => (facts.busiest_site ? sites.shown(facts.busiest_site) : '–'),
+      cell: ({ facts }) =>
+        facts.busiest_site
+          ? sites.shown(facts.busiest_site)
+          : facts.busiest_site_links > 0
+            ? t('ui.topology.busiest_none', { number: formats.number(facts.busiest_site_links) })
+            : '–',
     },
   ];
   return (
