@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/study.py [--quick] [--jobs N] [--only WORD] [--results FILE] [--report FILE]
 
 Each setting is a pilot that `dimat.simulate` runs. What has been run is kept in the results file (JSON) and not run again:
-an interrupted study goes on where it stopped, `--only` adds settings. `--report` writes the tables as Markdown.
+an interrupted study goes on where it stopped, `--only` adds settings. `--report` writes the tables
+of what was run as Markdown, and runs nothing but with `--quick`.
 `--quick` runs one seed of three settings in a few minutes, to see that all works; its numbers mean little.
 """
 
@@ -37,13 +38,17 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write the tables here")
     wanted = parser.parse_args()
     results = _read(wanted.results)
-    if not wanted.report:
+    if wanted.quick or not wanted.report:
         settings = [s for s in SETTINGS if not wanted.only or wanted.only in s.name]
         if wanted.quick:
             settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
         else:
             seeds = SEEDS
         run(settings, seeds, wanted.jobs, results, wanted.results)
+    elif not results["runs"]:
+        parser.error(
+            f"{wanted.results} holds no runs that could be told of. Run the study without --report first."
+        )
     text = markdown(results)
     if wanted.report:
         wanted.report.write_text(text, encoding="utf-8")

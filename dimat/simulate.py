@@ -11,6 +11,7 @@ from dimat import second_moments, steps
 from dimat.absence import Absence
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
+from dimat.made import Made
 from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
 from dimat.methods import MOMENTS_OF, Moments
@@ -83,7 +84,7 @@ class _Run:
         self.sites = range(len(spec.sites))
         self.rows_of, self.on_round = rows_of, on_round
         self.rounds: list[RoundResult] = []
-        self.made: dict[StepKey, Artifacts] = {}
+        self.made = Made(self.schedule)
         self.metrics: dict[StepKey, Metrics] = {}
         self.matched: dict[int, dict[Link, Units]] = {}
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
@@ -100,7 +101,7 @@ class _Run:
                     context = self._context(StepKey(0, "prepare", site))
                     prepared[site] = encode(_made(steps.prepare(context, self._rows(site), self.spec.train)))
                 key = StepKey(0, "prepare", site)
-                self.made[key] = Artifacts(prepared[site])
+                self.made.add(key, Artifacts(prepared[site]))
                 done.add(key)
             while ready := self.schedule.ready_steps(done):
                 for key in ready:
@@ -131,7 +132,7 @@ class _Run:
         began = self.clock()
         result = self._result(key)
         made = artifacts_of(result, self.schedule.wire_of(key), key.kind == "gather", self._residual(key))
-        self.made[key] = made
+        self.made.add(key, made)
         self.bytes_uploaded += sum(len(data) for data in astuple(made) if data is not None)
         if result.metrics is not None:
             self.metrics[key] = result.metrics

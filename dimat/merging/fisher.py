@@ -50,7 +50,8 @@ def fisher(
     model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood] = (label_loss,)
 ) -> Params:
     """Mean over rows of the squared gradients of their log likelihoods, added up: one tensor for each parameter, float32, on the CPU. A
-    weight with several names is told under each of them.
+    weight with several names is told under each of them. Needs the memory of 32 models (a gradient for each row of a chunk) and
+    of one in float64.
 
     Args:
         x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.

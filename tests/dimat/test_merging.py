@@ -168,6 +168,24 @@ def test_few_rows_are_all_used_and_models_without_normalisation_left_alone() -> 
     assert not reset_statistics(nn.Sequential(nn.Linear(2, 2)), torch.zeros(3, 2))
 
 
+def test_statistics_of_images_one_by_one_are_re_estimated_too() -> None:
+    """Over all chunks: torch has no cumulative mean for this kind of layer."""
+    x = torch.randn(384, 3, 4, 4, generator=torch_rng(1, "x")) * 2 + torch.arange(384.0)[:, None, None, None]
+    layer = nn.InstanceNorm2d(3, track_running_stats=True)
+    assert reset_statistics(nn.Sequential(layer), x)
+    torch.testing.assert_close(layer.running_mean, x.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-4)
+    assert layer.momentum == 0.1
+
+
+def test_a_model_that_fails_on_the_rows_keeps_its_momentum_and_stays_in_evaluation_mode() -> None:
+    layer = nn.BatchNorm1d(3, momentum=0.3)
+    model = nn.Sequential(layer, nn.Linear(4, 2))
+    with pytest.raises(RuntimeError):
+        reset_statistics(model, torch.zeros(9, 3))
+    assert layer.momentum == 0.3
+    assert not layer.training
+
+
 def test_normalisation_of_series_is_re_estimated_and_that_of_tokens_has_no_statistics() -> None:
     x = torch.randn(40, 3, 8, generator=torch_rng(1, "x")) * 2 + 1
     layer = nn.BatchNorm1d(3)

@@ -1,0 +1,39 @@
+"""What the steps of a run made, as long as a later step reads it: what a simulated run needs of memory does not grow with its rounds."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from dimat.schedule import Schedule, StepKey
+from dimat.wire.sending import Artifacts
+
+
+class Made:
+    """Artifacts by the step that made them. Those of the sites' last models stay."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._held: dict[StepKey, Artifacts] = {}
+        self._unread = Counter(
+            schedule.model_after(schedule.rounds, site) for site in range(schedule.num_sites)
+        )
+        for step in schedule.all_steps():
+            self._unread.update(self._read_by(step))
+
+    def __getitem__(self, step: StepKey) -> Artifacts:
+        return self._held[step]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, step: StepKey, artifacts: Artifacts) -> None:
+        """Keeps what `step` made, and lets go of what it was the last one to read."""
+        self._held[step] = artifacts
+        self._unread.subtract(self._read_by(step))
+        for one in (step, *self._read_by(step)):
+            if self._unread[one] == 0:
+                self._held.pop(one, None)
+
+    def _read_by(self, step: StepKey) -> Iterator[StepKey]:
+        yield from self._schedule.inputs(step)
+        remembered = (self._schedule.momentum_of, self._schedule.alone_of, self._schedule.residual_of)
+        yield from (source for of in remembered if (source := of(step)) is not None)
