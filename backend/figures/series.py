@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.figures.frame import Look
-from backend.roi.facts import Measure, Phase, RunFacts
+from backend.roi.facts import Measure, Phase, RunFacts, Values, over_sites
 
 DIGITS = 8
 """More than is shown, or a number would be rounded twice."""
-Values = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,9 @@ def of_run(run: RunFacts, measure: Measure) -> Accuracies:
         by_site=tuple(
             tuple(_rounded(point.of(measure)[site]) for point in points) for site in range(num_sites)
         ),
-        mean=tuple(_rounded(sum(values) / len(values)) if values else None for values in complete),
-        low=tuple(_rounded(min(values)) if values else None for values in complete),
-        high=tuple(_rounded(max(values)) if values else None for values in complete),
+        mean=tuple(_rounded(over_sites(values)) if values else None for values in complete),
+        low=tuple(_rounded(min(_known(values))) if values else None for values in complete),
+        high=tuple(_rounded(max(_known(values))) if values else None for values in complete),
     )
 
 
@@ -91,6 +90,10 @@ def of_arm(runs: Sequence[RunFacts], measure: Measure) -> Accuracies:
         low=tuple(min(at) for at in values),
         high=tuple(max(at) for at in values),
     )
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _rounded(value: float | None) -> float | None:

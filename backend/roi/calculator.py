@@ -25,7 +25,8 @@ BYTES_PER_GB = Decimal(10) ** 9
 SECONDS_PER_HOUR = Decimal(3600)
 ZERO = Decimal(0)
 _NOTHING = Usage()
-Gains = tuple[Decimal, ...]
+Gains = tuple[Decimal | None, ...]
+"""By site; None for one that takes no part in one of the two runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def gains(arm: RunFacts, control: RunFacts, basis: ValueBasis) -> dict[int, Gain
         own, rest = gains(arm, control, "own_site"), gains(arm, control, "all_site")
         return {
             round: tuple(
-                basis.blend * a + (1 - basis.blend) * b for a, b in zip(own[round], rest[round], strict=True)
+                None if a is None or b is None else basis.blend * a + (1 - basis.blend) * b
+                for a, b in zip(own[round], rest[round], strict=True)
             )
             for round in own
             if round in rest
@@ -88,7 +90,10 @@ def gains(arm: RunFacts, control: RunFacts, basis: ValueBasis) -> dict[int, Gain
         if round not in ours or round not in theirs:
             break
         pairs = zip(ours[round], theirs[round], strict=True)
-        found[round] = tuple(_decimal(a) - _decimal(b) for a, b in pairs)
+        gained = tuple(None if a is None or b is None else _decimal(a) - _decimal(b) for a, b in pairs)
+        if not _known(gained):
+            break
+        found[round] = gained
     return found
 
 
@@ -106,21 +111,25 @@ def compare(
     if len(by_round) < 2:
         return None
     num_sites = len(by_round[0])
-    gained, costs = [ZERO] * num_sites, [assumptions.one_off_cost / num_sites] * num_sites
+    gained, latest = [ZERO] * num_sites, [ZERO] * num_sites
+    costs = [assumptions.one_off_cost / num_sites] * num_sites
     # The total is kept apart: a share of one_off_cost may be rounded, the sum must not be.
     total = assumptions.one_off_cost
     steps = []
     for round, gain in by_round.items():
         for site in range(num_sites):
-            cost = _cost(round, arm.usage.get((round, site)), control.usage.get((round, site)), assumptions)
+            mine = gain[site]
+            used = arm.usage.get((round, site)), control.usage.get((round, site))
+            cost = _cost(*used, assumptions) + (_running(round, assumptions) if mine is not None else ZERO)
             costs[site] += cost
             total += cost
-            gained[site] += gain[site] if round > 0 else ZERO
+            if mine is not None:
+                latest[site] = mine
+                gained[site] += mine if round > 0 else ZERO
         net = _net(sum(gained, ZERO), total, assumptions)
-        steps.append(Step(round, sum(gain, ZERO) / num_sites, total, net))
-    last = by_round[steps[-1].round]
+        steps.append(Step(round, _average(_known(gain)), total, net))
     sites = tuple(
-        SiteResult(last[site], _net(gained[site], costs[site], assumptions)) for site in range(num_sites)
+        SiteResult(latest[site], _net(gained[site], costs[site], assumptions)) for site in range(num_sites)
     )
     return Result(tuple(steps), sites)
 
@@ -166,15 +175,22 @@ def _net(gained: Decimal, cost: Decimal, assumptions: Assumptions) -> Net:
     return Net(ends[0] - cost, decisions * worth.likely - cost, ends[1] - cost)
 
 
-def _cost(round: int, arm: Usage | None, control: Usage | None, assumptions: Assumptions) -> Decimal:
+def _known(gains: Gains) -> list[Decimal]:
+    return [gain for gain in gains if gain is not None]
+
+
+def _running(round: int, assumptions: Assumptions) -> Decimal:
+    """What a site that takes part in the round costs, whatever it computes."""
+    return assumptions.running_cost_per_site_per_round if round > 0 else ZERO
+
+
+def _cost(arm: Usage | None, control: Usage | None, assumptions: Assumptions) -> Decimal:
     ours, theirs = arm or _NOTHING, control or _NOTHING
     cpu_hours = (_decimal(ours.cpu_s) - _decimal(theirs.cpu_s)) / SECONDS_PER_HOUR
     gpu_hours = (_decimal(ours.gpu_s) - _decimal(theirs.gpu_s)) / SECONDS_PER_HOUR
     gigabytes = Decimal(ours.num_bytes - theirs.num_bytes) / BYTES_PER_GB
-    running = assumptions.running_cost_per_site_per_round if round > 0 else ZERO
     return (
-        running
-        + cpu_hours * assumptions.cost_per_cpu_hour
+        cpu_hours * assumptions.cost_per_cpu_hour
         + gpu_hours * assumptions.cost_per_gpu_hour
         + gigabytes * assumptions.cost_per_gb
     )

@@ -1,9 +1,9 @@
 """Measured facts of a pilot's runs as plain values: what calculator, figures and summary work on.
 
-Nothing here knows the database, money or a language. "Complete" always means: every site has a value.
+Nothing here knows the database, money or a language. "Complete" always means: every site that takes part has a value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from backend.runs.schemas import ArmChanges
 
 Phase = Literal["after_merge", "after_train"]
 Measure = Literal["own_site", "all_site"]
+Values = tuple[float | None, ...]
+"""By site."""
+
 ENDED_EARLY = frozenset({"failed", "cancelled"})
 
 
@@ -25,20 +28,23 @@ class SiteLabel:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Accuracies (fractions) of all sites at one point of a run, in the order of the pilot's sites."""
+    """Accuracies (fractions) of all sites at one point of a run, in the order of the pilot's sites. `away`: indices of those that
+    take no part in it, by plan or as they fell silent."""
 
     round: int
     phase: Phase
-    own_site: tuple[float | None, ...]
-    all_site: tuple[float | None, ...]
+    own_site: Values
+    all_site: Values
+    away: frozenset[int] = frozenset()
 
-    def of(self, measure: Measure) -> tuple[float | None, ...]:
+    def of(self, measure: Measure) -> Values:
         return self.own_site if measure == "own_site" else self.all_site
 
-    def complete(self, measure: Measure) -> tuple[float, ...] | None:
-        """One value per site, or None while a site's is missing."""
-        values = tuple(value for value in self.of(measure) if value is not None)
-        return values if values and len(values) == len(self.of(measure)) else None
+    def complete(self, measure: Measure) -> Values | None:
+        """One value per site, None for those that take no part; or None while a site's is missing."""
+        values = self.of(measure)
+        missing = {site for site, value in enumerate(values) if value is None}
+        return values if missing <= self.away and len(missing) < len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class RunFacts:
     def ended(self) -> bool:
         return self.ended_early or self.state == "completed"
 
-    def after_train(self, measure: Measure) -> dict[int, tuple[float, ...]]:
+    def after_train(self, measure: Measure) -> dict[int, Values]:
         """Round -> one accuracy per site after training, complete rounds only."""
         return {
             point.round: values
@@ -218,3 +224,9 @@ def site_labels(sites: list[dict[str, Any]]) -> tuple[SiteLabel, ...]:
         SiteLabel(site["name"], text if shown.count(text) == 1 else f"{text} ({site['name']})")
         for site, text in zip(sites, shown, strict=True)
     )
+
+
+def over_sites(values: Sequence[float | None]) -> float:
+    """The mean over the sites that have a value; at least one has."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known)

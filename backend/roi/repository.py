@@ -9,11 +9,13 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
-from backend.pilots.amendments import InForce, in_force
+from backend.pilots.amendments import InForce, for_run, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
+from backend.roi.away import AwayAt, away_in
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
 from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
+from backend.runs import absences
 from backend.runs.amending import ends_of_comparison
 from backend.runs.settings_changed import by_arm
 from dimat.spec import PilotSpec
@@ -70,6 +72,13 @@ def load(
     assumptions, version = _assumptions(session, pilot_id)
     control = spec.control_arm
     known = in_force(session, pilot_id)
+    gone = absences.rows_of(session, [run.id for run in runs])
+    away = {
+        run.id: away_in(
+            spec, run.arm, for_run(known, run.id), [absences.value_of(one, spec) for one in gone[run.id]]
+        )
+        for run in runs
+    }
     ends = ends_of_comparison(spec, known, [(run.id, run.arm, run.seed) for run in runs])
     return PilotFacts(
         id=pilot_id,
@@ -80,7 +89,7 @@ def load(
         control_arm=control.name if control else None,
         all_site_measured=spec.evaluation.all_site != "none",
         simulated=spec.evaluation.all_site == "shared_set",
-        runs=tuple(_run(run, found, len(spec.sites), ends.get(run.id)) for run in runs),
+        runs=tuple(_run(run, found, spec, away[run.id], ends.get(run.id)) for run in runs),
         assumptions=assumptions,
         assumptions_version=version,
         amendments=tuple(_marks(spec, known)),
@@ -128,7 +137,9 @@ def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, i
     return (Assumptions.model_validate(row.body), row.version) if row else (None, None)
 
 
-def _run(row: RunRow, found: _Measured, num_sites: int, comparison_ends: int | None) -> RunFacts:
+def _run(
+    row: RunRow, found: _Measured, spec: PilotSpec, away: AwayAt, comparison_ends: int | None
+) -> RunFacts:
     points = found.points.get(row.id, {})
     return RunFacts(
         id=row.id,
@@ -142,7 +153,7 @@ def _run(row: RunRow, found: _Measured, num_sites: int, comparison_ends: int | N
         bytes_exchanged=row.bytes_exchanged,
         busy_s=row.busy_s,
         points=tuple(
-            _point(at, points[at], num_sites)
+            _point(at, points[at], len(spec.sites), away)
             for at in sorted(points, key=lambda at: (at[0], _PHASE_ORDER[at[1]]))
         ),
         usage=found.usage.get(row.id, {}),
@@ -152,9 +163,13 @@ def _run(row: RunRow, found: _Measured, num_sites: int, comparison_ends: int | N
     )
 
 
-def _point(at: tuple[int, str], values: dict[int, tuple[float, float | None]], num_sites: int) -> Point:
+def _point(
+    at: tuple[int, str], values: dict[int, tuple[float, float | None]], num_sites: int, away: AwayAt
+) -> Point:
     both = [values.get(site, (None, None)) for site in range(num_sites)]
-    return Point(at[0], cast(Phase, at[1]), tuple(own for own, _ in both), tuple(rest for _, rest in both))
+    round, phase = at[0], cast(Phase, at[1])
+    own, rest = tuple(own for own, _ in both), tuple(rest for _, rest in both)
+    return Point(round, phase, own, rest, away(round, phase))
 
 
 def _measured(session: Session, run_ids: Sequence[str]) -> _Measured:

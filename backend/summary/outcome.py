@@ -8,11 +8,10 @@ ahead would be judged by more training than the others; of an arm's seeds those 
 from collections.abc import Sequence
 
 from backend.roi import calculator
-from backend.roi.facts import Measure, PilotFacts, RunFacts
+from backend.roi.facts import Measure, PilotFacts, RunFacts, Values, over_sites
 from backend.summary import wording
 from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
 
-Values = tuple[float, ...]
 SHOWN_DIGITS = 3
 
 
@@ -67,8 +66,12 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         all_site_vs_control=_mean_difference(compared, "all_site", last),
         bytes_exchanged=sum(run.bytes_exchanged for run in every),
         busy_s=sum(run.busy_s for run in every),
-        sites_gaining=None if own_vs is None else sum(value >= wording.SAME for value in own_vs),
-        sites_losing=None if own_vs is None else sum(value <= -wording.SAME for value in own_vs),
+        sites_gaining=None
+        if own_vs is None
+        else sum(value is not None and value >= wording.SAME for value in own_vs),
+        sites_losing=None
+        if own_vs is None
+        else sum(value is not None and value <= -wording.SAME for value in own_vs),
         by_site=[
             SiteOutcome(
                 site=site.name,
@@ -124,12 +127,17 @@ def _round(run: RunFacts, control: RunFacts | None) -> int | None:
 def _mean(
     used: Sequence[tuple[RunFacts, RunFacts | None]], measure: Measure, last: int | None
 ) -> Values | None:
-    """Mean over seeds, per site."""
+    """Mean over seeds, per site; None for a site that takes no part."""
     found = [run.after_train(measure).get(last) for run, _ in used] if last is not None else []
     values = [one for one in found if one is not None]
     if not values or len(values) < len(used):
         return None
-    return tuple(sum(at) / len(values) for at in zip(*values, strict=True))
+    return tuple(_over_seeds(at) for at in zip(*values, strict=True))
+
+
+def _over_seeds(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def _difference(
@@ -137,15 +145,22 @@ def _difference(
 ) -> Values | None:
     ours = _mean([(run, None) for run, _ in pairs], measure, last)
     theirs = _mean([(control, None) for _, control in pairs], measure, last)
-    return tuple(_apart(a, b) for a, b in zip(ours, theirs, strict=True)) if ours and theirs else None
+    if ours is None or theirs is None:
+        return None
+    pairs_of_sites = zip(ours, theirs, strict=True)
+    return tuple(None if a is None or b is None else _apart(a, b) for a, b in pairs_of_sites)
 
 
 def _mean_difference(
     pairs: Sequence[tuple[RunFacts, RunFacts]], measure: Measure, last: int | None
 ) -> float | None:
-    ours = _over_sites(_mean([(run, None) for run, _ in pairs], measure, last))
-    theirs = _over_sites(_mean([(control, None) for _, control in pairs], measure, last))
-    return None if ours is None or theirs is None else _apart(ours, theirs)
+    """Over the sites that take part in both."""
+    ours = _mean([(run, None) for run, _ in pairs], measure, last)
+    theirs = _mean([(control, None) for _, control in pairs], measure, last)
+    if ours is None or theirs is None:
+        return None
+    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+    return _apart(over_sites([a for a, _ in both]), over_sites([b for _, b in both])) if both else None
 
 
 def _apart(ours: float, theirs: float) -> float:
@@ -154,4 +169,4 @@ def _apart(ours: float, theirs: float) -> float:
 
 
 def _over_sites(values: Values | None) -> float | None:
-    return sum(values) / len(values) if values else None
+    return over_sites(values) if values and any(value is not None for value in values) else None

@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from backend.db.tables import AbsenceRow, SiteRow
+from backend.roi import calculator
+from backend.roi import service as roi
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
+from backend.summary.outcome import summarise
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
@@ -189,6 +192,30 @@ def test_a_run_that_goes_on_after_a_round_of_another_knows_who_was_left_out_of_i
     taken = {step.round for step in stage.steps(child) if step.site_index == 2 and step.kind == "train"}
     assert not taken & set(range(first[2], round + 1))
     assert 8 in taken  # it is back, and sooner than in the run before
+
+
+def test_gains_are_told_of_the_sites_that_take_part(stage: Stage) -> None:
+    stage.launch(pilot("skip", arms=("local_only", "dimat")))
+    until_round(stage, 1)
+    while any(stage.run(f"p/{arm}").state != "completed" for arm in ("local_only", "dimat")):
+        lead(stage, 1, "a", "b")
+    with stage.database.read() as session:
+        facts = roi.pilot_facts(session, "p")
+    (run,) = facts.runs_of("dimat")
+    control = facts.control_of(run)
+    assert control is not None
+    accuracies, gains = run.after_train("own_site"), calculator.gains(run, control, "own_site")
+    assert set(accuracies) == set(gains) == set(range(5))
+    assert (
+        [value is None for value in accuracies[4]]
+        == [gain is None for gain in gains[4]]
+        == [False, False, True]
+    )
+    assert None not in accuracies[1]
+    (_, outcome) = summarise(facts).arms
+    assert outcome.round == 4
+    assert outcome.own_site_mean == pytest.approx(sum(value or 0 for value in accuracies[4]) / 2)
+    assert outcome.by_site[2].own_site is None
 
 
 class Everything:

@@ -1,5 +1,6 @@
 """The arithmetic of ROI holds for any accuracies and any assumptions."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from backend.pilots.assumptions import Assumptions, Blend, MoneyRange
 from backend.roi import calculator
 from backend.roi.calculator import Net, Step
-from backend.roi.facts import RunFacts, Usage
+from backend.roi.facts import Point, RunFacts, Usage
 
 fractions = st.floats(0, 1).map(lambda value: round(value, 6))
 money = st.decimals(0, 10**6, places=2)
@@ -176,3 +177,24 @@ def test_which_accuracy_counts_has_no_default() -> None:
 def _after_train(arm: RunFacts, round: int) -> list[tuple[float, float | None]]:
     point = next(one for one in arm.points if one.round == round and one.phase == "after_train")
     return [(own or 0.0, rest) for own, rest in zip(point.own_site, point.all_site, strict=True)]
+
+
+def test_a_site_that_takes_no_part_neither_gains_nor_costs_and_is_not_waited_for() -> None:
+    """It joined in round 2 of 4: the mean is over those that are there, and its last gain and its running costs are its own."""
+    whole, control = run("dimat", flat(0.9, 0.9)), run("local_only", flat(0.8, 0.6))
+    joined = [replace(one, points=tuple(_without(point, 1) if point.round < 2 else point for point in one.points))
+              for one in (whole, control)]  # fmt: skip
+    found = calculator.compare(*joined, "own_site", assumptions(running_cost_per_site_per_round=Decimal(100)))
+    assert found is not None
+    assert [step.gain for step in found.steps] == [Decimal("0.1")] * 5
+    value = Decimal("0.1") * 1000 * 20
+    assert [site.net.likely for site in found.sites] == [4 * (value - 100), 3 * (value - 100)]
+    assert found.last.cost == 7 * 100
+
+
+def _without(point: Point, site: int) -> Point:
+    own, rest = (
+        tuple(None if at == site else value for at, value in enumerate(values))
+        for values in (point.own_site, point.all_site)
+    )
+    return Point(point.round, point.phase, own, rest, frozenset({site}))
