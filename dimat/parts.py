@@ -66,6 +66,10 @@ class TrainSpec(Frozen):
     patience: Patience | None = None
     own_model: bool = False
 
+    def seeks_best(self, epochs: int) -> bool:
+        """Whether training for so many epochs may end early and keeps the best one: of one epoch there is none to choose."""
+        return bool(self.patience) and epochs > 1
+
     @model_validator(mode="after")
     def _counts_classes_once(self) -> Self:
         if self.loss == "mse" and self.class_weights != "none":

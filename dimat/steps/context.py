@@ -15,6 +15,7 @@ from dimat.params import Params, first_non_finite
 from dimat.parts import EvaluationSpec, Loss
 from dimat.rows import SiteRows
 from dimat.training import local
+from dimat.training.checkpoint import Underway
 from dimat.training.evaluate import Metrics
 from dimat.training.local import Cancelled
 
@@ -31,6 +32,7 @@ class StepContext:
         device: torch device of the computation; params always come back on the CPU.
         should_stop: asked often; when true the step ends with `Cancelled`.
         on_progress: told the share of the step that is done, 0..1.
+        on_epoch: see `local.train`.
     """
 
     seed: int
@@ -45,6 +47,7 @@ class StepContext:
     device: str = "cpu"
     should_stop: Callable[[], bool] = local.never
     on_progress: Callable[[float], None] = local.ignore
+    on_epoch: Callable[[Callable[[], Underway]], None] = local.pass_on
 
 
 @dataclass(frozen=True, slots=True)

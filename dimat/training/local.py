@@ -3,12 +3,14 @@ from round to round."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from dimat.params import Params
+from dimat.training.checkpoint import Checkpoint
 from dimat.training.loss import CROSS_ENTROPY, Objective
 from dimat.training.stopping import Best, Stopping, held_out_loss
 
@@ -26,6 +28,10 @@ def never() -> bool:
 
 def ignore(_done_fraction: float) -> None:
     """Nobody wants to know how far it is."""
+
+
+def pass_on(_take: Callable[[], object]) -> None:
+    """Nobody keeps what is there between two epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ def train(
     should_stop: Callable[[], bool] = never,
     on_progress: Callable[[float], None] = ignore,
     momentum: Params | None = None,
+    start: Checkpoint | None = None,
+    on_epoch: Callable[[Callable[[], Checkpoint]], None] = pass_on,
 ) -> Trained:
     """Trains `model` in place.
 
@@ -82,10 +90,17 @@ def train(
         x: (rows, ...) float32. y: (rows, ...) targets, as `how.objective` takes them. rng: orders the rows of each epoch.
         momentum: what an earlier call left, for the same architecture; None: a fresh optimiser.
         should_stop: asked before every batch. on_progress: told the share done, 0..1, after every batch.
+        start: after which epoch to go on, as an earlier call with the same arguments told `on_epoch`; the bits are then those of
+            a call that was never interrupted. None: from the first one.
+        on_epoch: given, after every epoch that another one follows, what takes the checkpoint; it may be called before `on_epoch`
+            comes back, and costs a copy of the model.
 
     Raises:
         Cancelled: `should_stop` said so.
     """
+    if start is not None:
+        model.load_state_dict(dict(start.params))
+        momentum = start.momentum
     form = torch.channels_last if how.channels_last else torch.contiguous_format
     model.to(memory_format=form)  # type: ignore[call-overload]
     # The rate is set at the start of each epoch; there may be none.
@@ -98,18 +113,22 @@ def train(
         optimiser.state[named[name]]["momentum_buffer"] = torch.empty_like(named[name]).copy_(buffer)
     objective = how.objective.on(x.device)
     batches_of = _batch_starts(len(x), how.batch_size)
-    best: Best | None = None
-    num_epochs, mean_loss = 0, None
-    for epoch in range(how.epochs):
+    best = start.best if start is not None else None
+    num_epochs, mean_loss = (start.num_epochs, start.loss) if start is not None else (0, None)
+    for _ in range(num_epochs):
+        torch.randperm(
+            len(x), generator=rng
+        )  # the orders of the epochs before, so that the next one is the same
+    for epoch in range(num_epochs, how.epochs):
         model.train()
         for group in optimiser.param_groups:
             group["lr"] = how.lr_of(epoch)
         order = torch.randperm(len(x), generator=rng).to(x.device)
         total = torch.zeros((), dtype=torch.float64, device=x.device)
-        for number, start in enumerate(batches_of):
+        for number, first in enumerate(batches_of):
             if should_stop():
                 raise Cancelled
-            rows = order[start : start + how.batch_size]
+            rows = order[first : first + how.batch_size]
             optimiser.zero_grad()
             batch = x[rows].contiguous(memory_format=form)
             loss = objective.mean(model(batch), y[rows])
@@ -119,15 +138,16 @@ def train(
             total += loss.detach()
             on_progress((epoch + (number + 1) / len(batches_of)) / how.epochs)
         num_epochs, mean_loss = epoch + 1, float(total) / len(batches_of)
-        if how.stopping is None:
-            continue
-        held_out = held_out_loss(model, how.stopping, objective)
-        if best is None or held_out < best.held_out_loss:
-            state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            best = Best(epoch, held_out, mean_loss, state, _momentum(optimiser, named))
-        elif epoch - best.epoch >= how.stopping.patience:
-            on_progress(1.0)
-            break
+        if how.stopping is not None:
+            held_out = held_out_loss(model, how.stopping, objective)
+            if best is None or held_out < best.held_out_loss:
+                state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+                best = Best(epoch, held_out, mean_loss, state, _momentum(optimiser, named))
+            elif epoch - best.epoch >= how.stopping.patience:
+                on_progress(1.0)
+                break
+        if num_epochs < how.epochs:
+            on_epoch(partial(_checkpoint, num_epochs, mean_loss, model, optimiser, best))
     left = _momentum(optimiser, named)
     if best is not None:
         model.load_state_dict(dict(best.state))
@@ -136,14 +156,27 @@ def train(
     return Trained(mean_loss, left, num_epochs)
 
 
+def _checkpoint(
+    num_epochs: int, loss: float, model: nn.Module, optimiser: torch.optim.Optimizer, best: Best | None
+) -> Checkpoint:
+    if best is not None:
+        best = replace(best, state=_plain(best.state))
+    momentum = _momentum(optimiser, dict(model.named_parameters()))
+    return Checkpoint(num_epochs, loss, _plain(model.state_dict()), momentum, best)
+
+
+def _plain(tensors: Params) -> Params:
+    """Copies on the CPU, in memory as they are everywhere else."""
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+
+
 def _momentum(optimiser: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> Params:
     """A copy of what it remembers, on the CPU."""
     found = {name: optimiser.state[param].get("momentum_buffer") for name, param in named.items()}
-    return {
-        name: buffer.cpu().clone(memory_format=torch.contiguous_format)
-        for name, buffer in found.items()
-        if buffer is not None
-    }
+    return _plain({name: buffer for name, buffer in found.items() if buffer is not None})
 
 
 def _batch_starts(num_rows: int, batch_size: int) -> list[int]:
