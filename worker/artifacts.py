@@ -67,6 +67,10 @@ class ArtifactStore(Protocol):
         """Whether there are bytes of that name and length; nobody reads them. Raises: StoreUnavailable."""
         ...
 
+    def remove(self, ref: ArtifactRef) -> None:
+        """Its bytes are gone, if they were there. Only for what nobody else may read (checkpoints). Raises: StoreUnavailable."""
+        ...
+
     def identity(self) -> str:
         """A random name, written into the store by whoever asks first: of two stores each has its own.
 
@@ -122,6 +126,12 @@ class DirectoryStore:
             return False
         except OSError as error:
             raise StoreUnavailable(f"look for {ref.sha256}", error) from error
+
+    def remove(self, ref: ArtifactRef) -> None:
+        try:
+            self._path(ref.sha256).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"remove {ref.sha256}", error) from error
 
     def identity(self) -> str:
         path = self.root / IDENTITY
@@ -185,6 +195,14 @@ class FsspecStore:
             return False
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"look for {ref.sha256}", error) from error
+
+    def remove(self, ref: ArtifactRef) -> None:
+        try:
+            self._files.rm_file(self._path(ref.sha256))
+        except FileNotFoundError:
+            return
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"remove {ref.sha256}", error) from error
 
     def identity(self) -> str:
         path = f"{self._root}/{IDENTITY}"

@@ -22,6 +22,7 @@ from dimat.steps import Cancelled, StepContext
 from dimat.wire.sending import artifacts_of
 from worker import devices, steps
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
+from worker.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from worker.data.samples import load_site_rows
 from worker.messages import (
     Accuracies,
@@ -68,11 +69,13 @@ class Execution:
         worker_id: str,
         reports: ReportSender,
         step_beat_s: float,
+        checkpoint_every_s: float = CHECKPOINT_EVERY_S,
         id: str | None = None,
     ) -> None:
         self.id = id or str(uuid7())
         self.message = message
         self._worker_id, self._reports, self._step_beat_s = worker_id, reports, step_beat_s
+        self._checkpoints = Checkpoints(message, self.id, checkpoint_every_s, self._beat)
         self._seq = count()
         self._progress = 0.0
         self._cancelled = threading.Event()
@@ -104,13 +107,16 @@ class Execution:
             log.exception("step %s crashed", self.message.step_id)
             end = self._failed("unexpected_error", {"kind": type(error).__name__}, False, exchanges)
         self._send(end)
+        if not (isinstance(end, StepFailed) and end.retryable):
+            self._checkpoints.clear()
 
     def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:
         rows = self._rows()
         expected = self.message.context.store_id
         if expected is not None and store.identity() != expected:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
-        bench = steps.Bench(self.message, self._context(device), rows, store, exchanges)
+        start = self._checkpoints.open(store, rows)
+        bench = steps.Bench(self.message, self._context(device), rows, store, exchanges, start)
         result = steps.run(bench)
         message = self.message
         made = artifacts_of(result, message.wire, message.kind == "gather", bench.residual(message.residual))
@@ -122,6 +128,7 @@ class Execution:
             artifact=kept.pop("model", None),
             **kept,
             num_epochs=result.num_epochs,
+            resumed=self._checkpoints.resumed,
             accuracies=metrics and Accuracies(**asdict(metrics)),
             exchanges=tuple(exchanges),
             matched=matched(result),
@@ -158,6 +165,7 @@ class Execution:
             device=device,
             should_stop=self._cancelled.is_set,
             on_progress=self._advance,
+            on_epoch=self._checkpoints.offer,
         )
 
     def _advance(self, progress: float) -> None:
@@ -169,7 +177,15 @@ class Execution:
         now = time.monotonic()
         if now - self._beaten_at >= self._step_beat_s:
             self._beaten_at = now
-            self._send(StepBeat(progress=self._progress, **self._about()), until_taken=False)
+            self._beat()
+
+    def _beat(self) -> None:
+        """Also when there is a new checkpoint."""
+        left = self._checkpoints
+        beat = StepBeat(
+            progress=self._progress, checkpoint=left.latest, resumed=left.resumed, **self._about()
+        )
+        self._send(beat, until_taken=False)
 
     def _failed(
         self, code: str, params: dict[str, Any], retryable: bool, exchanges: list[ExchangeReport]

@@ -39,6 +39,20 @@ class ArtifactRef(Wire):
     num_bytes: Count
 
 
+class EpochsDone(Wire):
+    """How far a step that trains is. `asked`: at most so many follow each other; of both models where the site trains one alone, too."""
+
+    done: Annotated[int, Field(ge=1, lt=2**31)]
+    asked: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class CheckpointRef(Wire):
+    """Training after an epoch (`dimat.training.checkpoint`), in the store for the attempt that may have to follow. Nobody else reads it."""
+
+    artifact: ArtifactRef
+    epochs: EpochsDone
+
+
 # --- coordinator -> worker -------------------------------------------------------------------------
 
 
@@ -73,9 +87,16 @@ class _Step(Wire):
     """What rounding left over when the site last sent; None: nothing, or it sends nothing."""
 
 
-class PrepareMessage(_Step):
-    kind: Literal["prepare"] = "prepare"
+class _Trains(_Step):
+    """A step of epochs."""
+
     train: TrainSpec
+    resume: CheckpointRef | None = None
+    """How far an attempt that was lost had come; None: there was none, or it left nothing."""
+
+
+class PrepareMessage(_Trains):
+    kind: Literal["prepare"] = "prepare"
 
 
 class AdoptMessage(_Step):
@@ -169,11 +190,10 @@ class MergeAllMessage(_Merges):
         return self
 
 
-class TrainMessage(_Step):
+class TrainMessage(_Trains):
     kind: Literal["train"] = "train"
     round: int
     rounds: int
-    train: TrainSpec
     own: ArtifactRef
     momentum: ArtifactRef | None = None
     """What the optimiser of the round before left; None: it starts afresh."""
@@ -274,10 +294,15 @@ class StepStarted(_StepReport):
 
 
 class StepBeat(_StepReport):
-    """Sent by a thread every few seconds while the step runs; `progress` 0..1."""
+    """Sent by a thread every few seconds while the step runs, and with each new checkpoint; `progress` 0..1.
+
+    `checkpoint`: the latest that this execution left. `resumed`: where it went on; None: from the first epoch.
+    """
 
     kind: Literal["beat"] = "beat"
     progress: Fraction
+    checkpoint: CheckpointRef | None = None
+    resumed: EpochsDone | None = None
 
 
 class StepFinished(_StepReport):
@@ -294,6 +319,8 @@ class StepFinished(_StepReport):
     alone_momentum: ArtifactRef | None = None
     num_epochs: Count | None = None
     """`prepare` and `train` only: how many epochs it took, fewer than asked for where training ended early."""
+    resumed: EpochsDone | None = None
+    """After which of them this attempt went on; None: it trained them all."""
     accuracies: Accuracies | None
     exchanges: tuple[ExchangeReport, ...] = ()
     matched: MatchedReport | None = None

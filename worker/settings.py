@@ -6,6 +6,7 @@ AWASE_DATA_DIR            where the log file goes; default ./var
 AWASE_WORKER_ID           name of this worker, new at each start
 AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
 AWASE_DEVICE              auto | cpu | cuda
+AWASE_CHECKPOINT_EVERY_S  seconds of training after which a step leaves a checkpoint, at the end of an epoch; default 10
 AWASE_SITE                the one site this worker serves; unset: all local sites
 """
 
@@ -38,6 +39,7 @@ class WorkerSettings(BaseSettings):
     site: Name | None = None
     step_beat_s: float = Field(4.0, gt=0)
     worker_beat_s: float = Field(4.0, gt=0)
+    checkpoint_every_s: float = Field(10.0, ge=0)
 
     @cached_property
     def artifacts_url(self) -> str:

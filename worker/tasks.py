@@ -46,6 +46,7 @@ def register(app: Celery, settings: WorkerSettings) -> None:
         pid = os.getpid()
         execution = Execution(
             step_message.validate_json(message), settings.worker_id, reports(pid), settings.step_beat_s,
+            settings.checkpoint_every_s,
             id=task.request.id,  # known to the parent, which speaks for a child that was killed
         )  # fmt: skip
         execution.run(lambda: store(pid), settings.device)

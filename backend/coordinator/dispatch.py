@@ -15,7 +15,7 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.plans import Artifacts, Made, StepId
 from backend.db.tables import RunRow, StepRow
 from dimat.schedule import StepKey
-from worker.messages import ArtifactRef, StepMessage
+from worker.messages import ArtifactRef, CheckpointRef, StepMessage
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
@@ -74,12 +74,18 @@ class Dispatch:
         return [
             plan.message(
                 key,
-                StepId(step.id, step.attempt, pilot_id, step.run_id),
+                StepId(step.id, step.attempt, pilot_id, step.run_id, _checkpoint(step)),
                 artifacts,
                 fingerprints.get(step.site_index),
             )
             for key, step in zip(keys, steps, strict=True)
         ]
+
+
+def _checkpoint(step: StepRow) -> CheckpointRef | None:
+    if step.checkpoint is None:
+        return None
+    return CheckpointRef.model_validate({name: step.checkpoint[name] for name in CheckpointRef.model_fields})
 
 
 def _artifacts(rows: Sequence[Row[Any]]) -> Artifacts:

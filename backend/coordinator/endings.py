@@ -32,9 +32,11 @@ line, and no run should be lost meanwhile."""
 
 
 def move_step(step: StepRow, following: str) -> None:
-    """Raises: IllegalMove."""
+    """Of a step that has ended nobody needs the checkpoint. Raises: IllegalMove."""
     states.check("step", step.state, following)
     step.state = following
+    if following in states.STEP_ENDS:
+        step.checkpoint = None
 
 
 def pause_s(attempt: int) -> float:
@@ -102,7 +104,7 @@ def again(step: StepRow, next_try_at: datetime | None, reason: dict[str, Any] | 
     step.attempt += 1
     step.execution_id = step.worker_id = step.device = None
     step.dispatched_at = step.started_at = step.heartbeat_at = None
-    step.progress = 0.0
+    step.progress, step.resumed = 0.0, None
     step.next_try_at, step.reason = next_try_at, reason
 
 

@@ -109,6 +109,7 @@ class Ingest:
                 step.device = report.device
             case StepBeat():
                 step.progress = max(step.progress, report.progress)
+                _note_training(step, report)
             case StepFinished():
                 self._finished(session, step, report, now, known, changes)
             case StepFailed():
@@ -136,6 +137,7 @@ class Ingest:
         step.finished_at, step.seconds, step.cpu_s = now, report.seconds, report.cpu_s
         step.device, step.progress, step.fingerprint = report.device, 1.0, report.fingerprint
         step.reason, step.num_epochs = None, report.num_epochs
+        step.resumed = report.resumed.model_dump() if report.resumed is not None else None
         if report.artifact is not None:
             step.artifact_sha256, step.artifact_bytes = report.artifact.sha256, report.artifact.num_bytes
         extras = {name: getattr(report, name) for name in EXTRAS}
@@ -225,6 +227,22 @@ def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:
         step.next_try_at, step.progress = None, 0.0
         return True
     return step.state == "running" and step.execution_id == report.execution_id
+
+
+def _note_training(step: StepRow, report: StepBeat) -> None:
+    """Where the attempt went on, and how far the next one need not go back. Of checkpoints the last one counts, whatever comes late; what an
+    attempt leaves counts more than what the one before had left, with which it could not go on when it has come less far."""
+    if report.resumed is not None:
+        step.resumed = report.resumed.model_dump()
+    if report.checkpoint is None:
+        return
+    known = step.checkpoint
+    is_newer = known is None or (report.attempt, report.checkpoint.epochs.done) > (
+        known["attempt"],
+        known["epochs"]["done"],
+    )
+    if is_newer:
+        step.checkpoint = {"attempt": report.attempt, **report.checkpoint.model_dump()}
 
 
 def _book_wasted(session: Session, step: StepRow, report: StepReport, known: Known, changes: Changes) -> None:

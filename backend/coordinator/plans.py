@@ -16,6 +16,7 @@ from worker.messages import (
     AdoptMessage,
     AlignMessage,
     ArtifactRef,
+    CheckpointRef,
     EvaluateMessage,
     GatheredRef,
     GatherMessage,
@@ -53,12 +54,13 @@ Artifacts = dict[StepKey, Made]
 
 @dataclass(frozen=True, slots=True)
 class StepId:
-    """Which row and try a message is for."""
+    """Which row and try a message is for, and how far a try before it had come with training."""
 
     step_id: str
     attempt: int
     pilot_id: str
     run_id: str | None
+    checkpoint: CheckpointRef | None = None
 
 
 @dataclass
@@ -86,7 +88,7 @@ class RunPlan:
             "wire": self.schedule.wire_of(key), "residual": self._residual(key, artifacts),
         }  # fmt: skip
         if key.kind == "prepare":
-            return PrepareMessage(train=self.spec.train, **about)
+            return PrepareMessage(train=self.spec.train, resume=id.checkpoint, **about)
         own_key, *other_keys = self.schedule.inputs(key)
         own, plan = artifacts[own_key].model, self.schedule.plan_of(max(key.round, 1))
         about_moments = {"tell": self.schedule.tells(key)}
@@ -101,6 +103,7 @@ class RunPlan:
                     round=key.round,
                     rounds=self.spec.rounds,
                     train=plan.train,
+                    resume=id.checkpoint,
                     own=own,
                     momentum=artifacts[before].momentum if before is not None else None,
                     last_loss=self.schedule.last_loss(key),

@@ -106,11 +106,18 @@ class RunsAsked(Schema):
     num_runs: int
 
 
+class EpochsDone(Schema):
+    """Epochs of a step that are done, of those asked for; of both models where the site trains one alone, too."""
+
+    done: int
+    asked: int
+
+
 class Step(Schema):
     """One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
     finished what it needs (only listed when a round is asked for; such a step has no id yet).
     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
-    not train. `words`: `steps.<code>` of the catalogue."""
+    not train. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue."""
 
     id: str | None
     round: int
@@ -126,6 +133,7 @@ class Step(Schema):
     finished_at: datetime | None
     seconds: float | None
     num_epochs: int | None
+    resumed: EpochsDone | None
     next_try_at: datetime | None
     artifact_sha256: str | None
     reason: Text | None

@@ -18,6 +18,8 @@ from backend.web import ListQuery
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 
+_RESUMES = frozenset({"retrying", "running", "completed"})
+"""States whose words say where training went on, or will."""
 _IN_ORDER_OF_WORK: tuple[str, ...] = ("prepare", "adopt", "align", "evaluate", "gather", "merge", "train")
 
 
@@ -74,7 +76,7 @@ def _not_begun(key: StepKey, spec: PilotSpec, missing: Sequence[int]) -> Step:
         {
             "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
             "display_name": shown[key.site], "state": "waiting", "attempt": 0, "progress": 0.0,
-            "device": None, "started_at": None, "finished_at": None, "seconds": None, "num_epochs": None, "next_try_at": None,
+            "device": None, "started_at": None, "finished_at": None, "seconds": None, "num_epochs": None, "resumed": None, "next_try_at": None,
             "artifact_sha256": None, "reason": None, "waits_for": waits_for,
             "words": step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)}),
         }
@@ -88,7 +90,7 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
             "id": row.id, "round": row.round, "kind": row.kind, "site_index": row.site_index,
             "site_name": row.site_name, "display_name": shown, "state": row.state, "attempt": row.attempt,
             "progress": row.progress, "device": row.device, "started_at": row.started_at,
-            "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs,
+            "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs, "resumed": row.resumed,
             "next_try_at": row.next_try_at,
             "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
             "words": _words(row, shown, now),
@@ -99,11 +101,17 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
 def _words(row: StepRow, shown: str, now: datetime) -> Text:
     retrying = row.state in ("ready", "lost") and row.next_try_at is not None and row.next_try_at > now
     wait_s = max(0, round((row.next_try_at - now).total_seconds())) if retrying and row.next_try_at else 0
+    state = "retrying" if retrying else row.state
+    # What the next attempt will go on with, or this one has gone on with.
+    epochs = row.checkpoint["epochs"] if retrying and row.checkpoint else row.resumed
+    if epochs and state in _RESUMES:
+        state += "_resumed"
     return step_words(
         row.kind,
-        "retrying" if retrying else row.state,
+        state,
         shown,
         {
+            **({name: epochs[name] for name in ("done", "asked")} if epochs else {}),
             "round": row.round,
             "attempt": row.attempt,
             "percent": round(100 * row.progress),

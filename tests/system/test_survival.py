@@ -75,6 +75,34 @@ def test_the_steps_of_killed_processes_of_the_worker_are_done_again_before_their
     assert up.part("worker").pid == worker
 
 
+def test_training_goes_on_in_the_epoch_in_which_its_process_was_killed(tmp_path: Path) -> None:
+    spec = house.small_pilot(
+        name="long-epochs", rounds=1, arms=[{"name": "alone", "method": "local_only"}],
+        train={"warmup_epochs": 400, "patience": 400, "epochs": 1},
+    )  # fmt: skip
+    expected = artifacts(json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec)))))
+    with house.running(tmp_path, AWASE_LEASE_S="3600", AWASE_CHECKPOINT_EVERY_S="0.1") as up:
+        pilot_id = up.launch(spec)
+        (run,) = up.runs(pilot_id)
+
+        def prepares() -> list[dict[str, Any]]:
+            steps: list[dict[str, Any]] = up.get(f"/runs/{run['id']}/steps?round=0&limit=100")["items"]
+            return [step for step in steps if step["kind"] == "prepare"]
+
+        house.until(lambda: any(0.3 < step["progress"] < 0.7 for step in prepares()), "one is in the middle")
+        for process in up.pool():
+            process.kill()
+        assert artifacts(up.wait_for_end(pilot_id)) == expected
+        again = [step for step in prepares() if step["attempt"] > 1]
+        resumed = [step for step in again if step["resumed"] is not None]
+        assert resumed
+        for step in resumed:
+            assert step["resumed"]["asked"] == step["num_epochs"] == 400
+            assert step["words"]["code"] == "prepare.completed_resumed"
+        # It had a third behind it when it was killed, and did not train that again.
+        assert max(step["resumed"]["done"] for step in resumed) > 0.2 * 400
+
+
 def test_a_cancelled_run_ends_cancelled_and_the_others_go_on(up: House) -> None:
     pilot_id = up.launch(long_pilot(name="cancelled"))
     up.wait_for_round(pilot_id, 0)

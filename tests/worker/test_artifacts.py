@@ -45,6 +45,16 @@ def test_it_says_what_it_has_without_reading_it(store: ArtifactStore) -> None:
     assert not store.has(ArtifactRef(sha256="0" * 64, num_bytes=1))
 
 
+def test_what_was_removed_is_gone_and_may_be_removed_again(store: ArtifactStore) -> None:
+    ref, other = store.put(CONTENT), store.put(CONTENT + b"other")
+    for _ in range(2):
+        store.remove(ref)
+        assert not store.has(ref)
+    assert store.get(other) == CONTENT + b"other"
+    assert store.put(CONTENT) == ref
+    assert store.get(ref) == CONTENT
+
+
 def test_changed_bytes_are_refused(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     ref = store.put(CONTENT)

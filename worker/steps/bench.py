@@ -14,6 +14,7 @@ from dimat.packed import pack
 from dimat.params import Layout, Params
 from dimat.rows import SiteRows
 from dimat.steps import Alone, NeighbourMatch, StepContext
+from dimat.training.checkpoint import Underway
 from dimat.wire.codec import decode
 from worker.artifacts import ArtifactStore
 from worker.messages import (
@@ -39,6 +40,7 @@ class Bench:
 
     Attributes:
         exchanges: what was fetched over links so far; also booked when the step fails afterwards.
+        start: how far an attempt before had come with training; None: not known, or to no epoch.
     """
 
     message: StepMessage
@@ -46,6 +48,7 @@ class Bench:
     rows: SiteRows
     store: ArtifactStore
     exchanges: list[ExchangeReport] = field(default_factory=list)
+    start: Underway | None = None
 
     @cached_property
     def layout(self) -> Layout:

@@ -7,4 +7,4 @@ from worker.steps.bench import Bench
 
 
 def run(bench: Bench, message: PrepareMessage) -> StepResult:
-    return steps.prepare(bench.context, bench.rows, message.train)
+    return steps.prepare(bench.context, bench.rows, message.train, bench.start)

@@ -9,4 +9,6 @@ from worker.steps.bench import Bench
 def run(bench: Bench, message: TrainMessage) -> StepResult:
     own, momentum = bench.own(message.own), bench.momentum(message.momentum)
     alone = bench.alone(message)
-    return steps.train(bench.context, bench.rows, message.train, own, momentum, message.tell, alone)
+    return steps.train(
+        bench.context, bench.rows, message.train, own, momentum, message.tell, alone, bench.start
+    )

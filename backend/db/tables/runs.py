@@ -132,6 +132,10 @@ class StepRow(Base):
     """What a merge found of its neighbours' units (`MatchedReport` as JSON), until its round has its number; only then looked at."""
     num_epochs: Mapped[int | None]
     """Trained in this step; None for a step that does not train, or of a worker that does not tell."""
+    checkpoint: Mapped[dict[str, Any] | None]
+    """The latest of a step that trains and has not ended (`CheckpointRef` as JSON), and "attempt", the one that left it."""
+    resumed: Mapped[dict[str, Any] | None]
+    """Where the attempt went on (`EpochsDone` as JSON); None: from the first epoch."""
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
 

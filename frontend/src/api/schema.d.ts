@@ -1330,6 +1330,16 @@ export interface components {
             since: string | null;
         };
         /**
+         * EpochsDone
+         * @description Epochs of a step that are done, of those asked for; of both models where the site trains one alone, too.
+         */
+        EpochsDone: {
+            /** Done */
+            done: number;
+            /** Asked */
+            asked: number;
+        };
+        /**
          * EvaluationSpec
          * @description `shared_set`: every site holds the same (simulated or public) test rows; `none`: no all-site value.
          */
@@ -2745,7 +2755,7 @@ export interface components {
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
          *     finished what it needs (only listed when a round is asked for; such a step has no id yet).
          *     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
-         *     not train. `words`: `steps.<code>` of the catalogue.
+         *     not train. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue.
          */
         Step: {
             /** Id */
@@ -2779,6 +2789,7 @@ export interface components {
             seconds: number | null;
             /** Num Epochs */
             num_epochs: number | null;
+            resumed: components["schemas"]["EpochsDone"] | null;
             /** Next Try At */
             next_try_at: string | null;
             /** Artifact Sha256 */

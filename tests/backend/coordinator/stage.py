@@ -251,7 +251,7 @@ class Stage:
 
 def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
     """A result that names what it was made from, so that a wrong input would show in the artifact."""
-    inputs = message.model_dump_json(exclude={"step_id", "attempt", "pilot_id", "run_id"})
+    inputs = message.model_dump_json(exclude={"step_id", "attempt", "pilot_id", "run_id", "resume"})
     exchanges: tuple[ExchangeReport, ...] = ()
     if isinstance(message, MergeMessage):
         exchanges = tuple(_exchange(n.index, message, "merge") for n in message.neighbours)

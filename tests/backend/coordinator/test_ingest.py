@@ -25,6 +25,8 @@ from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (
     Accuracies,
     ArtifactRef,
+    CheckpointRef,
+    EpochsDone,
     ExchangeReport,
     MatchedReport,
     Report,
@@ -100,6 +102,7 @@ class Rows:
             metrics = session.scalars(select(MetricRow)).all()
             return {
                 "step": (step.state, step.attempt, step.execution_id, step.artifact_sha256, step.progress),
+                "training": (step.checkpoint, step.resumed),
                 "run": (run.bytes_exchanged, run.bytes_uploaded, run.bytes_wasted, run.busy_s, run.cpu_s),
                 "exchanges": [(e.id, e.result, e.num_bytes, e.attempt) for e in exchanges],
                 "metrics": [(m.phase, m.round, m.own_site) for m in metrics],
@@ -130,29 +133,48 @@ def finished(device: str = "cpu", **who: Any) -> StepFinished:
     )  # fmt: skip
 
 
-ONCE: list[Report] = [started(), StepBeat(progress=0.5, **about(seq=1)), finished(seq=2)]
+LEFT = [
+    CheckpointRef(
+        artifact=ArtifactRef(sha256=f"{done:064x}", num_bytes=9), epochs=EpochsDone(done=done, asked=3)
+    )
+    for done in (1, 2)
+]
+ONCE: list[Report] = [
+    started(),
+    *(StepBeat(progress=0.5, checkpoint=left, **about(seq=1 + at)) for at, left in enumerate(LEFT)),
+    finished(seq=3),
+]
+UNFINISHED = ONCE[:-1]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.lists(st.sampled_from(ONCE), max_size=6).flatmap(lambda more: st.permutations([*ONCE, *more])),
+    st.sampled_from([ONCE, UNFINISHED]).flatmap(
+        lambda once: st.tuples(
+            st.just(once),
+            st.lists(st.sampled_from(once), max_size=6).flatmap(lambda more: st.permutations([*once, *more])),
+        )
+    ),
     st.integers(1, 9),
 )
 def test_reports_doubled_and_reordered_end_in_the_same_state_in_whatever_batches_they_come(
-    sqlite_template: Path, reports: list[Report], at_once: int
+    sqlite_template: Path, told: tuple[list[Report], list[Report]], at_once: int
 ) -> None:
+    once, reports = told
     scratch = sqlite_template.with_name("ingest.sqlite")
     if not scratch.exists():
         scratch.write_bytes(sqlite_template.read_bytes())
     rows = Rows(f"sqlite:///{scratch}")
     try:
-        rows.take(*ONCE)
+        rows.take(*once)
         expected = rows.state()
         rows.database.close()
         rows = Rows(f"sqlite:///{scratch}")
         rows.take(*reports, at_once=at_once)
         assert rows.state() == expected
-        assert expected["step"][:2] == ("completed", 1)
+        assert expected["step"][:2] == ("completed" if once is ONCE else "running", 1)
+        left = None if once is ONCE else {"attempt": 1, **LEFT[-1].model_dump()}
+        assert expected["training"] == (left, None)
     finally:
         rows.database.close()
 
