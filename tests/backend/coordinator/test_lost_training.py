@@ -97,7 +97,7 @@ def test_what_an_execution_that_does_not_count_leaves_is_not_taken(stage: Stage,
 
 def test_what_comes_late_or_twice_takes_nothing_back(stage: Stage, first: StepMessage) -> None:
     about = stage.begin(stage.take(first))
-    for done in (4, 8, 4, 8):
+    for done in (4, 8, 8, 4):
         tell(stage, about, done)
     stage.turn()
     stage.lose_worker()
