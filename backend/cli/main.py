@@ -158,6 +158,28 @@ def sign_in_link(data_dir: DataDir = None, port: Port = None) -> None:
     _exit(people.sign_in_link(local.settings(data_dir, port, None)))
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file; nothing is replaced.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Write all of this Awase into one file, whether it runs or not."""
+    from backend.cli import backup, local
+
+    _exit(backup.backup(local.settings(data_dir, None, None), file))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What 'awase backup' wrote.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make an Awase out of a backup, in an empty data directory and database."""
+    from backend.cli import backup, local
+
+    _exit(backup.restore(local.settings(data_dir, None, None), file))
+
+
 @token.command("create")
 def token_create(
     role: Annotated[Role, typer.Option("--role", help="What the token may do.")],

@@ -13,7 +13,7 @@ def sign_in_link(settings: Settings) -> int:
 
     It leads to where the server of this data directory answers, unless the settings say where that is.
     """
-    _must_be_there(settings)
+    must_be_there(settings)
     address = noted_address(settings.data_dir)
     if address is not None and not {"public_url", "port"} & settings.model_fields_set:
         settings = settings.model_copy(update={"public_url": address})
@@ -27,7 +27,7 @@ def token(settings: Settings, name: str, role: str) -> int:
     """Prints the secret of a new token, and nothing else, so that scripts can take it."""
     if not name.strip():
         fail("--name must not be empty. Say what the token is for.")
-    _must_be_there(settings)
+    must_be_there(settings)
     with told_plainly(settings):
         migrate(settings.database_url)
         database = Database(settings.database_url)
@@ -40,7 +40,7 @@ def token(settings: Settings, name: str, role: str) -> int:
     return 0
 
 
-def _must_be_there(settings: Settings) -> None:
+def must_be_there(settings: Settings) -> None:
     """A mistyped directory must not become an installation that no server knows."""
     if settings.database_url_given is None and not settings.sqlite_file.is_file():
         fail(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
@@ -38,13 +39,23 @@ def migrate(url: str, target: str = "head", scripts: Path = SCRIPTS) -> None:
     engine = migration_engine(url)
     try:
         with transaction(engine) as connection:
-            config = Config()
-            config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-            config.set_main_option("path_separator", "os")
+            config = _config(scripts)
             config.attributes["connection"] = connection
             command.upgrade(config, target)
     finally:
         engine.dispose()
+
+
+def revisions() -> list[str]:
+    """Of the schemas that this version knows, the newest first; that one it works with."""
+    return [script.revision for script in ScriptDirectory.from_config(_config(SCRIPTS)).walk_revisions()]
+
+
+def _config(scripts: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def migration_engine(url: str) -> Engine:
