@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from prometheus_client import CollectorRegistry
 
 from backend import __version__, docs, openapi, pages, problems
 from backend.audit.routes import router as audit
@@ -21,6 +22,8 @@ from backend.exchanges.routes import router as exchanges
 from backend.figures.routes import router as figures
 from backend.health.routes import router as health
 from backend.metrics.routes import router as metrics
+from backend.monitoring.requests import CountRequests, RequestCounts
+from backend.monitoring.routes import router as monitoring
 from backend.pilots.routes import router as pilots
 from backend.roi.routes import router as roi
 from backend.runs.broker import NoBroker, RedisBroker
@@ -59,14 +62,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = Database(settings.database_url)
     app.state.broker = RedisBroker(settings.broker_url) if settings.broker_url else NoBroker()
     app.state.events = EventHub(app.state.database)
+    app.state.counted = CollectorRegistry()
     app.add_middleware(BodyLimit)
     app.add_middleware(GZipMiddleware, compresslevel=5)  # leaves streams of events alone
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(CountRequests, counts=RequestCounts(app.state.counted))
     problems.install(app)
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(known_query)])
     for router in ROUTERS:
         api.include_router(router)
     app.include_router(api)
+    app.include_router(monitoring)
     openapi.install(app)
     docs.install(app)
     pages.install(app)

@@ -1,16 +1,17 @@
 """The port through which the API nudges the coordinator, and its implementation on Redis.
 
 A nudge only makes things faster: the coordinator looks at the database every second anyway. So a broker
-that does not answer is a warning in the log, never a failed request. Nothing else of the broker is used here.
+that does not answer is a warning in the log, never a failed request. Besides, it is asked whether it answers and how much waits.
 """
 
 import logging
+from collections.abc import Collection, Mapping
 from typing import Annotated, Protocol, cast
 
 import redis
 from fastapi import Depends, Request
 
-from worker.messages import REPORTS_LIST, Wake
+from worker.messages import REPORTS_LIST, Wake, site_queue
 
 log = logging.getLogger(__name__)
 _TIMEOUT_S = 1.0
@@ -22,6 +23,10 @@ class Broker(Protocol):
 
     def is_up(self) -> bool:
         """Whether the broker answers."""
+
+    def lengths(self, site_names: Collection[str]) -> Mapping[str, int] | None:
+        """How many `steps` wait for all these sites together, and how many `reports` for the coordinator. None: it does not
+        answer."""
 
 
 class RedisBroker:
@@ -44,6 +49,16 @@ class RedisBroker:
         except redis.RedisError:
             return False
 
+    def lengths(self, site_names: Collection[str]) -> Mapping[str, int] | None:
+        try:
+            with self._redis.pipeline(transaction=False) as asked:
+                for name in (REPORTS_LIST, *map(site_queue, site_names)):
+                    asked.llen(name)
+                reports, *steps = asked.execute()
+        except redis.RedisError:
+            return None
+        return {"reports": reports, "steps": sum(steps)}
+
     def close(self) -> None:
         self._redis.close()
 
@@ -56,6 +71,9 @@ class NoBroker:
 
     def is_up(self) -> bool:
         return False
+
+    def lengths(self, site_names: Collection[str]) -> Mapping[str, int] | None:
+        return None
 
     def close(self) -> None:
         pass
