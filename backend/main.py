@@ -36,6 +36,7 @@ from backend.sites.routes import router as sites
 from backend.summary.routes import router as summary
 from backend.topologies.routes import router as topologies
 from backend.web import known_query
+from worker import logs
 
 ROUTERS = (
     health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges, roi,
@@ -82,6 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan() -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if app.state.settings.log == "json":
+            logs.setup("json")
         restore = _end_streams_on_signal(app.state.events)
         try:
             yield

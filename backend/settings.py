@@ -4,6 +4,7 @@ DATABASE_URL     default sqlite in the data directory; postgresql+psycopg://... 
 BROKER_URL       default: the bundled broker that the supervisor starts
 AWASE_DATA_DIR   default ./var
 AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
+AWASE_LOG        text (the default) | json: lines of the log
 AWASE_PUBLIC_URL address people use, for links and for the origin check; default: the server's own address
 
 An empty variable is one that is not set.
@@ -17,6 +18,8 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.logs import Style
 
 DATABASE = re.compile(r"(sqlite:///.+|postgresql\+psycopg://.+)", re.DOTALL)
 BROKER = re.compile(r"(rediss?|unix)://.+", re.DOTALL)
@@ -51,6 +54,7 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("BROKER_URL")
     )
     artifacts: str | None = None
+    log: Style = "text"
     host: str = "127.0.0.1"
     port: int = 8765
     public_url: str | None = None

@@ -20,7 +20,7 @@ from dimat.errors import ArtifactInvalid, DataError, DimatError
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
 from dimat.wire.sending import artifacts_of
-from worker import devices, steps
+from worker import devices, logs, steps
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from worker.data.samples import load_site_rows
@@ -84,6 +84,18 @@ class Execution:
 
     def run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
         """Executes the step and reports its end; raises nothing. A store that cannot be opened is an end, too."""
+        message = self.message
+        site = message.context.site.name
+        with logs.about(
+            run=message.run_id,
+            step=message.step_id,
+            site=site,
+            attempt=message.attempt,
+            worker=self._worker_id,
+        ):
+            self._run(open_store, device)
+
+    def _run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
         exchanges: list[ExchangeReport] = []
         try:
             chosen = devices.choose(device)
@@ -97,15 +109,20 @@ class Execution:
             retryable = isinstance(error, ArtifactInvalid)
             end = self._failed(error.code, dict(error.params), retryable, exchanges)
         except ArtifactMissing as error:
-            log.exception("step %s", self.message.step_id)
+            log.exception("an artifact is missing")
             end = self._failed("artifact_missing", {"sha256": error.sha256}, True, exchanges)
         except StoreUnavailable as error:
-            log.exception("step %s", self.message.step_id)
+            log.exception("the store is away")
             end = self._failed("store_unreachable", {"error": error.reason}, True, exchanges)
         except Exception as error:
             # The edge: whatever it was, the run must end with a reason.
-            log.exception("step %s crashed", self.message.step_id)
+            log.exception("crashed")
             end = self._failed("unexpected_error", {"kind": type(error).__name__}, False, exchanges)
+        code = f", {end.code}" if isinstance(end, StepFailed) else ""
+        log.log(
+            logging.WARNING if code else logging.INFO, "%s of round %d %s after %.1f s%s",
+            self.message.kind, getattr(self.message, "round", 0), end.kind, self._seconds(), code,
+        )  # fmt: skip
         self._send(end)
         if not (isinstance(end, StepFailed) and end.retryable):
             self._checkpoints.clear()

@@ -17,7 +17,7 @@ from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 from pydantic import ValidationError
 
-from worker import devices, tasks
+from worker import devices, logs, tasks
 from worker.app import IDLE_QUEUE, make_app
 from worker.messages import WorkerBeat, WorkerLost, site_queue
 from worker.predecessor import place
@@ -36,7 +36,7 @@ def main() -> int:
         print(f"awase: {what_is_wrong(error)}", file=sys.stderr)
         return 1
     try:
-        _log_to_file(settings)
+        _set_up_log(settings)
     except OSError as error:
         print(
             f"awase: cannot write in {settings.data_dir}: {error.strerror}. Choose another --data-dir.",
@@ -135,18 +135,17 @@ class _Beat:
         self._reports.send(beat, until_taken=False)
 
 
-def _log_to_file(settings: WorkerSettings) -> None:
+def _set_up_log(settings: WorkerSettings) -> None:
+    if settings.log == "json":
+        logs.setup("json")
+        return
     name = f"worker-{settings.site}.log" if settings.site else "worker.log"
     path = settings.data_dir / "logs" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if sys.stderr.isatty():
         handlers.append(logging.StreamHandler())
-    logging.basicConfig(
-        level=logging.INFO,
-        handlers=handlers,
-        format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
-    )
+    logs.setup("text", *handlers)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Protocol, Self
 
 import redis
@@ -66,7 +67,9 @@ class Every:
     def __init__(self, period_s: float, tick: Callable[[], None], name: str) -> None:
         self._stop = threading.Event()
         self._period_s, self._tick = period_s, tick
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # What its lines of the log are about is what those of its maker are.
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

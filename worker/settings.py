@@ -7,6 +7,7 @@ AWASE_WORKER_ID           name of this worker, new at each start
 AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
 AWASE_DEVICE              auto | cpu | cuda
 AWASE_CHECKPOINT_EVERY_S  seconds of training after which a step leaves a checkpoint, at the end of an epoch; default 10
+AWASE_LOG                 text | json: lines of the log; json goes to standard error instead of the log file
 AWASE_SITE                the one site this worker serves; unset: all local sites
 """
 
@@ -21,6 +22,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dimat.frozen import Name
+from worker.logs import Style
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 
@@ -36,6 +38,7 @@ class WorkerSettings(BaseSettings):
     worker_id: str = Field(default_factory=lambda: new_worker_id("worker"))
     worker_concurrency: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     device: DeviceChoice = "auto"
+    log: Style = "text"
     site: Name | None = None
     step_beat_s: float = Field(4.0, gt=0)
     worker_beat_s: float = Field(4.0, gt=0)

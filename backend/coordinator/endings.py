@@ -1,5 +1,7 @@
 """How attempts, steps and runs end: always with a reason, and a lost attempt is followed by the next."""
 
+import logging
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +14,11 @@ from backend.db.tables.runs import gpu_seconds
 from backend.events.service import record
 from backend.runs import states
 from backend.text.schemas import Params
+from worker import logs
 from worker.app import cancel_flag
 from worker.messages import StepCancelled, StepFailed, recall_key
 
+log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 60.0
 STORE_AWAY = "store_unreachable"
 WORKER_LOST = "worker_lost"
@@ -29,6 +33,13 @@ MISSING_ATTEMPTS = 12
 STORE_ATTEMPTS = 65
 """Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
 line, and no run should be lost meanwhile."""
+
+
+def _about(step: StepRow) -> AbstractContextManager[None]:
+    """For the log. The worker is that of the attempt, if one has begun it."""
+    return logs.about(
+        run=step.run_id, step=step.id, site=step.site_name, attempt=step.attempt, worker=step.worker_id
+    )
 
 
 def move_step(step: StepRow, following: str) -> None:
@@ -72,6 +83,8 @@ def lose(
     changes: Changes,
 ) -> None:  # fmt: skip
     """The attempt came to nothing: the next one, or the step fails for good."""
+    with _about(step):
+        log.warning("attempt of %s of round %d lost: %s", step.kind, step.round, reason["code"])
     about: Params = {"kind": step.kind, "site": shown, "round": step.round, "attempt": step.attempt}
     record(session, "step_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=about)
     move_step(step, "lost")
@@ -123,6 +136,8 @@ def take_back(step: StepRow, now: datetime, changes: Changes) -> None:
 
 
 def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
+    with _about(step):
+        log.error("%s of round %d failed: %s", step.kind, step.round, reason["code"])
     move_step(step, "failed")
     step.finished_at, step.reason = now, reason
     changes.failed.append(step)

@@ -18,6 +18,7 @@ from backend.coordinator.memory import Plans
 from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
 from backend.events.service import line, record, record_all
 from backend.text.schemas import Params
+from worker import logs
 from worker.messages import (
     Report,
     StepBeat,
@@ -66,7 +67,8 @@ class Ingest:
             case WorkerLost():
                 self._worker_lost(session, report.worker_id, now, changes)
             case _:
-                self._step_report(session, report, now, known, changes)
+                with logs.about(step=report.step_id, attempt=report.attempt, worker=report.worker_id):
+                    self._step_report(session, report, now, known, changes)
 
     def _worker_lost(self, session: Session, worker_id: str, now: datetime, changes: Changes) -> None:
         """What this worker ran is lost now; what it had taken and not begun, the reaper finds."""

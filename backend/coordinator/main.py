@@ -21,6 +21,7 @@ from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.settings import Settings
+from worker import logs
 from worker.artifacts import StoreUnavailable, open_store
 
 log = logging.getLogger("coordinator")
@@ -51,7 +52,7 @@ def main() -> int:
 
 def run(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT. 1: cannot start, or may not go on; whoever watches over it starts it again."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.setup(settings.log)
     if settings.broker_url is None:
         print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
         return 1
