@@ -8,12 +8,13 @@
     |   `-- NameTaken
     |-- Stale               412  changed since it was read
     |-- Invalid             422  a value that cannot be used, with its place
-    `-- HeaderNeeded        400
+    |-- HeaderNeeded        400
+    `-- NotReady            503  something that pilots need is away
 
 `code` is a key `errors.<code>` of the catalogue; what a person reads is said there, in two languages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from backend.text.schemas import Params
@@ -81,3 +82,10 @@ class HeaderNeeded(ApiError):
 
     def __init__(self, header: str) -> None:
         super().__init__("header_needed", {"header": header}, header)
+
+
+class NotReady(ApiError):
+    status = 503
+
+    def __init__(self, away: Sequence[str]) -> None:
+        super().__init__("not_ready", {"away": ", ".join(away)})

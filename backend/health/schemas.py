@@ -30,6 +30,12 @@ class WorkerHealth(Schema):
     ok: bool
 
 
+class Ready(Schema):
+    """Pilots can go on. What is away, when they cannot, is in the error."""
+
+    ready: Literal[True]
+
+
 class Health(Schema):
     """`degraded`: something that pilots need does not answer; the pages themselves work. `starting`: that is so because
     the server has just started, and what does not answer has not been seen since."""

@@ -8,7 +8,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend import __version__
 from backend.db.session import Database
 from backend.db.tables import HeartbeatRow, utc_now
-from backend.health.schemas import BrokerHealth, CoordinatorHealth, DatabaseHealth, Health, WorkerHealth
+from backend.health.schemas import (
+    BrokerHealth,
+    CoordinatorHealth,
+    DatabaseHealth,
+    Health,
+    WorkerHealth,
+)
 from backend.runs.broker import Broker
 from backend.settings import Settings
 
@@ -59,6 +65,12 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
         ),
         workers=workers,
     )
+
+
+def away(found: Health) -> list[str]:
+    """What pilots need to go on and does not answer. Workers are not among it: steps wait for theirs."""
+    answers = {"database": found.database.ok, "broker": found.broker.ok, "coordinator": found.coordinator.ok}
+    return [part for part, ok in answers.items() if not ok]
 
 
 def _heartbeats(database: Database) -> tuple[list[HeartbeatRow], bool]:

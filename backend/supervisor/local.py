@@ -30,7 +30,7 @@ from worker.messages import REPORTS_LIST, WorkerLost
 
 READY_WITHIN_S = 90.0
 GIVE_UP_AFTER = 4
-"""Deaths of one part before the first answer of the API: then it is not a mishap."""
+"""Deaths of one part before all is ready: then it is not a mishap."""
 
 
 @dataclass
@@ -178,7 +178,7 @@ def database_refuses(error: DBAPIError, data_dir: Path) -> str:
 
 async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
-    address = f"{settings.own_address}/api/v1/health"
+    address = f"{settings.own_address}/api/v1/ready"
     while not await in_thread(_answers, address):
         for name, count in deaths.items():
             if count >= GIVE_UP_AFTER:
@@ -186,8 +186,8 @@ async def _until_ready(settings: Settings, deaths: Mapping[str, int]) -> None:
                 raise StartError(f"{name} ends as soon as it starts. The end of {log} says why.")
         if asyncio.get_running_loop().time() > deadline:
             raise StartError(
-                f"the API did not answer within {READY_WITHIN_S:.0f} s. "
-                f"The end of {settings.data_dir / 'logs' / 'api.log'} says why."
+                f"API and coordinator were not ready within {READY_WITHIN_S:.0f} s. The ends of api.log and coordinator.log in "
+                f"{settings.data_dir / 'logs'} say why."
             )
         await asyncio.sleep(0.1)
 

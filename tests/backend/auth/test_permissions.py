@@ -10,7 +10,7 @@ from backend.auth.permissions import ADMIN, ROLES
 from backend.main import ROUTERS
 from tests.backend.conftest import Api
 
-OPEN = {"get_health", "get_session", "sign_in"}
+OPEN = {"get_health", "get_ready", "get_session", "sign_in"}
 ID = "0190a000-0000-7000-8000-000000000000"
 
 

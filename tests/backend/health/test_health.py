@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from backend.db.session import Database
 from backend.db.tables import HeartbeatRow, utc_now
-from backend.runs.broker import RedisBroker
+from backend.runs.broker import NoBroker, RedisBroker
 from tests.backend.building import create_sites
 from tests.backend.conftest import Api
 
@@ -68,3 +69,24 @@ def test_a_server_without_a_broker_is_not_called_starting(api: Api) -> None:
 def test_health_tells_nothing_of_sites(api: Api) -> None:
     create_sites(api.manager, 1)
     assert "site-01" not in api.anonymous.get("/api/v1/health").text
+
+
+def test_it_is_ready_when_database_broker_and_coordinator_answer_and_says_else_what_is_away(
+    api: Api, broker_url: str
+) -> None:
+    def ready() -> tuple[int, str | None]:
+        answer = api.anonymous.get("/api/v1/ready")
+        body = answer.json()
+        return answer.status_code, None if body.get("ready") else body["params"]["away"]
+
+    assert ready() == (503, "broker, coordinator")
+    _beats(api, 0)
+    api.app.state.broker = RedisBroker(broker_url)
+    assert ready() == (200, None)
+    _beats(api, 60)
+    assert ready() == (503, "coordinator")
+    api.app.state.broker.close()
+    api.app.state.broker = NoBroker()
+    api.app.state.database.close()
+    api.app.state.database = Database("sqlite:////nowhere/at/all.sqlite")
+    assert ready() == (503, "database, broker, coordinator")
