@@ -76,7 +76,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
                 )
             data.append(_arm_line(look, number, index, name, found, name == facts.control_arm))
     panels: Panels = [(measure, by_measure[measure][0][1]) for measure in shown]
-    amended = facts.amendments
+    amended = marks.of_pilot(facts)
     axes = _axes(look, panels, facts.rounds, facts.runs) | marks.drawn(
         look, amended, len(shown), marks.BEFORE_MERGE
     )

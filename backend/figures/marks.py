@@ -3,6 +3,7 @@ changed when one points at it."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from backend.figures.frame import Look, axis_name, plain
@@ -14,6 +15,18 @@ SIGN = "◆"
 BEFORE_MERGE, BEFORE_BARS = 0.75, 0.5
 """How far before its round a line stands: clear of the round's merge, or between two bars."""
 LINE_UP_TO = 60
+
+
+def of_pilot(facts: PilotFacts) -> list[Mark]:
+    """All amendments; where one changes every arm, these need not be named."""
+    return [
+        replace(mark, changes=tuple(_unnamed(one, len(facts.arms)) for one in mark.changes))
+        for mark in facts.amendments
+    ]
+
+
+def _unnamed(one: ArmChanges, num_arms: int) -> ArmChanges:
+    return ArmChanges(arms=[], settings=one.settings) if len(one.arms) == num_arms else one
 
 
 def of_run(facts: PilotFacts, run: RunFacts) -> list[Mark]:

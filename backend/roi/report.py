@@ -10,7 +10,7 @@ from backend.roi.compared import Compared, compared_bases, missing_arms, shared_
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.schemas import Amounts, ArmRoi, Basis, RoiBase, RoiPoint, RoiReport, SiteRoi, Wasted
 from backend.roi.verdict import evidence_and_verdict, no_result, sentence
-from backend.text.schemas import Text
+from backend.text.schemas import Params, Text
 
 _CENT = Decimal("0.01")
 _DIGITS = 60
@@ -122,12 +122,16 @@ def _comparison_notes(
 ) -> list[Text]:
     """Which arms can be compared up to some round only, because of an amendment, and which not at all."""
     ends = {arm.arm: arm.ends for _, arms in bases for arm in arms}
-    notes = []
+    arms_until: dict[int, list[str]] = {}
     for arm in [label.name for label in facts.arms] if run is None else [run.arm]:
         if end := ends.get(arm):
-            notes.append(Text(code="comparison_ends", params={"arm": arm, "round": end, "last": end - 1}))
+            arms_until.setdefault(end, []).append(arm)
         elif arm != facts.control_arm and not facts.is_comparable(arm):
-            notes.append(Text(code="comparison_never", params={"arm": arm}))
+            arms_until.setdefault(0, []).append(arm)
+    notes = []
+    for end, arms in sorted(arms_until.items()):
+        about: Params = {"arms": ", ".join(arms), "round": end, "last": end - 1}
+        notes.append(Text(code="comparison_ends" if end else "comparison_never", params=about))
     return notes
 
 

@@ -1,6 +1,6 @@
 """What an amendment changes, setting by setting: values, and the same as words for charts. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from backend.runs.schemas import ArmChanges, SettingChange
@@ -34,7 +34,7 @@ def by_arm(spec: PilotSpec, before: Sequence[Amendment], new: Amendment) -> list
         if not concerns(spec, arm.name, new):
             continue
         old, now = (amended_plan(spec, arm.name, known, new.from_round) for known in (before, [*before, new]))
-        changed = _changed(old, now)
+        changed = _changed(spec, old, now)
         same = next((arms for known, arms in found if known == changed), None)
         if same is not None:
             same.append(arm.name)
@@ -48,19 +48,32 @@ def words(lang: str, change: SettingChange) -> str:
     name = say(lang, f"amendments.fields.{change.field}")
     if change.old is None and change.new is None:
         return name
+    if change.field.startswith("members."):
+        return say(lang, "amendments.who", {"name": name, "sites": str(change.new)})
     values = {"old": _value(lang, change.field, change.old), "new": _value(lang, change.field, change.new)}
     return say(lang, "amendments.change", {"name": name, **values})
 
 
-def _changed(old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
+def _changed(spec: PilotSpec, old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
     before, after = dict(_leaves(_counting(old))), dict(_leaves(_counting(now)))
     fields = [field for field in {**before, **after} if before.get(field) != after.get(field)]
-    return [
-        SettingChange(
-            field=field, old=_scalar(field, before.get(field)), new=_scalar(field, after.get(field))
-        )
+    settings = [
+        SettingChange(field=field, old=_scalar(before.get(field)), new=_scalar(after.get(field)))
         for field in fields
+        if field != "members"
     ]
+    joining = _moved(spec, "join", now.members, old.members)
+    return [*joining, *_moved(spec, "leave", old.members, now.members), *settings]
+
+
+def _moved(
+    spec: PilotSpec, how: str, there: Collection[str], not_there: Collection[str]
+) -> Iterator[SettingChange]:
+    """Who joins or leaves, as people call them: of many sites those that stay say nothing."""
+    moving = set(there) - set(not_there)
+    shown = [site.display_name or site.name for site in spec.sites if site.name in moving]
+    if shown:
+        yield SettingChange(field=f"members.{how}", old=None, new=", ".join(shown))
 
 
 def _counting(plan: ArmPlan) -> Mapping[str, Any]:
@@ -78,9 +91,7 @@ def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield above + name, value
 
 
-def _scalar(field: str, value: Any) -> Scalar:
-    if field == "members":
-        return ", ".join(value)
+def _scalar(value: Any) -> Scalar:
     return None if isinstance(value, list | tuple) else value
 
 

@@ -337,4 +337,5 @@ def test_a_run_is_marked_only_with_what_changed_it() -> None:
         assert figure.summary.count("Amended from round 3") == lines
     on_both_panels = hovered(build.pilot_figure(facts, "accuracy", EN))
     assert len(on_both_panels) == 2
-    assert "Epochs in a round: 1 → 3 (local_only, dimat)" in on_both_panels[0]
+    assert "Rounds from merge to merge: 1 → 2 (dimat)<br>" in on_both_panels[0]
+    assert "Epochs in a round: 1 → 3<br>" in on_both_panels[0]  # of every arm

@@ -331,7 +331,7 @@ def test_what_an_amendment_of_training_for_one_arm_brings_is_no_merit_of_merging
     arm = found.bases[0].arms[0]
     assert ([point.round for point in arm.points], arm.comparison_ends) == ([0, 1, 2], 3)
     said = say("en", f"roi.{found.comparison_notes[0].code}", found.comparison_notes[0].params)
-    assert said.startswith("The arm dimat is compared up to round 2 only: from round 3 on")
+    assert said.startswith("Compared up to round 2 only: dimat. From round 3 on")
     outcome = arm_outcome(pilot(control(), amended), "dimat", "dimat")
     assert (outcome.round, outcome.own_site_vs_control) == (2, 0.02)
     assert report.build(pilot(control(), rising)).comparison_notes == []

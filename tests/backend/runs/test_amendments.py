@@ -53,6 +53,21 @@ def test_an_arm_that_alone_trains_otherwise_is_told_to_be_comparable_no_longer(
     assert rarer["comparison_ends"] == []
 
 
+def test_who_leaves_and_who_joins_again_is_told_by_the_names_that_people_know(
+    api: Api, pilot: dict[str, Any]
+) -> None:
+    sites = pilot["spec"]["sites"]
+    names = [site["name"] for site in sites]
+    fewer = ask(api, pilot, {"patch": {"members": names[:-1]}, "from_round": 4}).json()
+    gone = [{"field": "members.leave", "old": None, "new": sites[-1]["display_name"] or names[-1]}]
+    assert fewer["changes"] == [{"arms": ["alone", "matched"], "settings": gone}]
+    back = ask(api, pilot, {"patch": {"members": names}, "from_round": 6}).json()
+    assert [one["field"] for one in back["changes"][0]["settings"]] == ["members.join"]
+    refused = ask(api, pilot, {"patch": {"members": [*names, "nowhere"]}})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_member")
+    assert "nowhere" in ask(api, pilot, {"patch": {"members": [*names, "nowhere"]}}, "ja").json()["title"]
+
+
 def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:
     patch = {"method": "regmean", "merge": {"merge_every": 2}, "topology": {"kind": "ring"}}
     found = ask(api, pilot, {"patch": patch}).json()

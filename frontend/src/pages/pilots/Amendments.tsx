@@ -104,9 +104,12 @@ function What({ of }: { of: Amendment }) {
         </div>
       ))}
       {of.reason ? <span className="aw-sub">{say('errors', of.reason, shown)}</span> : null}
-      {of.comparison_ends.map(({ arm, round }) => (
-        <span className="aw-sub" key={arm}>
-          {t('ui.amend.comparison_ends', { arm, round })}
+      {[...new Set(of.comparison_ends.map(({ round }) => round))].map((round) => (
+        <span className="aw-sub" key={round}>
+          {t('ui.amend.comparison_ends', {
+            arms: formats.list(of.comparison_ends.filter((end) => end.round === round).map(({ arm }) => arm)),
+            round,
+          })}
         </span>
       ))}
       {of.left_out.length > 0 ? (

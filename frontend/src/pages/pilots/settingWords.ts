@@ -18,6 +18,7 @@ const NAMED: Readonly<Record<string, (t: TFunction, value: string) => string>> =
 export function settingWords(change: Change, t: TFunction): string {
   const name = t(`amendments.fields.${change.field}`);
   if (change.old === null && change.new === null) return name;
+  if (change.field.startsWith('members.')) return t('amendments.who', { name, sites: change.new });
   const said = (value: Change['old']): string => {
     if (value === null) return '–';
     if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');
