@@ -46,10 +46,14 @@ def round_of_return(
         rounds_done: the last round that all have finished, and whose numbers have been told.
     """
     last: dict[int, int] = {}
+    adopted = 0
     for step in begun:
         last[step.site] = max(last.get(step.site, 0), step.round)
+        if step.kind == "adopt" and step.site != site:
+            adopted = max(adopted, step.round)
     furthest = max((round for other, round in last.items() if other != site), default=0)
-    for round in range(max(absence.from_round, rounds_done) + 1, present.rounds + 1):
+    # Who joined in a round chose among all that took part in the one before, not among its neighbours alone.
+    for round in range(max(absence.from_round + 1, rounds_done + 1, adopted), present.rounds + 1):
         if site not in present.members_of(round):
             continue
         plan = present.plan_of(round)

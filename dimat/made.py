@@ -13,9 +13,8 @@ class Made:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._held: dict[StepKey, Artifacts] = {}
-        self._unread = Counter(
-            schedule.model_after(schedule.rounds, site) for site in range(schedule.num_sites)
-        )
+        last = (schedule.last_trained(site) for site in range(schedule.num_sites))
+        self._unread = Counter(step for step in last if step is not None)
         for step in schedule.all_steps():
             self._unread.update(self._read_by(step))
 

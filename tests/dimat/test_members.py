@@ -360,6 +360,10 @@ def test_nothing_that_was_sent_changes_when_sites_fall_silent_and_come_back(
         if run.silent and rng.random() < 0.1:
             run.come_back(rng.choice(sorted(run.silent)))
     assert run.rounds_done == ROUNDS
-    assert run.done - prepared(run.schedule) == set(run.schedule.all_steps())
+    # A site that comes back, takes over a model and falls silent before that is in the others' order did so in vain.
+    began = {(one.from_round, NAMES.index(one.site)) for one in run.absences}
+    in_vain = {step for step in run.done if step.kind == "adopt" and (step.round, step.site) in began}
+    in_vain -= set(run.schedule.all_steps())
+    assert run.done - prepared(run.schedule) - in_vain == set(run.schedule.all_steps())
     for step, told in run.sent.items():
-        assert run.told(step) == told, step
+        assert step in in_vain or run.told(step) == told, step

@@ -42,7 +42,7 @@ def test_result_has_the_agreed_shape(result: dict[str, Any], make_spec: MakeSpec
     spec = make_spec(seeds=[1, 2])
     names = list(spec.site_names)
     assert result["pilot"] == {
-        "name": "small", "spec_sha256": spec_sha256(spec), "sites": names, "rounds": 2,
+        "name": "small", "spec_sha256": spec_sha256(spec), "sites": names, "rounds": 2, "amendments": [],
     }  # fmt: skip
     assert len(result["runs"]) == 2 * len(spec.arms)
     for run in result["runs"]:
