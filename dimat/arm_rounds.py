@@ -120,6 +120,11 @@ class ArmRounds:
         of = self._graph(round)
         return self._whole(of.topology, of.members, of.silent)
 
+    def planned_whole(self, round: int) -> Topology:
+        """The same if nobody had fallen silent."""
+        of = self._graph(round)
+        return self._whole(of.topology, of.members, frozenset())
+
     def mixing(self, round: int) -> NDArray[np.float64]:
         """W: (N, N) float64, read only."""
         return self._mixed(self._graph(round))

@@ -21,7 +21,7 @@ class Joining:
         turns: AbstractSet[int],
         plan_of: Callable[[int], ArmPlan],
         members_of: Callable[[int], frozenset[int]],
-        whole_of: Callable[[int], Topology],
+        planned_whole_of: Callable[[int], Topology],
         finished: Callable[[int, int], bool],
     ) -> None:
         """As `Schedule`. `turns`: rounds 2..R in which members may be others than in the round before. `finished`: whether (site, round), of a round in which the site takes part, has a last model."""
@@ -36,11 +36,12 @@ class Joining:
             if not new or plan_of(round).method == CONTROL_METHOD:
                 return dict.fromkeys(new)
             ready = {site for site in before if finished(site, round - 1)}
-            return {site: _nearest(whole_of(round), site, ready) for site in new}
+            return {site: _nearest(planned_whole_of(round), site, ready) for site in new}
 
         self.sources = sources
         """Of a round 0..R who joins, and who it is whose model each takes over: the nearest in the graph that finished the round
-        before, of several the first. None: its own goes on."""
+        before, of several the first. None: its own goes on. Who falls silent in the round itself changes nothing: that may be after
+        the model was taken over, and what others left is there."""
 
     def joins(self, site: int, round: int) -> bool:
         return site in self.sources(round)

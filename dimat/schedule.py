@@ -70,6 +70,7 @@ class Schedule:
         tree_of: in rounds whose merge takes in all sites the parent of each, None for the root; None in other rounds.
         members_of: who takes part in a round 0..R.
         whole_of: as `topology_of`, with all links of a graph that changes with every merge.
+        planned_whole_of: the same if nobody had fallen silent.
         turns: rounds 2..R in which sites may join or come back.
         undone: steps that silent sites never did, of rounds in which they took part otherwise (`Absence.undone`).
         start_loss: with which `prepare` trains.
@@ -85,6 +86,7 @@ class Schedule:
     tree_of: Callable[[int], Tree | None]
     members_of: Callable[[int], frozenset[int]]
     whole_of: Callable[[int], Topology]
+    planned_whole_of: Callable[[int], Topology]
     turns: frozenset[int] = frozenset()
     undone: frozenset[StepKey] = frozenset()
     start_loss: Loss = "cross_entropy"
@@ -113,6 +115,7 @@ class Schedule:
             tree_of=rounds_of.tree,
             members_of=rounds_of.members,
             whole_of=rounds_of.whole,
+            planned_whole_of=rounds_of.planned_whole,
             turns=frozenset(
                 round
                 for round in (
@@ -414,7 +417,7 @@ class Schedule:
         def finished(site: int, round: int) -> bool:
             return StepKey(round, "train", site) not in self.undone
 
-        return Joining(self.turns, self.plan_of, self.members_of, self.whole_of, finished)
+        return Joining(self.turns, self.plan_of, self.members_of, self.planned_whole_of, finished)
 
     def ready_after(
         self, finished: StepKey, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
