@@ -1,7 +1,6 @@
 """What the steps of a run made, as long as a later step reads it: what a simulated run needs of memory does not grow with its rounds."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 from dimat.schedule import Schedule, StepKey
 from dimat.wire.sending import Artifacts
@@ -16,7 +15,7 @@ class Made:
         last = (schedule.last_trained(site) for site in range(schedule.num_sites))
         self._unread = Counter(step for step in last if step is not None)
         for step in schedule.all_steps():
-            self._unread.update(self._read_by(step))
+            self._unread.update(schedule.read_by(step))
 
     def __getitem__(self, step: StepKey) -> Artifacts:
         return self._held[step]
@@ -27,12 +26,8 @@ class Made:
     def add(self, step: StepKey, artifacts: Artifacts) -> None:
         """Keeps what `step` made, and lets go of what it was the last one to read."""
         self._held[step] = artifacts
-        self._unread.subtract(self._read_by(step))
-        for one in (step, *self._read_by(step)):
+        read = self._schedule.read_by(step)
+        self._unread.subtract(read)
+        for one in (step, *read):
             if self._unread[one] == 0:
                 self._held.pop(one, None)
-
-    def _read_by(self, step: StepKey) -> Iterator[StepKey]:
-        yield from self._schedule.inputs(step)
-        remembered = (self._schedule.momentum_of, self._schedule.alone_of, self._schedule.residual_of)
-        yield from (source for of in remembered if (source := of(step)) is not None)

@@ -240,10 +240,10 @@ class Schedule:
             return None
         return self._model_found(step.round, step.site)
 
-    def remembered(self, step: StepKey) -> tuple[StepKey | None, ...]:
-        """Steps of the same site, of any earlier round, of whose artifacts the message of `step` may tell."""
-        own = next(self._inputs(step), None)
-        return own, self.momentum_of(step), self.residual_of(step), self.alone_of(step)
+    def read_by(self, step: StepKey) -> tuple[StepKey, ...]:
+        """All steps of whose artifacts `step` reads something: its inputs, and what its site left for itself, in whatever round."""
+        left = (self.momentum_of(step), self.residual_of(step), self.alone_of(step))
+        return (*self._inputs(step), *(before for before in left if before is not None))
 
     def _remembered_in(self, step: StepKey) -> StepKey | None:
         kind = self.plan_of(step.round).remembers

@@ -63,12 +63,7 @@ class Advance:
         if broken is not None:
             self.fail(session, broken, now, changes)
             return
-        done = {_key(step) for step in prepared if step.state == "completed"}
-        known = repository.states_from(session, run.id, 0)
-        done |= {key for key, state in known.items() if state == "completed"}
-        ready = self._plans.run(session, run).schedule.ready_steps(done, known.keys())
-        _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
-        self._close_rounds(session, run, done, now)
+        self._insert_ready(session, run, now)
 
     def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
         """Inserts what the finished steps have made ready and ends what is through."""
@@ -157,10 +152,13 @@ class Advance:
         was done long ago, and nobody would ask again."""
         if run.state not in MOVING:
             return
+        changes.touch(run.id)
+        self._insert_ready(session, run, now)
+
+    def _insert_ready(self, session: Session, run: RunRow, now: datetime) -> None:
         done, known = self.done_and_known(session, run)
         ready = self._plans.run(session, run).schedule.ready_steps(done, known)
         _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
-        changes.touch(run.id)
         self._close_rounds(session, run, done, now)
 
     def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
@@ -173,7 +171,8 @@ class Advance:
         """Runs that wait for a revoked site end: it takes no more work."""
         for step in repository.steps_of_revoked_sites(session):
             shown = self._plans.shown(session, step.pilot_id, step.site_index)
-            endings.refuse(step, {"code": "site_revoked", "params": {"site": shown}}, now, changes)
+            reason = {"code": "site_revoked", "params": {"site": shown}}
+            endings.set_aside(step, "cancelled", reason, now, changes)
             self.fail(session, step, now, changes)
 
     def pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:

@@ -59,17 +59,13 @@ class Dispatch:
         plan = self._plans.run(session, run)
         keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
         # Only what these steps read: of all sites it would be thousands of rows in every turn.
-        read = {needed for key in keys for needed in plan.schedule.inputs(key)}
+        read = {needed for key in keys for needed in plan.schedule.read_by(key)}
         sites = {key.site for key in (*keys, *read)}
         prepared = repository.prepared_by(session, pilot_id, seed, sites)
         fingerprints = {row.site_index: row.fingerprint for row in prepared}
         artifacts = _artifacts(prepared)
         if run_id:
-            remembered = [
-                before for key in keys for before in plan.schedule.remembered(key) if before is not None
-            ]
-            rounds = {max(key.round - back, 0) for key in keys for back in (0, 1)}
-            rounds |= {before.round for before in remembered}
+            rounds = {needed.round for needed in read}
             artifacts |= _artifacts(repository.made_in(session, run_id, rounds, sites))
         return [
             plan.message(

@@ -3,7 +3,7 @@
 import logging
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -144,20 +144,17 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
     changes.touch(step.run_id)
 
 
-def leave_out(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
-    """Ends a step without which the run goes on; what it may yet report no longer counts."""
+def set_aside(
+    step: StepRow,
+    as_: Literal["skipped", "cancelled"],
+    reason: dict[str, Any],
+    now: datetime,
+    changes: Changes,
+) -> None:
+    """Ends a step that nobody will do: `skipped` where the run goes on without it. What it may yet report no longer counts."""
     if step.state == "running":
         in_vain(step, None, changes)
-    move_step(step, "skipped")
-    step.finished_at, step.reason = now, reason
-    changes.touch(step.run_id)
-
-
-def refuse(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
-    """Ends a step that nobody will do; what it may yet report no longer counts."""
-    if step.state == "running":
-        in_vain(step, None, changes)
-    move_step(step, "cancelled")
+    move_step(step, as_)
     step.finished_at, step.reason = now, reason
     changes.touch(step.run_id)
 

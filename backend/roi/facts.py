@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.pilots.assumptions import Assumptions
+from backend.runs import away
 from backend.runs.schemas import ArmChanges
 
-Phase = Literal["after_merge", "after_train"]
+Phase = away.Phase
 Measure = Literal["own_site", "all_site"]
 Values = tuple[float | None, ...]
 """By site."""

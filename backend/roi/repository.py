@@ -12,11 +12,11 @@ from backend.db.tables import AssumptionsRow, ExchangeRow, MetricRow, PilotRow, 
 from backend.pilots.amendments import InForce, for_run, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
-from backend.roi.away import AwayAt, away_in
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
 from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
 from backend.runs import absences
 from backend.runs.amending import ends_of_comparison
+from backend.runs.away import AwayAt, away_in
 from backend.runs.settings_changed import by_arm
 from dimat.spec import PilotSpec
 

@@ -4,7 +4,7 @@ Here is the question and whether it can be: the coordinator brings over what was
 counts in the pilot's results, and the one it stands for stays readable.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,11 @@ from backend.runs.launch import needed_key
 from backend.runs.schemas import Restart, Run
 from backend.sites import service as sites
 from dimat.schedule import Schedule, StepKey
-from worker.artifacts import ArtifactStore, StoreUnavailable
+from worker.artifacts import StoreUnavailable
 from worker.messages import ArtifactRef
 
+Has = Callable[[ArtifactRef], bool]
+"""Whether an artifact is in the store. Raises: StoreUnavailable."""
 _STANDING = states.RUN_ENDS | {"paused"}
 
 
@@ -37,7 +39,7 @@ class Restarted:
 
 
 def restart(
-    session: Session, who: Principal, run_id: str, key: str | None, body: Restart, store: ArtifactStore
+    session: Session, who: Principal, run_id: str, key: str | None, body: Restart, has: Has
 ) -> Restarted:
     """Queues a run that goes on after `body.from_round` of this one. A paused run that it stands for ends.
 
@@ -61,7 +63,7 @@ def restart(
             "restart_round" if parent.rounds_done >= 0 else "restart_too_early", known, "from_round"
         )
     sites.check_usable(session, service.spec_of(session, parent).sites, "run_id")
-    _check_models(session, parent, body.from_round, store)
+    _check_models(session, parent, body.from_round, has)
     child = RunRow(
         id=new_id(), pilot_id=parent.pilot_id, arm_id=parent.arm_id, arm=parent.arm, method=parent.method,
         seed=parent.seed, rounds=parent.rounds, num_sites=parent.num_sites, rounds_done=-1,
@@ -88,7 +90,7 @@ def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, b
     session.flush()
 
 
-def _check_models(session: Session, parent: RunRow, round: int, store: ArtifactStore) -> None:
+def _check_models(session: Session, parent: RunRow, round: int, has: Has) -> None:
     """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
     spec = service.spec_of(session, parent)
     rows_gone = absences.rows_of(session, [parent.id])[parent.id]
@@ -101,7 +103,7 @@ def _check_models(session: Session, parent: RunRow, round: int, store: ArtifactS
         raise Conflict("restart_not_foreseen", {"round": round})
     refs = {ref.sha256: ref for key in needed for ref in refs_of(made[key])}
     try:
-        missing = [sha256 for sha256, ref in refs.items() if not store.has(ref)]
+        missing = [sha256 for sha256, ref in refs.items() if not has(ref)]
     except StoreUnavailable as error:
         raise Conflict("restart_store_away", {"error": error.reason}) from error
     if missing:
@@ -113,13 +115,8 @@ def read_after(schedule: Schedule, round: int) -> set[StepKey]:
     read: set[StepKey] = set()
     for step in schedule.all_steps():
         if step.round > round:
-            read.update(_read_by(schedule, step))
+            read.update(schedule.read_by(step))
     return {step for step in read if step.round <= round}
-
-
-def _read_by(schedule: Schedule, step: StepKey) -> Iterable[StepKey]:
-    remembered = (schedule.momentum_of(step), schedule.residual_of(step), schedule.alone_of(step))
-    return (*schedule.inputs(step), *(before for before in remembered if before is not None))
 
 
 def _has_what_is_read(schedule: Schedule, key: StepKey, row: StepRow) -> bool:

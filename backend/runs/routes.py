@@ -114,7 +114,7 @@ def restart_run(
     """A new run of the same arm and seed that goes on after a finished round of this one, which must have ended or be paused.
     Nothing up to that round is computed again. From now on the new run counts in the pilot's results; this one stays
     readable, and ends if it was paused. 200 when this key restarted it before."""
-    restarted = restart.restart(session, who, run_id, idempotency_key, body, store)
+    restarted = restart.restart(session, who, run_id, idempotency_key, body, store.has)
     after.add_task(broker.wake)
     response.status_code = 201 if restarted.now else 200
     return restarted.run

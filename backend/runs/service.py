@@ -12,12 +12,12 @@ from backend.pilots import service as pilots
 from backend.pilots.amendments import amendments_of
 from backend.pilots.specs import stored_spec
 from backend.runs import absences, repository
+from backend.runs.away import away_in
 from backend.runs.progress import StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
 from backend.web import ListQuery
-from dimat.plan import effective_spec
 from dimat.spec import PilotSpec
 
 _TRYING = ("ready", "dispatched", "running")
@@ -94,18 +94,14 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     ]  # fmt: skip
 
 
-def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[AbsenceRow]) -> set[int]:
+def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[AbsenceRow]) -> Collection[int]:
     """Who is not waited for in the round that comes: who takes no part, by plan or as it fell silent."""
     if row.state in RUN_ENDS:
-        return set()
-    spec, round = stored_spec(pilot), min(max(row.rounds_done + 1, 1), row.rounds)
-    # Undone steps are of the round before the absence.
-    absent = {one.site_index for one in gone if absences.value_of(one, spec).covers(round + bool(one.undone))}
-    amendments = amendments_of(session, row.pilot_id, row.id)
-    if not spec.waiting and all(one.patch.members is None for one in amendments):
-        return absent
-    members = effective_spec(spec, row.arm, amendments, round).members
-    return absent | {site for site, name in enumerate(spec.site_names) if name not in members}
+        return ()
+    spec = stored_spec(pilot)
+    silent = [absences.value_of(one, spec) for one in gone]
+    away_at = away_in(spec, row.arm, amendments_of(session, row.pilot_id, row.id), silent)
+    return away_at(min(row.rounds_done + 1, row.rounds), "after_train")
 
 
 def _run(

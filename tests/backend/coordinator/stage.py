@@ -16,7 +16,7 @@ from backend.auth.principal import Principal
 from backend.coordinator.ports import Execution
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
-from backend.db.tables import ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.db.tables import AmendmentRow, ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
 from backend.runs import asks
 from backend.settings import Settings
 from dimat.spec import PilotSpec, spec_sha256
@@ -163,6 +163,14 @@ class Stage:
         """A person asks over the API."""
         with self.database.write() as session:
             asks.of_run(session, BOSS, run_id, question, why)
+
+    def amend(self, patch: dict[str, Any], round: int | None = None, arm: str | None = None) -> str:
+        """Asks for a change of the pilot `p`, as the API does it; the amendment's id."""
+        with self.database.write() as session:
+            row = AmendmentRow(pilot_id="p", arm=arm, asked_round=round, patch=patch, by="aiko", why="to see")
+            session.add(row)
+            session.flush()
+            return row.id
 
     def turn(self, after_s: float = 1.0) -> None:
         self._passed_s += after_s

@@ -15,15 +15,6 @@ from tests.backend.coordinator.stage import Stage, spec
 from worker.messages import StepMessage
 
 
-def ask(stage: Stage, patch: dict[str, Any], round: int | None = None, arm: str | None = None) -> str:
-    """As the API does it; the id."""
-    with stage.database.write() as session:
-        row = AmendmentRow(pilot_id="p", arm=arm, asked_round=round, patch=patch, by="aiko", why="to see")
-        session.add(row)
-        session.flush()
-        return row.id
-
-
 def decided(stage: Stage, id: str) -> AmendmentRow:
     with stage.database.read() as session:
         return session.get_one(AmendmentRow, id)
@@ -85,7 +76,7 @@ def test_changes_in_the_middle_of_a_run_are_those_of_the_plan_whatever_the_sites
         {"method": "common_basis", "merge": {"over": "tree"}},
     ):
         work(stage, rng, log, num_turns=7)
-        ids.append(ask(stage, patch))
+        ids.append(stage.amend(patch))
         if rng.random() < 0.5:
             stage.restart()
     work(stage, rng, log)
@@ -109,7 +100,7 @@ def test_a_method_without_alignment_may_begin_while_the_sites_still_prepare(stag
     first = next(m for m in stage.waiting() if m.context.index == 0)  # not the root: it would wait for it
     stage.finish(first, stage.begin(stage.take(first)))
     stage.turn()
-    id = ask(stage, {"method": "dimat"})
+    id = stage.amend({"method": "dimat"})
     stage.turn()
     assert decided(stage, id).from_round == 1
     assert [m.kind for m in stage.waiting() if m.context.index == 0] == ["evaluate"]
@@ -140,10 +131,10 @@ def test_all_arms_change_in_the_round_that_is_free_in_all_of_them(stage: Stage) 
         last = max(s.round for s in stage.steps("p/dimat"))
         assert session.get_one(RunRow, "p/local_only").rounds_done < 1
     longer, rarer = (
-        ask(stage, {"train": {"epochs": 2}}),
-        ask(stage, {"merge": {"wire": {"numbers": "float16"}}}),
+        stage.amend({"train": {"epochs": 2}}),
+        stage.amend({"merge": {"wire": {"numbers": "float16"}}}),
     )
-    alone = ask(stage, {"train": {"lr": 0.5}}, arm="local_only")
+    alone = stage.amend({"train": {"lr": 0.5}}, arm="local_only")
     stage.turn()
     assert {decided(stage, id).from_round for id in (longer, rarer)} <= {last + 1, last + 2}
     assert decided(stage, alone).from_round == 3
@@ -154,9 +145,9 @@ def test_all_arms_change_in_the_round_that_is_free_in_all_of_them(stage: Stage) 
 def test_what_comes_too_late_or_changes_nothing_is_refused_with_a_reason(stage: Stage) -> None:
     ahead(stage)
     asked = [
-        ask(stage, {"train": {"epochs": 2}}, round=1),
-        ask(stage, {"train": {"epochs": 1}}),
-        ask(stage, {"merge": {"ridge_head": True}}),
+        stage.amend({"train": {"epochs": 2}}, round=1),
+        stage.amend({"train": {"epochs": 1}}),
+        stage.amend({"merge": {"ridge_head": True}}),
     ]
     stage.turn()
     reasons = [(row.state, (row.reason or {})["code"]) for row in (decided(stage, id) for id in asked)]
@@ -166,7 +157,7 @@ def test_what_comes_too_late_or_changes_nothing_is_refused_with_a_reason(stage: 
         ("refused", "ridge_head_needs_basis"),
     ]
     stage.work_until_quiet()
-    late = ask(stage, {"train": {"epochs": 2}})
+    late = stage.amend({"train": {"epochs": 2}})
     stage.turn()
     assert (decided(stage, late).reason or {})["code"] == "amendment_runs_ended"
     assert [code for code, _ in told(stage)] == ["amendment_refused"] * 4
@@ -176,7 +167,7 @@ def test_a_run_that_has_ended_stays_as_it_was_and_is_named(stage: Stage) -> None
     pilot = ahead(stage)
     while stage.run("p/dimat").state != "completed":
         finish_next(stage, "p/dimat")
-    id = ask(stage, {"train": {"epochs": 2}})
+    id = stage.amend({"train": {"epochs": 2}})
     stage.turn()
     row = decided(stage, id)
     assert (row.state, row.left_out) == ("in_force", ["p/dimat"])
@@ -193,7 +184,7 @@ def test_a_site_that_an_amendment_brings_in_takes_part_in_every_arm(stage: Stage
     stage.launch(pilot)
     rng = random.Random(5)
     work(stage, rng, {}, num_turns=6)
-    joining = ask(stage, {"members": ["a", "b", "c"]})
+    joining = stage.amend({"members": ["a", "b", "c"]})
     work(stage, rng, {})
     row = decided(stage, joining)
     assert row.state == "in_force"

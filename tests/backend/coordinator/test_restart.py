@@ -1,7 +1,5 @@
 """Runs that go on after a round of an earlier one: nothing up to it is done again, and the bits are the same."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import func, select
 
@@ -14,33 +12,14 @@ from backend.runs.restart import Restarted, restart
 from backend.runs.schemas import Restart
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, MODEL_BYTES, Stage, spec
-from worker.messages import ArtifactRef
 
 RUN = "p/dimat"
 
 
-class Shelf:
-    """A store that has all but what is `gone`."""
-
-    def __init__(self, *gone: str) -> None:
-        self._gone = gone
-
-    def has(self, ref: ArtifactRef) -> bool:
-        return ref.sha256 not in self._gone
-
-    def put(self, content: bytes) -> ArtifactRef:
-        raise NotImplementedError
-
-    def get(self, ref: ArtifactRef) -> bytes:
-        raise NotImplementedError
-
-    def identity(self) -> str:
-        raise NotImplementedError
-
-
-def restarted(stage: Stage, run_id: str, round: int, key: str = "k", store: Shelf | None = None) -> Restarted:
+def restarted(stage: Stage, run_id: str, round: int, key: str = "k", gone: str = "") -> Restarted:
+    """From a store that has all but the artifact `gone`."""
     with stage.database.write() as session:
-        return restart(session, BOSS, run_id, key, Restart(from_round=round), store or Shelf())
+        return restart(session, BOSS, run_id, key, Restart(from_round=round), lambda ref: ref.sha256 != gone)
 
 
 def artifacts(stage: Stage, run_id: str) -> dict[tuple[int, str, int], str | None]:
@@ -190,9 +169,9 @@ def test_what_cannot_be_gone_on_from_is_refused_in_words_and_changes_nothing(sta
     model = next(s for s in stage.steps(RUN) if (s.round, s.kind) == (1, "train")).artifact_sha256
     assert model is not None
     with pytest.raises(Conflict) as refused:
-        restarted(stage, RUN, 1, store=Shelf(model))
+        restarted(stage, RUN, 1, gone=model)
     assert (refused.value.code, refused.value.params["missing"]) == ("restart_models_missing", 1)
-    restarted(stage, RUN, 0, store=Shelf(model))  # nothing after round 0 reads it
+    restarted(stage, RUN, 0, gone=model)  # nothing after round 0 reads it
     with stage.database.read() as session:
         assert session.scalar(select(func.count()).select_from(RunRow)) == 2
 
@@ -217,21 +196,13 @@ def test_a_restarted_run_goes_on_under_the_amendments_of_the_one_it_stands_for(s
         for message in stage.waiting():
             if message.run_id != "p/common_basis":
                 stage.finish(message, stage.begin(stage.take(message)))
-    late = amend(stage, {"merge": {"guard": 0.5}})
+    late = stage.amend({"merge": {"guard": 0.5}})
     stage.turn()
     child = restarted(stage, RUN, 3).run.id
-    early = amend(stage, {"merge": {"guard": 0.7}})
+    early = stage.amend({"merge": {"guard": 0.7}})
     stage.work_until_quiet()
     with stage.database.read() as session:
         known = {row.id: row for row in session.scalars(select(AmendmentRow))}
         assert known[late].left_out == [RUN, child]
         assert (known[early].state, known[early].from_round, known[early].left_out) == ("in_force", 5, [RUN])
     assert (stage.run(child).state, stage.run(child).rounds_done) == ("completed", 6)
-
-
-def amend(stage: Stage, patch: dict[str, Any]) -> str:
-    with stage.database.write() as session:
-        row = AmendmentRow(pilot_id="p", arm=None, asked_round=None, patch=patch, by="aiko", why="to see")
-        session.add(row)
-        session.flush()
-        return row.id

@@ -1,13 +1,14 @@
 """Which sites take no part at some point of a run, so that nobody waits there for a number of theirs."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
-from backend.roi.facts import Phase
 from dimat.absence import Absence
 from dimat.plan import Amendment
 from dimat.schedule import Schedule
 from dimat.spec import PilotSpec
 
+Phase = Literal["after_merge", "after_train"]
 AwayAt = Callable[[int, Phase], frozenset[int]]
 """Of a round and phase: indices of the sites."""
 _NUMBER_OF: dict[str, Phase] = {"evaluate": "after_train", "merge": "after_merge", "train": "after_train"}
@@ -19,10 +20,8 @@ def away_in(
     """Of a run of `arm` under its amendments, and without the sites that fell silent in it."""
     if not spec.waiting and not absences and all(one.patch.members is None for one in amendments):
         return lambda _round, _phase: frozenset()
-    schedule, index = (
-        Schedule.of(spec, arm, amendments, absences),
-        {name: i for i, name in enumerate(spec.site_names)},
-    )
+    schedule = Schedule.of(spec, arm, amendments, absences)
+    index = {name: i for i, name in enumerate(spec.site_names)}
     sites = frozenset(range(len(spec.sites)))
     undone = {
         (round, _NUMBER_OF[kind], index[absence.site])
