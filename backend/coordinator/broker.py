@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from celery import Celery
@@ -13,6 +14,16 @@ from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages import REPORTS_LIST, StepMessage, site_queue
 
 CANCEL_FLAG_S = 24 * 3600
+# Hundreds of reports at once; as single commands they cost more time than reading them.
+_TAKE = """
+local taken = {}
+for i = 1, tonumber(ARGV[1]) do
+  local report = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
+  if not report then break end
+  taken[i] = report
+end
+return taken
+"""
 
 
 @contextmanager
@@ -77,6 +88,7 @@ class RedisReports:
 
     def __init__(self, broker_url: str) -> None:
         self._redis = connect(broker_url)
+        self._take: Any = self._redis.register_script(_TAKE)
         self._is_new = True
 
     def take(self, limit: int, wait_s: float) -> list[bytes]:
@@ -87,10 +99,7 @@ class RedisReports:
             first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, wait_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
             if first is None:
                 return []
-            with self._redis.pipeline(transaction=False) as pipe:
-                for _ in range(min(limit - 1, self._redis.llen(REPORTS_LIST))):
-                    pipe.lmove(REPORTS_LIST, REPORTS_TAKEN, "RIGHT", "LEFT")
-                return _as_bytes([first, *pipe.execute()])
+            return _as_bytes([first, *self._take(keys=[REPORTS_LIST, REPORTS_TAKEN], args=[limit - 1])])
 
     def acknowledge(self) -> None:
         with _translated():
