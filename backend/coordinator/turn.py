@@ -22,7 +22,7 @@ from backend.coordinator.ingest import Ingest
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
-from backend.coordinator.reaper import WARMED_UP_AFTER_S, Reaper
+from backend.coordinator.reaper import FORGET_WORKER_AFTER_S, WARMED_UP_AFTER_S, Reaper
 from backend.coordinator.silence import Silence
 from backend.db.session import Database
 from backend.settings import Settings
@@ -145,7 +145,9 @@ class Coordinator:
     def _hear(self, taken: Report) -> None:
         if isinstance(taken, WorkerBeat):
             known, at = self._workers.get(taken.worker_id), self._monotonic()
-            self._workers[taken.worker_id] = _Heard(taken, at, known.since if known is not None else at)
+            # A beat that came late is no new start: else messages lost by a worker of a bad connection would never be sent again.
+            is_same = known is not None and known.beat.pid == taken.pid
+            self._workers[taken.worker_id] = _Heard(taken, at, known.since if known and is_same else at)
         elif taken.kind == "worker_lost":
             self._workers.pop(taken.worker_id, None)
 
@@ -197,9 +199,9 @@ class Coordinator:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
         now = self._monotonic()
         self._workers = {
-            id: heard for id, heard in self._workers.items() if now - heard.at < self._settings.silent_after_s
+            id: heard for id, heard in self._workers.items() if now - heard.at < FORGET_WORKER_AFTER_S
         }
-        local = [heard.beat for heard in self._workers.values() if heard.beat.placement == "local"]
+        local = [heard.beat for heard in self._present() if heard.beat.placement == "local"]
         if not local:
             return
         with self._database.read() as session:
@@ -236,10 +238,15 @@ class Coordinator:
         now = self._monotonic()
         return {
             queue
-            for heard in self._workers.values()
+            for heard in self._present()
             if now - heard.since >= WARMED_UP_AFTER_S
             for queue in heard.beat.queues
         }
+
+    def _present(self) -> list[_Heard]:
+        """The workers of which something was heard just now."""
+        now = self._monotonic()
+        return [heard for heard in self._workers.values() if now - heard.at < self._settings.silent_after_s]
 
     def _send(self) -> None:
         now = self._now()

@@ -509,3 +509,14 @@ def test_what_was_found_is_forgotten_when_the_run_ends_before_the_round_does(sta
     with stage.database.read() as session:
         assert session.scalars(select(StepRow.id).where(StepRow.matched.is_not(None))).all() == []
         assert session.scalars(select(RoundRow)).all() == []
+
+
+def test_a_message_that_is_lost_is_sent_again_also_to_a_worker_of_which_little_is_heard(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    stage.take(stage.waiting()[0])  # by a connection that was cut: nobody begins it
+    site = next(site for site in SITES if all(m.context.site.name != site for m in stage.waiting()))
+    for _ in range(4):
+        stage.beat("w", *SITES)
+        stage.pass_time(15)  # longer than after which a site is called silent
+    assert [step.attempt for step in stage.steps() if step.site_name == site][0] > 1
