@@ -69,6 +69,7 @@ def setup(style: Style, *handlers: logging.Handler) -> None:
     for handler in chosen:
         handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=chosen)
+    logging.captureWarnings(True)
     for name in _OF_UVICORN:  # it has handlers of its own, which know one style only
         of_server = logging.getLogger(name)
         of_server.handlers.clear()

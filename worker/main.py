@@ -84,7 +84,7 @@ def _work(settings: WorkerSettings) -> int:
     worker: Any = app.Worker(
         hostname=settings.worker_id, queues=[queue], concurrency=settings.worker_concurrency,
         pool_cls="prefork", loglevel="INFO", without_gossip=True, without_mingle=True,
-        without_heartbeat=True, optimization="fair",
+        without_heartbeat=True, optimization="fair", quiet=True,
     )  # fmt: skip
     beats = Every(QUEUES_POLL_S, _Beat(app, worker, settings), "worker-beat")
 

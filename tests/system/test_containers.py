@@ -1,25 +1,16 @@
 """The container files, as far as they can be checked without a container engine: what they start exists, and no
 password has a default."""
 
-import json
-import os
 import re
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 import typer.main
 import yaml
 
 from backend.cli.main import app
-from tests import services
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -74,60 +65,3 @@ def test_only_the_worker_image_gets_torch_in_the_version_of_the_launcher() -> No
 def test_everything_the_image_copies_is_in_the_tree() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     assert all((ROOT / source).exists() for line in copied for source in line.split())
-
-
-def test_parts_started_one_by_one_as_the_compose_file_does_find_each_other(
-    empty_database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    port = services.free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWASE_")} | {
-        "DATABASE_URL": empty_database_url,
-        "BROKER_URL": broker_url,
-        "AWASE_DATA_DIR": str(tmp_path / "data"),
-        "AWASE_PORT": str(port),
-        "AWASE_WORKER_CONCURRENCY": "1",
-    }
-    subprocess.run(_command("migrate"), cwd=ROOT, env=environment, check=True, capture_output=True)
-    with ExitStack() as stack:
-        for name in ("api", "coordinator", "worker"):
-            stack.enter_context(_running(_command(name), environment, tmp_path / f"{name}.log"))
-        health = _health_once_complete(f"http://127.0.0.1:{port}/api/v1/health", tmp_path)
-    assert health["coordinator"]["ok"]
-    assert [worker["ok"] for worker in health["workers"]] == [True]
-
-
-def _command(service: str) -> list[str]:
-    program, *rest = SERVICES[service]["command"]
-    return [sys.executable, "-m", {"awase": "backend.cli.main"}.get(program, program), *rest]
-
-
-@contextmanager
-def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _health_once_complete(address: str, logs: Path, within_s: float = 180) -> dict[str, Any]:
-    """The server's health when all parts have been seen; after `within_s` whatever it says then."""
-    until = time.monotonic() + within_s
-    health: dict[str, Any] = {}
-    while time.monotonic() < until:
-        try:
-            with urlopen(address, timeout=5) as answer:
-                health = json.load(answer)
-        except (URLError, OSError):
-            health = {}
-        if health.get("status") == "ok" and health["workers"]:
-            return health
-        time.sleep(0.2)
-    said = {log.name: log.read_text()[-2000:] for log in sorted(logs.glob("*.log"))}
-    pytest.fail(f"not all parts found each other: {health} {said}")
