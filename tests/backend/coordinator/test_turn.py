@@ -519,4 +519,4 @@ def test_a_message_that_is_lost_is_sent_again_also_to_a_worker_of_which_little_i
     for _ in range(4):
         stage.beat("w", *SITES)
         stage.pass_time(15)  # longer than after which a site is called silent
-    assert [step.attempt for step in stage.steps() if step.site_name == site][0] > 1
+    assert next(step.attempt for step in stage.steps() if step.site_name == site) > 1
