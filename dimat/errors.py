@@ -7,6 +7,9 @@
     |-- HubTakesNoPart         a star without its hub
     |-- SkipNeedsNeighbours    merges over all sites, and going on without one
     |-- LimitMissing           a policy that would never take effect
+    |-- CronMalformed          a timetable that cannot be read
+    |-- CronNeverComes         or that names a day that no year has
+    |-- UnknownTimeZone
     |-- MembersOfOneArm        who takes part, changed for one arm alone
     |-- DuplicateName          two sites or two arms with one name
     |-- DuplicateSeed          one seed twice: the same run twice
@@ -128,6 +131,24 @@ class LimitMissing(DimatError):
     template = (
         "A pilot that is to '{policy}' when a site is silent needs to know after how long. Give limit_s."
     )
+
+
+class CronMalformed(DimatError):
+    code = "cron_malformed"
+    template = (
+        "'{cron}' is no cron expression. Give minute, hour, day of the month, month and day of the week, such as 0 2 * * 1 for every "
+        "Monday at 02:00."
+    )
+
+
+class CronNeverComes(DimatError):
+    code = "cron_never_comes"
+    template = "The time '{cron}' never comes: no year has such a day. Choose a day that there is."
+
+
+class UnknownTimeZone(DimatError):
+    code = "unknown_time_zone"
+    template = "There is no time zone '{name}'. Use a name such as Asia/Tokyo, Europe/Berlin or UTC."
 
 
 class MembersOfOneArm(DimatError):

@@ -47,6 +47,7 @@ from dimat.parts import (
     counts_classes_twice,
 )
 from dimat.samples import SAMPLES, SampleInfo
+from dimat.timetable import Timetable
 from dimat.topology_spec import TopologySpec
 from dimat.validation import at, at_most
 
@@ -57,6 +58,10 @@ MAX_SITE_ROUNDS = 10_000_000
 
 def _is_empty(value: tuple[str, ...]) -> bool:
     return not value
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 def _is_usual(value: SilentSpec) -> bool:
@@ -91,6 +96,8 @@ class PilotSpec(Frozen):
     waiting: Annotated[tuple[Name, ...], at_most(1_000)] = Field((), exclude_if=_is_empty)
     """Sites that take no part at first, and may join by an amendment."""
     silent: SilentSpec = Field(SilentSpec(), exclude_if=_is_usual)
+    timetable: Timetable | None = Field(None, exclude_if=_is_none)
+    """When rounds may begin; None: each as soon as the one before is done."""
     topology: TopologySpec = TopologySpec()
     data: DataSpec = DataSpec()
     model: ModelSpec = MlpSpec()

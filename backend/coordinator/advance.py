@@ -15,8 +15,10 @@ from backend.coordinator import apart, endings, repository, restart_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
+from backend.coordinator.rounds_due import set_first_timer
 from backend.db.tables import RunRow, StepRow
 from backend.events.service import record
+from backend.pilots.timers import next_round
 from backend.runs import states
 from backend.text.schemas import Params
 from dimat.schedule import StepKey
@@ -54,6 +56,7 @@ class Advance:
         record(session, event, pilot_id=run.pilot_id, run_id=run.id, params=where)
         if event == "run_restarted":
             restart_repository.take_over(session, run)
+        set_first_timer(session, self._plans, run.pilot_id, now)
         prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
         if not prepared:
             keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
@@ -98,8 +101,7 @@ class Advance:
             fresh = schedule.ready_after(key, done, known)
             known.update(fresh)
             ready += fresh
-        spec = self._plans.spec(session, run.pilot_id)
-        _insert(session, spec, run.pilot_id, run.seed, run.id, sorted(ready))
+        self._insert_due(session, run, sorted(ready))
         changes.touch(run.id)
         self._close_rounds(session, run, done, now)
 
@@ -148,8 +150,8 @@ class Advance:
             self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
 
     def look_again(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
-        """Inserts all that is ready, and closes rounds, under a schedule that is another than before: other steps may follow what
-        was done long ago, and nobody would ask again."""
+        """Inserts all that is ready, and closes rounds, where more may be done than before, under another schedule or in a round that
+        was opened: other steps may follow what was done long ago, and nobody would ask again."""
         if run.state not in MOVING:
             return
         changes.touch(run.id)
@@ -158,8 +160,15 @@ class Advance:
     def _insert_ready(self, session: Session, run: RunRow, now: datetime) -> None:
         done, known = self.done_and_known(session, run)
         ready = self._plans.run(session, run).schedule.ready_steps(done, known)
-        _insert(session, self._plans.spec(session, run.pilot_id), run.pilot_id, run.seed, run.id, ready)
+        self._insert_due(session, run, ready)
         self._close_rounds(session, run, done, now)
+
+    def _insert_due(self, session: Session, run: RunRow, ready: Iterable[StepKey]) -> None:
+        """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`) looks again."""
+        spec = self._plans.spec(session, run.pilot_id)
+        if spec.timetable is not None and (next := next_round(session, run.pilot_id)) is not None:
+            ready = [key for key in ready if next.may_begin(key.round)]
+        _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
 
     def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
         """Of the run's steps those that are done, with those that prepare, and those that are there in any state."""

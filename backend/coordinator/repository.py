@@ -88,6 +88,15 @@ def runs_sharing(session: Session, pilot_id: str, seed: int) -> Sequence[RunRow]
     ).all()
 
 
+def live_runs_of(session: Session, pilot_id: str) -> Sequence[RunRow]:
+    return session.scalars(
+        select(RunRow)
+        .where(RunRow.pilot_id == pilot_id, RunRow.state.in_(states.RUN_LIVE))
+        .order_by(RunRow.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def num_runs(session: Session, pilot_id: str) -> int:
     return session.scalar(select(func.count()).where(RunRow.pilot_id == pilot_id)) or 0
 

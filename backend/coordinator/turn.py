@@ -24,6 +24,7 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
 from backend.coordinator.reaper import FORGET_WORKER_AFTER_S, WARMED_UP_AFTER_S, Reaper
 from backend.coordinator.silence import Silence
+from backend.coordinator.timers import Timers
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
@@ -70,6 +71,7 @@ class Coordinator:
         self._ingest = Ingest(self._plans, settings.max_attempts)
         self._advance = Advance(self._plans)
         self._silence = Silence(self._plans, self._advance)
+        self._round_timers = Timers(self._plans, self._advance)
         self._dispatch = Dispatch(self._plans)
         self._reaper = Reaper(self._ingest, settings, now())
         self._polled_at = 0.0
@@ -95,6 +97,7 @@ class Coordinator:
         with self._database.write() as session:
             if self._is_new:
                 repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
+                self._round_timers.bring_back_from_the_future(session, now)
             self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
@@ -179,6 +182,7 @@ class Coordinator:
             self._reaper.silence(session, now)
             if self._reaper.has_listened(now):
                 self._silence.look(session, now, changes)
+        self._round_timers.look(session, now, changes)
         repository.beat(session, "coordinator", now, {})
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:

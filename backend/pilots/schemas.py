@@ -82,6 +82,9 @@ class RunsSummary(Schema):
 
 
 class Pilot(Schema):
+    """`next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
+    for runs that have not done the round before."""
+
     id: str
     name: str
     title: str
@@ -95,6 +98,8 @@ class Pilot(Schema):
     created_at: datetime
     created_by: str
     launched_at: datetime | None
+    next_round: int | None
+    next_round_at: datetime | None
     revision: int
 
 

@@ -12,6 +12,7 @@ from backend.pilots import repository
 from backend.pilots.assumptions import Assumptions, changes
 from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary
 from backend.pilots.specs import stored_spec
+from backend.pilots.timers import NextRound, next_rounds
 from backend.sites import service as sites
 from backend.web import ListQuery, check_match
 from dimat.spec import PilotSpec, spec_sha256
@@ -170,14 +171,19 @@ def _add_assumptions(session: Session, who: Principal, row: PilotRow, body: Assu
 def _pilots(session: Session, rows: list[PilotRow]) -> list[Pilot]:
     ids = [row.id for row in rows]
     assumptions = repository.latest_assumptions(session, ids)
-    counts = repository.run_states(session, ids)
-    return [_pilot(row, assumptions.get(row.id), counts[row.id]) for row in rows]
+    counts, next = repository.run_states(session, ids), next_rounds(session, ids)
+    return [_pilot(row, assumptions.get(row.id), counts[row.id], next.get(row.id)) for row in rows]
 
 
-def _pilot(row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, int]) -> Pilot:
+def _pilot(
+    row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, int], next: NextRound | None
+) -> Pilot:
     spec = stored_spec(row)
     num_runs = sum(counts.values())
     summary = {state: counts.get(state, 0) for state in _NOT_RUNNING}
+    num_ended = sum(summary[state] for state in ("completed", "failed", "cancelled"))
+    if num_ended == num_runs:
+        next = None
     return Pilot.model_validate(
         {
             "id": row.id, "name": row.name, "title": row.title, "state": row.state, "spec": spec,
@@ -187,6 +193,8 @@ def _pilot(row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, 
             "num_runs": num_runs or len(spec.arms) * len(spec.seeds),
             "runs_summary": RunsSummary(running=num_runs - sum(summary.values()), **summary),
             "created_at": row.created_at, "created_by": row.created_by, "launched_at": row.launched_at,
+            "next_round": None if next is None else next.round,
+            "next_round_at": None if next is None else next.due_at,
             "revision": row.revision,
         }
     )  # fmt: skip

@@ -38,9 +38,28 @@ class StepFact:
     cause: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The round that may begin next by the pilot's timetable. `at`: as people read it, by the clocks of `zone`; `is_over`: it waits
+    only for other runs that have not done the round before."""
+
+    round: int
+    at: str
+    zone: str
+    is_over: bool
+
+    @property
+    def code(self) -> str:
+        return "waiting_for_runs" if self.is_over else "waiting_for_time"
+
+    @property
+    def params(self) -> Params:
+        return {"round": self.round, "before": self.round - 1, "due": self.at, "zone": self.zone}
+
+
 def run_progress(
     state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact],
-    away: Collection[int] = (),
+    away: Collection[int] = (), due_next: Due | None = None,
 ) -> Text:  # fmt: skip
     """`round 3: 6 of 8 sites merged, waiting for site-05`, as code and params.
 
@@ -48,6 +67,7 @@ def run_progress(
         rounds_done: last round all sites finished; -1 before the start state is known everywhere.
         sites: what people call the sites, by index. Those that were left out or take no part at first are not waited for: `away`.
         steps: those known from the last finished round on; order does not matter.
+        due_next: of a pilot with a timetable.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
     running = list(dict.fromkeys(s.site for s in steps if s.state == "running"))
@@ -63,6 +83,8 @@ def run_progress(
         return trouble
     due = set(range(len(sites))) - set(away)
     current = _current_phase(rounds_done, due, steps)
+    if current is None and due_next is not None and rounds_done + 1 >= due_next.round:
+        return Text(code=due_next.code, params={**params, **due_next.params})
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})
     round, kind = current

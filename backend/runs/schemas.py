@@ -48,7 +48,8 @@ class Run(Schema):
     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
     the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
-    its own, too. `replaced_by`: the run that counts in its place.
+    its own, too. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
+    timetable; a time that is over waits for runs that have not done the round before.
     """
 
     id: str
@@ -80,6 +81,8 @@ class Run(Schema):
     own_site_mean: float | None
     all_site_mean: float | None
     progress: Text
+    next_round: int | None
+    next_round_at: datetime | None
     absences: list[Absence]
     revision: int
 
@@ -115,7 +118,7 @@ class EpochsDone(Schema):
 
 class Step(Schema):
     """One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
-    finished what it needs (only listed when a round is asked for; such a step has no id yet).
+    finished what it needs (only listed when a round is asked for; such a step has no id yet). `waits_until`: it does not begin before.
     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
     not train. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue."""
 
@@ -138,6 +141,7 @@ class Step(Schema):
     artifact_sha256: str | None
     reason: Text | None
     waits_for: list[str]
+    waits_until: datetime | None
     words: Text
 
 

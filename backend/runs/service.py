@@ -11,12 +11,14 @@ from backend.errors import NotFound
 from backend.pilots import service as pilots
 from backend.pilots.amendments import amendments_of
 from backend.pilots.specs import stored_spec
+from backend.pilots.timers import NextRound, next_rounds
 from backend.runs import absences, repository
 from backend.runs.away import away_in
-from backend.runs.progress import StepFact, run_progress
+from backend.runs.progress import Due, StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
+from backend.text.times import in_zone
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
@@ -84,11 +86,13 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
     gone = absences.rows_of(session, [row.id for row in rows])
+    next = next_rounds(session, list(specs))
     now = utc_now()
     return [
         _run(
             row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None)),
-            steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]), now,
+            steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
+            None if row.state in RUN_ENDS else next.get(row.pilot_id), now,
         )
         for row in rows
     ]  # fmt: skip
@@ -104,10 +108,18 @@ def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[Absence
     return away_at(min(row.rounds_done + 1, row.rounds), "after_train")
 
 
+def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None:
+    """The next round of a pilot with a timetable, as people read it."""
+    if next is None or spec.timetable is None:
+        return None
+    zone = spec.timetable.time_zone
+    return Due(next.round, in_zone(next.due_at, zone), zone, next.due_at <= now)
+
+
 def _run(
     row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None],
     steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
-    away: Collection[int], now: datetime,
+    away: Collection[int], next: NextRound | None, now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -122,8 +134,11 @@ def _run(
             "started_at": row.started_at, "finished_at": row.finished_at, "seconds": seconds(row, now),
             "own_site_mean": means[0], "all_site_mean": means[1],
             "progress": run_progress(
-                row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away
+                row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
+                due_in(stored_spec(pilot), next, now),
             ),
+            "next_round": None if next is None else next.round,
+            "next_round_at": None if next is None else next.due_at,
             "absences": [
                 {
                     "site": one.site_name, "display_name": shown[one.site_index], "from_round": one.from_round,

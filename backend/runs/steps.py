@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from backend.db.paging import Order, keyed_page, page
 from backend.db.tables import RunRow, StepRow, utc_now
 from backend.pilots.amendments import amendments_of
+from backend.pilots.timers import next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
-from backend.runs.progress import named, step_words
+from backend.runs.progress import Due, named, step_words
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
@@ -34,7 +35,7 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
         items = [_step(row, spec, now) for row in found.rows]
         return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
     rows = repository.steps_of_round(session, run, round)
-    steps = [_step(row, spec, now) for row in rows] + _waiting(session, run, spec, round, rows)
+    steps = [_step(row, spec, now) for row in rows] + _waiting(session, run, spec, round, rows, now)
     part, next_cursor = keyed_page(steps, _place, paging.cursor, paging.limit)
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
 
@@ -46,7 +47,7 @@ def _place(step: Step) -> tuple[int, int]:
 
 
 def _waiting(
-    session: Session, run: RunRow, spec: PilotSpec, round: int, rows: Sequence[StepRow]
+    session: Session, run: RunRow, spec: PilotSpec, round: int, rows: Sequence[StepRow], now: datetime
 ) -> list[Step]:
     """The steps of a live run's round that have no row yet. They wait for others."""
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
@@ -61,24 +62,36 @@ def _waiting(
     sites = range(len(spec.sites))
     wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []
     wanted += [step for step in schedule.all_steps() if step.round == round]
+    next = next_round(session, run.pilot_id)
+    is_due = next is None or next.may_begin(round)
+    due = None if is_due else service.due_in(spec, next, now)
+    until = next.due_at if next is not None and next.round == round else None
     return [
-        _not_begun(step, spec, [needed.site for needed in schedule.inputs(step) if needed not in done])
+        _not_begun(
+            step, spec, [needed.site for needed in schedule.inputs(step) if needed not in done], due, until
+        )
         for step in wanted
         if step not in known
     ]
 
 
-def _not_begun(key: StepKey, spec: PilotSpec, missing: Sequence[int]) -> Step:
+def _not_begun(
+    key: StepKey, spec: PilotSpec, missing: Sequence[int], due: Due | None, until: datetime | None
+) -> Step:
+    """`due`: the round that comes next, where this step's may not begin yet."""
     site = spec.sites[key.site]
     shown = service.shown_names(spec)
     waits_for = [shown[index] for index in missing]
+    words = step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)})
+    if due is not None and not missing:
+        words = step_words("any", due.code, shown[key.site], due.params)
     return Step.model_validate(
         {
             "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
             "display_name": shown[key.site], "state": "waiting", "attempt": 0, "progress": 0.0,
             "device": None, "started_at": None, "finished_at": None, "seconds": None, "num_epochs": None, "resumed": None, "next_try_at": None,
             "artifact_sha256": None, "reason": None, "waits_for": waits_for,
-            "words": step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)}),
+            "waits_until": until, "words": words,
         }
     )  # fmt: skip
 
@@ -93,7 +106,7 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
             "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs, "resumed": row.resumed,
             "next_try_at": row.next_try_at,
             "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
-            "words": _words(row, shown, now),
+            "waits_until": None, "words": _words(row, shown, now),
         }
     )  # fmt: skip
 

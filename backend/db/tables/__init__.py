@@ -11,6 +11,7 @@ from backend.db.tables.runs import (
     HeartbeatRow,
     MetricRow,
     RoundRow,
+    RoundTimerRow,
     RunRow,
     StepRow,
 )
@@ -18,6 +19,6 @@ from backend.db.tables.runs import (
 __all__ = [
     "AbsenceRow",
     "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
-    "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RunRow", "SessionRow",
-    "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
+    "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RoundTimerRow", "RunRow",
+    "SessionRow", "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
 ]  # fmt: skip

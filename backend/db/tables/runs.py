@@ -179,6 +179,20 @@ class RoundRow(Base):
     cycle_inconsistency: Mapped[float]
 
 
+class RoundTimerRow(Base):
+    """When a round of a pilot with a timetable is due, the same for all its runs. `opened_at` None: it may not begin yet, and is the
+    one that comes next; no later one has a row. Rounds open in order.
+    """
+
+    __tablename__ = "round_timers"
+    pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    set_at: Mapped[datetime] = mapped_column(default=utc_now)
+    """`due_at` is the first time of the timetable after it."""
+    due_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+
+
 class AbsenceRow(Base):
     """A site that a run went on without, as it had fallen silent (`dimat.absence`): in the rounds from `from_round` up to `until_round`,
     in which it comes back; None: it has not yet. `undone`: [round, kind] of steps that it never did."""

@@ -1806,7 +1806,11 @@ export interface components {
             /** Members */
             members?: string[] | null;
         };
-        /** Pilot */
+        /**
+         * Pilot
+         * @description `next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
+         *     for runs that have not done the round before.
+         */
         Pilot: {
             /** Id */
             id: string;
@@ -1837,6 +1841,10 @@ export interface components {
             created_by: string;
             /** Launched At */
             launched_at: string | null;
+            /** Next Round */
+            next_round: number | null;
+            /** Next Round At */
+            next_round_at: string | null;
             /** Revision */
             revision: number;
         };
@@ -2029,6 +2037,7 @@ export interface components {
              *     }
              */
             silent?: components["schemas"]["SilentSpec"];
+            timetable?: components["schemas"]["Timetable"] | null;
             /**
              * @default {
              *       "kind": "full",
@@ -2376,7 +2385,8 @@ export interface components {
          *     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
          *     the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
-         *     its own, too. `replaced_by`: the run that counts in its place.
+         *     its own, too. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
+         *     timetable; a time that is over waits for runs that have not done the round before.
          */
         Run: {
             /** Id */
@@ -2441,6 +2451,10 @@ export interface components {
             /** All Site Mean */
             all_site_mean: number | null;
             progress: components["schemas"]["Text"];
+            /** Next Round */
+            next_round: number | null;
+            /** Next Round At */
+            next_round_at: string | null;
             /** Absences */
             absences: components["schemas"]["Absence"][];
             /** Revision */
@@ -2784,7 +2798,7 @@ export interface components {
         /**
          * Step
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
-         *     finished what it needs (only listed when a round is asked for; such a step has no id yet).
+         *     finished what it needs (only listed when a round is asked for; such a step has no id yet). `waits_until`: it does not begin before.
          *     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
          *     not train. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue.
          */
@@ -2828,6 +2842,8 @@ export interface components {
             reason: components["schemas"]["Text"] | null;
             /** Waits For */
             waits_for: string[];
+            /** Waits Until */
+            waits_until: string | null;
             words: components["schemas"]["Text"];
         };
         /** StepPage */
@@ -2860,6 +2876,23 @@ export interface components {
             params: {
                 [key: string]: string | number | boolean | null;
             };
+        };
+        /**
+         * Timetable
+         * @description When rounds may begin. Round 0 is not bound to it: sites prepare as soon as the pilot is launched.
+         *
+         *     `cron`: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday), read as Debian's cron reads them. A time that
+         *     the clocks skip as they go forward comes right after the gap; one that they show twice comes once. Of what runs hour by hour or
+         *     minute by minute (`*` in the first field or the second) every hour that passes counts.
+         */
+        Timetable: {
+            /** Cron */
+            cron: string;
+            /**
+             * Time Zone
+             * @default UTC
+             */
+            time_zone?: string;
         };
         /**
          * Token

@@ -1,0 +1,35 @@
+"""Which rounds of a pilot with a timetable may begin, and when the next one is due. The coordinator writes the timers
+(`coordinator.timers`); who shows a pilot or a run reads them here."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import RoundTimerRow
+
+
+class NextRound(NamedTuple):
+    """The round of a pilot that may begin next, and when it is due (UTC), which may be over: then it waits for the round before."""
+
+    round: int
+    due_at: datetime
+
+    def may_begin(self, round: int) -> bool:
+        """Whether steps of `round` may be done now."""
+        return round < self.round
+
+
+def next_round(session: Session, pilot_id: str) -> NextRound | None:
+    """None: every round may begin as soon as the one before is done, as there is no timetable or the last round has been opened."""
+    return next_rounds(session, [pilot_id]).get(pilot_id)
+
+
+def next_rounds(session: Session, pilot_ids: Collection[str]) -> dict[str, NextRound]:
+    """By pilot, as `next_round`; pilots for which it is None are left out."""
+    rows = session.scalars(
+        select(RoundTimerRow).where(RoundTimerRow.pilot_id.in_(pilot_ids), RoundTimerRow.opened_at.is_(None))
+    )
+    return {row.pilot_id: NextRound(row.round, row.due_at) for row in rows}
