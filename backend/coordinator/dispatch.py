@@ -2,7 +2,7 @@
 crash in between sends a step twice and the fence lets one of them count."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,10 +29,12 @@ class Dispatch:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
 
-    def outgoing(self, session: Session, now: datetime) -> tuple[list[StepMessage], list[Broken]]:
-        """The steps to send now, oldest first; and one step of each run whose messages cannot be built."""
+    def outgoing(
+        self, session: Session, now: datetime, closed: Collection[str] = ()
+    ) -> tuple[list[StepMessage], list[Broken]]:
+        """The steps to send now, oldest first, none of the sites `closed`; and one step of each run whose messages cannot be built."""
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
-        for step in repository.steps_to_send(session, now, MOST_AT_ONCE):
+        for step in repository.steps_to_send(session, now, MOST_AT_ONCE, closed):
             by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
         found: list[StepMessage] = []
         broken: list[Broken] = []

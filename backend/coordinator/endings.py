@@ -121,18 +121,20 @@ def again(step: StepRow, next_try_at: datetime | None, reason: dict[str, Any] | 
     step.next_try_at, step.reason = next_try_at, reason
 
 
-def take_back(step: StepRow, now: datetime, changes: Changes) -> None:
+def take_back(step: StepRow, now: datetime, changes: Changes, reason: dict[str, Any] = TAKEN_BACK) -> None:
     """A step that was sent, or may have been by a coordinator that died before it noted so, and has not begun: it waits
-    again. Whoever begins it yet is told to stop, and does not count."""
+    again, for `reason`. Whoever begins it yet is told to stop, and does not count."""
     may_be_sent = step.next_try_at is None or step.next_try_at <= now
     if step.state == "ready" and (step.reason == TAKEN_BACK or not may_be_sent):
         return
     changes.flags.add(recall_key(step.id, step.attempt))
     changes.touch(step.run_id)
+    if reason == TAKEN_BACK:
+        step.waited_from = None  # in a pause nobody waits for it
     if step.state == "dispatched":
-        again(step, None, TAKEN_BACK)
+        again(step, None, reason)
     else:
-        step.attempt, step.reason = step.attempt + 1, TAKEN_BACK
+        step.attempt, step.reason = step.attempt + 1, reason
 
 
 def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:

@@ -143,8 +143,14 @@ def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s:
     session.execute(update(SiteRow).where(SiteRow.last_seen_at > now).values(last_seen_at=now))
 
 
-def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepRow]:
-    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does."""
+def steps_to_send(
+    session: Session, now: datetime, limit: int, closed: Collection[str] = ()
+) -> Sequence[StepRow]:
+    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does.
+
+    Args:
+        closed: names of sites that take no work now.
+    """
     sharing = aliased(RunRow)
     needed = exists().where(
         sharing.pilot_id == StepRow.pilot_id, sharing.seed == StepRow.seed, sharing.state == "running"
@@ -154,6 +160,7 @@ def steps_to_send(session: Session, now: datetime, limit: int) -> Sequence[StepR
         .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(
             StepRow.state == "ready",
+            StepRow.site_name.not_in(closed),
             or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now),
             or_(RunRow.state == "running", and_(StepRow.run_id.is_(None), needed)),
         )
@@ -222,6 +229,12 @@ def dispatched_before(session: Session, limit: datetime) -> Sequence[StepRow]:
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .where(StepRow.state == "dispatched", StepRow.dispatched_at < limit, SiteRow.state == "online")
     ).all()
+
+
+def dispatched_to(session: Session, site_names: Collection[str]) -> Sequence[StepRow]:
+    """Steps sent to these sites, and not begun."""
+    sent = (StepRow.state == "dispatched", StepRow.site_name.in_(site_names))
+    return session.scalars(select(StepRow).where(*sent)).all()
 
 
 def steps_of_revoked_sites(session: Session) -> Sequence[StepRow]:

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
+from backend.sites.windows import window_of
 
 AWAY = ("invited", "silent")
 
 
 class Waiting(NamedTuple):
-    """A step of a silent site, and for how long its run has waited for it."""
+    """A step of a silent site, and for how long its run has waited for it: of a site that takes work at certain times only, the time
+    within its window."""
 
     step: StepRow
     seconds: float
@@ -24,7 +26,7 @@ def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waitin
     """By running run the silent sites that have something to do, each with the step that has waited longest."""
     shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
     rows = session.execute(
-        select(RunRow.id, StepRow, SiteRow.last_seen_at)
+        select(RunRow.id, StepRow, SiteRow.last_seen_at, SiteRow.window)
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
         .where(
@@ -34,9 +36,12 @@ def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waitin
         .order_by(StepRow.id)
     )  # fmt: skip
     found: dict[str, dict[int, Waiting]] = {}
-    for run_id, step, last_seen_at in rows:
-        since = max(at for at in (step.dispatched_at, last_seen_at) if at is not None)
-        waited = Waiting(step, (now - since).total_seconds())
+    for run_id, step, last_seen_at, stored in rows:
+        sent_at = step.waited_from or step.dispatched_at
+        since = max(at for at in (sent_at, last_seen_at) if at is not None)
+        window = window_of(stored)
+        seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
+        waited = Waiting(step, seconds)
         of_run = found.setdefault(run_id, {})
         known = of_run.get(step.site_index)
         if known is None or known.seconds < waited.seconds:

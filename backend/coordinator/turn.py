@@ -25,6 +25,7 @@ from backend.coordinator.ports import Inbox, Reports
 from backend.coordinator.reaper import FORGET_WORKER_AFTER_S, WARMED_UP_AFTER_S, Reaper
 from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
+from backend.coordinator.windows import Windows
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
@@ -72,6 +73,7 @@ class Coordinator:
         self._advance = Advance(self._plans)
         self._silence = Silence(self._plans, self._advance)
         self._round_timers = Timers(self._plans, self._advance)
+        self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
         self._reaper = Reaper(self._ingest, settings, now())
         self._polled_at = 0.0
@@ -183,6 +185,7 @@ class Coordinator:
             if self._reaper.has_listened(now):
                 self._silence.look(session, now, changes)
         self._round_timers.look(session, now, changes)
+        self._windows.look(session, now, is_behind, changes)
         repository.beat(session, "coordinator", now, {})
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:
@@ -255,7 +258,7 @@ class Coordinator:
     def _send(self) -> None:
         now = self._now()
         with self._database.read() as session:
-            outgoing, broken = self._dispatch.outgoing(session, now)
+            outgoing, broken = self._dispatch.outgoing(session, now, self._windows.closed)
         if broken:
             changes = Changes(broken=broken)
             with self._database.write() as session:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from backend.text.schemas import Params, Text
 
@@ -18,8 +19,8 @@ _DOING = {
     "merge": "merging",
     "train": "training",
 }
-# A step that a pause has taken back is no trouble.
-_NO_TROUBLE = frozenset({None, "taken_back"})
+# A step that a pause or the end of a window has taken back is no trouble.
+_NO_TROUBLE = frozenset({None, "taken_back", "window_closed"})
 # States that are told with the last finished round; before the first there is none.
 _SINCE_A_ROUND = frozenset({"paused", "resuming", "cancelled", "failed"})
 
@@ -57,9 +58,18 @@ class Due:
         return {"round": self.round, "before": self.round - 1, "due": self.at, "zone": self.zone}
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A site outside of its time window, which opens at `opens` by the clocks of `zone`."""
+
+    opens: str
+    zone: str
+
+
 def run_progress(
     state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact],
     away: Collection[int] = (), due_next: Due | None = None,
+    closed: Mapping[int, Closed] = MappingProxyType({}),
 ) -> Text:  # fmt: skip
     """`round 3: 6 of 8 sites merged, waiting for site-05`, as code and params.
 
@@ -67,7 +77,7 @@ def run_progress(
         rounds_done: last round all sites finished; -1 before the start state is known everywhere.
         sites: what people call the sites, by index. Those that were left out or take no part at first are not waited for: `away`.
         steps: those known from the last finished round on; order does not matter.
-        due_next: of a pilot with a timetable.
+        due_next: of a pilot with a timetable. closed: by index the sites outside of their windows.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
     running = list(dict.fromkeys(s.site for s in steps if s.state == "running"))
@@ -91,7 +101,14 @@ def run_progress(
     done = {s.site_index for s in steps if (s.round, s.kind) == current and s.state == "completed"} & due
     # Only those that join take over a model.
     due = due if kind != "adopt" else {s.site_index for s in steps if (s.round, s.kind) == current}
-    missing = [site for index, site in enumerate(sites) if index in due - done]
+    lacking = [index for index in range(len(sites)) if index in due - done]
+    busy = {s.site_index for s in steps if s.state == "running"}
+    if lacking and all(index in closed and index not in busy for index in lacking):
+        return Text(
+            code="waiting_for_window",
+            params={**params, "round": round, **window_params(sites, lacking, closed)},
+        )
+    missing = [sites[index] for index in lacking]
     params.update(
         round=round,
         done=len(done),
@@ -102,6 +119,12 @@ def run_progress(
     ending = "" if not missing else "_waiting_more" if len(missing) > _NAMED else "_waiting"
     doing = "aligning_in_round" if kind == "align" and round else _DOING[kind]
     return Text(code=doing + ending, params=params)
+
+
+def window_params(sites: Sequence[str], lacking: Sequence[int], closed: Mapping[int, Closed]) -> Params:
+    """Of sites that are waited for until their windows open: who they are, and when the first of them does."""
+    first = min((closed[index] for index in lacking), key=lambda one: one.opens)
+    return {"waiting": named([sites[index] for index in lacking]), "opens": first.opens, "zone": first.zone}
 
 
 def _trouble(steps: Sequence[StepFact]) -> Text | None:

@@ -1,6 +1,6 @@
 """Runs as people read them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,10 +14,12 @@ from backend.pilots.specs import stored_spec
 from backend.pilots.timers import NextRound, next_rounds
 from backend.runs import absences, repository
 from backend.runs.away import away_in
-from backend.runs.progress import Due, StepFact, run_progress
+from backend.runs.progress import Closed, Due, StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
+from backend.sites import windows
+from backend.sites.windows import Opening
 from backend.text.times import in_zone
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
@@ -86,13 +88,14 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
     gone = absences.rows_of(session, [row.id for row in rows])
-    next = next_rounds(session, list(specs))
-    now = utc_now()
+    next, now = next_rounds(session, list(specs)), utc_now()
+    shut = windows.closed(session, now)
     return [
         _run(
             row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None)),
             steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
-            None if row.state in RUN_ENDS else next.get(row.pilot_id), now,
+            None if row.state in RUN_ENDS else next.get(row.pilot_id),
+            closed_in(stored_spec(specs[row.pilot_id]), shut), now,
         )
         for row in rows
     ]  # fmt: skip
@@ -116,10 +119,19 @@ def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None
     return Due(next.round, in_zone(next.due_at, zone), zone, next.due_at <= now)
 
 
+def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]:
+    """By index the sites of the pilot that are outside of their windows, as people read it."""
+    return {
+        index: Closed(shut[name].said, shut[name].time_zone)
+        for index, name in enumerate(spec.site_names)
+        if name in shut
+    }
+
+
 def _run(
     row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None],
     steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
-    away: Collection[int], next: NextRound | None, now: datetime,
+    away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed], now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -135,7 +147,7 @@ def _run(
             "own_site_mean": means[0], "all_site_mean": means[1],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
-                due_in(stored_spec(pilot), next, now),
+                due_in(stored_spec(pilot), next, now), closed,
             ),
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

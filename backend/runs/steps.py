@@ -1,6 +1,6 @@
 """Steps of a run as people read them, with those that still wait and for whom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -11,9 +11,11 @@ from backend.pilots.amendments import amendments_of
 from backend.pilots.timers import next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
-from backend.runs.progress import Due, named, step_words
+from backend.runs.progress import Closed, Due, named, step_words, window_params
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
+from backend.sites import windows
+from backend.sites.windows import Opening
 from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.schedule import Schedule, StepKey
@@ -29,13 +31,15 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
     run = service.row_of(session, run_id)
     spec = service.spec_of(session, run)
     now = utc_now()
+    shut = {} if run.state in RUN_ENDS else windows.closed(session, now)
     if round is None:
         order = [Order(StepRow.round), Order(StepRow.id)]
         found = page(session, repository.steps_of(run), order, paging.cursor, paging.limit)
-        items = [_step(row, spec, now) for row in found.rows]
+        items = [_step(row, spec, now, shut) for row in found.rows]
         return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
     rows = repository.steps_of_round(session, run, round)
-    steps = [_step(row, spec, now) for row in rows] + _waiting(session, run, spec, round, rows, now)
+    steps = [_step(row, spec, now, shut) for row in rows]
+    steps += _waiting(session, run, spec, round, rows, now, shut)
     part, next_cursor = keyed_page(steps, _place, paging.cursor, paging.limit)
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
 
@@ -47,7 +51,13 @@ def _place(step: Step) -> tuple[int, int]:
 
 
 def _waiting(
-    session: Session, run: RunRow, spec: PilotSpec, round: int, rows: Sequence[StepRow], now: datetime
+    session: Session,
+    run: RunRow,
+    spec: PilotSpec,
+    round: int,
+    rows: Sequence[StepRow],
+    now: datetime,
+    shut: Mapping[str, Opening],
 ) -> list[Step]:
     """The steps of a live run's round that have no row yet. They wait for others."""
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
@@ -66,9 +76,15 @@ def _waiting(
     is_due = next is None or next.may_begin(round)
     due = None if is_due else service.due_in(spec, next, now)
     until = next.due_at if next is not None and next.round == round else None
+    closed = service.closed_in(spec, shut)
     return [
         _not_begun(
-            step, spec, [needed.site for needed in schedule.inputs(step) if needed not in done], due, until
+            step,
+            spec,
+            [needed.site for needed in schedule.inputs(step) if needed not in done],
+            due,
+            until,
+            closed,
         )
         for step in wanted
         if step not in known
@@ -76,13 +92,23 @@ def _waiting(
 
 
 def _not_begun(
-    key: StepKey, spec: PilotSpec, missing: Sequence[int], due: Due | None, until: datetime | None
+    key: StepKey,
+    spec: PilotSpec,
+    missing: Sequence[int],
+    due: Due | None,
+    until: datetime | None,
+    closed: Mapping[int, Closed],
 ) -> Step:
     """`due`: the round that comes next, where this step's may not begin yet."""
     site = spec.sites[key.site]
     shown = service.shown_names(spec)
     waits_for = [shown[index] for index in missing]
     words = step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)})
+    away = [index for index in dict.fromkeys(missing) if index in closed]
+    if away:
+        about = window_params(shown, away, closed)
+        about |= {"waiting": named(waits_for), "names": about["waiting"]}
+        words = step_words("any", "waiting_for_windows", shown[key.site], about)
     if due is not None and not missing:
         words = step_words("any", due.code, shown[key.site], due.params)
     return Step.model_validate(
@@ -96,8 +122,15 @@ def _not_begun(
     )  # fmt: skip
 
 
-def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
+def _step(row: StepRow, spec: PilotSpec, now: datetime, shut: Mapping[str, Opening]) -> Step:
+    """`shut`: the sites that are outside of their windows."""
     shown = service.shown_names(spec)[row.site_index]
+    opening = shut.get(row.site_name) if row.state == "ready" else None
+    words = _words(row, shown, now)
+    if opening is not None:
+        words = step_words(
+            "any", "waiting_for_window", shown, {"opens": opening.said, "zone": opening.time_zone}
+        )
     return Step.model_validate(
         {
             "id": row.id, "round": row.round, "kind": row.kind, "site_index": row.site_index,
@@ -106,7 +139,7 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime) -> Step:
             "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs, "resumed": row.resumed,
             "next_try_at": row.next_try_at,
             "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
-            "waits_until": None, "words": _words(row, shown, now),
+            "waits_until": opening and opening.at, "words": words,
         }
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """SQL of sites."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
@@ -31,6 +32,12 @@ def first_names(session: Session, limit: int) -> list[str]:
     """Some names that exist, for messages."""
     query = select(SiteRow.name).where(SiteRow.state != "revoked").order_by(SiteRow.name).limit(limit)
     return list(session.scalars(query))
+
+
+def windows(session: Session) -> list[tuple[str, dict[str, Any]]]:
+    """Name and window of the sites that have one."""
+    rows = session.execute(select(SiteRow.name, SiteRow.window).where(SiteRow.window.is_not(None)))
+    return [(name, window) for name, window in rows if window is not None]
 
 
 def matching(q: str | None, state: str | None) -> Select[SiteRow]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, JsonValue, StringConstraints
 
+from backend.sites.window import Window
 from backend.text.schemas import Schema
 from backend.web import Page
 from dimat.data_spec import SiteData
@@ -34,13 +35,15 @@ class SiteCreate(Schema):
     display_name: DisplayName = ""
     placement: Placement = "local"
     data: SiteData
+    window: Window | None = None
 
 
 class SitePatch(Schema):
-    """What is left out stays. `state` can only become `revoked`: the site takes part in nothing new."""
+    """What is left out stays. `window` null: the site takes work at any time. `state` can only become `revoked`: the site takes part in nothing new."""
 
     display_name: DisplayName | None = None
     data: SiteData | None = None
+    window: Window | None = None
     state: Literal["revoked"] | None = None
 
 
@@ -56,6 +59,8 @@ class Doing(Schema):
 
 
 class Site(Schema):
+    """`window`: when steps are sent to the site; null: at any time. `window_opens_at`: null while it is open."""
+
     id: str
     name: str
     display_name: str
@@ -65,6 +70,8 @@ class Site(Schema):
     last_seen_at: datetime | None
     device: str | None
     doing: Doing | None
+    window: Window | None
+    window_opens_at: datetime | None
     num_rows: int | None
     fingerprint: str | None
     created_at: datetime

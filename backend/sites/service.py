@@ -1,6 +1,7 @@
 """Sites as people define them. Whether one is online is the coordinator's to say, never written here."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
@@ -9,10 +10,12 @@ from backend.audit import service as audit
 from backend.auth.principal import Principal
 from backend.db.paging import Order, page
 from backend.db.races import locked, unique_name
-from backend.db.tables import SiteRow, StepRow
+from backend.db.tables import SiteRow, StepRow, utc_now
 from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
 from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
+from backend.sites.window import Window
+from backend.sites.windows import window_of
 from backend.web import ListQuery, check_match
 from dimat.data_spec import AnyData, SampleData, SiteData
 from dimat.spec import SiteSpec
@@ -40,7 +43,7 @@ def create(session: Session, who: Principal, body: SiteCreate) -> Site:
         raise NameTaken("site", body.name)
     row = SiteRow(
         name=body.name, display_name=body.display_name, placement=body.placement,
-        data=body.data.model_dump(mode="json"),
+        data=body.data.model_dump(mode="json"), window=_stored(body.window),
     )  # fmt: skip
     session.add(row)
     with unique_name("site", body.name):
@@ -62,6 +65,8 @@ def update(session: Session, who: Principal, id: str, body: SitePatch, if_match:
         if changed != row.data:
             # What the site reported belongs to the old rows.
             row.data, row.fingerprint, row.num_rows = changed, None, None
+    if "window" in body.model_fields_set:
+        row.window = _stored(body.window)
     if body.state is not None:
         row.state = body.state
     row.revision += 1
@@ -111,11 +116,17 @@ def _shown(data: AnyData) -> str:
     return f"{data.kind} {data.dataset}" if isinstance(data, SampleData) else data.kind
 
 
+def _stored(window: Window | None) -> dict[str, Any] | None:
+    return None if window is None else window.model_dump(mode="json", by_alias=True)
+
+
 def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:
+    window = window_of(row.window)
     return Site.model_validate(
         {
             "id": row.id, "name": row.name, "display_name": row.display_name, "placement": row.placement,
             "data": row.data, "state": row.state, "last_seen_at": row.last_seen_at, "device": row.device,
+            "window": window, "window_opens_at": None if window is None else window.opens_at(utc_now()),
             "doing": None if doing is None else _doing(*doing), "num_rows": row.num_rows,
             "fingerprint": row.fingerprint, "created_at": row.created_at, "revision": row.revision,
         }

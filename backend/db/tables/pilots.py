@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.tables.base import Base, new_id, utc_now
@@ -13,7 +13,8 @@ class SiteRow(Base):
     """A location with its own data and worker.
 
     `placement`: `local` = served by the worker of this server; `remote` = by a worker on its own machine.
-    `state`: invited | online | silent | revoked. `data`: dimat.data_spec.SiteData as JSON.
+    `state`: invited | online | silent | revoked. `data`: dimat.data_spec.SiteData as JSON. `window`: sites.window.Window as JSON;
+    None: it takes work at any time.
     """
 
     __tablename__ = "sites"
@@ -28,6 +29,7 @@ class SiteRow(Base):
     worker_id: Mapped[str | None]
     fingerprint: Mapped[str | None]
     num_rows: Mapped[int | None]
+    window: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revision: Mapped[int] = mapped_column(default=1)
 
@@ -59,6 +61,8 @@ class PilotRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     launched_at: Mapped[datetime | None]
     launch_key: Mapped[str | None]
+    follows_pilot_id: Mapped[str | None]
+    """The pilot of which it is the next stage."""
     revision: Mapped[int] = mapped_column(default=1)
 
 

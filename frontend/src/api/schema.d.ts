@@ -2642,7 +2642,10 @@ export interface components {
              */
             limit_s?: number | null;
         };
-        /** Site */
+        /**
+         * Site
+         * @description `window`: when steps are sent to the site; null: at any time. `window_opens_at`: null while it is open.
+         */
         Site: {
             /** Id */
             id: string;
@@ -2666,6 +2669,9 @@ export interface components {
             /** Device */
             device: string | null;
             doing: components["schemas"]["Doing"] | null;
+            window: components["schemas"]["Window"] | null;
+            /** Window Opens At */
+            window_opens_at: string | null;
             /** Num Rows */
             num_rows: number | null;
             /** Fingerprint */
@@ -2706,6 +2712,7 @@ export interface components {
              */
             placement?: "local" | "remote";
             data: components["schemas"]["SampleData"];
+            window?: components["schemas"]["Window"] | null;
         };
         /**
          * SiteOutcome
@@ -2736,12 +2743,13 @@ export interface components {
         };
         /**
          * SitePatch
-         * @description What is left out stays. `state` can only become `revoked`: the site takes part in nothing new.
+         * @description What is left out stays. `window` null: the site takes work at any time. `state` can only become `revoked`: the site takes part in nothing new.
          */
         SitePatch: {
             /** Display Name */
             display_name?: string | null;
             data?: components["schemas"]["SampleData"] | null;
+            window?: components["schemas"]["Window"] | null;
             /** State */
             state?: "revoked" | null;
         };
@@ -3318,6 +3326,32 @@ export interface components {
         Why: {
             /** Why */
             why?: string | null;
+        };
+        /**
+         * Window
+         * @description From when to when, by the clocks of `time_zone`; over midnight where `to` is earlier than `from`. `days`: on which it opens. Where
+         *     the clocks change it is shorter or longer by that.
+         */
+        Window: {
+            /** From */
+            from: string;
+            /** To */
+            to: string;
+            /**
+             * Days
+             * @default [
+             *       "mon",
+             *       "tue",
+             *       "wed",
+             *       "thu",
+             *       "fri",
+             *       "sat",
+             *       "sun"
+             *     ]
+             */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /** Time Zone */
+            time_zone: string;
         };
         /**
          * WireSpec

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.runs.progress import StepFact, run_progress
+from backend.runs.progress import Closed, Due, StepFact, run_progress
 from backend.text.catalogue import say
 
 SITES = [f"site-{number:02}" for number in range(1, 9)]
@@ -40,6 +40,34 @@ def test_a_site_that_tries_again_and_again_is_told_with_its_cause() -> None:
     assert words(2) == "Round 3: 6 of 8 sites merged, waiting for site-07, site-08."
     start = [StepFact(0, "prepare", 0, "site-01", "ready", 4, "worker_lost")]
     assert run_progress("queued", 8, -1, SITES, start).code == "retrying_at_start"
+
+
+def test_a_run_that_waits_only_for_sites_outside_of_their_windows_says_so() -> None:
+    closed = {6: Closed("2026-01-05 20:00", "Asia/Tokyo"), 7: Closed("2026-01-05 18:00", "Asia/Tokyo")}
+
+    def words(completed: int, running: int = 0) -> str:
+        steps = _steps(3, "merge", completed, running)
+        found = run_progress("running", 8, 2, SITES, steps, closed=closed)
+        return say("en", f"progress.{found.code}", found.params)
+
+    until = "which opens on 2026-01-05 18:00 (Asia/Tokyo)."
+    assert words(6) == f"Round 3: waiting for the time window of site-07, site-08, {until}"
+    assert words(5) == "Round 3: 5 of 8 sites merged, waiting for site-06, site-07, site-08."
+    assert words(6, running=2) == "Round 3: 6 of 8 sites merged, waiting for site-07, site-08."
+
+
+def test_a_run_between_two_rounds_says_when_the_next_is_due() -> None:
+    def code(rounds_done: int, is_over: bool = False) -> str:
+        due = Due(4, "2026-01-05 02:00", "Asia/Tokyo", is_over)
+        return run_progress("running", 8, rounds_done, SITES, [], due_next=due).code
+
+    assert [code(3), code(3, is_over=True), code(2)] == [
+        "waiting_for_time",
+        "waiting_for_runs",
+        "starting_round",
+    ]
+    paused = run_progress("paused", 8, 3, SITES, [], due_next=Due(4, "2026-01-05 02:00", "UTC", False))
+    assert paused.code == "paused"
 
 
 def test_training_comes_after_all_have_merged() -> None:

@@ -39,6 +39,19 @@ def test_change_of_an_older_revision_is_refused_and_nothing_changes(api: Api) ->
     assert api.viewer.get(path).json()["display_name"] == "One"
 
 
+def test_a_window_is_set_kept_and_taken_away(api: Api) -> None:
+    create_sites(api.manager, 1)
+    site = api.viewer.get("/api/v1/sites").json()["items"][0]
+    path = f"/api/v1/sites/{site['id']}"
+    assert (site["window"], site["window_opens_at"]) == (None, None)
+    night = {"from": "20:00", "to": "06:00", "days": ["fri"], "time_zone": "Asia/Tokyo"}
+    assert api.manager.patch(path, json={"window": night}).json()["window"] == night
+    assert api.manager.patch(path, json={"display_name": "One"}).json()["window"] == night
+    problem = api.manager.patch(path, json={"window": {**night, "time_zone": "Asia/Toky"}}).json()
+    assert (problem["code"], problem["field"]) == ("unknown_time_zone", "window.time_zone")
+    assert api.manager.patch(path, json={"window": None}).json()["window"] is None
+
+
 def test_list_is_paged_filtered_and_counted(api: Api) -> None:
     names = create_sites(api.manager, 5)
     seen: list[str] = []

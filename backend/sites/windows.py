@@ -1,0 +1,46 @@
+"""Which sites take no work now, as their time window is closed."""
+
+import json
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from backend.sites import repository
+from backend.sites.window import Window
+from backend.text.times import in_zone
+
+_NUM_REMEMBERED = 1_024
+
+
+class Opening(NamedTuple):
+    """When a window that is closed opens (UTC), and the zone by whose clocks people read that."""
+
+    at: datetime
+    time_zone: str
+
+    @property
+    def said(self) -> str:
+        return in_zone(self.at, self.time_zone)
+
+
+def window_of(stored: dict[str, Any] | None) -> Window | None:
+    """The window as a row of a site holds it; equal ones give one and the same (frozen) object."""
+    return None if stored is None else _parsed(json.dumps(stored))
+
+
+def closed(session: Session, now: datetime) -> dict[str, Opening]:
+    """By name the sites whose window is closed."""
+    found: dict[str, Opening] = {}
+    for name, stored in repository.windows(session):
+        window = window_of(stored)
+        at = None if window is None else window.opens_at(now)
+        if window is not None and at is not None:
+            found[name] = Opening(at, window.time_zone)
+    return found
+
+
+@lru_cache(maxsize=_NUM_REMEMBERED)
+def _parsed(stored: str) -> Window:
+    return Window.model_validate_json(stored)
