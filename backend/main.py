@@ -18,6 +18,7 @@ from backend.db.session import Database
 from backend.db.tables import utc_now
 from backend.events.hub import EventHub
 from backend.events.routes import router as events
+from backend.exchanges.routes import pilot_router as pilot_exchanges
 from backend.exchanges.routes import router as exchanges
 from backend.figures.routes import router as figures
 from backend.health.routes import router as health
@@ -39,8 +40,8 @@ from backend.web import known_query
 from worker import logs
 
 ROUTERS = (
-    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges, roi,
-    figures, summary, events,
+    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges,
+    pilot_exchanges, roi,    figures, summary, events,
 )  # fmt: skip
 
 

@@ -46,6 +46,18 @@ class ArtifactMissing(StoreUnavailable):
         self.sha256 = sha256
 
 
+class ArtifactDamaged(ArtifactInvalid):
+    """The store gave other bytes than those of that name.
+
+    Attributes:
+        num_bytes: so many it gave.
+    """
+
+    def __init__(self, sha256: str, num_bytes: int) -> None:
+        super().__init__(sha256=sha256, problem=f"its {num_bytes} bytes have another digest")
+        self.num_bytes = num_bytes
+
+
 def _said(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.errno is not None:
         return os.strerror(cause.errno)
@@ -60,7 +72,7 @@ class ArtifactStore(Protocol):
         ...
 
     def get(self, ref: ArtifactRef) -> bytes:
-        """The bytes of `ref`. Raises: StoreUnavailable, ArtifactMissing; ArtifactInvalid if they are not those bytes."""
+        """The bytes of `ref`. Raises: StoreUnavailable, ArtifactMissing; ArtifactDamaged if they are not those bytes."""
         ...
 
     def has(self, ref: ArtifactRef) -> bool:
@@ -234,5 +246,5 @@ def _ref(content: bytes) -> ArtifactRef:
 
 def _checked(content: bytes, ref: ArtifactRef) -> bytes:
     if _ref(content) != ref:
-        raise ArtifactInvalid(sha256=ref.sha256, problem=f"its {len(content)} bytes have another digest")
+        raise ArtifactDamaged(ref.sha256, len(content))
     return content

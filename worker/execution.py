@@ -38,11 +38,14 @@ from worker.messages import (
 from worker.reporting import Every, ReportSender
 from worker.settings import DeviceChoice
 from worker.steps.bench import matched
+from worker.steps.fetches import fetches_of
 
 log = logging.getLogger(__name__)
 CANCEL_POLL_S = 1.0
 MOST_REMEMBERED = 64
 MOST_TEXT = 2000
+TELL_FETCHED_S = 0.5
+"""So long at most a step that fetches keeps to itself what it has fetched."""
 
 
 class DataChanged(DataError):
@@ -78,8 +81,10 @@ class Execution:
         self._checkpoints = Checkpoints(message, self.id, checkpoint_every_s, self._beat)
         self._seq = count()
         self._progress = 0.0
+        self._exchanges: list[ExchangeReport] = []
+        self._due = fetches_of(message)
         self._cancelled = threading.Event()
-        self._began = self._beaten_at = time.monotonic()
+        self._began = self._beaten_at = self._told_at = time.monotonic()
         self._cpu_began = time.process_time()
 
     def run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
@@ -96,28 +101,32 @@ class Execution:
             self._run(open_store, device)
 
     def _run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
-        exchanges: list[ExchangeReport] = []
         try:
             chosen = devices.choose(device)
-            self._send(StepStarted(device=chosen, pid=os.getpid(), **self._about()))
+            self._send(StepStarted(device=chosen, pid=os.getpid(), fetches=self._due, **self._about()))
             with Every(CANCEL_POLL_S, self._tick, "step-beat"):
-                end = self._work(open_store(), chosen, exchanges)
+                end = self._work(open_store(), chosen)
         except Cancelled:
-            end = StepCancelled(seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about())
+            end = StepCancelled(
+                exchanges=tuple(self._exchanges),
+                seconds=self._seconds(),
+                cpu_s=self._cpu_s(),
+                **self._about(),
+            )
         except (DimatError, devices.DeviceMissing) as error:
             # Bytes that are read wrongly once may be right the next time.
             retryable = isinstance(error, ArtifactInvalid)
-            end = self._failed(error.code, dict(error.params), retryable, exchanges)
+            end = self._failed(error.code, dict(error.params), retryable)
         except ArtifactMissing as error:
             log.exception("an artifact is missing")
-            end = self._failed("artifact_missing", {"sha256": error.sha256}, True, exchanges)
+            end = self._failed("artifact_missing", {"sha256": error.sha256}, True)
         except StoreUnavailable as error:
             log.exception("the store is away")
-            end = self._failed("store_unreachable", {"error": error.reason}, True, exchanges)
+            end = self._failed("store_unreachable", {"error": error.reason}, True)
         except Exception as error:
             # The edge: whatever it was, the run must end with a reason.
             log.exception("crashed")
-            end = self._failed("unexpected_error", {"kind": type(error).__name__}, False, exchanges)
+            end = self._failed("unexpected_error", {"kind": type(error).__name__}, False)
         code = f", {end.code}" if isinstance(end, StepFailed) else ""
         log.log(
             logging.WARNING if code else logging.INFO, "%s of round %d %s after %.1f s%s",
@@ -127,13 +136,15 @@ class Execution:
         if not (isinstance(end, StepFailed) and end.retryable):
             self._checkpoints.clear()
 
-    def _work(self, store: ArtifactStore, device: str, exchanges: list[ExchangeReport]) -> Report:
+    def _work(self, store: ArtifactStore, device: str) -> Report:
         rows = self._rows()
         expected = self.message.context.store_id
         if expected is not None and store.identity() != expected:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
         start = self._checkpoints.open(store, rows)
-        bench = steps.Bench(self.message, self._context(device), rows, store, exchanges, start)
+        bench = steps.Bench(
+            self.message, self._context(device), rows, store, self._exchanges, start, self._exchanged
+        )
         result = steps.run(bench)
         message = self.message
         made = artifacts_of(result, message.wire, message.kind == "gather", bench.residual(message.residual))
@@ -147,7 +158,7 @@ class Execution:
             num_epochs=result.num_epochs,
             resumed=self._checkpoints.resumed,
             accuracies=metrics and Accuracies(**asdict(metrics)),
-            exchanges=tuple(exchanges),
+            exchanges=tuple(self._exchanges),
             matched=matched(result),
             uploaded_bytes=uploaded,
             seconds=self._seconds(),
@@ -197,18 +208,25 @@ class Execution:
             self._beat()
 
     def _beat(self) -> None:
-        """Also when there is a new checkpoint."""
+        """Also when there is a new checkpoint, or all is fetched."""
         left = self._checkpoints
         beat = StepBeat(
-            progress=self._progress, checkpoint=left.latest, resumed=left.resumed, **self._about()
-        )
+            progress=self._progress, exchanges=tuple(self._exchanges), checkpoint=left.latest,
+            resumed=left.resumed, **self._about(),
+        )  # fmt: skip
         self._send(beat, until_taken=False)
 
-    def _failed(
-        self, code: str, params: dict[str, Any], retryable: bool, exchanges: list[ExchangeReport]
-    ) -> StepFailed:
+    def _exchanged(self) -> None:
+        """Tells what was fetched before anything is made of it: who dies then has told it. Each fetch by itself where they take their
+        time, all at once where they do not."""
+        now = time.monotonic()
+        if len(self._exchanges) == len(self._due) or now - self._told_at >= TELL_FETCHED_S:
+            self._told_at = now
+            self._beat()
+
+    def _failed(self, code: str, params: dict[str, Any], retryable: bool) -> StepFailed:
         return StepFailed(
-            code=code, params=_sendable(params), retryable=retryable, exchanges=tuple(exchanges),
+            code=code, params=_sendable(params), retryable=retryable, exchanges=tuple(self._exchanges),
             seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about(),
         )  # fmt: skip
 

@@ -244,18 +244,32 @@ class ExchangeReport(Wire):
     """One artifact fetched over one link, whatever came of it: a model, or a sum or mean of models (`align`, `merge`, and `join` where the
     site goes on with it), or second moments (`moments`).
 
+    `num_bytes` came over the link, `unknown_bytes` more at most: of a transfer that broke off nobody knows how far it had come.
+    `wire_format`: numbers, and "zstd" where they are compressed, as found in the bytes; None where they could not be read.
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
+    `failed` says why what was to be fetched did not come, or could not be read; the attempt ended there.
     """
 
     from_index: Count
     to_index: Count
     purpose: Purpose
     num_bytes: Count
+    unknown_bytes: Count = 0
     seconds: Seconds
+    wire_format: Name | None = None
     matched_correlation: float | None = Field(default=None, ge=-1.00001, le=1.00001)
     in_place_fraction: Fraction | None = None
     rejected: Name | None = None
+    failed: Name | None = None
+
+
+class FetchDue(Wire):
+    """What a step will fetch over a link; told before, so that of an attempt that dies it is known what it may have fetched."""
+
+    from_index: Count
+    purpose: Purpose
+    num_bytes: Count
 
 
 class MatchedReport(Wire):
@@ -291,16 +305,19 @@ class StepStarted(_StepReport):
     kind: Literal["started"] = "started"
     device: Name
     pid: int
+    fetches: tuple[FetchDue, ...] = ()
 
 
 class StepBeat(_StepReport):
     """Sent by a thread every few seconds while the step runs, and with each new checkpoint; `progress` 0..1.
 
     `checkpoint`: the latest that this execution left. `resumed`: where it went on; None: from the first epoch.
+    `exchanges`: all that it has fetched so far. Also sent when it has fetched all, since it may die before its end.
     """
 
     kind: Literal["beat"] = "beat"
     progress: Fraction
+    exchanges: tuple[ExchangeReport, ...] = ()
     checkpoint: CheckpointRef | None = None
     resumed: EpochsDone | None = None
 
@@ -349,6 +366,7 @@ class StepFailed(_StepReport):
 
 class StepCancelled(_StepReport):
     kind: Literal["cancelled"] = "cancelled"
+    exchanges: tuple[ExchangeReport, ...] = ()
     seconds: Seconds
     cpu_s: Seconds | None = None
 

@@ -181,7 +181,7 @@ class Advance:
         for step in repository.steps_of_revoked_sites(session):
             shown = self._plans.shown(session, step.pilot_id, step.site_index)
             reason = {"code": "site_revoked", "params": {"site": shown}}
-            endings.set_aside(step, "cancelled", reason, now, changes)
+            endings.set_aside(session, step, "cancelled", reason, now, changes)
             self.fail(session, step, now, changes)
 
     def pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:

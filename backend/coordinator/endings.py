@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import ledger, repository
 from backend.coordinator.changes import Changes
 from backend.db.tables import RunRow, StepRow
 from backend.db.tables.runs import gpu_seconds
@@ -43,11 +43,11 @@ def _about(step: StepRow) -> AbstractContextManager[None]:
 
 
 def move_step(step: StepRow, following: str) -> None:
-    """Of a step that has ended nobody needs the checkpoint. Raises: IllegalMove."""
+    """Of a step that has ended nobody needs the checkpoint, nor what it was about to fetch. Raises: IllegalMove."""
     states.check("step", step.state, following)
     step.state = following
     if following in states.STEP_ENDS:
-        step.checkpoint = None
+        step.checkpoint = step.fetches = None
 
 
 def pause_s(attempt: int) -> float:
@@ -55,8 +55,11 @@ def pause_s(attempt: int) -> float:
     return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
 
 
-def in_vain(step: StepRow, report: StepFailed | StepCancelled | None, changes: Changes) -> None:
-    """Books the time of a running attempt that came to nothing: it cost what other time costs.
+def in_vain(
+    session: Session, step: StepRow, report: StepFailed | StepCancelled | None, changes: Changes
+) -> None:
+    """Books the time of a running attempt that came to nothing: it cost what other time costs. And, where it cannot tell, what it
+    fetched.
 
     Args:
         report: the last word of who executed it. None: there is none, or it may not count any more; then the time
@@ -64,6 +67,7 @@ def in_vain(step: StepRow, report: StepFailed | StepCancelled | None, changes: C
     """
     if report is None or (isinstance(report, StepFailed) and report.code == WORKER_LOST):
         step.unmeasured_attempts += 1
+        ledger.book_unheard(session, step, changes)
         lived = (
             (step.heartbeat_at - step.started_at) if step.heartbeat_at and step.started_at else timedelta()
         )
@@ -115,7 +119,7 @@ def again(step: StepRow, next_try_at: datetime | None, reason: dict[str, Any] | 
     """The next attempt of the same row; whoever executes the last one no longer counts."""
     move_step(step, "ready")
     step.attempt += 1
-    step.execution_id = step.worker_id = step.device = None
+    step.execution_id = step.worker_id = step.device = step.fetches = None
     step.dispatched_at = step.started_at = step.heartbeat_at = None
     step.progress, step.resumed = 0.0, None
     step.next_try_at, step.reason = next_try_at, reason
@@ -147,6 +151,7 @@ def fail(step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes)
 
 
 def set_aside(
+    session: Session,
     step: StepRow,
     as_: Literal["skipped", "cancelled"],
     reason: dict[str, Any],
@@ -155,7 +160,7 @@ def set_aside(
 ) -> None:
     """Ends a step that nobody will do: `skipped` where the run goes on without it. What it may yet report no longer counts."""
     if step.state == "running":
-        in_vain(step, None, changes)
+        in_vain(session, step, None, changes)
     move_step(step, as_)
     step.finished_at, step.reason = now, reason
     changes.touch(step.run_id)
@@ -204,7 +209,7 @@ def stop_steps(
             continue
         if step.state == "running":
             stopped.append(step)
-            in_vain(step, None, changes)
+            in_vain(session, step, None, changes)
         move_step(step, "cancelled")
         step.finished_at = now
     return stopped, running

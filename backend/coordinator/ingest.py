@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, beats, endings, matches, repository
+from backend.coordinator import apart, beats, endings, ledger, matches, repository
 from backend.coordinator.changes import Changes
-from backend.coordinator.known import MADE, Known, exchange_id, made_by, read
+from backend.coordinator.known import MADE, Known, made_by, read
 from backend.coordinator.memory import Plans
-from backend.db.tables import ArtifactRow, ExchangeRow, MetricRow, StepRow
+from backend.db.tables import ArtifactRow, MetricRow, StepRow
 from backend.events.service import line, record, record_all
 from backend.text.schemas import Params
 from worker import logs
@@ -86,7 +86,7 @@ class Ingest:
 
         def work(mine: Changes) -> None:
             if step.state == "running":  # else its message got lost, and nobody began it
-                endings.in_vain(step, report, mine)
+                endings.in_vain(session, step, report, mine)
             shown = self._plans.shown(session, step.pilot_id, step.site_index)
             endings.lose(session, step, reason, shown, now, self._max_attempts, mine)
 
@@ -100,32 +100,34 @@ class Ingest:
         step = known.steps.get(report.step_id)
         if step is None:
             return
-        if isinstance(report, StepFinished | StepFailed):
-            num_sites = len(self._plans.spec(session, step.pilot_id).sites)
-            _check_exchanges(step, report, num_sites)
+        ledger.check(step, report, len(self._plans.spec(session, step.pilot_id).sites))
         if not _is_bound(step, report, now):
-            _book_wasted(session, step, report, known, changes)
+            if not isinstance(report, StepStarted):
+                ledger.book_wasted(session, step, report, changes)
             return
         match report:
             case StepStarted():
                 step.device = report.device
+                ledger.note(step, report)
             case StepBeat():
+                ledger.note(step, report)
                 step.progress = max(step.progress, report.progress)
                 _note_training(step, report)
             case StepFinished():
                 self._finished(session, step, report, now, known, changes)
             case StepFailed():
-                _book_wasted(session, step, report, known, changes)
+                ledger.book_wasted(session, step, report, changes)
                 params = self._plans.shown_in(session, step.pilot_id, report.params)
                 reason: dict[str, Any] = {"code": report.code, "params": params}
                 if report.retryable:
                     self.lose(session, step, reason, now, changes, report)
                 else:
-                    endings.in_vain(step, report, changes)
+                    endings.in_vain(session, step, report, changes)
                     step.seconds = report.seconds
                     endings.fail(step, reason, now, changes)
             case StepCancelled():
-                endings.in_vain(step, report, changes)
+                ledger.book_wasted(session, step, report, changes)
+                endings.in_vain(session, step, report, changes)
                 endings.move_step(step, "cancelled")
                 step.finished_at, step.seconds = now, report.seconds
         step.heartbeat_at = now
@@ -171,7 +173,7 @@ class Ingest:
         self, session: Session, step: StepRow, report: StepFinished, known: Known, changes: Changes
     ) -> None:
         """Models that were used count as exchanged, those that were refused as wasted."""
-        _book(session, step, report, known, wasted=False)
+        ledger.book_used(session, step, report, known)
         changes.touch(
             step.run_id,
             bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not e.rejected),
@@ -196,25 +198,6 @@ class Ingest:
                     "round": step.round, "site": shown(step.site_index), "from_site": shown(exchange.from_index),
                 }  # fmt: skip
                 changes.events.append(line("exchange_rejected", params=refused, **where))
-
-
-def _check_exchanges(step: StepRow, report: StepFinished | StepFailed, num_sites: int) -> None:
-    """What is booked is read by site: an index that the pilot does not have would spoil the run's list for ever, and what is
-    told twice would count twice.
-
-    Raises: ValueError, on which the report is dropped.
-    """
-    told = set()
-    for exchange in report.exchanges:
-        is_ours = exchange.to_index == step.site_index != exchange.from_index
-        if not is_ours or exchange.from_index >= num_sites:
-            raise ValueError(
-                f"an exchange from site {exchange.from_index} to site {exchange.to_index}, told of step {step.id} of site "
-                f"{step.site_index} in a pilot of {num_sites} sites"
-            )
-        if (exchange.from_index, exchange.purpose) in told:
-            raise ValueError(f"step {step.id} tells twice of one exchange from site {exchange.from_index}")
-        told.add((exchange.from_index, exchange.purpose))
 
 
 def _is_bound(step: StepRow, report: StepReport, now: datetime) -> bool:
@@ -245,41 +228,3 @@ def _note_training(step: StepRow, report: StepBeat) -> None:
     )
     if is_newer:
         step.checkpoint = {"attempt": report.attempt, **report.checkpoint.model_dump()}
-
-
-def _book_wasted(session: Session, step: StepRow, report: StepReport, known: Known, changes: Changes) -> None:
-    """Models that an attempt fetched in vain crossed their links all the same."""
-    if not isinstance(report, StepFinished | StepFailed) or step.run_id is None:
-        return
-    if step.state == "completed" and step.execution_id == report.execution_id:
-        return  # the same report once more
-    wasted = _book(session, step, report, known, wasted=True)
-    if wasted:
-        changes.touch(step.run_id, bytes_wasted=wasted)
-
-
-def _book(
-    session: Session,
-    step: StepRow,
-    report: StepFinished | StepFailed,
-    known: Known,
-    wasted: bool,
-) -> int:
-    """Writes exchanges once, however often they are reported; the bytes that were new."""
-    if step.run_id is None:
-        return 0
-    new_bytes = 0
-    for exchange in report.exchanges:
-        id = exchange_id(report, exchange)
-        if id in known.exchanges:
-            continue
-        known.exchanges.add(id)
-        result = "wasted" if wasted else "rejected" if exchange.rejected else "accepted"
-        session.add(
-            ExchangeRow(
-                id=id, run_id=step.run_id, step_id=step.id, attempt=report.attempt, round=step.round,
-                result=result, **exchange.model_dump(),
-            )
-        )  # fmt: skip
-        new_bytes += exchange.num_bytes
-    return new_bytes

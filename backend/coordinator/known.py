@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator import repository
 from backend.db.tables import ArtifactRow, ExchangeRow, RunRow, SiteRow, StepRow
-from worker.messages import ArtifactRef, ExchangeReport, Report, StepFailed, StepFinished
+from worker.messages import ArtifactRef, ExchangeReport, FetchDue, Report, StepFinished
 
 MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
 """Fields of a finished step that name what is in the store."""
@@ -20,7 +20,7 @@ class Known:
     """
     Attributes:
         steps: by id. runs: theirs, by id. sites: of steps that prepare, by name. All hold what there is of what is named.
-        artifacts: digests that have their row. exchanges: ids that have theirs. Whoever adds one adds it here, too.
+        artifacts: digests that have their row. exchanges: ids of those of steps that are done that have theirs. Whoever adds one adds it here, too.
     """
 
     steps: dict[str, StepRow]
@@ -31,7 +31,7 @@ class Known:
 
 
 def read(session: Session, reports: Sequence[Report]) -> Known:
-    ends = [report for report in reports if isinstance(report, StepFinished | StepFailed)]
+    ends = [report for report in reports if isinstance(report, StepFinished)]
     steps = repository.rows_of(
         session, StepRow.id, {step_id for r in reports if (step_id := getattr(r, "step_id", None))}
     )
@@ -39,10 +39,16 @@ def read(session: Session, reports: Sequence[Report]) -> Known:
     sites = repository.rows_of(
         session, SiteRow.name, {step.site_name for step in steps if step.run_id is None}
     )
-    told = {made.sha256 for end in ends if isinstance(end, StepFinished) for made in made_by(end)}
-    moved = {exchange_id(end, exchange) for end in ends for exchange in end.exchanges}
+    found = {step.id: step for step in steps}
+    told = {made.sha256 for end in ends for made in made_by(end)}
+    moved = {
+        exchange_id(found[end.step_id], end.attempt, end.execution_id, exchange)
+        for end in ends
+        if end.step_id in found
+        for exchange in end.exchanges
+    }
     return Known(
-        steps={step.id: step for step in steps},
+        steps=found,
         runs={run.id: run for run in runs},
         sites={site.name: site for site in sites},
         artifacts=repository.those_known(session, ArtifactRow.sha256, told),
@@ -55,9 +61,11 @@ def made_by(report: StepFinished) -> list[ArtifactRef]:
     return [made for name in MADE if (made := getattr(report, name)) is not None]
 
 
-def exchange_id(report: StepFinished | StepFailed, exchange: ExchangeReport) -> str:
+def exchange_id(
+    step: StepRow, attempt: int, execution: str, exchange: ExchangeReport | FetchDue | ExchangeRow
+) -> str:
     """It says what happened, so that a doubled report finds its row."""
-    name = f"{report.step_id}/{report.attempt}/{report.execution_id}/{exchange.from_index}"
+    name = f"{step.id}/{attempt}/{execution}/{exchange.from_index}"
     if exchange.purpose == "moments":  # comes beside the model of the same site
         name += "/moments"
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))

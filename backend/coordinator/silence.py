@@ -86,7 +86,7 @@ class Silence:
         )  # fmt: skip
         for step in repository.live_steps(session, run.id):
             if step.site_index == site:
-                endings.set_aside(step, "skipped", LEFT_OUT, now, changes)
+                endings.set_aside(session, step, "skipped", LEFT_OUT, now, changes)
         shown = self._shown(session, run, site)
         about: Params = {"site": shown, "round": absence.from_round, "seconds": int(waited.seconds)}
         self._tell(session, run, "site_left_out", about)

@@ -1,14 +1,117 @@
-"""SQL of exchanges."""
+"""SQL of exchanges: rows of the byte ledger, and sums over them.
 
-from sqlalchemy import Select, func, select
+What a run did in rounds that no longer stand, because it was restarted from an earlier one, was for nothing (`roi.restarts`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import ExchangeRow, RoundRow
+from backend.db.tables import ExchangeRow, RoundRow, RunRow
+from backend.roi.restarts import Lineage, in_vain_after
 
 
-def of_run(run_id: str, round: int | None) -> Select[ExchangeRow]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which exchanges; None = any."""
+
+    round: int | None = None
+    from_index: int | None = None
+    to_index: int | None = None
+    purpose: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of one purpose and link."""
+
+    purpose: str
+    fetched_for: str
+    from_index: int
+    to_index: int
+    num_exchanges: int
+    num_bytes: int
+    unknown_bytes: int
+    seconds: float
+
+
+def runs_of(session: Session, pilot_id: str) -> Sequence[RunRow]:
+    return session.scalars(select(RunRow).where(RunRow.pilot_id == pilot_id)).all()
+
+
+def standing(session: Session, runs: Iterable[RunRow]) -> dict[str, int]:
+    """By id of those of the runs that were restarted: the round after which what they did was for nothing."""
+    found: dict[str, int] = {}
+    for arm_id, seed in {(run.arm_id, run.seed) for run in runs if run.replaced_by is not None}:
+        family = session.scalars(select(RunRow).where(RunRow.arm_id == arm_id, RunRow.seed == seed)).all()
+        counting = next(run.id for run in family if run.replaced_by is None)
+        found |= in_vain_after(
+            counting, [Lineage(one.id, one.parent_run_id, one.from_round) for one in family]
+        )
+    return found
+
+
+def purpose(stands: Mapping[str, int]) -> ColumnElement[str]:
+    """What the bytes of a row were good for. `stands`: see `standing`."""
+    set_aside = [and_(ExchangeRow.run_id == id, ExchangeRow.round > after) for id, after in stands.items()]
+    return case(
+        (or_(ExchangeRow.result != "accepted", *set_aside), "wasted"),
+        (ExchangeRow.purpose == "moments", "merge"),
+        else_=ExchangeRow.purpose,
+    )
+
+
+def of_run(run_id: str, wanted: Wanted, stands: Mapping[str, int]) -> Select[ExchangeRow]:
     query = select(ExchangeRow).where(ExchangeRow.run_id == run_id)
-    return query if round is None else query.where(ExchangeRow.round == round)
+    columns = (ExchangeRow.round, ExchangeRow.from_index, ExchangeRow.to_index, purpose(stands))
+    values = (wanted.round, wanted.from_index, wanted.to_index, wanted.purpose)
+    for column, value in zip(columns, values, strict=True):
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def sums_of_run(session: Session, run_id: str, stands: Mapping[str, int]) -> list[Sums]:
+    return _sums(session, purpose(stands), ExchangeRow.run_id == run_id)
+
+
+def sums_of_pilot(session: Session, pilot_id: str, stands: Mapping[str, int]) -> list[Sums]:
+    """What a run took over from another one counts once, with that one."""
+    own = or_(RunRow.from_round.is_(None), ExchangeRow.round > RunRow.from_round)
+    return _sums(session, purpose(stands), RunRow.pilot_id == pilot_id, own)
+
+
+def taken_over(session: Session, run: RunRow) -> int:
+    """Bytes of the rounds that the run took over."""
+    if run.from_round is None:
+        return 0
+    theirs = (ExchangeRow.run_id == run.id, ExchangeRow.round <= run.from_round)
+    return session.scalar(select(func.coalesce(func.sum(ExchangeRow.num_bytes), 0)).where(*theirs)) or 0
+
+
+def _sums(session: Session, by: ColumnElement[str], *chosen: ColumnElement[bool]) -> list[Sums]:
+    link = (ExchangeRow.from_index, ExchangeRow.to_index)
+    query = (
+        select(
+            by,
+            ExchangeRow.purpose,
+            *link,
+            func.count(),
+            func.sum(ExchangeRow.num_bytes),
+            func.sum(ExchangeRow.unknown_bytes),
+            func.sum(ExchangeRow.seconds),
+        )
+        .join(RunRow, RunRow.id == ExchangeRow.run_id)
+        .where(*chosen)
+        .group_by(by, ExchangeRow.purpose, *link)
+        .order_by(*link)
+    )
+    return [
+        Sums(good_for, meant, a, b, count, int(num), int(unknown), float(seconds))
+        for good_for, meant, a, b, count, num, unknown, seconds in session.execute(query)
+    ]
 
 
 def matches(session: Session, run_id: str) -> list[tuple[int, float, float, float | None]]:

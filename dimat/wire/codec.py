@@ -47,9 +47,14 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
     Raises:
         ArtifactInvalid: truncated bytes, too many of them, a missing or unknown tensor, a wrong shape or dtype, NaN.
     """
-    most = _most_bytes(layout)
+    return received(data, layout, allow_non_finite)[0]
+
+
+def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tuple[Params, WireSpec]:
+    """As `decode`, and how they travelled: read off the bytes, not taken from whoever sent them."""
+    most, compressed = _most_bytes(layout), is_compressed(data)
     try:
-        plain = decompress(data, most) if is_compressed(data) else data
+        plain = decompress(data, most) if compressed else data
         if len(plain) > most:
             raise Oversized
         loaded = load(plain)
@@ -57,14 +62,14 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
         raise ArtifactInvalid(sha256=sha256(data), problem=f"more than {most} bytes") from None
     except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a dtype that torch has not
         raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({error})") from None
-    params = unpack(loaded, layout)
+    params, found = unpack(loaded, layout), layout_of(loaded)
+    numbers = closest(found, layout)
     if params is None:
-        found = layout_of(loaded)
-        problem = _difference(found, packed_layout(layout, closest(found, layout)))
+        problem = _difference(found, packed_layout(layout, numbers))
         raise ArtifactInvalid(sha256=sha256(data), problem=problem)
     if not allow_non_finite and (name := first_non_finite(params)):
         raise ArtifactInvalid(sha256=sha256(data), problem=f"'{name}' has values that are not finite")
-    return {name: params[name] for name in sorted(params)}
+    return {name: params[name] for name in sorted(params)}, WireSpec(numbers=numbers, compress=compressed)
 
 
 def _most_bytes(layout: Layout) -> int:

@@ -16,6 +16,7 @@ from worker.artifacts import DirectoryStore
 from worker.execution import Execution
 from worker.messages import Report, StepFailed, StepFinished, StepMessage
 from worker.simulate import simulate_spec
+from worker.steps.fetches import fetches_of
 
 
 class Heard:
@@ -41,6 +42,9 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
     if isinstance(end, StepFailed):
         raise Failed(end.code, end.params)
     assert isinstance(end, StepFinished), end
+    # What was said before the first byte moved is what moved.
+    due = {(one.from_index, one.purpose, one.num_bytes) for one in fetches_of(received)}
+    assert due == {(one.from_index, one.purpose, one.num_bytes) for one in end.exchanges}
     made = end.artifact or received.own  # type: ignore[union-attr]
     return Made(
         made, end.momentum, end.moments, end.mean, end.shared, end.residual, end.alone, end.alone_momentum
@@ -58,14 +62,14 @@ def by_messages(
     plan = RunPlan(spec, arm, spec.seeds[0], amendments, absences)
     sites = range(len(spec.sites))
     artifacts: Artifacts = {}
-    for step in [*(StepKey(0, "prepare", site) for site in sites), *_in_order(plan)]:
+    for step in [*(StepKey(0, "prepare", site) for site in sites), *in_order(plan)]:
         message = plan.message(step, StepId(str(step), 1, "p", "r"), artifacts, None)
         artifacts[step] = executed(message, store)
     last = {spec.site_names[site]: plan.schedule.last_trained(site) for site in sites}
     return {name: artifacts[step].model.sha256 for name, step in last.items() if step is not None}
 
 
-def _in_order(plan: RunPlan) -> list[StepKey]:
+def in_order(plan: RunPlan) -> list[StepKey]:
     """Parents align before their children; everything else is in order of work already."""
     done = {StepKey(0, "prepare", site) for site in range(plan.schedule.num_sites)}
     order: list[StepKey] = []

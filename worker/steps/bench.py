@@ -2,21 +2,24 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from dimat import second_moments, steps
+from dimat.errors import ArtifactInvalid
 from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
 from dimat.methods import MOMENTS_OF, Method
 from dimat.packed import pack
 from dimat.params import Layout, Params
+from dimat.parts import WireSpec
 from dimat.rows import SiteRows
 from dimat.steps import Alone, NeighbourMatch, StepContext
 from dimat.training.checkpoint import Underway
-from dimat.wire.codec import decode
-from worker.artifacts import ArtifactStore
+from dimat.wire.codec import decode, received
+from worker.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.messages import (
     ArtifactRef,
     ExchangeReport,
@@ -29,9 +32,7 @@ from worker.messages import (
     StepMessage,
     TrainMessage,
 )
-
-PURPOSES: Mapping[str, Purpose] = {"align": "align", "adopt": "join"}
-"""For what a neighbour's model is fetched, by kind of step; else to be merged."""
+from worker.steps.fetches import purpose_of
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Bench:
     Attributes:
         exchanges: what was fetched over links so far; also booked when the step fails afterwards.
         start: how far an attempt before had come with training; None: not known, or to no epoch.
+        on_exchange: called after each of them, whatever came of it.
     """
 
     message: StepMessage
@@ -49,6 +51,7 @@ class Bench:
     store: ArtifactStore
     exchanges: list[ExchangeReport] = field(default_factory=list)
     start: Underway | None = None
+    on_exchange: Callable[[], None] = lambda: None
 
     @cached_property
     def layout(self) -> Layout:
@@ -97,8 +100,7 @@ class Bench:
         found = {self.context.site_index: own}
         for ref in message.neighbours:
             if ref.moments is not None:
-                content = self._fetch(ref.index, ref.moments, "moments")
-                found[ref.index] = decode(content, expected, allow_non_finite=True)
+                found[ref.index] = self._fetch(ref.index, ref.moments, "moments", expected)
         return found
 
     def neighbour(self, ref: NeighbourRef) -> Params:
@@ -107,9 +109,7 @@ class Bench:
         It may hold values that are not finite: whoever uses it rejects it and says so.
         Raises: StoreUnavailable, ArtifactInvalid.
         """
-        purpose = PURPOSES.get(self.message.kind, "merge")
-        content = self._fetch(ref.index, ref.artifact, purpose)
-        return decode(content, self.layout, allow_non_finite=True)
+        return self._fetch(ref.index, ref.artifact, purpose_of(self.message), self.layout)
 
     def gathered(self, ref: GatheredRef, method: Method) -> Sums:
         """What this site gathered itself: no exchange. Raises: StoreUnavailable, ArtifactInvalid.
@@ -124,17 +124,15 @@ class Bench:
 
     def branch(self, ref: NeighbourRef, method: Method) -> Sums:
         """What a child in the tree gathered. As `neighbour`, for values that are not finite and what is raised."""
-        content = self._fetch(ref.index, ref.artifact, "merge")
-        params = decode(content, self._sums_layout, allow_non_finite=True)
+        params = self._fetch(ref.index, ref.artifact, "merge", self._sums_layout)
         if ref.moments is None:
             return Sums(params)
-        content = self._fetch(ref.index, ref.moments, "moments")
-        return Sums(params, decode(content, self._moments_layout(method), allow_non_finite=True))
+        return Sums(params, self._fetch(ref.index, ref.moments, "moments", self._moments_layout(method)))
 
     def mean(self, ref: NeighbourRef) -> Params:
         """What all sites' models come to, from the parent in the tree. Raises: StoreUnavailable, ArtifactInvalid."""
-        content = self._fetch(ref.index, ref.artifact, "merge")
-        return decode(content, steps.mean_layout(self.message.model, self.rows))
+        layout = steps.mean_layout(self.message.model, self.rows)
+        return self._fetch(ref.index, ref.artifact, "merge", layout, allow_non_finite=False)
 
     @property
     def _sums_layout(self) -> Layout:
@@ -143,20 +141,31 @@ class Bench:
     def _moments_layout(self, method: Method) -> Layout:
         return second_moments.layout(MOMENTS_OF[method], self.message.model, self.rows)
 
-    def _fetch(self, from_index: int, artifact: ArtifactRef, purpose: Purpose) -> bytes:
-        """Over a link: this is an exchange, measured here."""
-        began = time.perf_counter()
-        content = self.store.get(artifact)
-        self.exchanges.append(
-            ExchangeReport(
-                from_index=from_index,
-                to_index=self.context.site_index,
-                purpose=purpose,
-                num_bytes=len(content),
-                seconds=time.perf_counter() - began,
-            )
-        )
-        return content
+    def _fetch(
+        self,
+        from_index: int,
+        artifact: ArtifactRef,
+        purpose: Purpose,
+        layout: Layout,
+        allow_non_finite: bool = True,
+    ) -> Params:
+        """Over a link: this is an exchange, measured here. It is booked whatever comes of it."""
+        began, content = time.perf_counter(), b""
+        try:
+            content = self.store.get(artifact)
+            seconds = time.perf_counter() - began
+            params, wire = received(content, layout, allow_non_finite)
+        except (ArtifactInvalid, StoreUnavailable) as error:
+            seconds = time.perf_counter() - began
+            self._note(from_index, purpose, seconds=seconds, **_came(error, content, artifact))
+            raise
+        self._note(from_index, purpose, seconds=seconds, num_bytes=len(content), wire_format=format_of(wire))
+        return params
+
+    def _note(self, from_index: int, purpose: Purpose, **came: Any) -> None:
+        where = {"from_index": from_index, "to_index": self.context.site_index, "purpose": purpose}
+        self.exchanges.append(ExchangeReport.model_validate(where | came))
+        self.on_exchange()
 
     def book(self, result: steps.StepResult) -> None:
         """Notes with each exchange how well the model matched, or that it was not used."""
@@ -170,6 +179,22 @@ class Bench:
             )
             for exchange in self.exchanges
         ]
+
+
+def _came(error: ArtifactInvalid | StoreUnavailable, content: bytes, artifact: ArtifactRef) -> dict[str, Any]:
+    """What had come over the link when a fetch failed."""
+    if isinstance(error, ArtifactDamaged):
+        return {"num_bytes": error.num_bytes, "failed": error.code}
+    if isinstance(error, ArtifactInvalid):  # its bytes are those that were asked for
+        return {"num_bytes": len(content), "failed": error.code}
+    if isinstance(error, ArtifactMissing):
+        return {"num_bytes": 0, "failed": "artifact_missing"}
+    return {"num_bytes": 0, "unknown_bytes": artifact.num_bytes, "failed": "store_unreachable"}
+
+
+def format_of(wire: WireSpec) -> str:
+    """As the ledger names it: float32, int8, float16+zstd."""
+    return f"{wire.numbers}+zstd" if wire.compress else wire.numbers
 
 
 def matched(result: steps.StepResult) -> MatchedReport | None:

@@ -138,6 +138,9 @@ class StepRow(Base):
     """The latest of a step that trains and has not ended (`CheckpointRef` as JSON), and "attempt", the one that left it."""
     resumed: Mapped[dict[str, Any] | None]
     """Where the attempt went on (`EpochsDone` as JSON); None: from the first epoch."""
+    fetches: Mapped[dict[str, Any] | None]
+    """Of an attempt that runs: "due", what it fetches over links (`FetchDue` as JSON), and "told", what it has fetched so far
+    (`ExchangeReport` as JSON); booked if it dies (`coordinator.ledger`)."""
     fingerprint: Mapped[str | None]
     reason: Mapped[dict[str, Any] | None]
 
@@ -212,7 +215,14 @@ class AbsenceRow(Base):
 
 
 class ExchangeRow(Base):
-    """One artifact that crossed one link. `purpose`: align | join (the model that a site goes on with as it joins) | merge (models, their sums or mean) | moments (second moments). `result`: accepted | rejected | wasted (its attempt did not count)."""
+    """One artifact fetched over one link: a row of the byte ledger.
+
+    `purpose`, for what it was fetched: align | join (the model that a site goes on with as it joins) | merge (models, their sums or
+    mean) | moments (second moments, to merge by). `result`: accepted | rejected by the merge | failed (it did not come, or not whole)
+    | wasted (its attempt did not count) | unconfirmed (its attempt died and did not tell whether it had fetched it). `rejected`: the
+    code of why it was rejected or failed.
+    `num_bytes` came over the link; `unknown_bytes`: at most so many more, of a transfer that broke off or is unconfirmed.
+    """
 
     __tablename__ = "exchanges"
     __table_args__ = (Index("ix_exchanges_run_id_round", "run_id", "round"),)
@@ -226,7 +236,10 @@ class ExchangeRow(Base):
     purpose: Mapped[str]
     result: Mapped[str]
     num_bytes: Mapped[int] = mapped_column(BigInteger)
+    unknown_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     seconds: Mapped[float]
+    wire_format: Mapped[str | None]
+    """Numbers, and "zstd" where compressed: "float32", "int8+zstd". None: not known, as of rows of earlier versions."""
     matched_correlation: Mapped[float | None]
     in_place_fraction: Mapped[float | None]
     rejected: Mapped[str | None]

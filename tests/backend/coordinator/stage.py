@@ -25,6 +25,7 @@ from worker.messages import (
     AlignMessage,
     ArtifactRef,
     ExchangeReport,
+    FetchDue,
     MergeAllMessage,
     MergeMessage,
     Report,
@@ -193,14 +194,16 @@ class Stage:
         self.post.queues[message.context.site.name].remove(message)
         return message
 
-    def begin(self, message: StepMessage, worker_id: str = "w") -> dict[str, Any]:
+    def begin(
+        self, message: StepMessage, worker_id: str = "w", fetches: tuple[FetchDue, ...] = ()
+    ) -> dict[str, Any]:
         """Its execution is reported; what further reports say of themselves."""
         self._executions += 1
         about = {
             "worker_id": worker_id, "step_id": message.step_id, "attempt": message.attempt,
             "execution_id": f"e{self._executions}", "seq": 0,
         }  # fmt: skip
-        self.post.report(StepStarted(device="cpu", pid=1, **about))
+        self.post.report(StepStarted(device="cpu", pid=1, fetches=fetches, **about))
         return {**about, "seq": 1}
 
     def finish(self, message: StepMessage, about: dict[str, Any]) -> None:

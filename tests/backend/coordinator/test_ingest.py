@@ -28,6 +28,7 @@ from worker.messages import (
     CheckpointRef,
     EpochsDone,
     ExchangeReport,
+    FetchDue,
     MatchedReport,
     Report,
     StepBeat,
@@ -103,6 +104,7 @@ class Rows:
             return {
                 "step": (step.state, step.attempt, step.execution_id, step.artifact_sha256, step.progress),
                 "training": (step.checkpoint, step.resumed),
+                "fetches": step.fetches,
                 "run": (run.bytes_exchanged, run.bytes_uploaded, run.bytes_wasted, run.busy_s, run.cpu_s),
                 "exchanges": [(e.id, e.result, e.num_bytes, e.attempt) for e in exchanges],
                 "metrics": [(m.phase, m.round, m.own_site) for m in metrics],
@@ -121,15 +123,18 @@ def about(execution: str = "e1", attempt: int = 1, seq: int = 0) -> dict[str, An
 
 
 def started(**who: Any) -> StepStarted:
-    return StepStarted(device="cpu", pid=1, **about(**who))
+    due = FetchDue(from_index=1, purpose="merge", num_bytes=100)
+    return StepStarted(device="cpu", pid=1, fetches=(due,), **about(**who))
+
+
+FETCHED = ExchangeReport(from_index=1, to_index=0, purpose="merge", num_bytes=100, seconds=0.1)
 
 
 def finished(device: str = "cpu", **who: Any) -> StepFinished:
-    exchange = ExchangeReport(from_index=1, to_index=0, purpose="merge", num_bytes=100, seconds=0.1)
     return StepFinished(
         artifact=ArtifactRef(sha256="a" * 64, num_bytes=90),
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7),
-        exchanges=(exchange,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device=device, num_epochs=3, **about(**who),
+        exchanges=(FETCHED,), uploaded_bytes=90, seconds=2.0, cpu_s=1.5, device=device, num_epochs=3, **about(**who),
     )  # fmt: skip
 
 
@@ -141,8 +146,9 @@ LEFT = [
 ]
 ONCE: list[Report] = [
     started(),
-    *(StepBeat(progress=0.5, checkpoint=left, **about(seq=1 + at)) for at, left in enumerate(LEFT)),
-    finished(seq=3),
+    StepBeat(progress=0.1, exchanges=(FETCHED,), **about(seq=1)),
+    *(StepBeat(progress=0.5, checkpoint=left, **about(seq=2 + at)) for at, left in enumerate(LEFT)),
+    finished(seq=4),
 ]
 UNFINISHED = ONCE[:-1]
 
@@ -175,6 +181,11 @@ def test_reports_doubled_and_reordered_end_in_the_same_state_in_whatever_batches
         assert expected["step"][:2] == ("completed" if once is ONCE else "running", 1)
         left = None if once is ONCE else {"attempt": 1, **LEFT[-1].model_dump()}
         assert expected["training"] == (left, None)
+        kept = {
+            "due": [{"from_index": 1, "purpose": "merge", "num_bytes": 100}],
+            "told": [FETCHED.model_dump()],
+        }
+        assert expected["fetches"] == (None if once is ONCE else kept)
     finally:
         rows.database.close()
 

@@ -23,6 +23,7 @@ import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { PilotHeadline } from './PilotHeadline';
+import { PilotLedger } from './PilotLedger';
 import { PilotRunsMenu } from './PilotRunsMenu';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
@@ -131,6 +132,7 @@ function Launched({ pilot }: { pilot: Pilot }) {
         <Answer query={summary}>{(said) => <SitesTable arms={said.arms} />}</Answer>
         <FigurePanel of={{ pilot: pilot.id }} name="communication" />
       </div>
+      <PilotLedger pilot={pilot.id} />
       <Amendments pilot={pilot} busy={busy(pilot)} />
       <Runs pilot={pilot} />
     </>

@@ -16,6 +16,7 @@ import { RoiNote } from '../pilots/RoiNote';
 import { Elapsed } from './Elapsed';
 import { RunActions } from './RunActions';
 import { RunFamily } from './RunFamily';
+import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
 import { RunSteps } from './RunSteps';
 
@@ -182,6 +183,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           <RunFacts run={run} />
         </div>
       </div>
+      <RunLedger run={run.id} />
       <RunSteps run={run} />
     </Page>
   );
