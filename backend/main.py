@@ -20,6 +20,7 @@ from backend.events.hub import EventHub
 from backend.events.routes import router as events
 from backend.exchanges.routes import pilot_router as pilot_exchanges
 from backend.exchanges.routes import router as exchanges
+from backend.explain.routes import router as explain
 from backend.figures.routes import router as figures
 from backend.health.routes import router as health
 from backend.metrics.routes import router as metrics
@@ -40,8 +41,8 @@ from backend.web import known_query
 from worker import logs
 
 ROUTERS = (
-    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, metrics, exchanges,
-    pilot_exchanges, roi,    figures, summary, events,
+    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, explain, metrics, exchanges,
+    pilot_exchanges, roi, figures, summary, events,
 )  # fmt: skip
 
 

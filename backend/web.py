@@ -45,6 +45,8 @@ WriteSession = Annotated[Session, Depends(write_session, scope="function")]
 AppDatabase = Annotated[Database, Depends(database)]
 AppSettings = Annotated[Settings, Depends(settings)]
 Language = Annotated[str, Depends(language)]
+LangQuery = Annotated[str | None, Query(max_length=20, description="en or ja; default: Accept-Language.")]
+"""What `Language` reads, for routes that tell of it."""
 # No control characters: PostgreSQL refuses NUL in text, and nothing else here wants them.
 PLAIN = r"^[^\x00-\x1f]*$"
 Id = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]

@@ -13,26 +13,16 @@ from backend.db.tables import RunRow, StepRow
 from backend.db.tables.runs import gpu_seconds
 from backend.events.service import record
 from backend.runs import states
+from backend.runs.attempts import MISSING, MISSING_ATTEMPTS, STORE_ATTEMPTS, STORE_AWAY, TAKEN_BACK, pause_s
 from backend.text.schemas import Params
 from worker import logs
 from worker.app import cancel_flag
 from worker.messages import StepCancelled, StepFailed, recall_key
 
 log = logging.getLogger(__name__)
-LONGEST_PAUSE_S = 60.0
-STORE_AWAY = "store_unreachable"
 WORKER_LOST = "worker_lost"
 DAMAGED = "artifact_invalid"
 """It says more as the end of a run than that its attempts are used up."""
-MISSING = "artifact_missing"
-TAKEN_BACK: dict[str, Any] = {"code": "taken_back", "params": {}}
-"""Why a step waits that was sent, not begun, when its run was paused. It is no strike."""
-MISSING_ATTEMPTS = 12
-"""Of a step whose model is not in the store, with the pauses about six minutes: on its way to this machine it may take one or two
-(caches of shared directories, synchronised folders)."""
-STORE_ATTEMPTS = 65
-"""Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
-line, and no run should be lost meanwhile."""
 
 
 def _about(step: StepRow) -> AbstractContextManager[None]:
@@ -48,11 +38,6 @@ def move_step(step: StepRow, following: str) -> None:
     step.state = following
     if following in states.STEP_ENDS:
         step.checkpoint = step.fetches = None
-
-
-def pause_s(attempt: int) -> float:
-    """Seconds to wait before attempt 2, 3, ...: 1, 2, 4 and so on."""
-    return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
 
 
 def in_vain(

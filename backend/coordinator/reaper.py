@@ -11,6 +11,7 @@ from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
 from backend.db.tables import StepRow
 from backend.events.service import record
+from backend.runs.waiting import LEASE_OVER
 from backend.settings import Settings
 
 UNBEGUN_AFTER_S = 8.0
@@ -31,7 +32,7 @@ class Reaper:
         lease_s = self._settings.lease_s
         if (now - self._since).total_seconds() < lease_s:
             return
-        reason: dict[str, Any] = {"code": "lease_over", "params": {"seconds": lease_s}}
+        reason: dict[str, Any] = {"code": LEASE_OVER, "params": {"seconds": lease_s}}
         for step in repository.running_before(session, now - timedelta(seconds=lease_s)):
             self._ingest.lose(session, step, reason, now, changes)
 

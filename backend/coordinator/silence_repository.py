@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
+from backend.runs.waiting import AWAY, waits_since
 from backend.sites.windows import window_of
-
-AWAY = ("invited", "silent")
 
 
 class Waiting(NamedTuple):
@@ -37,8 +36,8 @@ def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waitin
     )  # fmt: skip
     found: dict[str, dict[int, Waiting]] = {}
     for run_id, step, last_seen_at, stored in rows:
-        sent_at = step.waited_from or step.dispatched_at
-        since = max(at for at in (sent_at, last_seen_at) if at is not None)
+        sent_at = step.waited_from or step.dispatched_at or now
+        since = waits_since(sent_at, last_seen_at, step.attempt, step.reason)
         window = window_of(stored)
         seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
         waited = Waiting(step, seconds)

@@ -17,7 +17,6 @@ from backend.coordinator import amending, apart, repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
-from backend.coordinator.endings import LONGEST_PAUSE_S
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
@@ -27,6 +26,7 @@ from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
 from backend.db.session import Database
+from backend.runs.attempts import LONGEST_PAUSE_S
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
 

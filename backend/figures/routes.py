@@ -8,11 +8,10 @@ from backend.auth.guard import needs
 from backend.figures import service
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.problems import responses
-from backend.web import Id, Language, ReadSession
+from backend.web import Id, LangQuery, Language, ReadSession
 
 router = APIRouter(tags=["figures"])
 ThemeQuery = Annotated[Theme, Query(description="Colours for a light or a dark page.")]
-LangQuery = Annotated[str | None, Query(max_length=20, description="en or ja; default: Accept-Language.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie, Authorization"}
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from backend.text.schemas import Params, Text
 
-_NAMED = 3
+NAMED = 3
 """Sites that are named one by one; the others are counted."""
 _UNTOLD = 2
 """Attempts of a step that the run's sentence does not tell."""
@@ -82,7 +82,7 @@ def run_progress(
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
     running = list(dict.fromkeys(s.site for s in steps if s.state == "running"))
     if state == "pausing" and running:
-        more = max(len(running) - _NAMED, 0)
+        more = max(len(running) - NAMED, 0)
         code = "pausing_behind_more" if more else "pausing_behind"
         return Text(code=code, params={**params, "running": named(running), "more": more})
     at_work = state == "running" or (state == "queued" and len(steps) > 0)
@@ -114,9 +114,9 @@ def run_progress(
         done=len(done),
         total=len(due),
         waiting=named(missing),
-        more=max(len(missing) - _NAMED, 0),
+        more=max(len(missing) - NAMED, 0),
     )
-    ending = "" if not missing else "_waiting_more" if len(missing) > _NAMED else "_waiting"
+    ending = "" if not missing else "_waiting_more" if len(missing) > NAMED else "_waiting"
     doing = "aligning_in_round" if kind == "align" and round else _DOING[kind]
     return Text(code=doing + ending, params=params)
 
@@ -151,7 +151,7 @@ def step_words(kind: str, state: str, site: str, params: Mapping[str, str | int 
 
 def named(names: Collection[str]) -> str:
     """The first few names, as a list that reads in every language."""
-    return ", ".join(list(names)[:_NAMED])
+    return ", ".join(list(names)[:NAMED])
 
 
 def _current_phase(

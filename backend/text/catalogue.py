@@ -10,6 +10,7 @@ finds it before that.
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 _LISTS = frozenset({"waiting", "known", "missing", "names", "expected"})
 """Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
+_TIMES = frozenset({"since", "until"})
+"""Values that are moments in ISO form; the pages write them in the reader's own zone."""
 _COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
 
@@ -82,4 +85,15 @@ def _shown(lang: str, name: str, value: Any) -> Any:
             if name == "expected"
             else value.replace(", ", "、")
         )
+    if name in _TIMES and isinstance(value, str):
+        return _moment(value)
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _moment(text: str) -> str:
+    """In UTC and to the second; what is no moment stays as it is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

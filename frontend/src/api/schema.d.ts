@@ -662,6 +662,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Run
+         * @description What the run and each of its sites does at this moment, since when, what it waits for, and what follows when: as codes, and
+         *     in words.
+         */
+        get: operations["explain_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/metrics": {
         parameters: {
             query?: never;
@@ -691,9 +712,49 @@ export interface paths {
         };
         /**
          * List Exchanges
-         * @description By round, then in the order of arrival.
+         * @description By round, then in no order that means anything.
          */
         get: operations["list_exchanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/exchanges.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Exchanges
+         * @description The same list whole, as a table for a spreadsheet.
+         */
+        get: operations["export_exchanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Ledger
+         * @description Bytes over the run's links, by purpose and by link.
+         */
+        get: operations["get_run_ledger"];
         put?: never;
         post?: never;
         delete?: never;
@@ -714,6 +775,26 @@ export interface paths {
          * @description How well the units of neighbours' models were matched, round by round.
          */
         get: operations["list_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pilots/{pilot_id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pilot Ledger
+         * @description Bytes over links of all the pilot's runs, by purpose and by link.
+         */
+        get: operations["get_pilot_ledger"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1164,6 +1245,22 @@ export interface components {
             ok: boolean;
         };
         /**
+         * Bytes
+         * @description Sums over rows of the ledger.
+         */
+        Bytes: {
+            /** Num Exchanges */
+            num_exchanges: number;
+            /** Num Bytes */
+            num_bytes: number;
+            /** Unknown Bytes */
+            unknown_bytes: number;
+            /** Raw Data Bytes */
+            raw_data_bytes: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
          * Cnn1dSpec
          * @description Three convolutions along a series with BatchNorm and ReLU, one linear head; `width` = first channels.
          */
@@ -1373,7 +1470,17 @@ export interface components {
         };
         /**
          * Exchange
-         * @description One model that crossed one link. `rejected`: why it was not used, a code `reasons.<code>`.
+         * @description One artifact fetched over one link, whatever came of it.
+         *
+         *     `purpose`: what its bytes were good for. align: a model to take the order of units from; join: the model that a site goes on with as it
+         *     joins or comes back; merge: models, their sums or mean, and second moments to merge by; wasted: nothing, as it was refused, did
+         *     not come, or its attempt or run did not count; evaluate: only to be evaluated (no step fetches for that, so there are none). A
+         *     model that a merge both matches and mixes is fetched once, and is of the merge. `fetched_for`: what it was meant for.
+         *     `result`: accepted; rejected by the merge; failed: it did not come, or not whole; wasted: its attempt did not count; unconfirmed: its
+         *     attempt died and did not say whether it had fetched it. `rejected`: why it was rejected or failed, a code `reasons.<code>`.
+         *     `num_bytes` came over the link. `unknown_bytes`: so many more at most, of a fetch that broke off or is unconfirmed.
+         *     `wire_format`: numbers and compression as found in the bytes, such as `int8+zstd`; null where they could not be read, or of an earlier
+         *     version. `taken_over`: it was fetched by the run that this one goes on from. `raw_data_bytes`: of rows of a site's data.
          */
         Exchange: {
             /** Id */
@@ -1394,16 +1501,29 @@ export interface components {
              * Purpose
              * @enum {string}
              */
-            purpose: "align" | "join" | "merge" | "moments";
+            purpose: "align" | "join" | "merge" | "evaluate" | "wasted";
+            /**
+             * Fetched For
+             * @enum {string}
+             */
+            fetched_for: "align" | "join" | "merge" | "moments";
             /**
              * Result
              * @enum {string}
              */
-            result: "accepted" | "rejected" | "wasted";
+            result: "accepted" | "rejected" | "failed" | "wasted" | "unconfirmed";
             /** Num Bytes */
             num_bytes: number;
+            /** Unknown Bytes */
+            unknown_bytes: number;
+            /** Raw Data Bytes */
+            raw_data_bytes: number;
             /** Seconds */
             seconds: number;
+            /** Wire Format */
+            wire_format: string | null;
+            /** Taken Over */
+            taken_over: boolean;
             /** Matched Correlation */
             matched_correlation: number | null;
             /** In Place Fraction */
@@ -1527,6 +1647,23 @@ export interface components {
              */
             kind: "iid";
         };
+        /**
+         * Ledger
+         * @description What went over links. `total` is the sum of `by_purpose` (each has its entry) and of `by_link`, of every column.
+         *
+         *     Of a run all that its list of exchanges holds; `taken_over_bytes` of it were fetched by the run that it goes on from. Of a pilot what
+         *     all its runs fetched, each fetch once: what restarted runs did in rounds that do not stand is wasted. That total is what the
+         *     store served to sites of what others had made, `unknown_bytes` apart.
+         */
+        Ledger: {
+            total: components["schemas"]["Bytes"];
+            /** Taken Over Bytes */
+            taken_over_bytes: number;
+            /** By Purpose */
+            by_purpose: components["schemas"]["PurposeBytes"][];
+            /** By Link */
+            by_link: components["schemas"]["LinkBytes"][];
+        };
         /** LeftOut */
         LeftOut: {
             /** Run Id */
@@ -1542,6 +1679,36 @@ export interface components {
             a: string;
             /** B */
             b: string;
+        };
+        /**
+         * LinkBytes
+         * @description `wasted_bytes`: how many of `num_bytes` were of the purpose `wasted`.
+         */
+        LinkBytes: {
+            /** Num Exchanges */
+            num_exchanges: number;
+            /** Num Bytes */
+            num_bytes: number;
+            /** Unknown Bytes */
+            unknown_bytes: number;
+            /** Raw Data Bytes */
+            raw_data_bytes: number;
+            /** Seconds */
+            seconds: number;
+            /** From Index */
+            from_index: number;
+            /** From Site */
+            from_site: string;
+            /** From Display Name */
+            from_display_name: string;
+            /** To Index */
+            to_index: number;
+            /** To Site */
+            to_site: string;
+            /** To Display Name */
+            to_display_name: string;
+            /** Wasted Bytes */
+            wasted_bytes: number;
         };
         /**
          * LinkSpec
@@ -1781,6 +1948,22 @@ export interface components {
             likely: string;
             /** High */
             high: string;
+        };
+        /**
+         * Next
+         * @description What follows, and when, as far as that is known. `explain.then.<code>`.
+         */
+        Next: {
+            /** Code */
+            code: string;
+            /** Params */
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Text */
+            text: string;
+            /** At */
+            at: string | null;
         };
         /**
          * NoShift
@@ -2219,6 +2402,24 @@ export interface components {
             /** Errors */
             errors: components["schemas"]["FieldProblem"][];
         };
+        /** PurposeBytes */
+        PurposeBytes: {
+            /** Num Exchanges */
+            num_exchanges: number;
+            /** Num Bytes */
+            num_bytes: number;
+            /** Unknown Bytes */
+            unknown_bytes: number;
+            /** Raw Data Bytes */
+            raw_data_bytes: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "align" | "join" | "merge" | "evaluate" | "wasted";
+        };
         /**
          * Ready
          * @description Pilots can go on. What is away, when they cannot, is in the error.
@@ -2457,6 +2658,52 @@ export interface components {
             next_round_at: string | null;
             /** Absences */
             absences: components["schemas"]["Absence"][];
+            /** Revision */
+            revision: number;
+        };
+        /**
+         * RunExplained
+         * @description What a run does at the moment `at`, since when, what holds it up and what follows. `explain.run.<code>`. `reason`: how it ended, or who
+         *     asked for its state (`reasons.<code>`). `waits_for`: the causes at its sites, the first 20. `round`: that is worked on; 0: the start state.
+         */
+        RunExplained: {
+            /** Code */
+            code: string;
+            /** Params */
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Text */
+            text: string;
+            /** Run Id */
+            run_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "pausing" | "paused" | "resuming" | "cancelling" | "cancelled" | "completed" | "failed";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Round */
+            round: number;
+            /** Rounds */
+            rounds: number;
+            /** Rounds Done */
+            rounds_done: number;
+            reason: components["schemas"]["Told"] | null;
+            /** Waits For */
+            waits_for: components["schemas"]["Waiting"][];
+            then: components["schemas"]["Next"] | null;
+            /** Sites */
+            sites: components["schemas"]["SiteExplained"][];
             /** Revision */
             revision: number;
         };
@@ -2713,6 +2960,49 @@ export interface components {
             placement?: "local" | "remote";
             data: components["schemas"]["SampleData"];
             window?: components["schemas"]["Window"] | null;
+        };
+        /**
+         * SiteExplained
+         * @description What one site does, since when. `explain.site.<code>`. `round`, `kind`: the step that it does, or is to do next; null: none.
+         *     `attempt` of at most `attempts`; null: nothing of it was begun. `progress`: a fraction. `then`: what follows first.
+         */
+        SiteExplained: {
+            /** Code */
+            code: string;
+            /** Params */
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Text */
+            text: string;
+            /** Site */
+            site: string;
+            /** Display Name */
+            display_name: string;
+            /** Site Index */
+            site_index: number;
+            /**
+             * Doing
+             * @enum {string}
+             */
+            doing: "preparing" | "adopting" | "aligning" | "evaluating" | "gathering" | "merging" | "training" | "waiting" | "silent" | "paused" | "done" | "left" | "apart" | "failed" | "stopped";
+            /** Since */
+            since: string | null;
+            /** Round */
+            round: number | null;
+            /** Kind */
+            kind: string | null;
+            /** Step Id */
+            step_id: string | null;
+            /** Attempt */
+            attempt: number | null;
+            /** Attempts */
+            attempts: number | null;
+            /** Progress */
+            progress: number | null;
+            /** Waits For */
+            waits_for: components["schemas"]["Waiting"][];
+            then: components["schemas"]["Next"] | null;
         };
         /**
          * SiteOutcome
@@ -2982,6 +3272,20 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Told
+         * @description A sentence of the catalogue, and `text`: the sentence itself in the language that was asked for, times in UTC.
+         */
+        Told: {
+            /** Code */
+            code: string;
+            /** Params */
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Text */
+            text: string;
         };
         /** Topology */
         Topology: {
@@ -3302,6 +3606,32 @@ export interface components {
              * @default 4
              */
             heads?: number;
+        };
+        /**
+         * Waiting
+         * @description What a site waits for, since when. `explain.wait.<code>`. `site`: where the cause lies. `sites`: whose steps it waits for, the
+         *     first 20 of `num_sites`. `then`: what happens if nothing else does.
+         */
+        Waiting: {
+            /** Code */
+            code: string;
+            /** Params */
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Text */
+            text: string;
+            /** Site */
+            site: string;
+            /** Display Name */
+            display_name: string;
+            /** Since */
+            since: string | null;
+            /** Sites */
+            sites: string[];
+            /** Num Sites */
+            num_sites: number;
+            then: components["schemas"]["Next"] | null;
         };
         /**
          * Wasted
@@ -5973,6 +6303,67 @@ export interface operations {
             };
         };
     };
+    explain_run: {
+        parameters: {
+            query?: {
+                /** @description en or ja; default: Accept-Language. */
+                lang?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunExplained"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_metrics: {
         parameters: {
             query?: {
@@ -6040,10 +6431,15 @@ export interface operations {
     list_exchanges: {
         parameters: {
             query?: {
-                round?: number | null;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
                 limit?: number;
+                round?: number | null;
+                /** @description Index of a site in the pilot. */
+                from_index?: number | null;
+                /** @description Index of a site in the pilot. */
+                to_index?: number | null;
+                purpose?: ("align" | "join" | "merge" | "evaluate" | "wasted") | null;
             };
             header?: never;
             path: {
@@ -6060,6 +6456,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExchangePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_exchanges: {
+        parameters: {
+            query?: {
+                round?: number | null;
+                /** @description Index of a site in the pilot. */
+                from_index?: number | null;
+                /** @description Index of a site in the pilot. */
+                to_index?: number | null;
+                purpose?: ("align" | "join" | "merge" | "evaluate" | "wasted") | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_run_ledger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
                 };
             };
             /** @description Unauthorized */
@@ -6118,6 +6637,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Matches"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pilot_ledger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pilot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
                 };
             };
             /** @description Unauthorized */

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from backend.coordinator.changes import Changes
-from backend.coordinator.endings import MISSING_ATTEMPTS, STORE_ATTEMPTS, pause_s
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
 from backend.coordinator.repository import add_to_run
@@ -20,6 +19,7 @@ from backend.db.session import Database
 from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.roi import repository as roi
 from backend.roi.facts import Usage
+from backend.runs.attempts import MISSING_ATTEMPTS, STORE_ATTEMPTS, pause_s
 from dimat.packed import pack
 from dimat.spec import PilotSpec, spec_sha256
 from worker.messages import (

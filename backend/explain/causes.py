@@ -1,0 +1,137 @@
+"""What a site may wait for: one function a cause, and the list of all. Pure.
+
+A new cause is a function, a line in `CAUSES`, and its sentences `explain.wait.<code>` in the catalogue.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from backend.explain.facts import RunFacts, SiteFact, StepFact
+from backend.explain.words import Then, Wait, of_step, told
+from backend.runs.progress import NAMED, named
+from backend.runs.waiting import AWAY, waits_since
+from dimat.schedule import StepKey
+
+_ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A site's next step, of which nobody has heard yet if `step` is None."""
+
+    run: RunFacts
+    site: SiteFact
+    key: StepKey
+    step: StepFact | None
+
+    @property
+    def is_sent(self) -> bool:
+        return self.step is not None and self.step.state == "dispatched"
+
+
+Cause = Callable[[Case], Iterator[Wait]]
+
+
+def waits(case: Case) -> list[Wait]:
+    """All causes, what weighs most first."""
+    return [wait for cause in CAUSES for wait in cause(case)]
+
+
+def _site_away(case: Case) -> Iterator[Wait]:
+    site = case.site
+    if site.state in AWAY:
+        code = "site_silent" if site.state == "silent" else "site_not_connected"
+        text = told(code, site=site.shown, since=site.last_seen_at)
+        yield Wait(text, site.last_seen_at, _limit(case))
+
+
+def _limit(case: Case) -> Then | None:
+    """When the run has waited long enough for a site that is away, and what it does then; None: it does not wait."""
+    step, run, shown = case.step, case.run, case.site.shown
+    sent_at = None if step is None else step.dispatched_at or step.next_try_at
+    is_needed = step is not None and (
+        not step.is_shared or case.site.index in run.schedule.members_of(run.round)
+    )
+    if step is None or sent_at is None or not is_needed or run.state != "running":
+        return None
+    if run.silent.limit_s is None:
+        return Then(told("waits_on", site=shown))
+    since = waits_since(sent_at, case.site.last_seen_at, step.attempt, step.reason)
+    at = since + timedelta(seconds=run.silent.limit_s)
+    return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)
+
+
+def _no_sign_of_life(case: Case) -> Iterator[Wait]:
+    step, run = case.step, case.run
+    if step is None or step.state != "running" or step.heartbeat_at is None or case.site.state in AWAY:
+        return
+    if (run.now - step.heartbeat_at).total_seconds() >= run.silent_after_s:
+        at = step.heartbeat_at + timedelta(seconds=run.lease_s)
+        lost = Then(told("attempt_lost", until=at), at)
+        yield Wait(told("no_sign_of_life", since=step.heartbeat_at), step.heartbeat_at, lost)
+
+
+def _next_attempt(case: Case) -> Iterator[Wait]:
+    step = case.step
+    if step is None or step.state not in ("ready", "lost") or not step.next_try_at or not step.reason:
+        return
+    again = {"attempt": step.attempt, "attempts": step.attempts, "cause": step.reason["code"]}
+    at = step.next_try_at
+    if at > case.run.now:
+        yield Wait(
+            told("next_attempt", until=at, **again), then=Then(told("tried_again", until=at, **again), at)
+        )
+
+
+def _run_holds(case: Case) -> Iterator[Wait]:
+    """No step of a run is sent that is not at work."""
+    run = case.run
+    is_at_work = case.step is not None and case.step.state == "running"
+    if run.state != "running" and not is_at_work:
+        yield Wait(told(f"run_{run.state}", since=run.since), run.since)
+
+
+def _other_sites(case: Case) -> Iterator[Wait]:
+    """Sites that wait for one another's steps; of those that are silent it is said."""
+    if case.step is not None:
+        return
+    missing = [step for step in case.run.schedule.inputs(case.key) if not case.run.is_done(step)]
+    groups: dict[tuple[StepKey, bool], list[int]] = {}
+    for step in missing:
+        is_away = case.run.sites[step.site].state in AWAY
+        groups.setdefault((StepKey(step.round, step.kind, 0), is_away), []).append(step.site)
+    for (step, is_away), sites in groups.items():
+        yield _steps(case.run, "steps_of_silent" if is_away else "steps", step, sites)
+
+
+def _steps(run: RunFacts, code: str, step: StepKey, sites: Sequence[int]) -> Wait:
+    more = max(len(sites) - NAMED, 0)
+    waiting = named([run.sites[site].shown for site in sites])
+    text = of_step(f"{code}_more" if more else code, step, waiting=waiting, more=more)
+    return Wait(text, sites=tuple(sites), is_own=False)
+
+
+def _turn(case: Case) -> Iterator[Wait]:
+    """A worker begins as many steps as it has processes, in the order in which they come."""
+    if not case.is_sent or case.site.state != "online":
+        return
+    others = [busy for busy in case.site.busy if busy.run_id != case.run.id]
+    since = case.step.dispatched_at if case.step is not None else None
+    if others:
+        first = others[0]
+        code = "turn_behind_pilot" if first.pilot_id != case.run.pilot_id else "turn_behind_arm"
+        code = "turn_behind_start" if first.arm is None and code == "turn_behind_arm" else code
+        yield Wait(told(code, pilot=first.pilot, arm=first.arm), since)
+    elif case.site.busy:
+        yield Wait(told("turn_behind_run", steps=len(case.site.busy)), since)
+
+
+def _to_begin(case: Case) -> Iterator[Wait]:
+    if case.is_sent and case.site.state == "online" and not case.site.busy and case.step is not None:
+        yield Wait(told("site_to_begin", since=case.step.dispatched_at), case.step.dispatched_at)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _site_away, _no_sign_of_life, _next_attempt, _run_holds, _other_sites, _turn, _to_begin,
+)  # fmt: skip

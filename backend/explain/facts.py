@@ -1,0 +1,99 @@
+"""What is known of a run at a moment, as values: all that its explanation is made of."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from backend.text.schemas import Text
+from dimat.parts import SilentSpec
+from dimat.schedule import Schedule, StepKey
+
+
+@dataclass(frozen=True, slots=True)
+class StepFact:
+    """A step that was begun, or may be. `attempts`: which attempt is the last if all come to nothing. `reason`: how the attempt before
+    ended, or the step."""
+
+    key: StepKey
+    state: str
+    attempt: int
+    attempts: int
+    reason: Mapping[str, Any] | None
+    progress: float
+    is_shared: bool
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A step that a worker runs. `run_id` None: one that prepares."""
+
+    run_id: str | None
+    pilot_id: str
+    pilot: str
+    arm: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """That the run went on without the site; `until_round` None: it is not back yet."""
+
+    from_round: int
+    until_round: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFact:
+    """`shown`: what people call it. `steps`: of the run, since its last finished round, and what it prepares. `busy`: all that runs on the
+    worker which serves the site."""
+
+    index: int
+    name: str
+    shown: str
+    state: str
+    last_seen_at: datetime | None
+    steps: Sequence[StepFact]
+    busy: Sequence[Busy] = ()
+    away: Away | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """
+    Attributes:
+        since: when it came into its state. round_since: when the last finished round was finished; None: none is.
+        reason: how it ended, or who asked for its state.
+        done: steps that are done, all of rounds that are not finished among them.
+        silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
+    """
+
+    id: str
+    pilot_id: str
+    state: str
+    since: datetime
+    rounds: int
+    rounds_done: int
+    round_since: datetime | None
+    reason: Text | None
+    schedule: Schedule
+    sites: Sequence[SiteFact]
+    done: AbstractSet[StepKey]
+    silent: SilentSpec
+    silent_after_s: float
+    lease_s: float
+    now: datetime
+
+    @property
+    def round(self) -> int:
+        """That is worked on; 0: the start state."""
+        return min(self.rounds_done + 1, self.rounds)
+
+    def is_done(self, step: StepKey) -> bool:
+        return step in self.done or (step.kind != "prepare" and step.round <= self.rounds_done)

@@ -1,0 +1,46 @@
+"""SQL of explanations: what a run's sites are doing, and who shares their workers."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import EventRow, PilotRow, RunRow, SiteRow, StepRow
+
+
+def steps(session: Session, run: RunRow, since_round: int) -> Sequence[StepRow]:
+    """The run's own from this round on, and all that prepare its start models."""
+    own = and_(StepRow.run_id == run.id, StepRow.round >= since_round)
+    shared = and_(StepRow.run_key == "", StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed)
+    return session.scalars(select(StepRow).where(or_(own, shared)).order_by(StepRow.id)).all()
+
+
+def sites(session: Session, names: Collection[str]) -> dict[str, SiteRow]:
+    rows = session.scalars(select(SiteRow).where(SiteRow.name.in_(names)))
+    return {row.name: row for row in rows}
+
+
+def at_work(session: Session, worker_ids: Collection[str]) -> Sequence[Row[Any]]:
+    """What runs on these workers: worker_id, run_id, pilot_id, pilot, arm; the oldest first."""
+    pilot = func.coalesce(func.nullif(PilotRow.title, ""), PilotRow.name).label("pilot")
+    return session.execute(
+        select(StepRow.worker_id, StepRow.run_id, StepRow.pilot_id, pilot, RunRow.arm)
+        .join(PilotRow, PilotRow.id == StepRow.pilot_id)
+        .outerjoin(RunRow, RunRow.id == StepRow.run_id)
+        .where(StepRow.state == "running", StepRow.worker_id.in_(worker_ids))
+        .order_by(StepRow.id)
+    ).all()
+
+
+def last_event(session: Session, run_id: str, code: str) -> datetime | None:
+    """When this was last told of the run."""
+    found = select(EventRow.at).where(EventRow.run_id == run_id, EventRow.code == code)
+    return session.scalar(found.order_by(EventRow.id.desc()).limit(1))
+
+
+def finished_at(session: Session, run_id: str, round: int) -> datetime | None:
+    """When the last step of the round was done."""
+    ends = (StepRow.run_id == run_id, StepRow.round == round, StepRow.state == "completed")
+    return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))

@@ -1,0 +1,69 @@
+"""One sentence about the run, what holds it up, and what follows. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.explain.facts import RunFacts
+from backend.explain.site import SiteSays
+from backend.explain.words import Then, Wait, told
+from backend.runs.states import RUN_ENDS
+from backend.text.schemas import Text
+
+MOST_CAUSES = 20
+"""Of what holds a run up; more nobody reads."""
+_RESTS = frozenset({"waiting", "silent", "paused", "done", "left", "apart", "failed", "stopped"})
+_FOLLOWS = {
+    "queued": "begins",
+    "pausing": "pause_follows",
+    "paused": "goes_on_when_asked",
+    "resuming": "goes_on",
+    "cancelling": "cancel_follows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunSays:
+    """`waits`: what holds it up at its sites, where the cause lies, with the site."""
+
+    text: Text
+    waits: tuple[tuple[SiteSays, Wait], ...]
+    then: Then | None
+
+
+def explain_run(run: RunFacts, sites: Sequence[SiteSays]) -> RunSays:
+    held = [(site, wait) for site in sites for wait in site.waits if wait.is_own]
+    # What the run itself holds back is no news at each of its sites.
+    held = [(site, wait) for site, wait in held if not wait.text.code.startswith("run_")]
+    return RunSays(_sentence(run, sites), tuple(held[:MOST_CAUSES]), _follows(run, sites))
+
+
+def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
+    taking_part = [site for site in sites if site.doing not in ("left", "apart")]
+    working = sum(site.doing not in _RESTS for site in sites)
+    at_start = run.round == 0 if run.state == "running" else run.rounds_done < 1
+    suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
+    return told(
+        run.state + suffix,
+        since=(run.round_since or run.since) if run.state == "running" else run.since,
+        round=run.round if run.state == "running" else max(run.rounds_done, 0),
+        rounds=run.rounds,
+        working=working,
+        total=len(taking_part),
+    )
+
+
+def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
+    """Of a run at work: what its silent sites bring about, else what is tried again, else the next round."""
+    if run.state in RUN_ENDS:
+        return None
+    if run.state != "running":
+        return Then(told(_FOLLOWS[run.state]))
+    known = [(site.site.index, then) for site in sites if (then := site.then) is not None]
+    dated = [(not then.is_end, then.at, index, then) for index, then in known if then.at is not None]
+    if dated:
+        return min(dated, key=lambda one: one[:3])[3]
+    if known:
+        return known[0][1]
+    if run.round == run.rounds:
+        return Then(told("last_round", rounds=run.rounds))
+    return Then(told("next_round", round=run.round, following=run.round + 1))

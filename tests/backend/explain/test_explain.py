@@ -1,0 +1,345 @@
+"""What is said of a run at a moment: what every site does, since when, what it waits for, and what follows."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import backend.explain
+from backend.explain import service
+from backend.explain.causes import _ENDINGS
+from backend.explain.run import _FOLLOWS
+from backend.explain.schemas import RunExplained, SiteExplained
+from backend.runs import asks
+from backend.settings import Settings
+from backend.text.catalogue import LANGUAGES, find
+from dimat.spec import PilotSpec
+from tests.backend.building import create_pilot, launch
+from tests.backend.conftest import Api
+from tests.backend.coordinator.stage import SITES, Stage, spec
+from worker.messages import StepBeat, StepMessage
+
+LIMIT_S = 48.0
+
+
+def pilot(policy: str = "wait", limit_s: float | None = LIMIT_S, **changes: Any) -> PilotSpec:
+    """Over a line of three sites: a - b - c."""
+    given = spec(**{"rounds": 4, **changes}).model_dump(mode="json")
+    return PilotSpec.model_validate({**given, "silent": {"policy": policy, "limit_s": limit_s}})
+
+
+def explained(stage: Stage, run_id: str = "p/dimat", lang: str = "en") -> RunExplained:
+    with stage.database.read() as session:
+        settings = Settings(max_attempts=3)
+        return service.explain(session, run_id, settings, lang, stage.now())
+
+
+def of(found: RunExplained, name: str) -> SiteExplained:
+    (site,) = [site for site in found.sites if site.site == name]
+    return site
+
+
+def texts(site: SiteExplained) -> list[str]:
+    return [wait.text for wait in site.waits_for]
+
+
+def beat(stage: Stage, seconds: int, *online: str) -> None:
+    for _ in range(seconds):
+        stage.beat("w", *online)
+        stage.turn()
+
+
+def messages(stage: Stage, *sites: str) -> list[StepMessage]:
+    return [message for message in stage.waiting() if message.context.site.name in sites]
+
+
+def work(stage: Stage, *sites: str) -> None:
+    """All that these sites get, and what follows from it, while all are online."""
+    for _ in range(50):
+        beat(stage, 1, *SITES)
+        found = messages(stage, *sites)
+        if not found:
+            return
+        for message in found:
+            stage.finish(message, stage.begin(stage.take(message)))
+
+
+def launched(stage: Stage, given: PilotSpec) -> None:
+    stage.launch(given)
+    beat(stage, 15, *SITES)
+
+
+def prepared(stage: Stage, given: PilotSpec) -> None:
+    """All have prepared; a and b have done all they can without c, which has its first steps to do."""
+    launched(stage, given)
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    work(stage, "a", "b")
+
+
+def test_a_site_at_work_says_at_what_how_far_and_since_when(stage: Stage) -> None:
+    launched(stage, pilot())
+    (message,) = messages(stage, "a")
+    about = stage.begin(stage.take(message))
+    stage.turn()
+    began = stage.now()
+    stage.post.report(StepBeat(progress=0.4, **about))
+    stage.turn()
+    found = explained(stage)
+    site = of(found, "a")
+    assert (site.doing, site.kind, site.round, site.progress) == ("preparing", "prepare", 0, 0.4)
+    assert (site.attempt, site.attempts, site.since) == (1, 3, began)
+    assert site.text == f"Prepare for the start, since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done."
+    assert found.text.endswith("1 of 3 sites are at work.")
+    assert (found.round, found.rounds, found.state) == (0, 4, "running")
+
+
+def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage) -> None:
+    prepared(stage, pilot())
+    found = explained(stage)
+    a, b = of(found, "a"), of(found, "b")
+    assert (a.doing, a.kind, a.round, a.attempt) == ("waiting", "merge", 3, None)
+    assert (texts(a), a.waits_for[0].sites) == (["Waiting for b: Train in round 2."], ["b"])
+    assert (texts(b), b.waits_for[0].sites) == (["Waiting for c: Train in round 1."], ["c"])
+    trained = [step for step in stage.steps() if (step.round, step.kind, step.site_index) == (2, "train", 0)]
+    assert a.since == trained[0].finished_at
+    # The cause lies at c, which has not begun what it was sent.
+    assert [(wait.site, wait.code) for wait in found.waits_for] == [("c", "site_to_begin")]
+
+
+def test_a_silent_site_says_since_when_and_who_waits_for_it_says_that_it_is_silent(stage: Stage) -> None:
+    prepared(stage, pilot())
+    seen = stage.now()
+    beat(stage, 20, "a", "b")
+    found = explained(stage)
+    c, b = of(found, "c"), of(found, "b")
+    assert (c.doing, c.since) == ("silent", seen)
+    assert c.waits_for[0].code == "site_silent"
+    assert texts(b) == ["Waiting for c, silent: Train in round 1."]
+    assert [wait.site for wait in found.waits_for] == ["c"]
+    assert found.then == c.then
+
+
+@pytest.mark.parametrize(
+    ("policy", "follows", "end", "in_a_step"),
+    [
+        ("wait", "run_fails", "site_silent_too_long", True), ("skip", "goes_on_without", None, True),
+        ("stop", "run_stops", "stopped_for_silent_site", False),
+    ],
+)  # fmt: skip
+def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
+    stage: Stage, policy: str, follows: str, end: str | None, in_a_step: bool
+) -> None:
+    prepared(stage, pilot(policy))
+    if in_a_step:  # its attempt is lost meanwhile and sent again, which begins no new wait
+        for message in messages(stage, "c"):
+            stage.begin(stage.take(message))
+        beat(stage, 1, *SITES)
+    seen = stage.now()
+    beat(stage, 20, "a", "b")
+    told = of(explained(stage), "c").then
+    assert told is not None
+    assert told.code == follows
+    assert told.at is not None
+    assert timedelta() <= told.at - seen - timedelta(seconds=LIMIT_S) <= timedelta(seconds=2)
+    while stage.now() < told.at - timedelta(seconds=3):
+        beat(stage, 1, "a", "b")
+    again = of(explained(stage), "c").then
+    assert again is not None
+    assert again.code == follows
+    assert again.at is not None
+    assert abs(again.at - told.at) <= timedelta(seconds=3)
+    assert stage.run("p/dimat").state == "running"
+    assert stage.events("p/dimat")["site_left_out"] == 0
+    beat(stage, 9, "a", "b")
+    run = stage.run("p/dimat")
+    found = explained(stage)
+    if end is None:
+        assert stage.events("p/dimat")["site_left_out"] == 1
+        assert of(found, "c").doing == "left"
+        assert of(found, "c").code == "left_out"
+        return
+    assert (run.state, (run.reason or {})["code"]) == ("failed", end)
+    assert found.reason is not None
+    assert found.reason.text.startswith(("Site 'c' was silent", "Stopped as this pilot says"))
+    assert {site.doing for site in found.sites} == {"stopped"}
+
+
+def test_a_pilot_without_a_limit_says_that_it_waits_on(stage: Stage) -> None:
+    prepared(stage, pilot(limit_s=None))
+    beat(stage, 20, "a", "b")
+    then = of(explained(stage), "c").then
+    assert then is not None
+    assert (then.code, then.at) == ("waits_on", None)
+
+
+def test_a_step_that_is_tried_again_says_when_why_and_how_often_yet(stage: Stage) -> None:
+    launched(stage, pilot())
+    for _ in range(2):
+        (message,) = messages(stage, "a")
+        stage.fail(stage.begin(stage.take(message)), "worker_lost", retryable=True)
+        beat(stage, 1, *SITES)
+        waiting = of(explained(stage), "a")
+        beat(stage, 3, *SITES)
+    assert (waiting.doing, waiting.attempt, waiting.attempts) == ("waiting", 3, 3)
+    (wait,) = waiting.waits_for
+    assert (wait.code, wait.params["cause"]) == ("next_attempt", "worker_lost")
+    assert "the worker stopped" in wait.text
+    assert wait.then is not None
+    assert wait.then.at is not None
+    assert timedelta() < wait.then.at - stage.now() + timedelta(seconds=3) <= timedelta(seconds=3)
+    # Of a store that is away many more attempts are made.
+    (message,) = messages(stage, "b")
+    stage.fail(stage.begin(stage.take(message)), "store_unreachable", retryable=True)
+    beat(stage, 1, *SITES)
+    assert of(explained(stage), "b").attempts == 65
+
+
+def test_a_step_whose_process_is_silent_at_a_site_that_is_not_is_told_with_its_lease(stage: Stage) -> None:
+    launched(stage, pilot())
+    (message,) = messages(stage, "a")
+    stage.begin(stage.take(message))
+    beat(stage, 20, *SITES)
+    site = of(explained(stage), "a")
+    (wait,) = site.waits_for
+    assert (site.doing, wait.code) == ("preparing", "no_sign_of_life")
+    assert wait.then is not None
+    assert wait.then.at is not None
+    assert wait.since is not None
+    assert wait.then.at - wait.since == timedelta(seconds=40)
+    while stage.now() < wait.then.at + timedelta(seconds=2):
+        beat(stage, 1, *SITES)
+    assert of(explained(stage), "a").attempt == 2
+
+
+def test_a_paused_run_says_who_paused_it_and_that_somebody_must_resume_it(stage: Stage) -> None:
+    prepared(stage, pilot())
+    stage.ask("p/dimat", asks.PAUSE, "maintenance")
+    beat(stage, 3, *SITES)
+    found = explained(stage)
+    assert (found.state, found.code) == ("paused", "paused_at_start")
+    assert found.reason is not None
+    assert found.reason.text.startswith("Paused by a manager at ")
+    assert found.reason.text.endswith(": maintenance")
+    assert found.then is not None
+    assert found.then.code == "goes_on_when_asked"
+    assert {site.doing for site in found.sites} == {"paused"}
+    assert any(wait.code == "run_paused" for wait in of(found, "c").waits_for)
+    assert found.waits_for == []
+
+
+def test_a_site_whose_worker_is_busy_elsewhere_says_with_what(stage: Stage) -> None:
+    stage.launch(pilot(name="other"))
+    beat(stage, 2, *SITES)
+    (busy,) = messages(stage, "a")
+    stage.begin(stage.take(busy))
+    stage.launch(pilot())
+    beat(stage, 2, *SITES)
+    a = of(explained(stage), "a")
+    assert (a.doing, texts(a)) == (
+        "waiting", ["Waiting for its turn: the worker is busy with the pilot “other”."],
+    )  # fmt: skip
+    (other,) = [site for site in explained(stage, "other/dimat").sites if site.site == "b"]
+    assert other.waits_for[0].code == "turn_behind_start"
+
+
+def test_what_nobody_has_begun_is_said_so(stage: Stage) -> None:
+    launched(stage, pilot())
+    a = of(explained(stage), "a")
+    assert [wait.code for wait in a.waits_for] == ["site_to_begin"]
+    assert a.since == stage.step(messages(stage, "a")[0]).dispatched_at
+
+
+def test_a_site_that_joins_later_and_one_that_is_left_out_are_not_waited_for(stage: Stage) -> None:
+    given = pilot().model_dump(mode="json")
+    stage.launch(PilotSpec.model_validate({**given, "waiting": ["c"]}))
+    work(stage, "a")
+    amendment = stage.amend({"members": ["a", "b", "c"]}, round=3)
+    beat(stage, 2, *SITES)
+    for message in messages(stage, "c"):  # it prepares, though it joins later
+        stage.finish(message, stage.begin(stage.take(message)))
+    beat(stage, 2, *SITES)
+    assert amendment
+    c = of(explained(stage), "c")
+    assert (c.doing, c.text) == ("apart", "Takes no part yet; it joins in round 3.")
+
+
+def test_a_completed_run_has_nothing_more_to_wait_for(stage: Stage) -> None:
+    stage.launch(pilot())
+    stage.work_until_quiet()
+    found = explained(stage)
+    assert (found.state, found.code, found.then, found.waits_for) == ("completed", "completed", None, [])
+    assert {site.doing for site in found.sites} == {"done"}
+
+
+def test_a_step_that_fails_for_good_is_named_at_its_site(stage: Stage) -> None:
+    launched(stage, pilot())
+    (message,) = messages(stage, "b")
+    stage.fail(stage.begin(stage.take(message)), "data_changed", retryable=False)
+    beat(stage, 2, *SITES)
+    found = explained(stage)
+    assert [site.doing for site in found.sites] == ["stopped", "failed", "stopped"]
+    assert found.reason is not None
+    assert found.reason.code == "data_changed"
+
+
+def _said(found: RunExplained) -> Sequence[str]:
+    tree = found.model_dump_json()
+    return re.findall(r'"text":"((?:[^"\\]|\\.)*)"', tree)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_sentence_is_said_whole_in_both_languages(stage: Stage, lang: str) -> None:
+    prepared(stage, pilot())
+    beat(stage, 20, "a", "b")
+    said = list(_said(explained(stage, lang=lang)))
+    stage.ask("p/dimat", asks.PAUSE)
+    beat(stage, 2, "a", "b")
+    said += _said(explained(stage, lang=lang))
+    assert len(said) > 10
+    assert [text for text in said if "{" in text or text.startswith("explain.")] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_code_of_an_explanation_can_be_said(lang: str) -> None:
+    source = "".join(path.read_text() for path in Path(backend.explain.__file__).parent.glob("*.py"))
+    codes = set(re.findall(r'(?:told|of_step)\(\s*"(\w+)"', source)) | set(
+        re.findall(r'code = "(\w+)"', source)
+    )
+    codes |= set(_ENDINGS.values()) | set(_FOLLOWS.values())
+    assert {"site_silent", "tried_again", "left_out", "run_fails", "begins"} <= codes
+    known = {f"{part}.{code}" for part in ("site", "wait", "then") for code in codes}
+    said = {key for key in known if find(lang, f"explain.{key}") or find(lang, f"explain.{key}_at_start")}
+    assert {code for code in codes if not any(key.endswith(f".{code}") for key in said)} == set()
+    for state in (
+        "queued",
+        "running",
+        "pausing",
+        "paused",
+        "resuming",
+        "cancelling",
+        "cancelled",
+        "failed",
+        "completed",
+    ):
+        assert find(lang, f"explain.run.{state}")
+        if state not in ("running", "completed", "cancelled", "failed"):
+            assert find(lang, f"explain.wait.run_{state}")
+
+
+def test_a_viewer_reads_it_in_the_language_that_is_asked_for(api: Api) -> None:
+    runs = launch(api.manager, create_pilot(api.manager))
+    path = f"/api/v1/runs/{runs[0]['id']}/explain"
+    english = api.viewer.get(path).json()
+    assert english["text"].startswith("Waiting to begin since ")
+    assert english["then"]["text"] == "It begins as soon as the server takes it up."
+    assert [site["doing"] for site in english["sites"]] == ["silent"] * 3  # none was ever connected
+    japanese = api.viewer.get(path, params={"lang": "ja"}).json()
+    assert japanese["text"].endswith("から開始を待っています。")
+    by_header = api.viewer.get(path, headers={"Accept-Language": "ja"}).json()
+    assert by_header["text"] == japanese["text"]
+    assert api.anonymous.get(path).status_code == 401
+    assert api.viewer.get("/api/v1/runs/none/explain").status_code == 404
