@@ -36,12 +36,13 @@ from backend.security import BodyLimit, SecurityHeaders
 from backend.settings import Settings
 from backend.sites.routes import router as sites
 from backend.summary.routes import router as summary
+from backend.timetables.routes import router as timetables
 from backend.topologies.routes import router as topologies
 from backend.web import known_query
 from worker import logs
 
 ROUTERS = (
-    health, auth, audit, samples, sites, topologies, pilots, pilot_runs, runs, explain, metrics, exchanges,
+    health, auth, audit, samples, sites, topologies, timetables, pilots, pilot_runs, runs, explain, metrics, exchanges,
     pilot_exchanges, roi, figures, summary, events,
 )  # fmt: skip
 

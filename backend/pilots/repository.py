@@ -16,6 +16,21 @@ def by_name(session: Session, name: str) -> PilotRow | None:
     return session.scalar(select(PilotRow).where(PilotRow.name == name))
 
 
+def names_like(session: Session, start: str) -> set[str]:
+    """Names of pilots that begin so."""
+    found = select(PilotRow.name).where(PilotRow.name.startswith(start, autoescape=True))
+    return set(session.scalars(found))
+
+
+def followers(session: Session, ids: Sequence[str]) -> dict[str, list[PilotRow]]:
+    """By pilot those that are its next stage, oldest first."""
+    found: dict[str, list[PilotRow]] = {id: [] for id in ids}
+    query = select(PilotRow).where(PilotRow.follows_pilot_id.in_(ids)).order_by(PilotRow.id)
+    for row in session.scalars(query):
+        found[row.follows_pilot_id or ""].append(row)
+    return found
+
+
 def matching(q: str | None, state: str | None) -> Select[PilotRow]:
     query = select(PilotRow)
     if q:

@@ -6,8 +6,16 @@ from fastapi import APIRouter, Depends, Response
 
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
-from backend.pilots import service
-from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, PilotState
+from backend.pilots import service, stages
+from backend.pilots.schemas import (
+    NextStage,
+    Pilot,
+    PilotClone,
+    PilotCreate,
+    PilotPage,
+    PilotPatch,
+    PilotState,
+)
 from backend.problems import responses
 from backend.web import Id, IfMatch, Paging, ReadSession, SearchText, WriteSession, set_etag
 
@@ -59,5 +67,16 @@ def clone_pilot(
 ) -> Pilot:
     """A new draft with the same spec and assumptions under another name."""
     pilot = service.clone(session, who, pilot_id, body)
+    set_etag(response, pilot.revision)
+    return pilot
+
+
+@router.post("/{pilot_id}/next-stage", status_code=201, responses=responses(401, 403, 404, 409, 422))
+def begin_next_stage(
+    pilot_id: Id, body: NextStage, who: Writes, session: WriteSession, response: Response
+) -> Pilot:
+    """Of a pilot that has ended: a draft with the same spec and assumptions and more sites. Links that were drawn by hand are replaced, where
+    sites join, by links of every site with every other."""
+    pilot = stages.begin_next(session, who, pilot_id, body)
     set_etag(response, pilot.revision)
     return pilot

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from backend.pilots.assumptions import Assumptions
 from backend.text.schemas import Schema
@@ -71,6 +71,22 @@ class PilotClone(Schema):
     title: Title | None = None
 
 
+class NextStage(Schema):
+    """`sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind and are not
+    revoked. `name`: null: that of the first stage with the number of this one."""
+
+    sites: Annotated[list[Name], Field(max_length=1_000)] | None = None
+    name: Name | None = None
+
+
+class Stage(Schema):
+    """A pilot that this one follows, or that follows it."""
+
+    id: str
+    name: str
+    title: str
+
+
 class RunsSummary(Schema):
     """Number of runs by state; what moves between states counts as running."""
 
@@ -83,7 +99,7 @@ class RunsSummary(Schema):
 
 class Pilot(Schema):
     """`next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
-    for runs that have not done the round before."""
+    for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages."""
 
     id: str
     name: str
@@ -100,6 +116,9 @@ class Pilot(Schema):
     launched_at: datetime | None
     next_round: int | None
     next_round_at: datetime | None
+    follows_pilot_id: str | None
+    follows: Stage | None
+    followed_by: list[Stage]
     revision: int
 
 

@@ -10,7 +10,7 @@ from backend.db.tables import AssumptionsRow, PilotRow, utc_now
 from backend.errors import Conflict, NameTaken, NotFound
 from backend.pilots import repository
 from backend.pilots.assumptions import Assumptions, changes
-from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary
+from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary, Stage
 from backend.pilots.specs import stored_spec
 from backend.pilots.timers import NextRound, next_rounds
 from backend.sites import service as sites
@@ -67,6 +67,20 @@ def clone(session: Session, who: Principal, id: str, body: PilotClone) -> Pilot:
     if assumptions is not None:
         _add_assumptions(session, who, row, Assumptions.model_validate(assumptions.body))
     audit.record(session, who, "pilot_cloned", "pilot", row.id, name=row.name, original=original.name)
+    return get(session, row.id)
+
+
+def create_following(session: Session, who: Principal, before: PilotRow, spec: PilotSpec) -> Pilot:
+    """A draft that is the next stage of the pilot `before`, with its assumptions. Raises: as `create`."""
+    if repository.by_name(session, spec.name) is not None:
+        raise NameTaken("pilot", spec.name)
+    row = _insert(session, who, _with_names(session, spec), "name")
+    row.follows_pilot_id = before.id
+    assumptions = repository.latest_assumptions(session, [before.id]).get(before.id)
+    if assumptions is not None:
+        _add_assumptions(session, who, row, Assumptions.model_validate(assumptions.body))
+    audit.record(session, who, "stage_begun", "pilot", row.id, name=row.name, original=before.name)
+    session.flush()
     return get(session, row.id)
 
 
@@ -172,11 +186,29 @@ def _pilots(session: Session, rows: list[PilotRow]) -> list[Pilot]:
     ids = [row.id for row in rows]
     assumptions = repository.latest_assumptions(session, ids)
     counts, next = repository.run_states(session, ids), next_rounds(session, ids)
-    return [_pilot(row, assumptions.get(row.id), counts[row.id], next.get(row.id)) for row in rows]
+    after = repository.followers(session, ids)
+    before = {row.id: _followed(session, row) for row in rows}
+    return [
+        _pilot(row, assumptions.get(row.id), counts[row.id], next.get(row.id), before[row.id], after[row.id])
+        for row in rows
+    ]
+
+
+def _followed(session: Session, row: PilotRow) -> PilotRow | None:
+    return None if row.follows_pilot_id is None else repository.by_id(session, row.follows_pilot_id)
+
+
+def _stage(row: PilotRow) -> Stage:
+    return Stage(id=row.id, name=row.name, title=row.title)
 
 
 def _pilot(
-    row: PilotRow, assumptions: AssumptionsRow | None, counts: dict[str, int], next: NextRound | None
+    row: PilotRow,
+    assumptions: AssumptionsRow | None,
+    counts: dict[str, int],
+    next: NextRound | None,
+    before: PilotRow | None,
+    after: list[PilotRow],
 ) -> Pilot:
     spec = stored_spec(row)
     num_runs = sum(counts.values())
@@ -195,6 +227,8 @@ def _pilot(
             "created_at": row.created_at, "created_by": row.created_by, "launched_at": row.launched_at,
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,
+            "follows_pilot_id": row.follows_pilot_id, "follows": None if before is None else _stage(before),
+            "followed_by": [_stage(one) for one in after],
             "revision": row.revision,
         }
     )  # fmt: skip

@@ -91,6 +91,15 @@ def check_usable(session: Session, sites: Sequence[SiteSpec], field: str) -> dic
     return {name: row.display_name for name, row in rows.items()}
 
 
+def usable(session: Session) -> list[SiteSpec]:
+    """All sites that are not revoked, as a pilot sees them, by name."""
+    return [
+        SiteSpec(name=row.name, display_name=row.display_name, data=_data.validate_python(row.data))
+        for row in session.scalars(repository.matching(None, None).order_by(SiteRow.name))
+        if row.state != "revoked"
+    ]
+
+
 def check_names(session: Session, names: Sequence[str], field: str) -> None:
     """That sites of these names exist and are not revoked. Raises: Invalid."""
     rows = repository.by_names(session, names)

@@ -1,0 +1,101 @@
+"""The next stage of a pilot that has ended: a draft of the same study with more sites.
+
+Which sites follow is a proposal; whoever opens the draft may change it.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from backend.auth.principal import Principal
+from backend.db.tables import PilotRow
+from backend.errors import Conflict, Invalid
+from backend.pilots import repository, service
+from backend.pilots.schemas import NextStage, Pilot
+from backend.pilots.specs import stored_spec
+from backend.sites import service as sites
+from backend.text.findings import of_validation
+from dimat.spec import PilotSpec, SiteSpec
+from dimat.topology_spec import TopologySpec
+
+_ENDS = frozenset({"completed", "failed", "cancelled"})
+_STEM_UP_TO = 45
+"""Of the 63 characters that a name may have, some are for the number of the stage."""
+
+
+def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pilot:
+    """Raises: NotFound; Conflict, when the pilot has not ended; Invalid, for sites that cannot be used or a spec that does not allow for
+    so many; NameTaken."""
+    row = service.row_of(session, id)
+    if not _has_ended(session, row):
+        raise Conflict("pilot_not_ended", {"name": row.name, "state": row.state})
+    first, number = _chain(session, row)
+    spec = stored_spec(row)
+    added = _added(session, spec, body.sites)
+    changes = {
+        "name": body.name or _free_name(session, first.name, number + 1),
+        "title": f"{(first.title or first.name)[:180]} ({number + 1})",
+    }
+    return service.create_following(session, who, row, _with_sites(spec, added, changes))
+
+
+def _has_ended(session: Session, row: PilotRow) -> bool:
+    counts = repository.run_states(session, [row.id])[row.id]
+    return row.state != "draft" and set(counts) <= _ENDS
+
+
+def _chain(session: Session, row: PilotRow) -> tuple[PilotRow, int]:
+    """The first stage, and the number of this one."""
+    number = 1
+    while row.follows_pilot_id is not None and (before := repository.by_id(session, row.follows_pilot_id)):
+        row, number = before, number + 1
+    return row, number
+
+
+def _free_name(session: Session, first: str, number: int) -> str:
+    stem = f"{first[:_STEM_UP_TO].rstrip('._-')}-stage-{number}"
+    taken = repository.names_like(session, stem)
+    return stem if stem not in taken else f"{stem}-{1 + _highest(stem, taken)}"
+
+
+def _highest(stem: str, taken: Collection[str]) -> int:
+    numbers = (re.fullmatch(re.escape(stem) + r"-([0-9]{1,6})", name) for name in taken)
+    return max((int(found[1]) for found in numbers if found), default=1)
+
+
+def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> list[SiteSpec]:
+    """The sites that are wanted and not in the pilot; of None all that hold data as it does and are not revoked."""
+    known = set(spec.site_names)
+    if wanted is None:
+        return [
+            site
+            for site in sites.usable(session)
+            if site.name not in known and site.data == spec.sites[0].data
+        ]
+    sites.check_names(session, wanted, "sites")
+    by_name = {site.name: site for site in sites.usable(session)}
+    return [by_name[name] for name in dict.fromkeys(wanted) if name not in known]
+
+
+def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str]) -> PilotSpec:
+    """All sites take part from the start. Links that were drawn by hand know nothing of new sites: every site is then linked with every
+    other, until somebody draws anew."""
+    given = spec.model_dump(mode="json") | changes | {"waiting": []}
+    if added:
+        given["sites"] += [site.model_dump(mode="json") for site in added]
+        if _is_by_hand(spec.topology):
+            given["topology"] = TopologySpec().model_dump(mode="json")
+        for arm, stored in zip(given["arms"], spec.arms, strict=True):
+            if stored.topology is not None and _is_by_hand(stored.topology):
+                arm["topology"] = None
+    try:
+        return PilotSpec.model_validate(given)
+    except ValidationError as error:
+        first = of_validation("en", error.errors())[0]
+        raise Invalid(first.code, first.params, "sites") from None
+
+
+def _is_by_hand(topology: TopologySpec) -> bool:
+    return topology.kind == "custom" or topology.mixing == "custom"

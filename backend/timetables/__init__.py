@@ -1,0 +1,1 @@
+"""When rounds begin, for who is about to say so."""

@@ -1,0 +1,81 @@
+"""The next stage of a pilot: a draft with the same spec and more sites."""
+
+from sqlalchemy import update
+
+from backend.db.tables import RunRow
+from tests.backend.building import PENDIGITS, create_pilot, launch
+from tests.backend.conftest import Api
+
+
+def ended(api: Api, **changes: object) -> dict[str, object]:
+    """A pilot over site-01 to site-03 whose runs are completed, and two sites more."""
+    pilot: dict[str, object] = create_pilot(api.manager, **changes)
+    launch(api.manager, pilot)
+    with api.database.write() as session:
+        session.execute(update(RunRow).values(state="completed"))
+    for name in ("site-04", "site-05"):
+        assert api.manager.post("/api/v1/sites", json={"name": name, "data": PENDIGITS}).status_code == 201
+    return pilot
+
+
+def test_the_next_stage_is_a_draft_with_all_other_sites(api: Api) -> None:
+    pilot = ended(api, title="Scrap", topology={"kind": "ring"})
+    shoes = {"kind": "sample", "dataset": "letter"}
+    api.manager.post("/api/v1/sites", json={"name": "other-data", "data": shoes})
+    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={})
+    assert answer.status_code == 201, answer.json()
+    draft = answer.json()
+    assert (draft["state"], draft["name"], draft["title"]) == ("draft", "first-pilot-stage-2", "Scrap (2)")
+    assert [site["name"] for site in draft["spec"]["sites"]] == [f"site-0{number}" for number in range(1, 6)]
+    assert draft["spec"]["topology"] == pilot["spec"]["topology"]  # type: ignore[index]
+    assert draft["spec"]["arms"] == pilot["spec"]["arms"]  # type: ignore[index]
+    assert draft["assumptions"] == pilot["assumptions"]
+    assert (draft["follows_pilot_id"], draft["follows"]["name"]) == (pilot["id"], "first-pilot")
+    before = api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()
+    assert [one["id"] for one in before["followed_by"]] == [draft["id"]]
+
+
+def test_a_stage_of_a_stage_is_the_third_and_a_second_try_gets_a_name_of_its_own(api: Api) -> None:
+    path = f"/api/v1/pilots/{ended(api)['id']}/next-stage"
+    second = api.manager.post(path, json={"sites": ["site-04"]}).json()
+    again = api.manager.post(path, json={"sites": ["site-05"]}).json()
+    assert [site["name"] for site in second["spec"]["sites"]][3:] == ["site-04"]
+    assert again["name"] == "first-pilot-stage-2-2"
+    launch(api.manager, second)
+    with api.database.write() as session:
+        session.execute(update(RunRow).values(state="failed"))
+    third = api.manager.post(f"/api/v1/pilots/{second['id']}/next-stage", json={}).json()
+    assert (third["name"], len(third["spec"]["sites"])) == ("first-pilot-stage-3", 5)
+
+
+def test_links_drawn_by_hand_are_replaced_where_sites_join(api: Api) -> None:
+    links = [{"a": "site-01", "b": "site-02"}, {"a": "site-02", "b": "site-03"}]
+    path = f"/api/v1/pilots/{ended(api, topology={'kind': 'custom', 'links': links})['id']}/next-stage"
+    assert api.manager.post(path, json={}).json()["spec"]["topology"]["kind"] == "full"
+    same = api.manager.post(path, json={"sites": []}).json()["spec"]["topology"]
+    assert (same["kind"], same["links"]) == ("custom", links)
+
+
+def test_a_pilot_at_work_and_an_unknown_site_are_refused(api: Api) -> None:
+    pilot = ended(api)
+    path = f"/api/v1/pilots/{pilot['id']}/next-stage"
+    unknown = api.manager.post(path, json={"sites": ["nowhere"]})
+    assert (unknown.status_code, unknown.json()["code"], unknown.json()["field"]) == (
+        422,
+        "unknown_site",
+        "sites.0",
+    )
+    with api.database.write() as session:
+        session.execute(update(RunRow).values(state="running"))
+    refused = api.manager.post(path, json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "pilot_not_ended")
+
+
+def test_more_sites_than_the_rows_suffice_for_are_named(api: Api) -> None:
+    pilot = ended(api, data={"rows_per_site": 2_000})
+    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
+        422,
+        "rows_run_out",
+        "sites",
+    )
