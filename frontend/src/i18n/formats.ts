@@ -14,6 +14,8 @@ export interface Formats {
   moment(at: string | null | undefined): string;
   /** As `moment`, of a text in which a time of day may stand in any form: what is none stays as it is. */
   when(at: string): string;
+  /** A moment by the clocks of a zone, and by those of the reader where they show another time. */
+  inZones(at: string, zone: string): string;
   clock(at: string): string;
   ago(at: string | null | undefined, now: number): string;
   duration(seconds: number | null | undefined): string;
@@ -82,6 +84,18 @@ export function formatsOf(language: string): Formats {
         ? NONE
         : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
     when: (at) => (Number.isNaN(Date.parse(at)) ? at : formatsOf(language).moment(at)),
+    inZones: (at, zone) => {
+      const said = (timeZone?: string) =>
+        new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short', timeZone }).format(
+          new Date(at),
+        );
+      const [theirs, own] = [said(zone), said()];
+      const place = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+      if (theirs === own) return language === 'ja' ? `${theirs}（${zone}）` : `${theirs} (${zone})`;
+      return language === 'ja'
+        ? `${theirs}（${zone}）＝ ${own}（${place}）`
+        : `${theirs} (${zone}) = ${own} (${place})`;
+    },
     clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
     // What was seen is past: a clock that is a little ahead of this one makes it no future.
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),

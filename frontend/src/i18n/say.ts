@@ -4,7 +4,8 @@ import type { Text } from '../api/client';
 import { formatsOf } from './formats';
 import { named, type Params } from './named';
 
-export type Section = 'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors' | 'audit';
+export type Section =
+  'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors' | 'audit' | 'timetables';
 
 export function useSay() {
   const { t, i18n } = useTranslation();

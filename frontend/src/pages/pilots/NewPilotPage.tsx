@@ -31,6 +31,7 @@ import {
   wholeNumbers,
   type PilotDraft,
 } from './pilotDraft';
+import { TimetableFields } from './TimetableFields';
 import { TopologyFields } from './TopologyFields';
 import { useFields } from './useFields';
 
@@ -231,6 +232,12 @@ function Form({
           />
         ) : null}
       </div>
+      {stored?.follows ? (
+        <Note icon="info">
+          {t('ui.stage.follows')}{' '}
+          <Link to={`/pilots/${stored.follows.id}`}>{stored.follows.title || stored.follows.name}</Link>
+        </Note>
+      ) : null}
       <form
         className="aw-stack"
         noValidate
@@ -244,6 +251,7 @@ function Form({
           <BasicFields {...parts} sites={usable} setSites={setSites} />
           <DataFields {...parts} sites={usable} />
           <ModelFields {...parts} sites={usable} />
+          <TimetableFields {...parts} />
           <AdvancedFields {...parts} />
           <TopologyFields topology={topology} fields={fields} />
           <ArmFields {...parts} />

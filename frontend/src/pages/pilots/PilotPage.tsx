@@ -13,6 +13,7 @@ import { DataTable } from '../../components/DataTable';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { LiveMark } from '../../components/LiveMark';
+import { NextRound } from '../../components/NextRound';
 import { FoldedPanel, Page, Panel, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
@@ -70,6 +71,14 @@ function LivePilot({ id }: { id: string }) {
           }
         >
           {busy(found) ? <AwaySites names={found.spec.sites.map((site) => site.name)} /> : null}
+          {busy(found) ? (
+            <NextRound
+              round={found.next_round}
+              at={found.next_round_at}
+              zone={found.spec.timetable?.time_zone}
+            />
+          ) : null}
+          <Stages pilot={found} />
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
@@ -81,6 +90,30 @@ function LivePilot({ id }: { id: string }) {
         </Page>
       )}
     </Answer>
+  );
+}
+
+/** Which pilot this one follows, and which follow it. */
+function Stages({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  const link = (stage: Schemas['Stage']) => (
+    <Link key={stage.id} className="aw-gap" to={`/pilots/${stage.id}`}>
+      {stage.title || stage.name}
+    </Link>
+  );
+  return (
+    <>
+      {pilot.follows ? (
+        <Note icon="info">
+          {t('ui.stage.follows')} {link(pilot.follows)}
+        </Note>
+      ) : null}
+      {pilot.followed_by.length > 0 ? (
+        <Note icon="info">
+          {t('ui.stage.followed_by')} {pilot.followed_by.map(link)}
+        </Note>
+      ) : null}
+    </>
   );
 }
 
@@ -196,6 +229,15 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
     await refresh('/api/v1/pilots');
     void go(`/pilots/${data.id}/edit`);
   };
+  const beginNext = async () => {
+    const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/next-stage', {
+      params: { path: { pilot_id: pilot.id } },
+      body: {},
+    });
+    if (!data) throw error;
+    await refresh('/api/v1/pilots');
+    void go(`/pilots/${data.id}/edit`);
+  };
   const numRuns = pilot.spec.arms.length * (pilot.spec.seeds?.length ?? 1);
   return (
     <>
@@ -223,6 +265,21 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
           }
         >
           {t('ui.pilot.clone')}
+        </Button>
+      ) : null}
+      {mayWrite && pilot.state !== 'draft' && !busy(pilot) ? (
+        <Button
+          variant="default"
+          onClick={() =>
+            ask({
+              title: t('ui.stage.next'),
+              body: t('ui.stage.next_text'),
+              action: t('ui.stage.next'),
+              act: beginNext,
+            })
+          }
+        >
+          {t('ui.stage.next')}
         </Button>
       ) : null}
       {mayWrite && pilot.state === 'draft' ? (

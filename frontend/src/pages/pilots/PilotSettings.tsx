@@ -12,6 +12,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { optionsOf } from '../topologies/options';
 import { strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
+import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
@@ -46,6 +47,8 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       }),
     ),
   ]);
+  const timed = timetableDraftOf(spec.timetable);
+  const timetable = spec.timetable ? t(sentenceOf(timed), { ...timed }) : t('ui.timetable.every_once');
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
     [t('ui.new.dataset'), formats.list([...new Set(spec.sites.map(({ data }) => datasetIn(data, t)))])],
@@ -73,6 +76,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       : []),
     [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
+    [t('ui.timetable.title'), timetable],
     [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
     ...spec.arms.map((arm): [string, string] => [
       t('ui.pilot.arm_settings', { name: arm.name }),

@@ -1,6 +1,7 @@
 /* The form of a pilot as values, and the spec it stands for. Pure. */
 import type { Schemas } from '../../api/client';
 import type { Spec as TopologySpec } from '../topologies/links';
+import { freshTimetable, timetableDraftOf, timetableOf, type TimetableDraft } from './timetableDraft';
 
 type PilotSpec = Schemas['PilotSpec'];
 type Assumptions = Schemas['Assumptions-Input'];
@@ -92,6 +93,7 @@ export interface PilotDraft {
   /** What becomes of a run that waits for a silent site, and after how many minutes; 0 with `wait`: never. */
   silent: Silent;
   silentMinutes: number;
+  timetable: TimetableDraft;
   numbers: Numbers;
   rounds: number;
   epochs: number;
@@ -149,6 +151,7 @@ export function freshDraft(): PilotDraft {
     ownModel: false,
     silent: 'wait',
     silentMinutes: waitsFor('wait'),
+    timetable: freshTimetable(),
     numbers: 'float32',
     rounds: 8,
     epochs: 1,
@@ -201,6 +204,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     classWeights: spec.train?.class_weights ?? fresh.classWeights,
     ownModel: spec.train?.own_model ?? fresh.ownModel,
     ...silentOf(spec.silent),
+    timetable: timetableDraftOf(spec.timetable),
     numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
@@ -259,6 +263,7 @@ export function specOf(
       policy: draft.silent,
       limit_s: draft.silent === 'wait' && !draft.silentMinutes ? null : draft.silentMinutes * 60,
     },
+    timetable: timetableOf(draft.timetable),
     rounds: draft.rounds,
     seeds: wholeNumbers(draft.seeds),
     arms: draft.arms.map((arm) => ({

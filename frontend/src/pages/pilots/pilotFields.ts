@@ -51,6 +51,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),
+    ...timetableFields(draft.timetable.every),
     ui('spec.silent.policy', 'new.silent'),
     ui('spec.silent.limit_s', 'new.silent_limit'),
     ui('spec.train.patience', 'new.patience'),
@@ -66,6 +67,14 @@ export function fieldsOf(draft: PilotDraft): Field[] {
       { ...ui(`spec.arms.${at}.merge`, 'new.merge_every'), arm: at + 1 },
     ]),
     ...(draft.withMoney ? MONEY_FIELDS : []),
+  ];
+}
+
+function timetableFields(every: PilotDraft['timetable']['every']): Field[] {
+  if (every === 'once') return [ui('spec.timetable', 'timetable.every')];
+  return [
+    ui('spec.timetable.cron', every === 'cron' ? 'timetable.cron' : 'timetable.time'),
+    ui('spec.timetable.time_zone', 'timetable.zone'),
   ];
 }
 

@@ -6,6 +6,7 @@ import { Answer, Note } from '../../components/Answer';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { LiveMark } from '../../components/LiveMark';
+import { NextRound } from '../../components/NextRound';
 import { Kpis, Page, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
@@ -125,6 +126,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {say('reasons', run.reason)}
         </Note>
       ) : null}
+      <NextRound round={run.next_round} at={run.next_round_at} zone={pilot.data?.spec.timetable?.time_zone} />
       <RunFamily run={run} />
       {run.absences.map((one) => (
         <Note

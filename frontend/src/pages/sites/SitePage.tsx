@@ -16,6 +16,7 @@ import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
 import { ConnectSite } from './ConnectSite';
 import { OwnData } from './OwnData';
+import { WindowFields, type Window } from './WindowFields';
 
 type Site = Schemas['Site'];
 
@@ -52,6 +53,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
   const [shownName, setShownName] = useState(opened?.display_name ?? '');
   const [placement, setPlacement] = useState<Site['placement']>(opened?.placement ?? 'local');
   const [dataset, setDataset] = useState(opened?.data.dataset ?? 'pendigits');
+  const [hours, setHours] = useState<Window | null>(opened?.window ?? null);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const { ask, dialog } = useConfirm();
@@ -67,9 +69,11 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
     const sent = opened
       ? http.PATCH('/api/v1/sites/{site_id}', {
           params: { path: { site_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
-          body: { display_name: shownName, data },
+          body: { display_name: shownName, data, window: hours },
         })
-      : http.POST('/api/v1/sites', { body: { name, display_name: shownName, placement, data } });
+      : http.POST('/api/v1/sites', {
+          body: { name, display_name: shownName, placement, data, window: hours },
+        });
     const answer = await answered(sent);
     setBusy(false);
     if (!answer.data) {
@@ -157,6 +161,12 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
               error={errorAt(errors, 'data')}
               disabled={!may}
             />
+            <WindowFields
+              window={hours}
+              set={setHours}
+              error={(field) => errorAt(errors, `window.${field}`)}
+              disabled={!may}
+            />
             {may ? (
               <div className="aw-actions">
                 <Button type="submit" loading={busy}>
@@ -199,6 +209,14 @@ function SiteFacts({ site }: { site: Site }) {
       <dl className="aw-pairs">
         <dt>{t('ui.sites.last_seen')}</dt>
         <dd>{site.last_seen_at ? formats.moment(site.last_seen_at) : t('ui.sites.never')}</dd>
+        <dt>{t('ui.window.title')}</dt>
+        <dd>
+          {!site.window
+            ? t('ui.window.always')
+            : site.window_opens_at
+              ? t('ui.window.opens', { at: formats.inZones(site.window_opens_at, site.window.time_zone) })
+              : t('ui.window.open', { to: site.window.to, zone: site.window.time_zone })}
+        </dd>
         <dt>{t('ui.sites.device')}</dt>
         <dd>{site.device ?? '–'}</dd>
         <dt>{t('ui.sites.num_rows')}</dt>

@@ -1,0 +1,58 @@
+/* When rounds run, as the form asks for it, and the timetable that it stands for. Pure. */
+import type { Schemas } from '../../api/client';
+
+type Timetable = Schemas['Timetable'];
+export const EVERY = ['once', 'day', 'week', 'cron'] as const;
+export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export type Day = (typeof DAYS)[number];
+/** In the order of cron, where 0 and 7 are Sunday. */
+const CRON_DAYS = ['sun', ...DAYS] as const;
+
+export interface TimetableDraft {
+  every: (typeof EVERY)[number];
+  /** By the clock: 02:00. */
+  time: string;
+  day: Day;
+  cron: string;
+  zone: string;
+}
+
+/** Of this browser; UTC where it does not say. */
+export function ownZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+}
+
+export function zones(...known: readonly string[]): string[] {
+  return [...new Set(['UTC', ...known, ...Intl.supportedValuesOf('timeZone')])].sort();
+}
+
+export function freshTimetable(): TimetableDraft {
+  return { every: 'once', time: '02:00', day: 'mon', cron: '0 2 * * 1', zone: ownZone() };
+}
+
+/** Null: each round as soon as the one before is done. */
+export function timetableOf(draft: TimetableDraft): Timetable | null {
+  if (draft.every === 'once') return null;
+  if (draft.every === 'cron') return { cron: draft.cron, time_zone: draft.zone };
+  const [hour, minute] = draft.time.split(':').map(Number);
+  const day = draft.every === 'day' ? '*' : String(CRON_DAYS.indexOf(draft.day));
+  return { cron: `${minute ?? 0} ${hour ?? 0} * * ${day}`, time_zone: draft.zone };
+}
+
+/** What the form shows of a stored timetable: the simplest of its choices that says the same. */
+export function timetableDraftOf(stored: Timetable | null | undefined): TimetableDraft {
+  const fresh = freshTimetable();
+  if (!stored) return fresh;
+  const own: TimetableDraft = { ...fresh, every: 'cron', cron: stored.cron, zone: stored.time_zone ?? 'UTC' };
+  const [, minute, hour, day] = /^(\d{1,2}) (\d{1,2}) \* \* ([0-7]|\*)$/.exec(stored.cron) ?? [];
+  if (minute === undefined || hour === undefined || day === undefined) return own;
+  const time = `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`;
+  if (day === '*') return { ...own, every: 'day', time };
+  return { ...own, every: 'week', time, day: CRON_DAYS[Number(day) % 7] ?? 'mon' };
+}
+
+/** Key of the catalogue that says it in a sentence; its values are `time`, `cron` and `zone`. */
+export function sentenceOf(draft: TimetableDraft): string {
+  if (draft.every === 'week') return `timetables.every_${draft.day}`;
+  return draft.every === 'day' ? 'timetables.every_day' : 'timetables.cron';
+}
