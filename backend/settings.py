@@ -5,6 +5,7 @@ BROKER_URL       default: the bundled broker that the supervisor starts
 AWASE_DATA_DIR   default ./var
 AWASE_ARTIFACTS  fsspec URL or directory of the store; default <data dir>/artifacts
 AWASE_LOG        text (the default) | json: lines of the log
+AWASE_KEEP_ARTIFACTS_DAYS, AWASE_KEEP_EVENTS_DAYS  after the end of a run, of events of pilots that have ended; default: for ever
 AWASE_PUBLIC_URL address people use, for links and for the origin check; default: the server's own address
 
 An empty variable is one that is not set.
@@ -41,6 +42,9 @@ def _broker_url(url: str) -> str:
     return url
 
 
+Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="AWASE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
@@ -64,6 +68,8 @@ class Settings(BaseSettings):
     max_attempts: int = 5
     session_days: int = 14
     sign_in_link_minutes: int = 60
+    keep_artifacts_days: Days | None = None
+    keep_events_days: Days | None = None
     stream_ping_s: float = 15.0
 
     @cached_property

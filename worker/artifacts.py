@@ -6,8 +6,12 @@ them hashes them again: a store, a disk or a transfer may lie. It does not know 
 
 import hashlib
 import os
+import re
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +21,18 @@ from dimat.errors import ArtifactInvalid
 from worker.messages import ArtifactRef
 
 IDENTITY = "identity"
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the store. `sha256`: its name; None: left half-written by a process that was killed. `path`: the store's own.
+    `at`: since when it has been there, or when the same bytes were last put."""
+
+    sha256: str | None
+    path: str
+    num_bytes: int
+    at: datetime
 
 
 class StoreUnavailable(Exception):
@@ -68,7 +84,7 @@ class ArtifactStore(Protocol):
     """A port: what steps and server need of a store."""
 
     def put(self, content: bytes) -> ArtifactRef:
-        """Store `content`; the same bytes again change nothing. Raises: StoreUnavailable."""
+        """Store `content`; the same bytes again change nothing but the time since when they are there. Raises: StoreUnavailable."""
         ...
 
     def get(self, ref: ArtifactRef) -> bytes:
@@ -81,6 +97,17 @@ class ArtifactStore(Protocol):
 
     def remove(self, ref: ArtifactRef) -> None:
         """Its bytes are gone, if they were there. Only for what nobody else may read (checkpoints). Raises: StoreUnavailable."""
+        ...
+
+    def stored(self) -> Iterator[Stored]:
+        """All that is in it, in no order; what is not the store's own is left out. Raises: StoreUnavailable."""
+        ...
+
+    def discard(self, file: Stored) -> bool:
+        """Removes a file that nobody needs, unless its bytes were put again since `stored` told of it; whether it is gone.
+
+        Raises: StoreUnavailable.
+        """
         ...
 
     def identity(self) -> str:
@@ -110,7 +137,7 @@ class DirectoryStore:
         temporary = path.with_name(f".{ref.sha256}.{uuid.uuid4().hex}")
         try:
             # A file that a disk damaged must not stand for ever in the way of the bytes it should hold.
-            if path.exists() and path.read_bytes() == content:
+            if _renewed(path, content):
                 return ref
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -144,6 +171,35 @@ class DirectoryStore:
             self._path(ref.sha256).unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"remove {ref.sha256}", error) from error
+
+    def stored(self) -> Iterator[Stored]:
+        try:
+            for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+                known = path.name if _NAME.fullmatch(path.name) else None
+                if known is None and not _NAME.match(path.name.removeprefix(".")):
+                    continue
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    found = path.stat()
+                    at = datetime.fromtimestamp(found.st_mtime, UTC)
+                    yield Stored(known, str(path), found.st_size, at)
+        except OSError as error:
+            raise StoreUnavailable("be listed", error) from error
+
+    def discard(self, file: Stored) -> bool:
+        path = Path(file.path)
+        # Out of the way first: whoever puts the same bytes from now on writes them anew.
+        aside = path.with_name(f".{path.name.removeprefix('.')[:64]}.{uuid.uuid4().hex}")
+        try:
+            path.rename(aside)
+            if datetime.fromtimestamp(aside.stat().st_mtime, UTC) > file.at:
+                aside.rename(path)
+                return False
+            aside.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreUnavailable(f"remove {path.name}", error) from error
+        return True
 
     def identity(self) -> str:
         path = self.root / IDENTITY
@@ -180,9 +236,7 @@ class FsspecStore:
         path = self._path(ref.sha256)
         temporary = f"{self._root}/tmp/{ref.sha256}.{uuid.uuid4().hex}"
         try:
-            # A file that was damaged must not stand for ever in the way of the bytes it should hold.
-            if self._files.exists(path) and self._files.cat_file(path) == content:
-                return ref
+            # Also where it is there: it may be damaged, and it is needed anew from now on.
             self._files.makedirs(f"{self._root}/tmp", exist_ok=True)
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             self._files.pipe_file(temporary, content)
@@ -216,6 +270,32 @@ class FsspecStore:
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable(f"remove {ref.sha256}", error) from error
 
+    def stored(self) -> Iterator[Stored]:
+        try:
+            self._files.invalidate_cache()
+            for path, about in self._files.find(self._root, detail=True).items():
+                folder, _, name = path.removeprefix(f"{self._root}/").rpartition("/")
+                is_known = _NAME.fullmatch(name) is not None and folder == name[:2]
+                if is_known or (folder == "tmp" and _NAME.match(name)):
+                    yield Stored(name if is_known else None, path, int(about["size"]), self._at(path))
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable("be listed", error) from error
+
+    def discard(self, file: Stored) -> bool:
+        try:
+            if self._at(file.path) > file.at:
+                return False
+            self._files.rm_file(file.path)
+        except FileNotFoundError:
+            return False
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable(f"remove {file.path.rsplit('/', 1)[-1]}", error) from error
+        return True
+
+    def _at(self, path: str) -> datetime:
+        found: datetime = self._files.modified(path)
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
     def identity(self) -> str:
         path = f"{self._root}/{IDENTITY}"
         try:
@@ -229,6 +309,17 @@ class FsspecStore:
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+def _renewed(path: Path, content: bytes) -> bool:
+    """Whether the file is there and whole; from now on it is as one just written."""
+    try:
+        if path.read_bytes() != content:
+            return False
+        os.utime(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+    return True
 
 
 def _write_durably(path: Path, content: bytes) -> None:

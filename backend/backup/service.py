@@ -7,7 +7,7 @@ never changes. No setting and no password of the surroundings gets into the file
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, create_engine, select, update
 
 from backend import __version__
 from backend.backup import container, rows
@@ -43,6 +43,7 @@ def backup(settings: Settings, path: Path) -> Manifest:
                 writer.artifact(ref.sha256, store.get(ref))
             except (ArtifactMissing, ArtifactInvalid):
                 lacking.append(ref.sha256)
+        lacking = _still_wanted(settings.database_url, copy, lacking)
         return writer.finish(copy, __version__, revisions()[0], made_at, lacking)
 
 
@@ -97,11 +98,37 @@ def _copy_out(url: str, path: Path) -> list[ArtifactRef]:
             finally:
                 engine.dispose()
             known = source.execute(
-                select(ArtifactRow.sha256, ArtifactRow.num_bytes).order_by(ArtifactRow.sha256)
+                select(ArtifactRow.sha256, ArtifactRow.num_bytes)
+                .where(ArtifactRow.removed_at.is_(None))
+                .order_by(ArtifactRow.sha256)
             )
             return [ArtifactRef(sha256=sha256, num_bytes=num_bytes) for sha256, num_bytes in known]
     finally:
         database.close()
+
+
+def _still_wanted(url: str, copy: Path, lacking: list[str]) -> list[str]:
+    """Of artifacts that the store lacks those that were not removed on purpose since the rows were read; the others are noted as removed
+    in the copy, too."""
+    if not lacking:
+        return []
+    database = Database(url)
+    try:
+        with database.read() as session:
+            marked = select(ArtifactRow.sha256, ArtifactRow.removed_at).where(
+                ArtifactRow.removed_at.is_not(None)
+            )
+            removed = {sha256: at for sha256, at in session.execute(marked) if sha256 in set(lacking)}
+    finally:
+        database.close()
+    engine = migration_engine(f"sqlite:///{copy}")
+    try:
+        with transaction(engine) as target:
+            for sha256, at in removed.items():
+                target.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(removed_at=at))
+    finally:
+        engine.dispose()
+    return [sha256 for sha256 in lacking if sha256 not in removed]
 
 
 def _copy_in(path: Path, target: Connection) -> None:

@@ -180,6 +180,17 @@ def restore(
     _exit(backup.restore(local.settings(data_dir, None, None), file))
 
 
+@app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove models and events that nobody needs any more, as AWASE_KEEP_ARTIFACTS_DAYS and AWASE_KEEP_EVENTS_DAYS say."""
+    from backend.cli import clean, local
+
+    _exit(clean.clean(local.settings(data_dir, None, None), dry_run))
+
+
 @token.command("create")
 def token_create(
     role: Annotated[Role, typer.Option("--role", help="What the token may do.")],

@@ -147,8 +147,11 @@ class Ingest:
         extras = {name: getattr(report, name) for name in EXTRAS}
         step.extras = {name: ref.model_dump() for name, ref in extras.items() if ref is not None} or None
         for ref in made_by(report):
-            if ref.sha256 not in known.artifacts:
-                known.artifacts.add(ref.sha256)
+            is_kept = known.artifacts.get(ref.sha256)
+            known.artifacts[ref.sha256] = True
+            if is_kept is False:
+                repository.keep_again(session, ref.sha256)
+            elif is_kept is None:
                 session.add(
                     ArtifactRow(
                         sha256=ref.sha256, num_bytes=ref.num_bytes, step_id=step.id, site_name=step.site_name

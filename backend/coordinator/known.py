@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from backend.coordinator import repository
-from backend.db.tables import ArtifactRow, ExchangeRow, RunRow, SiteRow, StepRow
+from backend.db.tables import ExchangeRow, RunRow, SiteRow, StepRow
 from worker.messages import ArtifactRef, ExchangeReport, FetchDue, Report, StepFinished
 
 MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
@@ -20,13 +20,13 @@ class Known:
     """
     Attributes:
         steps: by id. runs: theirs, by id. sites: of steps that prepare, by name. All hold what there is of what is named.
-        artifacts: digests that have their row. exchanges: ids of those of steps that are done that have theirs. Whoever adds one adds it here, too.
+        artifacts: digests that have their row, and whether it is kept: one that was removed may be made anew. exchanges: ids of those of steps that are done that have theirs. Whoever adds one adds it here, too.
     """
 
     steps: dict[str, StepRow]
     runs: dict[str, RunRow]
     sites: dict[str, SiteRow]
-    artifacts: set[str]
+    artifacts: dict[str, bool]
     exchanges: set[str]
 
 
@@ -47,11 +47,12 @@ def read(session: Session, reports: Sequence[Report]) -> Known:
         if end.step_id in found
         for exchange in end.exchanges
     }
+    artifacts = repository.artifacts_known(session, told)
     return Known(
         steps=found,
         runs={run.id: run for run in runs},
         sites={site.name: site for site in sites},
-        artifacts=repository.those_known(session, ArtifactRow.sha256, told),
+        artifacts=artifacts,
         exchanges=repository.those_known(session, ExchangeRow.id, moved),
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.clock import Forward
+from backend.coordinator.daily import Daily
 from backend.coordinator.lock import (
     AlreadyCoordinated,
     DatabaseAway,
@@ -61,7 +62,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.ask())
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database, settings.data_dir) as still_alone:
+        with only_coordinator(database, settings.data_dir) as still_alone, Daily(settings):
             _loop(database, settings, settings.broker_url, stop, still_alone)
     except (AlreadyCoordinated, DatabaseAway, LockLost) as error:
         print(error, file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
+from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
 
@@ -259,6 +259,21 @@ def those_known(session: Session, key: InstrumentedAttribute[str], wanted: Colle
     return {
         value for some in _in_parts(wanted) for value in session.scalars(select(key).where(key.in_(some)))
     }
+
+
+def artifacts_known(session: Session, wanted: Collection[str]) -> dict[str, bool]:
+    """Those that have their row, and whether they are kept (`backend.retention`)."""
+    rows = select(ArtifactRow.sha256, ArtifactRow.removed_at)
+    return {
+        sha256: removed_at is None
+        for some in _in_parts(wanted)
+        for sha256, removed_at in session.execute(rows.where(ArtifactRow.sha256.in_(some)))
+    }
+
+
+def keep_again(session: Session, sha256: str) -> None:
+    """A step has made it anew."""
+    session.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(removed_at=None))
 
 
 def _in_parts(wanted: Collection[str]) -> Iterator[list[str]]:

@@ -8,9 +8,12 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.paging import Order
-from backend.db.tables import ArmRow, MetricRow, PilotRow, RoundRow, RunRow, StepRow
+from backend.db.tables import ArmRow, ArtifactRow, MetricRow, PilotRow, RoundRow, RunRow, StepRow
 from backend.runs.states import RUN_ENDS
 from dimat.schedule import StepKey
+
+MOST_NAMES = 5_000
+"""In one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,19 @@ def open_steps(session: Session, runs: Sequence[RunRow]) -> dict[str, list[StepR
     """Steps of live runs from the last finished round on, by run."""
     live = [run for run in runs if run.state not in RUN_ENDS]
     return {run.id: steps_since(session, run, max(run.rounds_done, 0)) for run in live}
+
+
+def removed_of(session: Session, names: Collection[str]) -> list[str]:
+    """Those of these artifacts that are not kept any more."""
+    found: list[str] = []
+    ordered = sorted(names)
+    for first in range(0, len(ordered), MOST_NAMES):
+        some = ordered[first : first + MOST_NAMES]
+        gone = select(ArtifactRow.sha256).where(
+            ArtifactRow.sha256.in_(some), ArtifactRow.removed_at.is_not(None)
+        )
+        found += session.scalars(gone)
+    return found
 
 
 def final_artifacts(session: Session, run: RunRow) -> dict[str, str]:

@@ -102,6 +102,8 @@ def _check_models(session: Session, parent: RunRow, round: int, has: Has) -> Non
     if any(key not in made or not _has_what_is_read(schedule, key, made[key]) for key in needed):
         raise Conflict("restart_not_foreseen", {"round": round})
     refs = {ref.sha256: ref for key in needed for ref in refs_of(made[key])}
+    if removed := repository.removed_of(session, refs):
+        raise Conflict("restart_models_removed", {"round": round, "removed": len(removed), "of": len(refs)})
     try:
         missing = [sha256 for sha256, ref in refs.items() if not has(ref)]
     except StoreUnavailable as error:

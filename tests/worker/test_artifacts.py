@@ -1,6 +1,7 @@
 """What every ArtifactStore must do, run on a directory and on an fsspec file system."""
 
 import hashlib
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_what_was_removed_is_gone_and_may_be_removed_again(store: ArtifactStore)
     assert store.get(other) == CONTENT + b"other"
     assert store.put(CONTENT) == ref
     assert store.get(ref) == CONTENT
+
+
+def test_it_lists_its_artifacts_and_discards_those_that_nobody_has_put_again(store: ArtifactStore) -> None:
+    assert list(store.stored()) == []
+    store.identity()  # is none
+    ref, again = store.put(CONTENT), store.put(CONTENT + b"other")
+    listed = {file.sha256: file for file in store.stored()}
+    assert {name: file.num_bytes for name, file in listed.items()} == {
+        ref.sha256: ref.num_bytes,
+        again.sha256: again.num_bytes,
+    }
+    time.sleep(0.02)  # a clock of files may be coarse
+    store.put(CONTENT + b"other")
+    assert [store.discard(listed[name]) for name in (ref.sha256, ref.sha256, again.sha256)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [file.sha256 for file in store.stored()] == [again.sha256]
+    assert store.get(again) == CONTENT + b"other"
 
 
 def test_changed_bytes_are_refused(tmp_path: Path) -> None:

@@ -246,7 +246,8 @@ class ExchangeRow(Base):
 
 
 class ArtifactRow(Base):
-    """Provenance of bytes in the store: which step made them first."""
+    """Provenance of bytes in the store: which step made them first. `removed_at`: since when nobody needs them and they are not kept
+    any more (`backend.retention`); None: they are."""
 
     __tablename__ = "artifacts"
     sha256: Mapped[str] = mapped_column(primary_key=True)
@@ -254,6 +255,7 @@ class ArtifactRow(Base):
     step_id: Mapped[str] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), index=True)
     site_name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    removed_at: Mapped[datetime | None]
 
 
 class EventRow(Base):

@@ -1,0 +1,306 @@
+"""What is removed is what nobody needs, over real files and both kinds of database."""
+
+import os
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from backend.backup import service as backup
+from backend.cli.main import app
+from backend.coordinator.daily import Daily
+from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, StepRow, utc_now
+from backend.retention import service
+from backend.retention.service import Freed, StrangeStore
+from backend.settings import Settings
+from tests.backend.building import add_step, create_pilot, launch
+from tests.backend.conftest import Api
+from worker.artifacts import DirectoryStore, Stored
+from worker.messages import ArtifactRef
+
+SITES, ROUNDS = 3, 2
+LONG_AGO = timedelta(days=40)
+
+
+class Place:
+    """A pilot with two arms that ended long ago, all models of both in the store; and what a test does to it."""
+
+    def __init__(self, api: Api, folder: Path) -> None:
+        self.api, self.folder = api, folder
+        self.store = DirectoryStore(folder / "artifacts")
+        self.settings = api.settings.model_copy(
+            update={"keep_artifacts_days": 30.0, "keep_events_days": 30.0}
+        )
+        self.now = utc_now()
+        pilot = create_pilot(api.manager)
+        self.pilot: str = pilot["id"]
+        self.runs = [run["id"] for run in launch(api.manager, pilot)]
+        for run in self.runs:
+            self.fill(run)
+            self.end(run, LONG_AGO)
+
+    def fill(self, run_id: str) -> None:
+        """What `measure` does, with models that are there; those of the start are shared by both runs."""
+        with self.api.database.write() as session:
+            run = session.get_one(RunRow, run_id)
+            for site in range(SITES):
+                if run_id == self.runs[0]:
+                    self.made(session, run, "prepare", 0, site, "shared")
+                for round in range(1, ROUNDS + 1):
+                    self.made(session, run, "merge", round, site, run_id)
+                    self.made(session, run, "train", round, site, run_id)
+            run.rounds_done = ROUNDS
+
+    def made(self, session: Any, run: RunRow, kind: str, round: int, site: int, of: str) -> None:
+        model = self.put(f"model {of} {kind} {round} {site}")
+        momentum = self.put(f"momentum {of} {kind} {round} {site}")
+        step = add_step(
+            session, run, kind, round, site, "completed", artifact_sha256=model.sha256,
+            artifact_bytes=model.num_bytes, extras={"momentum": momentum.model_dump()},
+        )  # fmt: skip
+        for ref in (model, momentum):
+            session.add(ArtifactRow(**ref.model_dump(), step_id=step.id, site_name=step.site_name))
+
+    def put(self, text: str, age: timedelta = LONG_AGO) -> ArtifactRef:
+        ref = self.store.put(text.encode() * 10)
+        self.age(ref.sha256, age)
+        return ref
+
+    def age(self, name: str, age: timedelta) -> None:
+        at = time.time() - age.total_seconds()
+        os.utime(self.store.root / name[:2] / name, (at, at))
+
+    def end(self, run_id: str, ago: timedelta | None, state: str = "completed") -> None:
+        with self.api.database.write() as session:
+            run = session.get_one(RunRow, run_id)
+            run.state, run.finished_at = state, None if ago is None else self.now - ago
+
+    def clean(self, dry: bool = False) -> Freed:
+        return service.clean(self.api.database, self.store, self.settings, self.now, dry)
+
+    def files(self) -> set[str]:
+        return {
+            path.name for path in self.store.root.rglob("*") if path.is_file() and path.name != "identity"
+        }
+
+    def names(self, **which: Any) -> set[str]:
+        """All that the steps left."""
+        with self.api.database.read() as session:
+            found = set()
+            for step in session.scalars(select(StepRow).filter_by(**which)):
+                if step.artifact_sha256 is not None:
+                    found |= {step.artifact_sha256, *(ref["sha256"] for ref in (step.extras or {}).values())}
+            return found
+
+    def finals(self) -> set[str]:
+        with self.api.database.read() as session:
+            last = select(StepRow.artifact_sha256).where(StepRow.kind == "train", StepRow.round == ROUNDS)
+            return {name for name in session.scalars(last) if name is not None}
+
+    def restart(self, run: str) -> Any:
+        path = f"/api/v1/runs/{run}/restart"
+        return self.api.manager.post(path, json={"from_round": 1}, headers={"Idempotency-Key": "k"})
+
+
+@pytest.fixture
+def place(api: Api, tmp_path: Path) -> Place:
+    return Place(api, tmp_path)
+
+
+def test_of_runs_that_ended_long_ago_the_last_models_stay(place: Place) -> None:
+    before, finals = place.files(), place.finals()
+    would = place.clean(dry=True)
+    assert place.files() == before
+    size = sum(path.stat().st_size for path in place.store.root.rglob("*") if path.is_file())
+    freed = place.clean()
+    assert freed == would
+    assert place.files() == finals
+    left = sum(path.stat().st_size for path in place.store.root.rglob("*") if path.is_file())
+    assert (freed.artifacts, freed.orphans) == (len(before) - len(finals), 0)
+    assert freed.num_bytes == size - left
+    assert place.clean() == Freed(0, 0, 0, 0)
+
+
+def test_nothing_goes_where_nobody_said_for_how_long(place: Place) -> None:
+    place.settings = place.api.settings
+    before = place.files()
+    assert place.clean() == Freed(0, 0, 0, 0)
+    assert place.files() == before
+
+
+@pytest.mark.parametrize(
+    ("state", "ago"),
+    [("running", None), ("paused", None), ("queued", None), ("completed", timedelta(days=29))],
+)
+def test_everything_of_a_run_that_may_go_on_stays(place: Place, state: str, ago: timedelta | None) -> None:
+    """Be it that it lives, or that it can still be restarted; what its sites prepared is for both runs of the seed."""
+    place.end(place.runs[0], ago, state)
+    kept = place.names(run_id=place.runs[0]) | place.names(kind="prepare")
+    place.clean()
+    assert place.files() == kept | place.finals()
+
+
+def test_the_parent_of_a_restarted_run_stays_until_that_has_ended_long_ago(place: Place) -> None:
+    """The new run has not yet taken over a row."""
+    assert place.restart(place.runs[1]).status_code == 201
+    place.clean()
+    assert place.names(run_id=place.runs[1]) <= place.files()
+
+
+def test_a_restart_says_that_the_models_are_no_longer_kept(place: Place) -> None:
+    place.clean()
+    answer = place.restart(place.runs[1])
+    assert (answer.status_code, answer.json()["code"]) == (409, "restart_models_removed")
+    assert "{" not in answer.json()["title"] + answer.json()["remedy"]
+    assert place.api.viewer.get(f"/api/v1/runs/{place.runs[1]}/result").status_code == 200
+    place.api.viewer.get(f"/api/v1/pilots/{place.pilot}").raise_for_status()
+
+
+class Dies(DirectoryStore):
+    """The process is killed while it removes the third file."""
+
+    removed = 0
+
+    def discard(self, file: Stored) -> bool:
+        self.removed += 1
+        if self.removed == 3:
+            raise KeyboardInterrupt
+        return super().discard(file)
+
+
+def test_a_call_that_was_killed_is_finished_by_the_next_one(place: Place) -> None:
+    whole = place.clean(dry=True)
+    with pytest.raises(KeyboardInterrupt):
+        service.clean(place.api.database, Dies(place.store.root), place.settings, place.now)
+    assert place.restart(place.runs[1]).json()["code"] == "restart_models_removed"
+    assert place.clean().artifacts == whole.artifacts - 2
+    assert place.files() == place.finals()
+
+
+def test_files_that_no_row_knows_go_when_they_are_old_enough_to_be_nobody_s(place: Place) -> None:
+    place.settings = place.api.settings
+    old, young = place.put("old orphan"), place.put("young", timedelta(hours=23))
+    half = place.store.root / old.sha256[:2] / f".{old.sha256}.0123"
+    half.write_bytes(b"half")
+    place.age(old.sha256, LONG_AGO)
+    os.utime(half, (0, 0))
+    foreign = place.store.root / "ab" / "notes.txt"
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("of a person")
+    os.utime(foreign, (0, 0))
+    freed = place.clean()
+    assert (freed.artifacts, freed.orphans, freed.num_bytes) == (0, 2, old.num_bytes + 4)
+    assert young.sha256 in place.files()
+    assert foreign.exists()
+
+
+def test_a_checkpoint_stays_as_long_as_its_step_may_go_on_there(place: Place) -> None:
+    left = place.put("checkpoint")
+    with place.api.database.write() as session:
+        run = session.get_one(RunRow, place.runs[0])
+        epochs = {"done": 1, "asked": 2}
+        kept = {"attempt": 1, "artifact": left.model_dump(), "epochs": epochs}
+        step = add_step(session, run, "train", 3, 0, "running", checkpoint=kept)
+        id = step.id
+    place.clean()
+    assert left.sha256 in place.files()
+    with place.api.database.write() as session:
+        session.get_one(StepRow, id).checkpoint = None
+    assert place.clean().orphans == 1
+    assert left.sha256 not in place.files()
+
+
+def test_an_artifact_that_is_made_anew_while_it_is_removed_stays(place: Place) -> None:
+    """A clone of the pilot makes the same bytes: its step has put them, and is not yet reported."""
+    name = sorted(place.names(kind="prepare"))[0]
+
+    class Meanwhile(DirectoryStore):
+        def discard(self, file: Stored) -> bool:
+            if file.sha256 == name:
+                content = Path(file.path).read_bytes()
+                assert DirectoryStore(self.root).put(content).sha256 == name
+            return super().discard(file)
+
+    service.clean(place.api.database, Meanwhile(place.store.root), place.settings, place.now)
+    assert place.files() == place.finals() | {name}
+
+
+def test_a_store_of_another_database_is_left_alone(place: Place, tmp_path: Path) -> None:
+    other = DirectoryStore(tmp_path / "other")
+    ref = other.put(b"a model of somebody else")
+    os.utime(other.root / ref.sha256[:2] / ref.sha256, (0, 0))
+    with pytest.raises(StrangeStore, match="AWASE_ARTIFACTS"):
+        service.clean(place.api.database, other, place.settings, place.now)
+    assert other.has(ref)
+
+
+def test_old_events_of_pilots_that_have_ended_go(place: Place) -> None:
+    def add(code: str, ago: timedelta, pilot: str | None) -> None:
+        with place.api.database.write() as session:
+            session.add(EventRow(code=code, pilot_id=pilot, at=place.now - ago, params={}))
+
+    def codes() -> list[str]:
+        with place.api.database.read() as session:
+            return list(session.scalars(select(EventRow.code).order_by(EventRow.id)))
+
+    for code, ago, pilot in (
+        ("pilot_launched", LONG_AGO, place.pilot), ("site_merged", LONG_AGO, place.pilot), ("site_silent", LONG_AGO, None),
+        ("site_trained", timedelta(days=1), place.pilot), ("run_completed", LONG_AGO, place.pilot),
+    ):  # fmt: skip
+        add(code, ago, pilot)
+    everything = codes()
+    place.end(place.runs[0], None, "running")
+    assert place.clean(dry=True).events == 1
+    assert place.clean().events == 1  # of no pilot
+    assert codes() == [code for code in everything if code != "site_silent"]
+    place.end(place.runs[0], LONG_AGO)
+    assert place.clean().events == 1
+    assert codes() == ["pilot_launched", "site_trained", "run_completed"]
+
+
+def test_a_backup_lacks_nothing_that_was_removed_on_purpose(place: Place, tmp_path: Path) -> None:
+    place.clean()
+    file = tmp_path / "awase.backup"
+    made = backup.backup(place.settings, file)
+    assert (made.num_artifacts, list(made.lacking)) == (len(place.finals()), [])
+
+
+def test_the_command_says_what_it_frees_and_what_is_kept_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", place.api.settings.database_url)
+    monkeypatch.setenv("AWASE_KEEP_ARTIFACTS_DAYS", "30")
+    args = ["clean", "--data-dir", str(tmp_path)]
+    would = CliRunner().invoke(app, [*args, "--dry-run"])
+    assert would.exit_code == 0, would.output
+    done = CliRunner().invoke(app, args)
+    assert would.output.startswith("Would remove")
+    assert done.output == would.output.replace("Would remove", "Removed", 1)
+    assert "AWASE_KEEP_EVENTS_DAYS is not set" in done.output
+    assert place.files() == place.finals()
+
+
+def test_it_is_done_once_a_day_by_itself_where_it_is_set(place: Place) -> None:
+    def cleaned_at() -> datetime | None:
+        with place.api.database.read() as session:
+            row = session.get(HeartbeatRow, "clean")
+            return None if row is None else row.at
+
+    def wait() -> None:
+        until = time.monotonic() + 60
+        while cleaned_at() is None and time.monotonic() < until:
+            time.sleep(0.05)
+
+    never = Settings(database_url_given=place.settings.database_url, data_dir=place.folder)
+    assert not service.is_due(place.api.database, never, place.now)
+    with Daily(place.settings):
+        wait()
+    assert place.files() == place.finals()
+    at = cleaned_at()
+    assert at is not None
+    for hours, is_due in ((1, False), (25, True)):
+        assert service.is_due(place.api.database, place.settings, at + timedelta(hours=hours)) is is_due
