@@ -9,18 +9,19 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import presence, repository
+from backend.coordinator.memory import Plans
 from backend.events.service import record
 from worker.messages import WorkerBeat
 
 _TOLD = {"worker_id", "placement", "device", "hostname", "queues", "concurrency"}
 
 
-def take(session: Session, beats: Sequence[WorkerBeat], now: datetime) -> None:
+def take(session: Session, plans: Plans, beats: Sequence[WorkerBeat], now: datetime) -> None:
     """Of several beats of one worker, or for one site, the last counts."""
     if beats:
         _of_parts(session, {part_of(beat.worker_id): beat for beat in beats}, now)
-        _of_sites(session, {name: beat for beat in beats for name in _served(beat)}, now)
+        _of_sites(session, plans, {name: beat for beat in beats for name in _served(beat)}, now)
 
 
 def part_of(worker_id: str) -> str:
@@ -42,16 +43,18 @@ def _of_parts(session: Session, told: dict[str, WorkerBeat], now: datetime) -> N
     repository.still_alive(session, same, now)
 
 
-def _of_sites(session: Session, told: dict[str, WorkerBeat], now: datetime) -> None:
+def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: datetime) -> None:
     seen: list[str] = []
+    come: list[tuple[str, str]] = []
     for site in repository.sites_named(session, told):
         beat = told[site.name]
         if (site.device, site.worker_id) != (beat.device, beat.worker_id):
             repository.serve_site(session, site.id, beat.device, beat.worker_id)
         if site.state != "online" and repository.move_site(session, site.id, "online"):
-            record(session, "site_online", params={"site": site.display_name or site.name})
+            come.append((site.name, site.display_name or site.name))
         seen.append(site.id)
     repository.seen(session, seen, now)
+    presence.tell(session, plans, "site_online", come)
 
 
 def _served(beat: WorkerBeat) -> Iterable[str]:

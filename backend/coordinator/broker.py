@@ -14,6 +14,8 @@ from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages import REPORTS_LIST, StepMessage, site_queue
 
 CANCEL_FLAG_S = 24 * 3600
+LEAST_WAIT_S = 0.01
+"""To Redis 0 says: without end."""
 # Hundreds of reports at once; as single commands they cost more time than reading them.
 _TAKE = """
 local taken = {}
@@ -96,7 +98,8 @@ class RedisReports:
             if self._is_new and (left_over := self._redis.lrange(REPORTS_TAKEN, 0, -1)):
                 return _as_bytes(left_over[::-1])
             self._is_new = False
-            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, wait_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
+            pause_s = max(wait_s, LEAST_WAIT_S)
+            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, pause_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
             if first is None:
                 return []
             return _as_bytes([first, *self._take(keys=[REPORTS_LIST, REPORTS_TAKEN], args=[limit - 1])])

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import presence, repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
+from backend.coordinator.memory import Plans
 from backend.db.tables import StepRow
-from backend.events.service import record
 from backend.runs.waiting import LEASE_OVER
 from backend.settings import Settings
 
@@ -24,8 +24,8 @@ class Reaper:
     """Within the caller's transaction. `since`: when this coordinator began to listen; silence before
     that is not the workers' fault."""
 
-    def __init__(self, ingest: Ingest, settings: Settings, since: datetime) -> None:
-        self._ingest, self._settings, self._since = ingest, settings, since
+    def __init__(self, ingest: Ingest, plans: Plans, settings: Settings, since: datetime) -> None:
+        self._ingest, self._plans, self._settings, self._since = ingest, plans, settings, since
 
     def leases(self, session: Session, now: datetime, changes: Changes) -> None:
         """Running steps without a sign of life lose their attempt."""
@@ -67,6 +67,9 @@ class Reaper:
         if not self.has_listened(now):
             return
         silent_after = timedelta(seconds=self._settings.silent_after_s)
-        for site in repository.online_sites_before(session, now - silent_after):
-            if repository.move_site(session, site.id, "silent"):
-                record(session, "site_silent", params={"site": site.display_name or site.name})
+        fallen = [
+            (site.name, site.display_name or site.name)
+            for site in repository.online_sites_before(session, now - silent_after)
+            if repository.move_site(session, site.id, "silent")
+        ]
+        presence.tell(session, self._plans, "site_silent", fallen)

@@ -75,7 +75,7 @@ class Coordinator:
         self._round_timers = Timers(self._plans, self._advance)
         self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
-        self._reaper = Reaper(self._ingest, settings, now())
+        self._reaper = Reaper(self._ingest, self._plans, settings, now())
         self._polled_at = 0.0
         self._cancelling_since: dict[str, datetime] = {}
         self._workers: dict[str, _Heard] = {}
@@ -90,7 +90,7 @@ class Coordinator:
             or sends anything.
         """
         self._still_alone()
-        batch = self._reports.take(BATCH, 0 if self._is_starting else wait_s)
+        batch = self._reports.take(BATCH, min(wait_s, self._until_poll_s()))
         self._still_alone()  # it may have waited
         now = self._now()
         is_poll = self._monotonic() - self._polled_at >= POLL_S
@@ -119,6 +119,12 @@ class Coordinator:
             self._resend(now, is_behind)
         self._send()
         return len(batch)
+
+    def _until_poll_s(self) -> float:
+        """Time that nothing else calls for: what time decides is looked at every `POLL_S`, not that long after the last report."""
+        if self._is_starting:
+            return 0.0
+        return max(0.0, self._polled_at + POLL_S - self._monotonic())
 
     def _take(self, session: Session, batch: Sequence[bytes], now: datetime, changes: Changes) -> None:
         """All reports in one savepoint. When one cannot be taken, it must not stop the others: then each in its own."""

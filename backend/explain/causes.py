@@ -42,7 +42,7 @@ def _site_away(case: Case) -> Iterator[Wait]:
     site = case.site
     if site.state in AWAY:
         code = "site_silent" if site.state == "silent" else "site_not_connected"
-        text = told(code, site=site.shown, since=site.last_seen_at)
+        text = told(code, since=site.last_seen_at)
         yield Wait(text, site.last_seen_at, _limit(case))
 
 

@@ -30,6 +30,15 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   asked: ['calm', 'clock'],
   in_force: ['good', 'check'],
   refused: ['bad', 'cross'],
+  ...Object.fromEntries(
+    ['preparing', 'adopting', 'aligning', 'evaluating', 'gathering', 'merging', 'training'].map(
+      (doing) => [doing, ['busy', 'busy']] as const,
+    ),
+  ),
+  done: ['good', 'check'],
+  left: ['warn', 'skip'],
+  apart: ['calm', 'skip'],
+  stopped: ['calm', 'stop'],
   ok: ['good', 'check'],
   degraded: ['warn', 'warn'],
 };
@@ -38,7 +47,7 @@ export function StateBadge({
   of,
   state,
 }: {
-  of: 'pilot' | 'run' | 'site' | 'step' | 'amendment';
+  of: 'pilot' | 'run' | 'site' | 'step' | 'amendment' | 'doing';
   state: string;
 }) {
   const { t } = useTranslation();

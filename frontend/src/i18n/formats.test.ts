@@ -11,6 +11,14 @@ describe('values as people of a language read them', () => {
     expect(formatsOf('ja').bytes(999)).toContain('999');
     expect(formatsOf('ja').bytes(549_000)).toBe('549.0 kB');
   });
+  it('a moment of another day has its day', () => {
+    const now = Date.parse('2026-03-04T12:00:00');
+    expect(formatsOf('en').instant('2026-03-04T09:05:07', now)).toMatch(/^9:05:07\sAM$/);
+    expect(formatsOf('ja').instant('2026-03-03T09:05:07', now)).toBe('2026/03/03 9:05:07');
+    const told = shown({ since: null, until: '2020-01-01T00:00:00Z' }, 'ja');
+    expect(told.since).toBe('');
+    expect(told.until).toMatch(/^20(19|20)\//);
+  });
   it('money follows language and currency', () => {
     expect(formatsOf('ja').money('2000000', 'JPY')).toBe('¥2,000,000');
     expect(formatsOf('en').money('2.5', 'USD')).toBe('$2.50');

@@ -17,6 +17,8 @@ export interface Formats {
   /** A moment by the clocks of a zone, and by those of the reader where they show another time. */
   inZones(at: string, zone: string): string;
   clock(at: string): string;
+  /** To the second, and with the day where that is not today. */
+  instant(at: string, now?: number): string;
   ago(at: string | null | undefined, now: number): string;
   duration(seconds: number | null | undefined): string;
   /** Names in a sentence: 'a, b and c'. */
@@ -97,6 +99,14 @@ export function formatsOf(language: string): Formats {
         : `${theirs} (${zone}) = ${own} (${place})`;
     },
     clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
+    instant: (at, now = Date.now()) => {
+      const when = new Date(at);
+      const today = when.toDateString() === new Date(now).toDateString();
+      return new Intl.DateTimeFormat(language, {
+        ...(today ? {} : { dateStyle: 'medium' }),
+        timeStyle: 'medium',
+      }).format(when);
+    },
     // What was seen is past: a clock that is a little ahead of this one makes it no future.
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),

@@ -4,8 +4,18 @@ import type { Text } from '../api/client';
 import { formatsOf } from './formats';
 import { named, type Params } from './named';
 
+type Explained = 'explain.run' | 'explain.site' | 'explain.wait' | 'explain.then';
 export type Section =
-  'events' | 'reasons' | 'progress' | 'steps' | 'roi' | 'summary' | 'errors' | 'audit' | 'timetables';
+  | Explained
+  | 'events'
+  | 'reasons'
+  | 'progress'
+  | 'steps'
+  | 'roi'
+  | 'summary'
+  | 'errors'
+  | 'audit'
+  | 'timetables';
 
 export function useSay() {
   const { t, i18n } = useTranslation();
@@ -27,11 +37,15 @@ export function shown(params: Params, language: string): Record<string, string> 
         ? number.format(value)
         : name === 'at'
           ? formatsOf(language).when(String(value ?? ''))
-          : listed(name, String(value ?? ''), language),
+          : MOMENTS.has(name) && value !== null
+            ? formatsOf(language).instant(String(value))
+            : listed(name, String(value ?? ''), language),
     ]),
   );
 }
 
+/** Values that are moments in ISO form. */
+const MOMENTS = new Set(['since', 'until']);
 const LISTS = new Set(['waiting', 'known', 'missing', 'names']);
 
 /** Names in a row, as the server sends them; `_shown` of backend/text/catalogue.py does the same. */

@@ -108,6 +108,13 @@ def test_taking_from_an_empty_list_gives_nothing(ways: Ways) -> None:
     assert ways.reports().take(10, 0.1) == []
 
 
+def test_who_does_not_want_to_wait_gets_what_is_there_at_once(ways: Ways) -> None:
+    reports = ways.reports()
+    assert reports.take(10, 0.0) == []
+    ways.send(wake(1))
+    assert len(reports.take(10, 0.0)) == 1
+
+
 def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
     nowhere = "redis://127.0.0.1:1/0"
     with pytest.raises(PortUnavailable):

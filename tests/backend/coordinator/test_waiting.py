@@ -1,14 +1,21 @@
 """What the coordinator makes of time and silence: leases, lost messages, workers and sites that are away, clocks."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import select, update
 
-from backend.coordinator.turn import BATCH
+from backend.coordinator.turn import BATCH, POLL_S
 from backend.db.tables import HeartbeatRow, SiteRow, StepRow
+from backend.events import hub
+from backend.runs import asks
+from backend.settings import Settings
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from worker.messages import StepBeat
+from worker.settings import WorkerSettings
 
+ROOT = Path(__file__).parents[3]
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
 
 
@@ -175,3 +182,51 @@ def test_silence_before_it_began_to_listen_is_nobody_s_fault(stage: Stage) -> No
     assert stage.step(message).progress == 0.9
     stage.pass_time(60)  # now it is
     assert stage.step(message).attempt == 2
+
+
+def test_a_silent_site_is_told_to_the_runs_that_are_at_work_with_it_and_so_is_its_return(
+    stage: Stage,
+) -> None:
+    stage.launch(spec("p"))
+    paused = spec("q", arms=("dimat",))
+    stage.launch(paused)
+    for _ in range(15):
+        stage.beat("w", *SITES)
+        stage.turn()
+    stage.ask("q/dimat", asks.PAUSE)
+    seconds = 0
+    while stage.events("p/dimat")["run_site_silent"] == 0:
+        stage.beat("w", "a", "b")
+        stage.turn()
+        seconds += 1
+    assert seconds <= Settings().silent_after_s + POLL_S
+    stage.beat("w", *SITES)
+    stage.turn()
+    assert stage.events("p/dimat")["run_site_silent"] == 1
+    assert stage.events("p/dimat")["run_site_online"] == 1
+    assert stage.events("q/dimat")["run_site_silent"] == 0
+
+
+def test_by_default_a_silent_site_is_on_the_page_within_fifteen_seconds_of_its_last_sign_of_life() -> None:
+    """What is added up is waited at most, one after the other: until the coordinator calls it silent, its timers are looked at, the event
+    is read from the database, and the page fetches again. The rest is for the answers themselves."""
+    live = (ROOT / "frontend" / "src" / "live" / "useLive.ts").read_text()
+    page_s = int(re.findall(r"GAP_MS = (\d+)", live)[0]) / 1000
+    assert Settings().silent_after_s + POLL_S + hub.POLL_S + page_s <= 14.5
+    # A worker that lives is not called silent for one sign of life that is late.
+    assert 2 * WorkerSettings.model_fields["worker_beat_s"].default < Settings().silent_after_s
+
+
+def test_the_coordinator_looks_at_its_timers_every_second_however_reports_come(stage: Stage) -> None:
+    asked: list[float] = []
+    take = stage.post.take
+
+    def watched(limit: int, wait_s: float) -> list[bytes]:
+        asked.append(wait_s)
+        return take(limit, wait_s)
+
+    stage.post.take = watched  # type: ignore[method-assign]
+    stage.turn()  # a poll
+    stage.let_pass(0.75)
+    stage.coordinator.turn(wait_s=POLL_S)
+    assert asked[-1] == 0.25

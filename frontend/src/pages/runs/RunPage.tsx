@@ -19,6 +19,7 @@ import { RunActions } from './RunActions';
 import { RunFamily } from './RunFamily';
 import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
+import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 
 type Run = Schemas['Run'];
@@ -173,6 +174,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           },
         ]}
       />
+      {run.state === 'completed' ? null : <RunSites run={run.id} live={!ENDED.has(run.state)} />}
       <div className="aw-grid2">
         <div className="aw-column">
           <FigurePanel of={{ run: run.id }} name="accuracy" />
