@@ -295,6 +295,26 @@ export interface paths {
         patch: operations["update_topology"];
         trace?: never;
     };
+    "/api/v1/timetables/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Timetable
+         * @description A timetable in words, its next times, and when the last round would be due. Stores nothing.
+         */
+        post: operations["preview_timetable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pilots": {
         parameters: {
             query?: never;
@@ -351,6 +371,27 @@ export interface paths {
          * @description A new draft with the same spec and assumptions under another name.
          */
         post: operations["clone_pilot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pilots/{pilot_id}/next-stage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Next Stage
+         * @description Of a pilot that has ended: a draft with the same spec and assumptions and more sites. Links that were drawn by hand are replaced, where
+         *     sites join, by links of every site with every other.
+         */
+        post: operations["begin_next_stage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1966,6 +2007,17 @@ export interface components {
             at: string | null;
         };
         /**
+         * NextStage
+         * @description `sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind and are not
+         *     revoked. `name`: null: that of the first stage with the number of this one.
+         */
+        NextStage: {
+            /** Sites */
+            sites?: string[] | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
          * NoShift
          * @description All sites see under the same conditions.
          */
@@ -1992,7 +2044,7 @@ export interface components {
         /**
          * Pilot
          * @description `next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
-         *     for runs that have not done the round before.
+         *     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages.
          */
         Pilot: {
             /** Id */
@@ -2028,6 +2080,11 @@ export interface components {
             next_round: number | null;
             /** Next Round At */
             next_round_at: string | null;
+            /** Follows Pilot Id */
+            follows_pilot_id: string | null;
+            follows: components["schemas"]["Stage"] | null;
+            /** Followed By */
+            followed_by: components["schemas"]["Stage"][];
             /** Revision */
             revision: number;
         };
@@ -3094,6 +3151,18 @@ export interface components {
             validation_fraction?: number;
         };
         /**
+         * Stage
+         * @description A pilot that this one follows, or that follows it.
+         */
+        Stage: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+        };
+        /**
          * Step
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
          *     finished what it needs (only listed when a round is asked for; such a step has no id yet). `waits_until`: it does not begin before.
@@ -3191,6 +3260,27 @@ export interface components {
              * @default UTC
              */
             time_zone?: string;
+        };
+        /**
+         * TimetablePreview
+         * @description `words`: `timetables.<code>` of the catalogue. `next`: the times at which the first rounds would be due if the pilot were launched now, three
+         *     or as many as there are rounds; `last_round_at`: the last, if no round is late; null where that is too far off to say.
+         */
+        TimetablePreview: {
+            words: components["schemas"]["Text"];
+            /** Next */
+            next: string[];
+            /** Last Round At */
+            last_round_at: string | null;
+        };
+        /** TimetableRequest */
+        TimetableRequest: {
+            timetable: components["schemas"]["Timetable"];
+            /**
+             * Rounds
+             * @default 1
+             */
+            rounds?: number;
         };
         /**
          * Token
@@ -4872,6 +4962,57 @@ export interface operations {
             };
         };
     };
+    preview_timetable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TimetableRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimetablePreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pilots: {
         parameters: {
             query?: {
@@ -5139,6 +5280,77 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PilotClone"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pilot"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_next_stage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pilot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NextStage"];
             };
         };
         responses: {
