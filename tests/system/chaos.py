@@ -7,12 +7,14 @@ faults, and how long between them, follows from the seed; what they meet is up t
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from random import Random
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 from sqlalchemy import func, select
@@ -25,6 +27,7 @@ from dimat.spec import PilotSpec
 from tests.system import house
 from tests.system.faults import Fault
 from tests.system.house import House
+from tests.system.site_workers import SiteWorker
 from worker.simulate import simulate_spec
 
 LEASE_S = 6.0
@@ -35,11 +38,21 @@ SETTINGS = {
     "AWASE_STEP_BEAT_S": "1",
     "AWASE_WORKER_BEAT_S": "1",
 }
+SITES = ("site-a", "site-b", "site-c", "site-d")
 SHORTEST_GAP_S, LONGEST_GAP_S = 0.3, 4.0
 MOST_AT_ONCE = 2
 END_WITHIN_S = 600
 TOLD = ("final_artifacts", "rounds", "bytes_exchanged", "bytes_uploaded")
 """What a run tells that no fault may change."""
+TOLD_OF_SOME = ("final_artifacts", "rounds")
+"""And what it tells of rounds in which sites were away: a site that comes back and falls silent at once may have fetched a model that
+`simulate` has it never fetch."""
+LIMIT_S = 3.0
+"""For which a run waits for a silent site under `skip` and `stop`; silent it is after three seconds."""
+LONGER_THAN_LIMIT_S = 3.0 + LIMIT_S + 4.0
+ENDS = {"wait": None, "skip": "too_few_sites_left", "stop": "stopped_for_silent_site"}
+"""Why a run may end before its last round."""
+Policy = Literal["wait", "skip", "stop"]
 
 
 @dataclass
@@ -49,6 +62,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     runs: Counter[str] = field(default_factory=Counter)
     attempts_lost: int = 0
+    times_without_a_site: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -56,35 +70,67 @@ class Tally:
         ends = ", ".join(f"{count} {state}" for state, count in sorted(self.runs.items()))
         return (
             f"{self.faults.total()} faults ({hit}); runs: {ends}; {self.attempts_lost} attempts lost and done again; "
-            f"{len(self.wrong)} promises broken"
+            + (f"{self.times_without_a_site} times on without a site; " if self.times_without_a_site else "")
+            + f"{len(self.wrong)} promises broken"
         )
 
 
-def pilot(name: str, rounds: int) -> dict[str, Any]:
-    """Three sites that wait for each other, by a sum and by matching; some two seconds a round."""
+def pilot(name: str, rounds: int, policy: Policy = "wait") -> dict[str, Any]:
+    """Sites that wait for each other, by a sum and by matching; some two seconds a round. Under `skip` and `stop` there are four, on a
+    ring, so that no single one is everybody's neighbour."""
     arms = [
         {"name": "alone", "method": "local_only"},
         {"name": "basis", "method": "regmean", "train": {"keep_momentum": True}},
         {"name": "matched", "method": "dimat", "merge": {"wire": {"numbers": "int8"}}},
     ]
-    return house.small_pilot(name=name, rounds=rounds, train={"warmup_epochs": 5, "epochs": 2}, arms=arms)
+    spec = house.small_pilot(name=name, rounds=rounds, train={"warmup_epochs": 5, "epochs": 2}, arms=arms)
+    if policy != "wait":
+        sites = [{"name": site, "data": house.PENDIGITS} for site in SITES]
+        spec |= {
+            "sites": sites,
+            "topology": {"kind": "ring"},
+            "silent": {"policy": policy, "limit_s": LIMIT_S},
+        }
+    return spec
+
+
+@contextmanager
+def remote_sites(up: House, folder: Path, **settings: str) -> Iterator[list[SiteWorker]]:
+    """The sites of a pilot under `skip` or `stop`, each served by a worker of its own."""
+    with ExitStack() as stack:
+        found = []
+        for site in SITES:
+            up.post("/sites", {"name": site, "data": house.PENDIGITS, "placement": "remote"})
+            found.append(stack.enter_context(SiteWorker(site, folder / site, **SETTINGS, **settings)))
+        house.until(
+            lambda: all(site["state"] == "online" for site in up.get("/sites")["items"]),
+            "all are online",
+            300,
+        )
+        yield found
 
 
 def chaos(
-    up: House, faults: Mapping[str, Fault], count: int, seed: int, rounds: int = 20, say: Any = print
+    up: House,
+    faults: Mapping[str, Fault],
+    count: int,
+    seed: int,
+    rounds: int = 20,
+    policy: Policy = "wait",
+    say: Any = print,
 ) -> Tally:
     """Does `count` faults to `up`, in shuffled rounds in which each comes once, and lets the last pilot end."""
-    expected = _undisturbed(rounds)
     random, tally = Random(seed), Tally()
     at_work: list[Thread] = []
     order: list[str] = []
-    pilot_id = ""
+    pilot_id, spec = "", {}
     for number in range(1, count + 1):
         at_work = [thread for thread in at_work if thread.is_alive()]
         if pilot_id == "" or all(run["state"] in house.ENDED for run in up.runs(pilot_id)):
             _wait(at_work)  # what a person does, launching, waits for a server that answers
-            _check(up, pilot_id, expected, tally)
-            pilot_id = up.launch(pilot(f"chaos-{number}", rounds))
+            _check(up, pilot_id, spec, tally)
+            spec = pilot(f"chaos-{number}", rounds, policy)
+            pilot_id = up.launch(spec)
         while len(at_work) >= MOST_AT_ONCE:
             at_work[0].join()
             at_work = [thread for thread in at_work if thread.is_alive()]
@@ -99,7 +145,7 @@ def chaos(
         tally.faults[name] += 1
         say(f"{number}/{count} {name}")
     _wait(at_work)
-    _check(up, pilot_id, expected, tally)
+    _check(up, pilot_id, spec, tally)
     return tally
 
 
@@ -128,13 +174,16 @@ def _wait(threads: Sequence[Thread]) -> None:
         thread.join()
 
 
-def _undisturbed(rounds: int) -> list[dict[str, Any]]:
-    spec = PilotSpec.model_validate(pilot("undisturbed", rounds))
-    runs: list[dict[str, Any]] = json.loads(json.dumps(simulate_spec(spec)))["runs"]
-    return runs
+@cache
+def _simulated(spec_json: str, absences_json: str = "{}") -> dict[str, dict[str, Any]]:
+    """By arm what a run tells that nothing disturbed, or whose sites were away as these absences say."""
+    told: dict[str, list[dict[str, Any]]] = json.loads(absences_json)
+    absences = {(arm, 1): [house.absence_of(one) for one in of_arm] for arm, of_arm in told.items()}
+    result = simulate_spec(PilotSpec.model_validate_json(spec_json), absences=absences)
+    return {run["arm"]: run for run in json.loads(json.dumps(result))["runs"]}
 
 
-def _check(up: House, pilot_id: str, expected: Sequence[Mapping[str, Any]], tally: Tally) -> None:
+def _check(up: House, pilot_id: str, spec: Mapping[str, Any], tally: Tally) -> None:
     """Waits for the pilot's end and compares it with what nothing disturbed."""
     if not pilot_id:
         return
@@ -143,15 +192,21 @@ def _check(up: House, pilot_id: str, expected: Sequence[Mapping[str, Any]], tall
     except AssertionError as error:
         tally.wrong.append(f"pilot {pilot_id}: {error}: {[run['progress'] for run in up.runs(pilot_id)]}")
         return
-    for found, known in zip(result["runs"], expected, strict=True):
+    with_absences = [run for run in up.runs(pilot_id) if run["absences"]]
+    away = {run["arm"]: run["absences"] for run in with_absences if run["state"] == "completed"}
+    tally.times_without_a_site += sum(len(absences) for absences in away.values())
+    known = _simulated(json.dumps({**spec, "name": "undisturbed"}), json.dumps(away))
+    policy = spec.get("silent", {}).get("policy", "wait")
+    for found in result["runs"]:
         tally.runs[found["state"]] += 1
         if found["state"] != "completed":
-            tally.wrong.append(f"pilot {pilot_id}, {found['arm']}: {found['state']}, {found['reason']}")
+            if (found["reason"] or {}).get("code") != ENDS[policy]:
+                tally.wrong.append(f"pilot {pilot_id}, {found['arm']}: {found['state']}, {found['reason']}")
             continue
         tally.wrong += [
             f"pilot {pilot_id}, {found['arm']}: {name} are not those of an undisturbed run"
-            for name in TOLD
-            if found[name] != known[name]
+            for name in (TOLD_OF_SOME if found["arm"] in away else TOLD)
+            if found[name] != known[found["arm"]][name]
         ]
     with closing(Database(_database_url(up))) as database, database.read() as session:
         ours = StepRow.pilot_id == pilot_id

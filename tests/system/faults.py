@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ import redis
 
 from tests.services import Missing, Postgres
 from tests.system.house import House
+from tests.system.site_workers import SiteWorker
 
 COMPILER_REMEDY = (
     "no C compiler, which makes the clock that jumps: install one (Debian: apt-get install gcc libc6-dev)"
@@ -55,6 +56,24 @@ def faults(longer_than_lease_s: float, postgres: Postgres | None = None) -> dict
     if postgres is not None:
         found["cut connections to the database"] = lambda _house, _random: postgres.cut_connections()
     return found
+
+
+def faults_of_sites(workers: Sequence[SiteWorker], longer_than_limit_s: float) -> dict[str, Fault]:
+    """Of workers of sites, each on a machine of its own, which somebody starts again."""
+
+    def kill(_house: House, random: Random) -> None:
+        worker, away_s = random.choice(workers), random.uniform(0, longer_than_limit_s)
+        with worker.one_fault:
+            worker.kill()
+            time.sleep(away_s)
+            worker.start()
+
+    def stop(_house: House, random: Random) -> None:
+        worker = random.choice(workers)
+        with worker.one_fault, worker.suspended():
+            time.sleep(longer_than_limit_s)
+
+    return {"kill worker of a site": kill, "stop worker of a site": stop}
 
 
 def _kill(part: str) -> Fault:

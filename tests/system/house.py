@@ -16,6 +16,7 @@ import psutil
 
 from backend.db.session import Database
 from backend.db.tables import AmendmentRow
+from dimat.absence import Absence
 from dimat.plan import Amendment
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,13 @@ def small_pilot(**changes: Any) -> dict[str, Any]:
         "arms": [{"name": "alone", "method": "local_only"}, {"name": "basis", "method": "common_basis"}],
         **changes,
     }
+
+
+def absence_of(told: dict[str, Any]) -> Absence:
+    """As the API tells it."""
+    undone = [(step["round"], step["kind"]) for step in told["undone"]]
+    fields = ("site", "from_round", "until_round")
+    return Absence.model_validate({**{name: told[name] for name in fields}, "undone": undone})
 
 
 class House:

@@ -4,25 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from dimat.absence import Absence
 from dimat.plan import Amendment, Patch
 from dimat.spec import PilotSpec
 from tests import services
 from tests.system import house
-from tests.system.house import PENDIGITS, until
-from tests.system.test_remote_site import remote_worker, state_of_far
+from tests.system.house import PENDIGITS, absence_of, until
+from tests.system.site_workers import SiteWorker
+from tests.system.test_remote_site import state_of_far
 from worker.simulate import simulate_spec
 
 NAMES = ("s0", "s1", "s2", "s3")
-
-
-def absence_of(told: dict[str, Any]) -> Absence:
-    """As the API tells it."""
-    undone = [(step["round"], step["kind"]) for step in told["undone"]]
-    fields = ("site", "from_round", "until_round")
-    return Absence.model_validate({**{name: told[name] for name in fields}, "undone": undone})
 
 
 def test_sites_that_join_and_leave_end_in_the_same_artifacts_as_in_one_process(tmp_path: Path) -> None:
@@ -63,19 +54,15 @@ def test_a_run_goes_on_without_a_silent_site_and_takes_it_back(tmp_path: Path) -
         shared = {"BROKER_URL": broker, "AWASE_ARTIFACTS": str(tmp_path / "store")}
         with house.running(tmp_path / "server", **shared, AWASE_SILENT_AFTER_S="5") as server:
             server.post("/sites", {"name": "far", "data": PENDIGITS, "placement": "remote"})
-            with remote_worker(tmp_path / "far", **shared) as far:
+            with SiteWorker("far", tmp_path / "far", **shared) as far:
                 until(lambda: state_of_far(server) == "online", "the remote site is online")
                 pilot_id = server.launch(spec)
                 server.wait_for_round(pilot_id, 2)
-                everything = [psutil.Process(far.pid), *psutil.Process(far.pid).children(recursive=True)]
-                for process in everything:
-                    process.suspend()
-                until(
-                    lambda: all(run["absences"] for run in server.runs(pilot_id)),
-                    "both runs go on without the site",
-                )
-                for process in everything:
-                    process.resume()
+                with far.suspended():
+                    until(
+                        lambda: all(run["absences"] for run in server.runs(pilot_id)),
+                        "both runs go on without the site",
+                    )
                 result = server.wait_for_end(pilot_id, within_s=400)
             runs = server.runs(pilot_id)
     absences = {(run["arm"], 1): [absence_of(one) for one in run["absences"]] for run in runs}

@@ -1,33 +1,15 @@
 """A site on a machine of its own, as docs/remote-sites.md says: broker with a password, a store that both reach."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from dimat.spec import PilotSpec
 from tests import services
 from tests.system import house
 from tests.system.house import PENDIGITS, House, until
+from tests.system.site_workers import SiteWorker
 from worker.simulate import simulate_spec
-
-
-@contextmanager
-def remote_worker(data_dir: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """`awase worker --site far`, with all its processes killed at the end."""
-    with subprocess.Popen(
-        house.command("worker", "--site", "far", "--data-dir", str(data_dir)), cwd=house.ROOT,
-        env=house.environment(**settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            for one in [process, *psutil.Process(process.pid).children(recursive=True)]:
-                one.kill()
 
 
 def state_of_far(server: House) -> str:
@@ -42,7 +24,7 @@ def test_a_remote_site_takes_part_and_its_worker_may_die_in_the_middle(tmp_path:
         shared = {"BROKER_URL": broker, "AWASE_ARTIFACTS": str(tmp_path / "store")}
         with house.running(tmp_path / "server", **shared, AWASE_SILENT_AFTER_S="5") as server:
             server.post("/sites", {"name": "far", "data": PENDIGITS, "placement": "remote"})
-            with remote_worker(tmp_path / "far", **shared):
+            with SiteWorker("far", tmp_path / "far", **shared):
                 until(lambda: state_of_far(server) == "online", "the remote site is online")
                 pilot_id = server.launch(spec)
                 server.wait_for_round(pilot_id, 2)
@@ -52,7 +34,7 @@ def test_a_remote_site_takes_part_and_its_worker_may_die_in_the_middle(tmp_path:
             placements = {tuple(one["queues"]): one["placement"] for one in server.get("/health")["workers"]}
             local = next(queues for queues, placement in placements.items() if placement == "local")
             assert not any("far" in queue for queue in local)  # nobody else did its steps
-            with remote_worker(tmp_path / "far", **shared):
+            with SiteWorker("far", tmp_path / "far", **shared):
                 result = server.wait_for_end(pilot_id)
     expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec))))
     (run,) = result["runs"]
