@@ -81,4 +81,14 @@ describe('values as people of a language read them', () => {
   it('numbers inside sentences are grouped, words stay', () => {
     expect(shown({ a: 12345.6789, b: 'x', c: null }, 'en')).toEqual({ a: '12,345.6789', b: 'x', c: '' });
   });
+
+  it('says a moment by the clocks of a place, and by those of the reader where they differ', () => {
+    const at = '2026-01-04T17:00:00Z';
+    const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const said = formatsOf('en').inZones(at, 'Asia/Tokyo');
+    expect(said).toContain('Monday, January 5, 2026 at 2:00');
+    expect(said).toContain('(Asia/Tokyo)');
+    expect(said.includes(' = ')).toBe(own !== 'Asia/Tokyo');
+    expect(formatsOf('ja').inZones(at, own)).not.toContain('＝');
+  });
 });
