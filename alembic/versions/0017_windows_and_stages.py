@@ -11,11 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("sites", sa.Column("window", sa.JSON(), nullable=True))
-    op.add_column("steps", sa.Column("waited_from", sa.DateTime(timezone=True), nullable=True))
     op.add_column("pilots", sa.Column("follows_pilot_id", sa.String(255), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("pilots", "follows_pilot_id")
-    op.drop_column("steps", "waited_from")
     op.drop_column("sites", "window")

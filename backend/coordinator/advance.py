@@ -57,10 +57,12 @@ class Advance:
         if event == "run_restarted":
             restart_repository.take_over(session, run)
         set_first_timer(session, self._plans, run.pilot_id, now)
+        if not is_new:
+            repository.ready_from(session, run, now)
         prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
         if not prepared:
             keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
-            _insert(session, spec, run.pilot_id, run.seed, None, keys)
+            _insert(session, spec, run.pilot_id, run.seed, None, keys, now)
             return
         broken = next((step for step in prepared if step.state in ("failed", "cancelled")), None)
         if broken is not None:
@@ -101,7 +103,7 @@ class Advance:
             fresh = schedule.ready_after(key, done, known)
             known.update(fresh)
             ready += fresh
-        self._insert_due(session, run, sorted(ready))
+        self._insert_due(session, run, sorted(ready), now)
         changes.touch(run.id)
         self._close_rounds(session, run, done, now)
 
@@ -160,15 +162,17 @@ class Advance:
     def _insert_ready(self, session: Session, run: RunRow, now: datetime) -> None:
         done, known = self.done_and_known(session, run)
         ready = self._plans.run(session, run).schedule.ready_steps(done, known)
-        self._insert_due(session, run, ready)
+        self._insert_due(session, run, ready, now)
         self._close_rounds(session, run, done, now)
 
-    def _insert_due(self, session: Session, run: RunRow, ready: Iterable[StepKey]) -> None:
+    def _insert_due(
+        self, session: Session, run: RunRow, ready: Iterable[StepKey], now: datetime
+    ) -> None:
         """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`) looks again."""
         spec = self._plans.spec(session, run.pilot_id)
         if spec.timetable is not None and (next := next_round(session, run.pilot_id)) is not None:
             ready = [key for key in ready if next.may_begin(key.round)]
-        _insert(session, spec, run.pilot_id, run.seed, run.id, ready)
+        _insert(session, spec, run.pilot_id, run.seed, run.id, ready, now)
 
     def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
         """Of the run's steps those that are done, with those that prepare, and those that are there in any state."""
@@ -277,13 +281,15 @@ def _concerned(session: Session, step: StepRow) -> Sequence[RunRow]:
 
 
 def _insert(
-    session: Session, spec: PilotSpec, pilot_id: str, seed: int, run_id: str | None, keys: Iterable[StepKey]
-) -> None:
+    session: Session, spec: PilotSpec, pilot_id: str, seed: int, run_id: str | None, keys: Iterable[StepKey],
+    now: datetime,
+) -> None:  # fmt: skip
     names = spec.site_names
     rows = [
         {
             "pilot_id": pilot_id, "run_id": run_id, "run_key": run_id or repository.PREPARE_KEY, "seed": seed,
             "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": names[key.site],
+            "created_at": now,
         }
         for key in keys
     ]  # fmt: skip

@@ -118,8 +118,6 @@ def take_back(step: StepRow, now: datetime, changes: Changes, reason: dict[str, 
         return
     changes.flags.add(recall_key(step.id, step.attempt))
     changes.touch(step.run_id)
-    if reason == TAKEN_BACK:
-        step.waited_from = None  # in a pause nobody waits for it
     if step.state == "dispatched":
         again(step, None, reason)
     else:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from backend.coordinator.taking_turns import Ready
 from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
@@ -143,20 +144,26 @@ def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s:
     session.execute(update(SiteRow).where(SiteRow.last_seen_at > now).values(last_seen_at=now))
 
 
-def steps_to_send(
-    session: Session, now: datetime, limit: int, closed: Collection[str] = ()
-) -> Sequence[StepRow]:
-    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does.
+def under_way(session: Session) -> dict[str, int]:
+    """By site how many steps are sent or running."""
+    counted = (
+        select(StepRow.site_name, func.count())
+        .where(StepRow.state.in_(states.STEP_UNDER_WAY))
+        .group_by(StepRow.site_name)
+    )
+    return {site: int(number) for site, number in session.execute(counted)}
 
-    Args:
-        closed: names of sites that take no work now.
-    """
+
+def ready_to_send(session: Session, now: datetime, full: Collection[str], most: int) -> list[Ready]:
+    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does. Of each pilot at
+    each site the oldest, at most `most`, and none of the sites that are `full`."""
     sharing = aliased(RunRow)
     needed = exists().where(
         sharing.pilot_id == StepRow.pilot_id, sharing.seed == StepRow.seed, sharing.state == "running"
     )
-    return session.scalars(
-        select(StepRow)
+    place = func.row_number().over(partition_by=(StepRow.site_name, StepRow.pilot_id), order_by=StepRow.id)
+    chosen = (
+        select(StepRow.id, StepRow.site_name, StepRow.pilot_id, place.label("place"))
         .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(
             StepRow.state == "ready",
@@ -164,9 +171,45 @@ def steps_to_send(
             or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now),
             or_(RunRow.state == "running", and_(StepRow.run_id.is_(None), needed)),
         )
-        .order_by(StepRow.id)
-        .limit(limit)
-    ).all()
+    )
+    if full:
+        chosen = chosen.where(StepRow.site_name.not_in(sorted(full)))
+    ranked = chosen.subquery()
+    rows = session.execute(
+        select(ranked.c.id, ranked.c.site_name, ranked.c.pilot_id).where(ranked.c.place <= most)
+    )
+    return [Ready(*row) for row in rows]
+
+
+def last_sent(
+    session: Session, sites: Collection[str], pilots: Collection[str]
+) -> dict[tuple[str, str], datetime]:
+    """By site and pilot when a step was last sent, as far as one was."""
+    found: dict[tuple[str, str], datetime] = {}
+    for some in _in_parts(sites):
+        latest = (
+            select(StepRow.site_name, StepRow.pilot_id, func.max(StepRow.dispatched_at))
+            .where(
+                StepRow.pilot_id.in_(sorted(pilots)), StepRow.site_name.in_(some), StepRow.dispatched_at.is_not(None)
+            )
+            .group_by(StepRow.site_name, StepRow.pilot_id)
+        )  # fmt: skip
+        found |= {(site, pilot): at for site, pilot, at in session.execute(latest) if at is not None}
+    return found
+
+
+def ready_from(session: Session, run: RunRow, now: datetime) -> None:
+    """Steps that waited while the run was paused: a site keeps them waiting only from now on."""
+    prepares = and_(
+        StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed, StepRow.run_key == PREPARE_KEY
+    )
+    session.execute(
+        update(StepRow)
+        .where(
+            or_(StepRow.run_id == run.id, prepares), StepRow.state == "ready", StepRow.next_try_at.is_(None)
+        )
+        .values(next_try_at=now)
+    )  # fmt: skip
 
 
 _MADE = (

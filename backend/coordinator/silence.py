@@ -1,7 +1,7 @@
 """What becomes of runs that wait for a site of which nothing is heard: they wait on, stop, or go on without it and take it back.
 
 Which rounds it misses, and when it may come back, is `dimat.leaving`'s to say; here are only the rows. A run waits for a site from the
-moment on at which the site was last heard of, or was last sent what it is to do, whichever came later: a site that is silent and has
+moment on at which the site was last heard of, or at which what it is to do was ready, whichever came later: a site that is silent and has
 nothing to do keeps nobody waiting.
 """
 

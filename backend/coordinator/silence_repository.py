@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
-from backend.runs.waiting import AWAY, waits_since
+from backend.runs.waiting import AWAY, asked_at, waits_since
 from backend.sites.windows import window_of
 
 
@@ -23,21 +23,23 @@ class Waiting(NamedTuple):
 
 def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waiting]]:
     """By running run the silent sites that have something to do, each with the step that has waited longest."""
+    # What is ready is as good as sent: it is held back only behind what waits at that site already, and goes when that is gone.
+    ready_at = func.coalesce(StepRow.next_try_at, StepRow.created_at)
+    is_due = or_(StepRow.dispatched_at.is_not(None), and_(StepRow.state == "ready", ready_at <= now))
     shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
     rows = session.execute(
         select(RunRow.id, StepRow, SiteRow.last_seen_at, SiteRow.window)
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
         .where(
-            SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), StepRow.dispatched_at.is_not(None),
-            RunRow.state == "running",
+            SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), is_due, RunRow.state == "running",
         )
         .order_by(StepRow.id)
     )  # fmt: skip
     found: dict[str, dict[int, Waiting]] = {}
     for run_id, step, last_seen_at, stored in rows:
-        sent_at = step.waited_from or step.dispatched_at or now
-        since = waits_since(sent_at, last_seen_at, step.attempt, step.reason)
+        asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, now)
+        since = waits_since(asked, last_seen_at, step.attempt, step.reason)
         window = window_of(stored)
         seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
         waited = Waiting(step, seconds)

@@ -13,7 +13,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import amending, apart, repository
+from backend.coordinator import amending, apart, repository, taking_turns
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -264,7 +264,8 @@ class Coordinator:
     def _send(self) -> None:
         now = self._now()
         with self._database.read() as session:
-            outgoing, broken = self._dispatch.outgoing(session, now, self._windows.closed)
+            rooms = taking_turns.rooms(heard.beat for heard in self._workers.values())
+            outgoing, broken = self._dispatch.outgoing(session, now, rooms, self._windows.closed)
         if broken:
             changes = Changes(broken=broken)
             with self._database.write() as session:
@@ -279,6 +280,7 @@ class Coordinator:
                 some = outgoing[first : first + SENT_AT_ONCE]
                 self._inbox.send(some)
                 sent += [(message.step_id, message.attempt) for message in some]
+                self._dispatch.sent(some)
         finally:
             with self._database.write() as session:
                 repository.mark_dispatched(session, sent, now)

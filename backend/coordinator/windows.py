@@ -25,5 +25,4 @@ class Windows:
         if is_behind or not self.closed:
             return
         for step in repository.dispatched_to(session, self.closed):
-            step.waited_from = step.waited_from or step.dispatched_at
             endings.take_back(step, now, changes, WINDOW_CLOSED)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from backend.db.paging import Order
-from backend.db.tables import ArmRow, ArtifactRow, MetricRow, PilotRow, RoundRow, RunRow, StepRow
-from backend.runs.states import RUN_ENDS
+from backend.db.tables import ArmRow, ArtifactRow, MetricRow, PilotRow, RoundRow, RunRow, SiteRow, StepRow
+from backend.runs.behind import Ahead
+from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 from dimat.schedule import StepKey
 
 MOST_NAMES = 5_000
@@ -140,6 +141,23 @@ def steps_of(run: RunRow) -> Select[StepRow]:
     """The run's own steps and the `prepare` steps it shares with the other arms of its seed."""
     shared = and_(StepRow.run_key == "", StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed)
     return select(StepRow).where(or_(StepRow.run_id == run.id, shared))
+
+
+def under_way_where(session: Session, sites: Collection[str]) -> dict[str, list[tuple[Ahead, str]]]:
+    """By site the pilots that have steps on their way to its worker, which may serve other sites, too, each with their states."""
+    served = aliased(SiteRow)
+    rows = session.execute(
+        select(SiteRow.name, StepRow.state, PilotRow.id, PilotRow.title, PilotRow.name)
+        .join(served, or_(served.id == SiteRow.id, served.worker_id == SiteRow.worker_id))
+        .join(StepRow, StepRow.site_name == served.name)
+        .join(PilotRow, PilotRow.id == StepRow.pilot_id)
+        .where(SiteRow.name.in_(sorted(sites)), StepRow.state.in_(STEP_UNDER_WAY))
+        .distinct()
+    )
+    found: dict[str, list[tuple[Ahead, str]]] = {}
+    for site, state, pilot, title, name in rows:
+        found.setdefault(site, []).append((Ahead(pilot, title or name), state))
+    return found
 
 
 def open_steps(session: Session, runs: Sequence[RunRow]) -> dict[str, list[StepRow]]:

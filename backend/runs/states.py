@@ -59,6 +59,7 @@ RUN_ENDS: Final = frozenset({"completed", "failed", "cancelled"})
 RUN_LIVE: Final = frozenset(RUN) - RUN_ENDS
 STEP_ENDS: Final = frozenset({"completed", "failed", "skipped", "cancelled"})
 STEP_LIVE: Final = frozenset(STEP) - STEP_ENDS
+STEP_UNDER_WAY: Final = frozenset({"dispatched", "running"})
 
 
 class IllegalMove(Exception):

@@ -11,6 +11,7 @@ from backend.pilots.amendments import amendments_of
 from backend.pilots.timers import next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
+from backend.runs.behind import behind
 from backend.runs.progress import Closed, Due, named, step_words, window_params
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
@@ -35,10 +36,10 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
     if round is None:
         order = [Order(StepRow.round), Order(StepRow.id)]
         found = page(session, repository.steps_of(run), order, paging.cursor, paging.limit)
-        items = [_step(row, spec, now, shut) for row in found.rows]
+        items = _steps(session, run, spec, found.rows, now, shut)
         return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
     rows = repository.steps_of_round(session, run, round)
-    steps = [_step(row, spec, now, shut) for row in rows]
+    steps = _steps(session, run, spec, rows, now, shut)
     steps += _waiting(session, run, spec, round, rows, now, shut)
     part, next_cursor = keyed_page(steps, _place, paging.cursor, paging.limit)
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
@@ -48,6 +49,34 @@ def _place(step: Step) -> tuple[int, int]:
     """Where a step stands in its round. Not where its row stands: a step that waits has none yet, and gets one between two
     pages."""
     return _IN_ORDER_OF_WORK.index(step.kind), step.site_index
+
+
+def _steps(
+    session: Session,
+    run: RunRow,
+    spec: PilotSpec,
+    rows: Sequence[StepRow],
+    now: datetime,
+    shut: Mapping[str, Opening],
+) -> list[Step]:
+    """As people read them, and behind whose steps those wait that could begin."""
+    told: dict[str, Text | None] = {}
+    if run.state == "running":
+        due = [row for row in rows if row.state in ("ready", "dispatched") and not _is_retrying(row, now)]
+        ahead = repository.under_way_where(session, {row.site_name for row in due})
+        for row in due:
+            # What was sent goes on behind what runs; what is ready, behind what was sent, too.
+            those = [
+                who
+                for who, state in ahead.get(row.site_name, ())
+                if row.state == "ready" or state == "running"
+            ]
+            told[row.id] = behind(row.pilot_id, those)
+    return [_step(row, spec, now, shut, told.get(row.id)) for row in rows]
+
+
+def _is_retrying(row: StepRow, now: datetime) -> bool:
+    return row.state in ("ready", "lost") and row.next_try_at is not None and row.next_try_at > now
 
 
 def _waiting(
@@ -116,17 +145,19 @@ def _not_begun(
             "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
             "display_name": shown[key.site], "state": "waiting", "attempt": 0, "progress": 0.0,
             "device": None, "started_at": None, "finished_at": None, "seconds": None, "num_epochs": None, "resumed": None, "next_try_at": None,
-            "artifact_sha256": None, "reason": None, "waits_for": waits_for,
+            "artifact_sha256": None, "reason": None, "waits_for": waits_for, "behind": None,
             "waits_until": until, "words": words,
         }
     )  # fmt: skip
 
 
-def _step(row: StepRow, spec: PilotSpec, now: datetime, shut: Mapping[str, Opening]) -> Step:
+def _step(
+    row: StepRow, spec: PilotSpec, now: datetime, shut: Mapping[str, Opening], behind: Text | None
+) -> Step:
     """`shut`: the sites that are outside of their windows."""
     shown = service.shown_names(spec)[row.site_index]
     opening = shut.get(row.site_name) if row.state == "ready" else None
-    words = _words(row, shown, now)
+    words = _words(row, shown, now, is_held=behind is not None)
     if opening is not None:
         words = step_words(
             "any", "waiting_for_window", shown, {"opens": opening.said, "zone": opening.time_zone}
@@ -139,15 +170,15 @@ def _step(row: StepRow, spec: PilotSpec, now: datetime, shut: Mapping[str, Openi
             "finished_at": row.finished_at, "seconds": row.seconds, "num_epochs": row.num_epochs, "resumed": row.resumed,
             "next_try_at": row.next_try_at,
             "artifact_sha256": row.artifact_sha256, "reason": row.reason, "waits_for": [],
-            "waits_until": opening and opening.at, "words": words,
+            "behind": None if opening else behind, "waits_until": opening and opening.at, "words": words,
         }
     )  # fmt: skip
 
 
-def _words(row: StepRow, shown: str, now: datetime) -> Text:
-    retrying = row.state in ("ready", "lost") and row.next_try_at is not None and row.next_try_at > now
+def _words(row: StepRow, shown: str, now: datetime, is_held: bool) -> Text:
+    retrying = _is_retrying(row, now)
     wait_s = max(0, round((row.next_try_at - now).total_seconds())) if retrying and row.next_try_at else 0
-    state = "retrying" if retrying else row.state
+    state = "retrying" if retrying else "held" if is_held and row.state == "ready" else row.state
     # What the next attempt will go on with, or this one has gone on with.
     epochs = row.checkpoint["epochs"] if retrying and row.checkpoint else row.resumed
     if epochs and state in _RESUMES:

@@ -117,8 +117,6 @@ class StepRow(Base):
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     next_try_at: Mapped[datetime | None]
-    waited_from: Mapped[datetime | None]
-    """When it was first sent, of a step that was taken back as the window of its site closed."""
     seconds: Mapped[float | None]
     cpu_s: Mapped[float | None]
     wasted_cpu_s: Mapped[float] = mapped_column(default=0.0)

@@ -11,6 +11,7 @@ export type Section =
   | 'reasons'
   | 'progress'
   | 'steps'
+  | 'turns'
   | 'roi'
   | 'summary'
   | 'errors'

@@ -212,10 +212,12 @@ class Stage:
     def fail(self, about: dict[str, Any], code: str, retryable: bool) -> None:
         self.post.report(StepFailed(code=code, params={}, retryable=retryable, seconds=1, **about))
 
-    def beat(self, worker_id: str = "w", *sites: str) -> None:
+    def beat(self, worker_id: str = "w", *sites: str, concurrency: int = 16) -> None:
+        """A worker lives that serves these sites. Until one is heard of, a site is sent only a few steps at a time."""
         self.post.report(
             WorkerBeat(
-                worker_id=worker_id, placement="local", hostname="h", pid=1, device="cpu", concurrency=2,
+                worker_id=worker_id, placement="local", hostname="h", pid=1, device="cpu",
+                concurrency=concurrency,
                 queues=tuple(site_queue(site) for site in sites),
             )
         )  # fmt: skip

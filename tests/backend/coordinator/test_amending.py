@@ -11,7 +11,7 @@ from backend.db.tables import AmendmentRow, EventRow, RunRow
 from backend.pilots.amendments import amendments_of
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import Stage, spec
+from tests.backend.coordinator.stage import SITES, Stage, spec
 from worker.messages import StepMessage
 
 
@@ -119,8 +119,10 @@ def ahead(stage: Stage) -> PilotSpec:
     """Arm `dimat` is in its third round, `local_only` in its first, of five."""
     pilot = spec(rounds=5, arms=("dimat", "local_only"))
     stage.launch(pilot)
+    stage.beat("w", *SITES)
     stage.turn()
     while stage.run("p/dimat").rounds_done < 2:
+        stage.beat("w", *SITES)
         finish_next(stage, "p/dimat")
     return pilot
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from backend.db.tables import AbsenceRow, SiteRow
 from backend.roi import calculator
 from backend.roi import service as roi
+from backend.runs import asks
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
 from backend.summary.outcome import summarise
@@ -64,6 +65,37 @@ def test_a_run_ends_with_a_reason_when_a_site_was_silent_for_too_long(
     assert run.reason["params"]["site"] == "c"
     assert run.reason["params"]["seconds"] == pytest.approx(LIMIT_S, abs=5)
     assert {step.state for step in stage.steps("p/dimat")} <= {"completed", "cancelled"}
+
+
+def test_a_run_whose_step_is_held_back_behind_others_at_a_silent_site_waits_for_it_all_the_same(
+    stage: Stage,
+) -> None:
+    arms = [f"arm-{number}" for number in range(6)]
+    given = pilot("stop").model_dump(mode="json")
+    given["arms"] = [{"name": name, "method": "local_only"} for name in arms]
+    stage.launch(PilotSpec.model_validate(given))
+    while any(stage.run(f"p/{name}").rounds_done < 1 for name in arms):
+        lead(stage, 1, *SITES)
+    lead(stage, 15, "a", "b")
+    held = [step for step in stage.steps() if step.site_name == "c" and step.state == "ready"]
+    assert held
+    lead(stage, int(LIMIT_S), "a", "b")
+    assert {stage.run(f"p/{name}").state for name in arms} == {"failed"}
+
+
+def test_what_was_ready_when_its_run_was_paused_waits_for_a_silent_site_only_since_it_goes_on(
+    stage: Stage,
+) -> None:
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    lead(stage, 2, "a", "b")
+    stage.ask("p/dimat", asks.PAUSE)
+    lead(stage, 2 * int(LIMIT_S), "a", "b")
+    stage.ask("p/dimat", asks.RESUME)
+    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    lead(stage, 10, "a", "b")
+    assert stage.run("p/dimat").state == "failed"
 
 
 def test_a_site_that_is_silent_and_has_nothing_to_do_keeps_nobody_waiting(stage: Stage) -> None:

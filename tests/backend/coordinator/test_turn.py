@@ -319,6 +319,7 @@ def test_what_was_sent_before_the_broker_went_away_is_not_sent_again(stage: Stag
     stage.restart()
     arms = [{"name": f"arm-{number:02}", "method": "local_only"} for number in range(SENT_AT_ONCE // 3 + 1)]
     stage.launch(PilotSpec.model_validate({**spec().model_dump(mode="json"), "arms": arms}))
+    stage.beat("w", *SITES, concurrency=len(arms) * len(SITES))
     stage.turn()
     for message in stage.waiting():
         stage.finish(message, stage.begin(stage.take(message)))

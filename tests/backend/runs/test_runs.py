@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
-from backend.db.tables import AmendmentRow, RunRow
+from backend.db.tables import AmendmentRow, RunRow, SiteRow, StepRow
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
 
@@ -55,6 +56,37 @@ def test_steps_of_a_round_include_those_that_wait_and_for_whom(api: Api, run: di
     assert (found["merge", "site-03"]["state"], found["merge", "site-03"]["waits_for"]) == ("waiting", [])
     assert found["train", "site-02"]["waits_for"] == ["Plant 02"]
     assert found["train", "site-02"]["id"] is None
+
+
+def test_a_step_that_is_ready_says_behind_whose_steps_it_waits(api: Api, run: dict[str, Any]) -> None:
+    """At its own site, or at another one that the same worker serves; what was sent waits only for what runs."""
+    names = [f"site-{number:02}" for number in (1, 2, 3)]
+    others = launch(
+        api.manager, create_pilot(api.manager, names, name="other", title="The other pilot"), "k2"
+    )
+    with api.database.write() as session:
+        mine, other = session.get_one(RunRow, run["id"]), session.get_one(RunRow, others[0]["id"])
+        for site in session.scalars(select(SiteRow)):
+            site.worker_id = None if site.name == "site-03" else "w"
+        add_step(session, mine, "merge", 2, 0, "ready")
+        add_step(session, mine, "merge", 2, 1, "dispatched")
+        add_step(session, mine, "merge", 2, 2, "ready")
+        add_step(session, other, "train", 1, 0, "dispatched")
+
+    def behind() -> list[dict[str, Any] | None]:
+        page = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=2").json()
+        merges = [step for step in page["items"] if step["kind"] == "merge"]
+        assert [step["words"]["code"] == "merge.held" for step in merges] == [
+            step["state"] == "ready" and step["behind"] is not None for step in merges
+        ]
+        return [step["behind"] for step in merges]
+
+    named = {"code": "behind_pilot", "params": {"pilot": "The other pilot", "more": 0}}
+    assert behind() == [named, None, None]
+    with api.database.write() as session:
+        session.execute(update(StepRow).where(StepRow.run_id == others[0]["id"]).values(state="running"))
+        add_step(session, mine, "train", 2, 2, "running")
+    assert behind() == [named, named, {"code": "behind_own", "params": {}}]
 
 
 def test_steps_are_paged_with_and_without_a_round(api: Api, run: dict[str, Any]) -> None:

@@ -81,6 +81,7 @@ function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
       cell: (step) => (
         <div>
           {say('steps', step.words)}
+          {step.behind ? <span className="aw-sub">{say('turns', step.behind)}</span> : null}
           {step.reason ? <span className="aw-sub">{say('reasons', step.reason)}</span> : null}
         </div>
       ),
