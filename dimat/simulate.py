@@ -151,7 +151,8 @@ class _Run:
             return steps.evaluate(context, rows, own)
         if key.kind == "train":
             momentum, alone = self._momentum(key, rows), self._alone(key, rows, plan)
-            return steps.train(context, rows, plan.train, own, momentum, self.schedule.tells(key), alone)
+            how = self.spec.sites[key.site].trains(plan.train)
+            return steps.train(context, rows, how, own, momentum, self.schedule.tells(key), alone)
         if key.kind == "gather" or (key.kind == "merge" and self.schedule.tree_of(key.round) is not None):
             return self._over_all(key, other_keys, own, plan)
         others = {

@@ -69,11 +69,20 @@ def _is_usual(value: SilentSpec) -> bool:
 
 
 class SiteSpec(Frozen):
-    """A site as the pilot sees it."""
+    """A site as the pilot sees it. `max_epochs`: it trains no more in a round, whatever the pilot asks for, as it stood at the launch;
+    training alone before round 0 is no round. None: no limit."""
 
     name: Name
     display_name: str = Field("", max_length=80, pattern=PLAIN)
     data: AnyData
+    max_epochs: Annotated[Whole, Field(ge=1, le=1000)] | None = Field(None, exclude_if=_is_none)
+
+    def trains(self, train: TrainSpec) -> TrainSpec:
+        """How the site trains in a round in which the pilot trains so. Rates go by the share of the round that is done, so a site of
+        fewer epochs goes through the same ones in larger strides."""
+        if self.max_epochs is None or train.epochs <= self.max_epochs:
+            return train
+        return train.model_copy(update={"epochs": self.max_epochs})
 
 
 class ArmSpec(Frozen):

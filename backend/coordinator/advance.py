@@ -165,9 +165,7 @@ class Advance:
         self._insert_due(session, run, ready, now)
         self._close_rounds(session, run, done, now)
 
-    def _insert_due(
-        self, session: Session, run: RunRow, ready: Iterable[StepKey], now: datetime
-    ) -> None:
+    def _insert_due(self, session: Session, run: RunRow, ready: Iterable[StepKey], now: datetime) -> None:
         """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`) looks again."""
         spec = self._plans.spec(session, run.pilot_id)
         if spec.timetable is not None and (next := next_round(session, run.pilot_id)) is not None:

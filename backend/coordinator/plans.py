@@ -102,7 +102,7 @@ class RunPlan:
                 return TrainMessage(
                     round=key.round,
                     rounds=self.spec.rounds,
-                    train=plan.train,
+                    train=self.spec.sites[key.site].trains(plan.train),
                     resume=id.checkpoint,
                     own=own,
                     momentum=artifacts[before].momentum if before is not None else None,

@@ -167,7 +167,6 @@ def ready_to_send(session: Session, now: datetime, full: Collection[str], most: 
         .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(
             StepRow.state == "ready",
-            StepRow.site_name.not_in(closed),
             or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now),
             or_(RunRow.state == "running", and_(StepRow.run_id.is_(None), needed)),
         )

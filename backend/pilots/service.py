@@ -109,8 +109,10 @@ def update(session: Session, who: Principal, id: str, body: PilotPatch, if_match
     return get(session, id)
 
 
-def mark_launched(session: Session, row: PilotRow, key: str) -> None:
-    """Freezes the spec of a draft that the caller has locked."""
+def mark_launched(session: Session, row: PilotRow, key: str, spec: PilotSpec) -> None:
+    """Freezes the spec of a draft that the caller has locked, as it is launched."""
+    if spec != stored_spec(row):
+        row.spec, row.spec_sha256 = spec.model_dump(mode="json"), spec_sha256(spec)
     row.state, row.launch_key, row.launched_at = "launched", key, utc_now()
     row.revision += 1
     session.flush()

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from backend.sites.window import Window
 from backend.text.schemas import Schema
 from backend.web import Page
 from dimat.data_spec import SiteData
-from dimat.frozen import Name
+from dimat.frozen import Name, Whole
 
 Placement = Literal["local", "remote"]
 SiteState = Literal["invited", "online", "silent", "revoked"]
@@ -26,6 +26,16 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
+class SiteLimits(Schema):
+    """What may be asked of the site's machine; null: no limit. `max_epochs`: of a round, fixed in a pilot when it is launched. `threads`:
+    of a step; it only lowers what the site's worker is set to. `memory_mb`: of the process of a step, in millions of bytes; a step that
+    uses more is ended. The last two count from the next step on."""
+
+    max_epochs: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+    threads: Annotated[Whole, Field(ge=1, le=1024)] | None = None
+    memory_mb: Annotated[Whole, Field(ge=100, le=10_000_000)] | None = None
+
+
 class SiteCreate(Schema):
     """`placement` `local`: served by this server's own worker; `remote`: by a worker on its own machine."""
 
@@ -39,11 +49,13 @@ class SiteCreate(Schema):
 
 
 class SitePatch(Schema):
-    """What is left out stays. `window` null: the site takes work at any time. `state` can only become `revoked`: the site takes part in nothing new."""
+    """What is left out stays; `limits` are replaced as a whole. `window` null: the site takes work at any time. `state` can only become
+    `revoked`: the site takes part in nothing new."""
 
     display_name: DisplayName | None = None
     data: SiteData | None = None
     window: Window | None = None
+    limits: SiteLimits | None = None
     state: Literal["revoked"] | None = None
 
 
@@ -74,6 +86,7 @@ class Site(Schema):
     window_opens_at: datetime | None
     num_rows: int | None
     fingerprint: str | None
+    limits: SiteLimits
     created_at: datetime
     revision: int
 

@@ -13,7 +13,7 @@ from backend.db.races import locked, unique_name
 from backend.db.tables import SiteRow, StepRow, utc_now
 from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
-from backend.sites.schemas import Doing, Site, SiteCreate, SitePage, SitePatch
+from backend.sites.schemas import Doing, Site, SiteCreate, SiteLimits, SitePage, SitePatch
 from backend.sites.window import Window
 from backend.sites.windows import window_of
 from backend.web import ListQuery, check_match
@@ -67,6 +67,8 @@ def update(session: Session, who: Principal, id: str, body: SitePatch, if_match:
             row.data, row.fingerprint, row.num_rows = changed, None, None
     if "window" in body.model_fields_set:
         row.window = _stored(body.window)
+    if body.limits is not None:
+        row.limits = body.limits.model_dump(exclude_none=True) or None
     if body.state is not None:
         row.state = body.state
     row.revision += 1
@@ -98,6 +100,13 @@ def usable(session: Session) -> list[SiteSpec]:
         for row in session.scalars(repository.matching(None, None).order_by(SiteRow.name))
         if row.state != "revoked"
     ]
+
+
+def with_limits(session: Session, sites: Sequence[SiteSpec]) -> tuple[SiteSpec, ...]:
+    """The sites of a spec, which exist, with the epochs that they allow now."""
+    rows = repository.by_names(session, [site.name for site in sites])
+    limits = {name: (row.limits or {}).get("max_epochs") for name, row in rows.items()}
+    return tuple(site.model_copy(update={"max_epochs": limits[site.name]}) for site in sites)
 
 
 def check_names(session: Session, names: Sequence[str], field: str) -> None:
@@ -137,7 +146,7 @@ def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:
             "data": row.data, "state": row.state, "last_seen_at": row.last_seen_at, "device": row.device,
             "window": window, "window_opens_at": None if window is None else window.opens_at(utc_now()),
             "doing": None if doing is None else _doing(*doing), "num_rows": row.num_rows,
-            "fingerprint": row.fingerprint, "created_at": row.created_at, "revision": row.revision,
+            "fingerprint": row.fingerprint, "limits": SiteLimits.model_validate(row.limits or {}), "created_at": row.created_at, "revision": row.revision,
         }
     )  # fmt: skip
 

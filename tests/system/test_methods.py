@@ -92,3 +92,27 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
     assert epochs["train"] <= set(range(2, 7))
     assert min(epochs["train"]) < 6
     assert epochs["merge"] == {None}
+
+
+def test_a_site_that_allows_fewer_epochs_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Path) -> None:
+    """Rates fall by the share of the round, and it may end early, whatever the number of epochs."""
+    train = {"warmup_epochs": 2, "epochs": 3, "patience": 2, "keep_momentum": True}
+    spec = house.small_pilot(rounds=2, train=train)
+    slow = spec["sites"][1]
+    with house.running(tmp_path) as server:
+        site = server.post("/sites", {"name": slow["name"], "data": slow["data"]})
+        server.patch(f"/sites/{site['id']}", {"limits": {"max_epochs": 1}})
+        pilot_id = server.launch(spec)
+        result = server.wait_for_end(pilot_id)
+        run, *_ = server.runs(pilot_id)
+        steps = server.get(f"/runs/{run['id']}/steps?limit=200")["items"]
+    limited = {**spec, "sites": [spec["sites"][0], {**slow, "max_epochs": 1}, spec["sites"][2]]}
+    expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(limited))))
+    whole = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec))))
+    found = [run["final_artifacts"] for run in result["runs"]]
+    assert found == [run["final_artifacts"] for run in expected["runs"]]
+    assert found != [run["final_artifacts"] for run in whole["runs"]]
+    epochs = {(one["site_name"], one["num_epochs"]) for one in steps if one["kind"] == "train"}
+    assert {number for name, number in epochs if name == slow["name"]} == {1}
+    prepared = {one["site_name"]: one["num_epochs"] for one in steps if one["kind"] == "prepare"}
+    assert prepared[slow["name"]] == 2

@@ -30,6 +30,8 @@ class SiteRow(Base):
     fingerprint: Mapped[str | None]
     num_rows: Mapped[int | None]
     window: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    limits: Mapped[dict[str, Any] | None]
+    """`backend.sites.schemas.SiteLimits` as JSON; None: no limit."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revision: Mapped[int] = mapped_column(default=1)
 

@@ -170,6 +170,28 @@ def test_launch_queues_one_run_per_arm_and_seed(api: Api) -> None:
         assert session.scalar(select(AuditRow.action).order_by(AuditRow.id.desc())) == "pilot_launched"
 
 
+def test_a_launch_fixes_how_many_epochs_each_site_allows(api: Api) -> None:
+    pilot = create_pilot(api.manager)
+    first = api.viewer.get("/api/v1/sites").json()["items"][0]
+
+    def allow(epochs: int) -> None:
+        path = f"/api/v1/sites/{first['id']}"
+        assert api.manager.patch(path, json={"limits": {"max_epochs": epochs}}).status_code == 200
+
+    def frozen() -> tuple[list[int | None], str]:
+        shown = api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()
+        return [site.get("max_epochs") for site in shown["spec"]["sites"]], shown["spec_sha256"]
+
+    assert frozen() == ([None, None, None], pilot["spec_sha256"])
+    allow(2)
+    launch(api.manager, pilot)
+    launched = frozen()
+    assert launched[0] == [2, None, None]
+    assert launched[1] != pilot["spec_sha256"]
+    allow(5)
+    assert frozen() == launched
+
+
 def test_same_key_again_gives_the_same_answer_and_no_second_launch(api: Api) -> None:
     pilot = create_pilot(api.manager)
     path = f"/api/v1/pilots/{pilot['id']}/launch"

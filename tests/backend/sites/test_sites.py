@@ -102,3 +102,23 @@ def test_unknown_data_set_and_bad_name_are_named_with_their_fields(api: Api) -> 
 def test_samples_say_what_a_site_can_start_with(api: Api) -> None:
     names = [sample["name"] for sample in api.viewer.get("/api/v1/samples").json()]
     assert "pendigits" in names
+
+
+def test_limits_are_shown_replaced_as_a_whole_and_lifted(api: Api) -> None:
+    create_sites(api.manager, 1)
+    site = api.viewer.get("/api/v1/sites").json()["items"][0]
+    none = {"max_epochs": None, "threads": None, "memory_mb": None}
+    assert site["limits"] == none
+    path = f"/api/v1/sites/{site['id']}"
+
+    def put(**limits: int) -> dict[str, int | None]:
+        answer = api.manager.patch(path, json={"limits": limits})
+        assert answer.status_code == 200, answer.text
+        shown: dict[str, int | None] = api.viewer.get(path).json()["limits"]
+        return shown
+
+    assert put(max_epochs=2, memory_mb=2000) == {**none, "max_epochs": 2, "memory_mb": 2000}
+    assert put(threads=1) == {**none, "threads": 1}
+    assert put() == none
+    refused = api.manager.patch(path, json={"limits": {"memory_mb": 1}})
+    assert (refused.status_code, refused.json()["field"]) == (422, "limits.memory_mb")
