@@ -24,6 +24,7 @@ from worker import devices, logs, steps
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from worker.data.samples import load_site_rows
+from worker.limits import MemoryWatch, within_threads
 from worker.messages import (
     Accuracies,
     ExchangeReport,
@@ -104,7 +105,14 @@ class Execution:
         try:
             chosen = devices.choose(device)
             self._send(StepStarted(device=chosen, pid=os.getpid(), fetches=self._due, **self._about()))
-            with Every(CANCEL_POLL_S, self._tick, "step-beat"):
+
+            def too_large(used_mb: int, limit_mb: int) -> None:
+                log.error("used %d MB of memory, more than the site's limit of %d MB", used_mb, limit_mb)
+                about = {"site": self.message.context.site.name, "used_mb": used_mb, "limit_mb": limit_mb}
+                self._send(self._failed("memory_over_limit", about, False))
+
+            watch = MemoryWatch(self.message.limits, too_large)
+            with Every(CANCEL_POLL_S, self._tick, "step-beat"), watch, within_threads(self.message.limits):
                 end = self._work(open_store(), chosen)
         except Cancelled:
             end = StepCancelled(

@@ -73,6 +73,17 @@ class SiteContext(Wire):
     """What `prepare` reported; a step on other rows fails instead of training on changed data."""
 
 
+class StepLimits(Wire):
+    """Of the site's machine, as they are when the step is sent; None: no limit. `memory_mb`: of the process, in millions of bytes."""
+
+    threads: Annotated[int, Field(ge=1)] | None = None
+    memory_mb: Annotated[int, Field(ge=1)] | None = None
+
+
+def _allows_all(limits: StepLimits) -> bool:
+    return limits == StepLimits()
+
+
 class _Step(Wire):
     step_id: str
     attempt: int
@@ -85,6 +96,7 @@ class _Step(Wire):
     """How what the step makes travels to other sites."""
     residual: ArtifactRef | None = None
     """What rounding left over when the site last sent; None: nothing, or it sends nothing."""
+    limits: StepLimits = Field(StepLimits(), exclude_if=_allows_all)
 
 
 class _Trains(_Step):

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator import repository, taking_turns
 from backend.coordinator.memory import Plans
-from backend.coordinator.plans import Artifacts, Made, StepId
+from backend.coordinator.plans import NO_LIMITS, Artifacts, Made, StepId
 from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
 from backend.db.tables import RunRow, StepRow
 from dimat.schedule import StepKey
-from worker.messages import ArtifactRef, CheckpointRef, StepMessage
+from worker.messages import ArtifactRef, CheckpointRef, StepLimits, StepMessage
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
@@ -41,6 +41,7 @@ class Dispatch:
         """The steps to send now, in the order in which they go, none of the sites `closed`; and one step of each run whose messages cannot be built."""
         chosen = self._chosen(session, now, rooms, closed)
         order = {step.step_id: place for place, step in enumerate(chosen)}
+        limits = repository.limits_of(session, {step.site for step in chosen})
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
         for step in sorted(repository.rows_of(session, StepRow.id, order), key=lambda row: order[row.id]):
             by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
@@ -48,7 +49,7 @@ class Dispatch:
         broken: list[Broken] = []
         for (pilot_id, seed, run_id), steps in by_run.items():
             try:
-                found += self._of_run(session, pilot_id, seed, run_id, steps)
+                found += self._of_run(session, pilot_id, seed, run_id, steps, limits)
             except SQLAlchemyError:
                 raise
             except Exception as error:
@@ -90,7 +91,13 @@ class Dispatch:
         return self._served
 
     def _of_run(
-        self, session: Session, pilot_id: str, seed: int, run_id: str, steps: Sequence[StepRow]
+        self,
+        session: Session,
+        pilot_id: str,
+        seed: int,
+        run_id: str,
+        steps: Sequence[StepRow],
+        limits: Mapping[str, StepLimits],
     ) -> list[StepMessage]:
         if run_id:
             run = session.get_one(RunRow, run_id)
@@ -113,7 +120,14 @@ class Dispatch:
         return [
             plan.message(
                 key,
-                StepId(step.id, step.attempt, pilot_id, step.run_id, _checkpoint(step)),
+                StepId(
+                    step.id,
+                    step.attempt,
+                    pilot_id,
+                    step.run_id,
+                    _checkpoint(step),
+                    limits.get(step.site_name, NO_LIMITS),
+                ),
                 artifacts,
                 fingerprints.get(step.site_index),
             )

@@ -25,9 +25,12 @@ from worker.messages import (
     NeighbourRef,
     PrepareMessage,
     SiteContext,
+    StepLimits,
     StepMessage,
     TrainMessage,
 )
+
+NO_LIMITS = StepLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class StepId:
     pilot_id: str
     run_id: str | None
     checkpoint: CheckpointRef | None = None
+    limits: StepLimits = NO_LIMITS
+    """Of the step's site, as they are now."""
 
 
 @dataclass
@@ -86,6 +91,7 @@ class RunPlan:
             "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,
             "context": self._context(key.site, fingerprint), "model": self.spec.model,
             "wire": self.schedule.wire_of(key), "residual": self._residual(key, artifacts),
+            "limits": id.limits,
         }  # fmt: skip
         if key.kind == "prepare":
             return PrepareMessage(train=self.spec.train, resume=id.checkpoint, **about)

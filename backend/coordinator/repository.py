@@ -12,6 +12,7 @@ from backend.coordinator.taking_turns import Ready
 from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
+from worker.messages import StepLimits
 
 PREPARE_KEY = ""
 MOST_VALUES = 5_000
@@ -195,6 +196,16 @@ def last_sent(
         )  # fmt: skip
         found |= {(site, pilot): at for site, pilot, at in session.execute(latest) if at is not None}
     return found
+
+
+def limits_of(session: Session, sites: Collection[str]) -> dict[str, StepLimits]:
+    """By site what a step may take there, of those that have limits."""
+    limited = select(SiteRow.name, SiteRow.limits).where(SiteRow.limits.is_not(None))
+    return {
+        name: StepLimits(threads=limits.get("threads"), memory_mb=limits.get("memory_mb"))
+        for name, limits in session.execute(limited)
+        if name in sites and limits
+    }
 
 
 def ready_from(session: Session, run: RunRow, now: datetime) -> None:

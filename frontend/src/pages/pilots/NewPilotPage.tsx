@@ -14,6 +14,7 @@ import { Page, Panel } from '../../components/Page';
 import { ProblemList } from '../../components/ProblemList';
 import { useConfirm } from '../../components/useConfirm';
 import { AwaySites } from '../sites/AwaySites';
+import { LimitedSites } from '../sites/LimitedSites';
 import { useSiteNames } from '../sites/useSiteNames';
 import { useTopology } from '../topologies/useTopology';
 import { AdvancedFields } from './AdvancedFields';
@@ -180,6 +181,7 @@ function Form({
             })}
           </p>
           <AwaySites names={draft.sites} />
+          <LimitedSites names={draft.sites} />
           <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
         </>
       ),

@@ -4,9 +4,8 @@ import { assumptionsOf, draftOf, freshDraft, MODELS, takesRows, specOf, wholeNum
 const SITE = {
   id: '1', name: 'site-01', display_name: 'Osaka', placement: 'local' as const,
   data: { kind: 'sample' as const, dataset: 'pendigits' }, state: 'online' as const, last_seen_at: null, device: null,
-  doing: null, num_rows: null,
-    window: null,
-    window_opens_at: null, fingerprint: null, created_at: '2026-01-01T00:00:00Z', revision: 1,
+  doing: null, num_rows: null, window: null, window_opens_at: null, limits: {},
+  fingerprint: null, created_at: '2026-01-01T00:00:00Z', revision: 1,
 }; // prettier-ignore
 
 describe('the form of a pilot', () => {

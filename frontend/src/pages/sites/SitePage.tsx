@@ -15,6 +15,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
 import { ConnectSite } from './ConnectSite';
+import { LimitFields, type Limits } from './LimitFields';
 import { OwnData } from './OwnData';
 import { WindowFields, type Window } from './WindowFields';
 
@@ -54,6 +55,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
   const [placement, setPlacement] = useState<Site['placement']>(opened?.placement ?? 'local');
   const [dataset, setDataset] = useState(opened?.data.dataset ?? 'pendigits');
   const [hours, setHours] = useState<Window | null>(opened?.window ?? null);
+  const [limits, setLimits] = useState<Limits>(opened?.limits ?? {});
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const { ask, dialog } = useConfirm();
@@ -69,7 +71,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
     const sent = opened
       ? http.PATCH('/api/v1/sites/{site_id}', {
           params: { path: { site_id: opened.id }, header: { 'If-Match': `W/"${opened.revision}"` } },
-          body: { display_name: shownName, data, window: hours },
+          body: { display_name: shownName, data, window: hours, limits },
         })
       : http.POST('/api/v1/sites', {
           body: { name, display_name: shownName, placement, data, window: hours },
@@ -167,6 +169,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
               error={(field) => errorAt(errors, `window.${field}`)}
               disabled={!may}
             />
+            {site ? <LimitFields limits={limits} change={setLimits} errors={errors} disabled={!may} /> : null}
             {may ? (
               <div className="aw-actions">
                 <Button type="submit" loading={busy}>
