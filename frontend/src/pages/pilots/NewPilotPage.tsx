@@ -181,7 +181,6 @@ function Form({
             })}
           </p>
           <AwaySites names={draft.sites} />
-          <LimitedSites names={draft.sites} />
           <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
         </>
       ),
@@ -251,6 +250,7 @@ function Form({
         {mayWrite ? null : <Note>{t('ui.may_not')}</Note>}
         <fieldset className="aw-whole" disabled={!mayWrite}>
           <BasicFields {...parts} sites={usable} setSites={setSites} />
+          <LimitedSites names={draft.sites} />
           <DataFields {...parts} sites={usable} />
           <ModelFields {...parts} sites={usable} />
           <TimetableFields {...parts} />
