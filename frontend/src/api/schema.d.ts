@@ -2980,6 +2980,7 @@ export interface components {
             num_rows: number | null;
             /** Fingerprint */
             fingerprint: string | null;
+            limits: components["schemas"]["SiteLimits"];
             /**
              * Created At
              * Format: date-time
@@ -3062,6 +3063,20 @@ export interface components {
             then: components["schemas"]["Next"] | null;
         };
         /**
+         * SiteLimits
+         * @description What may be asked of the site's machine; null: no limit. `max_epochs`: of a round, fixed in a pilot when it is launched. `threads`:
+         *     of a step; it only lowers what the site's worker is set to. `memory_mb`: of the process of a step, in millions of bytes; a step that
+         *     uses more is ended. The last two count from the next step on.
+         */
+        SiteLimits: {
+            /** Max Epochs */
+            max_epochs?: number | null;
+            /** Threads */
+            threads?: number | null;
+            /** Memory Mb */
+            memory_mb?: number | null;
+        };
+        /**
          * SiteOutcome
          * @description How one site came out in an arm.
          */
@@ -3090,13 +3105,15 @@ export interface components {
         };
         /**
          * SitePatch
-         * @description What is left out stays. `window` null: the site takes work at any time. `state` can only become `revoked`: the site takes part in nothing new.
+         * @description What is left out stays; `limits` are replaced as a whole. `window` null: the site takes work at any time. `state` can only become
+         *     `revoked`: the site takes part in nothing new.
          */
         SitePatch: {
             /** Display Name */
             display_name?: string | null;
             data?: components["schemas"]["SampleData"] | null;
             window?: components["schemas"]["Window"] | null;
+            limits?: components["schemas"]["SiteLimits"] | null;
             /** State */
             state?: "revoked" | null;
         };
@@ -3115,7 +3132,8 @@ export interface components {
         };
         /**
          * SiteSpec
-         * @description A site as the pilot sees it.
+         * @description A site as the pilot sees it. `max_epochs`: it trains no more in a round, whatever the pilot asks for, as it stood at the launch;
+         *     training alone before round 0 is no round. None: no limit.
          */
         SiteSpec: {
             /** Name */
@@ -3127,6 +3145,8 @@ export interface components {
             display_name?: string;
             /** Data */
             data: components["schemas"]["SampleData"] | components["schemas"]["GivenData"];
+            /** Max Epochs */
+            max_epochs?: number | null;
         };
         /**
          * SplitSpec
@@ -3167,7 +3187,8 @@ export interface components {
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
          *     finished what it needs (only listed when a round is asked for; such a step has no id yet). `waits_until`: it does not begin before.
          *     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
-         *     not train. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue.
+         *     not train. `behind` (`turns.<code>` of the catalogue): whose steps the site works at before this one, which is ready or sent; null: it
+         *     is about to begin. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue.
          */
         Step: {
             /** Id */
@@ -3211,6 +3232,7 @@ export interface components {
             waits_for: string[];
             /** Waits Until */
             waits_until: string | null;
+            behind: components["schemas"]["Text"] | null;
             words: components["schemas"]["Text"];
         };
         /** StepPage */
