@@ -1,7 +1,7 @@
 """One execution of one step, from its message to its last report: the edge where every error ends.
 
-Reports carry a code and plain values, never a traceback and never anything of the data; the traceback
-stays in the local log.
+Reports carry a code, plain values and the step's log (`step_log`), never a whole traceback and never anything of the data; the
+traceback stays in the local log.
 """
 
 import logging
@@ -19,6 +19,7 @@ from uuid_utils import uuid7
 from dimat.errors import ArtifactInvalid, DataError, DimatError
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
+from dimat.training.checkpoint import Underway
 from dimat.wire.sending import artifacts_of
 from worker import devices, logs, steps
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
@@ -38,6 +39,7 @@ from worker.messages import (
 )
 from worker.reporting import Every, ReportSender
 from worker.settings import DeviceChoice
+from worker.step_log import Keeper
 from worker.steps.bench import matched
 from worker.steps.fetches import fetches_of
 
@@ -80,7 +82,9 @@ class Execution:
         self.message = message
         self._worker_id, self._reports, self._step_beat_s = worker_id, reports, step_beat_s
         self._checkpoints = Checkpoints(message, self.id, checkpoint_every_s, self._beat)
+        self._log = Keeper(message.step_id)
         self._seq = count()
+        self._num_epochs = 0
         self._progress = 0.0
         self._exchanges: list[ExchangeReport] = []
         self._due = fetches_of(message)
@@ -92,24 +96,31 @@ class Execution:
         """Executes the step and reports its end; raises nothing. A store that cannot be opened is an end, too."""
         message = self.message
         site = message.context.site.name
-        with logs.about(
-            run=message.run_id,
-            step=message.step_id,
-            site=site,
-            attempt=message.attempt,
-            worker=self._worker_id,
+        with (
+            logs.about(
+                run=message.run_id,
+                step=message.step_id,
+                site=site,
+                attempt=message.attempt,
+                worker=self._worker_id,
+            ),
+            self._log,
         ):
             self._run(open_store, device)
 
     def _run(self, open_store: Callable[[], ArtifactStore], device: DeviceChoice) -> None:
         try:
             chosen = devices.choose(device)
+            log.info(
+                "%s of round %d begins on %s, attempt %d", self.message.kind, getattr(self.message, "round", 0), chosen,
+                self.message.attempt,
+            )  # fmt: skip
             self._send(StepStarted(device=chosen, pid=os.getpid(), fetches=self._due, **self._about()))
 
             def too_large(used_mb: int, limit_mb: int) -> None:
                 log.error("used %d MB of memory, more than the site's limit of %d MB", used_mb, limit_mb)
                 about = {"site": self.message.context.site.name, "used_mb": used_mb, "limit_mb": limit_mb}
-                self._send(self._failed("memory_over_limit", about, False))
+                self._send_end(self._failed("memory_over_limit", about, False))
 
             watch = MemoryWatch(self.message.limits, too_large)
             with Every(CANCEL_POLL_S, self._tick, "step-beat"), watch, within_threads(self.message.limits):
@@ -140,7 +151,7 @@ class Execution:
             logging.WARNING if code else logging.INFO, "%s of round %d %s after %.1f s%s",
             self.message.kind, getattr(self.message, "round", 0), end.kind, self._seconds(), code,
         )  # fmt: skip
-        self._send(end)
+        self._send_end(end)
         if not (isinstance(end, StepFailed) and end.retryable):
             self._checkpoints.clear()
 
@@ -154,9 +165,13 @@ class Execution:
             self.message, self._context(device), rows, store, self._exchanges, start, self._exchanged
         )
         result = steps.run(bench)
+        if result.num_epochs:
+            log.info("trained %d epochs", result.num_epochs)
         message = self.message
         made = artifacts_of(result, message.wire, message.kind == "gather", bench.residual(message.residual))
         kept = {name: store.put(data) for name, data in asdict(made).items() if data is not None}
+        for name, ref in kept.items():
+            log.info("stored %s: %d bytes, sha256 %s", name, ref.num_bytes, ref.sha256[:12])
         uploaded = sum(ref.num_bytes for ref in kept.values())
         is_prepare = self.message.kind == "prepare"
         metrics = result.metrics
@@ -201,11 +216,16 @@ class Execution:
             device=device,
             should_stop=self._cancelled.is_set,
             on_progress=self._advance,
-            on_epoch=self._checkpoints.offer,
+            on_epoch=self._epoch_done,
         )
 
     def _advance(self, progress: float) -> None:
         self._progress = min(progress, 1.0)
+
+    def _epoch_done(self, take: Callable[[], Underway]) -> None:
+        self._num_epochs += 1
+        log.info("epoch %d of this attempt is done after %.1f s", self._num_epochs, self._seconds())
+        self._checkpoints.offer(take)
 
     def _tick(self) -> None:
         if self._reports.is_cancelled(self.message):
@@ -237,6 +257,10 @@ class Execution:
             code=code, params=_sendable(params), retryable=retryable, exchanges=tuple(self._exchanges),
             seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about(),
         )  # fmt: skip
+
+    def _send_end(self, end: Report) -> None:
+        """The last word, with what was logged about the step."""
+        self._send(end.model_copy(update={"log": self._log.told()}))
 
     def _send(self, report: Report, until_taken: bool = True) -> None:
         self._reports.send(report, until_taken)

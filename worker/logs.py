@@ -39,6 +39,11 @@ def about(
         _about.reset(token)
 
 
+def known() -> Mapping[str, str | int]:
+    """What a line that is written here is about."""
+    return _about.get({})
+
+
 class TextLines(logging.Formatter):
     def __init__(self) -> None:
         super().__init__(_TEXT)

@@ -2,7 +2,8 @@
 
 A *message* goes down to a site and carries everything its step needs; a *report* comes up. Reports
 may arrive twice or late: (step_id, attempt, execution_id, seq) identifies one, and the coordinator binds
-an attempt to the first execution that starts it. Neither carries data values, tracebacks or secrets.
+an attempt to the first execution that starts it. Neither carries data values or secrets; of an error that is not ours
+a log tells the kind and the places in the code.
 """
 
 from datetime import UTC, datetime
@@ -301,6 +302,30 @@ class MatchedReport(Wire):
         return self
 
 
+MOST_LOG_LINES, MOST_LOG_CHARS, MOST_LOG_TEXT = 200, 32_768, 2_000
+LogLevel = Literal["info", "warning", "error"]
+
+
+class LogLine(Wire):
+    at: datetime
+    level: LogLevel
+    text: Annotated[str, StringConstraints(max_length=MOST_LOG_TEXT, pattern=r"^[^\x00]*$")]
+
+
+class StepLog(Wire):
+    """What an attempt logged: the first lines and the last, between which `left_out` were dropped."""
+
+    first: tuple[LogLine, ...] = Field(max_length=MOST_LOG_LINES // 2)
+    last: tuple[LogLine, ...] = Field((), max_length=MOST_LOG_LINES // 2)
+    left_out: Count = 0
+
+    @model_validator(mode="after")
+    def _is_short(self) -> Self:
+        if sum(len(line.text) for line in (*self.first, *self.last)) > MOST_LOG_CHARS:
+            raise ValueError(f"a log has at most {MOST_LOG_CHARS} characters")
+        return self
+
+
 class _Report(Wire):
     worker_id: Name
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -320,6 +345,11 @@ class StepStarted(_StepReport):
     fetches: tuple[FetchDue, ...] = ()
 
 
+class _StepEnd(_StepReport):
+    log: StepLog | None = None
+    """None: of a worker that does not tell, or of a process that was killed."""
+
+
 class StepBeat(_StepReport):
     """Sent by a thread every few seconds while the step runs, and with each new checkpoint; `progress` 0..1.
 
@@ -334,7 +364,7 @@ class StepBeat(_StepReport):
     resumed: EpochsDone | None = None
 
 
-class StepFinished(_StepReport):
+class StepFinished(_StepEnd):
     kind: Literal["finished"] = "finished"
     artifact: ArtifactRef | None
     """What the step made; None for `evaluate` (it makes no model)."""
@@ -363,7 +393,7 @@ class StepFinished(_StepReport):
     num_rows: Count | None = None
 
 
-class StepFailed(_StepReport):
+class StepFailed(_StepEnd):
     """`retryable`: another attempt may succeed (store out of reach); else the run fails with this reason."""
 
     kind: Literal["failed"] = "failed"
@@ -376,7 +406,7 @@ class StepFailed(_StepReport):
     """None: not known, as of a process that was killed."""
 
 
-class StepCancelled(_StepReport):
+class StepCancelled(_StepEnd):
     kind: Literal["cancelled"] = "cancelled"
     exchanges: tuple[ExchangeReport, ...] = ()
     seconds: Seconds

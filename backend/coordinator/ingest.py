@@ -15,7 +15,7 @@ from backend.coordinator import apart, beats, endings, ledger, matches, reposito
 from backend.coordinator.changes import Changes
 from backend.coordinator.known import MADE, Known, made_by, read
 from backend.coordinator.memory import Plans
-from backend.db.tables import ArtifactRow, MetricRow, StepRow
+from backend.db.tables import ArtifactRow, MetricRow, StepLogRow, StepRow
 from backend.events.service import line, record, record_all
 from backend.text.schemas import Params
 from worker import logs
@@ -134,6 +134,13 @@ class Ingest:
                 step.finished_at, step.seconds = now, report.seconds
         step.heartbeat_at = now
         changes.touch(step.run_id)
+        self._keep_log(session, step, report)
+
+    def _keep_log(self, session: Session, step: StepRow, report: StepReport) -> None:
+        """Of the execution that counts: it is told once, as what it ends with is taken once."""
+        if isinstance(report, StepFinished | StepFailed | StepCancelled) and report.log is not None:
+            body = report.log.model_dump(mode="json")
+            session.add(StepLogRow(step_id=step.id, attempt=report.attempt, body=body))
 
     def _finished(
         self, session: Session, step: StepRow, report: StepFinished, now: datetime, known: Known,

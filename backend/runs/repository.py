@@ -8,7 +8,17 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from backend.db.paging import Order
-from backend.db.tables import ArmRow, ArtifactRow, MetricRow, PilotRow, RoundRow, RunRow, SiteRow, StepRow
+from backend.db.tables import (
+    ArmRow,
+    ArtifactRow,
+    MetricRow,
+    PilotRow,
+    RoundRow,
+    RunRow,
+    SiteRow,
+    StepLogRow,
+    StepRow,
+)
 from backend.runs.behind import Ahead
 from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 from dimat.schedule import StepKey
@@ -131,6 +141,17 @@ def completed_in(session: Session, run: RunRow, rounds: Collection[int]) -> list
     """The steps of these rounds that are done."""
     done = steps_of(run).where(StepRow.round.in_(sorted(rounds)), StepRow.state == "completed")
     return list(session.scalars(done))
+
+
+def logged_attempts(session: Session, step_id: str) -> list[int]:
+    """Attempts of the step that have told what they logged."""
+    wanted = select(StepLogRow.attempt).where(StepLogRow.step_id == step_id).order_by(StepLogRow.attempt)
+    return list(session.scalars(wanted))
+
+
+def log_of(session: Session, step_id: str, attempt: int) -> dict[str, Any] | None:
+    row = session.get(StepLogRow, (step_id, attempt))
+    return None if row is None else row.body
 
 
 def steps_since(session: Session, run: RunRow, round: int) -> list[StepRow]:

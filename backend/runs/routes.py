@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.problems import responses
-from backend.runs import asks, restart, results, service, steps
+from backend.runs import asks, restart, results, service, step_log, steps
 from backend.runs.broker import AppBroker, Broker
 from backend.runs.repository import RunFilter
-from backend.runs.schemas import Restart, Run, RunPage, RunResult, RunSort, RunState, StepPage, Why
+from backend.runs.schemas import Restart, Run, RunPage, RunResult, RunSort, RunState, StepLogs, StepPage, Why
 from backend.web import (
     PLAIN,
     AppStore,
@@ -68,6 +68,15 @@ def list_steps(run_id: Id, _: Reads, session: ReadSession, paging: Paging, round
     """Steps in the order in which they began. With `round`: by kind, in the order of work, and site, also those that still
     wait and for whom."""
     return steps.list_steps(session, run_id, paging, round)
+
+
+@router.get("/{run_id}/steps/{step_id}/log", responses=responses(401, 403, 404, 422))
+def get_step_log(
+    run_id: Id, step_id: Id, _: Reads, session: ReadSession,
+    attempt: Annotated[int | None, Query(ge=1, le=100_000, description="Default: the last that has a log.")] = None,
+) -> StepLogs:  # fmt: skip
+    """What the site's worker logged of a step: at most 200 lines and 32 kB of an attempt, no values of the data."""
+    return step_log.read(session, run_id, step_id, attempt)
 
 
 @router.get("/{run_id}/result", responses=responses(401, 403, 404, 422))

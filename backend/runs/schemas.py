@@ -151,6 +151,27 @@ class StepPage(Page[Step]):
     pass
 
 
+class LoggedLine(Schema):
+    at: datetime
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+class StepLogs(Schema):
+    """What one attempt of a step logged at its site: the first lines and the last, between which `left_out` were dropped. `attempts`: the
+    present one; `logged`: those that told theirs. `is_known` false: the attempt runs yet, its worker died, or it is of an older version."""
+
+    step_id: str
+    state: StepState
+    attempt: int
+    attempts: int
+    logged: list[int]
+    is_known: bool
+    first: list[LoggedLine]
+    last: list[LoggedLine]
+    left_out: int
+
+
 class AccuracyOfSites(Schema):
     """Fractions; the mean weighs every site the same."""
 

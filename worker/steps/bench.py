@@ -1,5 +1,6 @@
 """What a step has at hand: its rows, the store, and a book of the exchanges it made."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from worker.messages import (
     TrainMessage,
 )
 from worker.steps.fetches import purpose_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -159,6 +162,8 @@ class Bench:
             seconds = time.perf_counter() - began
             self._note(from_index, purpose, seconds=seconds, **_came(error, content, artifact))
             raise
+        name = self.message.context.site_names[from_index]
+        log.info("fetched %d bytes from %s for %s in %.2f s", len(content), name, purpose, seconds)
         self._note(from_index, purpose, seconds=seconds, num_bytes=len(content), wire_format=format_of(wire))
         return params
 
@@ -167,9 +172,24 @@ class Bench:
         self.exchanges.append(ExchangeReport.model_validate(where | came))
         self.on_exchange()
 
+    def _tell(self, result: steps.StepResult) -> None:
+        """How well units were matched, and whose model was not used."""
+        names = self.message.context.site_names
+        for match in result.matches:
+            if match.groups:
+                found = _quality(match)
+                log.info(
+                    "matched %d groups of layers with %s: correlation %.3f, %.0f%% of the units in place",
+                    len(match.groups), names[match.site_index], found["matched_correlation"],
+                    100 * (found["in_place_fraction"] or 0.0),
+                )  # fmt: skip
+        for site in result.rejected:
+            log.warning("the model of %s holds values that are not finite and is not used", names[site])
+
     def book(self, result: steps.StepResult) -> None:
         """Notes with each exchange how well the model matched, or that it was not used."""
         matches = {match.site_index: match for match in result.matches}
+        self._tell(result)
         self.exchanges[:] = [
             exchange.model_copy(
                 update={

@@ -13,6 +13,7 @@ from backend.db.tables.runs import (
     RoundRow,
     RoundTimerRow,
     RunRow,
+    StepLogRow,
     StepRow,
 )
 
@@ -20,5 +21,5 @@ __all__ = [
     "AbsenceRow",
     "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
     "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RoundTimerRow", "RunRow",
-    "SessionRow", "SignInLinkRow", "SiteRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
+    "SessionRow", "SignInLinkRow", "SiteRow", "StepLogRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
 ]  # fmt: skip

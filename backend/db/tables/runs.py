@@ -154,6 +154,16 @@ class StepRow(Base):
         return case((cls.device.like("cuda%"), cls.seconds), else_=0.0)
 
 
+class StepLogRow(Base):
+    """What an attempt of a step logged (`worker.messages.StepLog` as JSON)."""
+
+    __tablename__ = "step_logs"
+    step_id: Mapped[str] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    body: Mapped[dict[str, Any]]
+
+
 class MetricRow(Base):
     """Accuracies (fractions) of one site's model at one point of a run.
 

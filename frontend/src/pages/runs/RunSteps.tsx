@@ -11,6 +11,7 @@ import { Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { StepLogButton } from './StepLog';
 
 type Step = Schemas['Step'];
 const CURRENT = 'current';
@@ -54,14 +55,14 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
           );
           const filled = groups.filter(([, items]) => items.length > 0);
           if (filled.length === 0) return <p className="aw-soft">{t('ui.steps.none')}</p>;
-          return filled.map(([kind, items]) => <Group key={kind} kind={kind} steps={items} />);
+          return filled.map(([kind, items]) => <Group key={kind} run={run.id} kind={kind} steps={items} />);
         }}
       </Answer>
     </Panel>
   );
 }
 
-function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
+function Group({ run, kind, steps }: { run: string; kind: string; steps: readonly Step[] }) {
   const { t } = useTranslation();
   const say = useSay();
   const formats = useFormats();
@@ -104,6 +105,7 @@ function Group({ kind, steps }: { kind: string; steps: readonly Step[] }) {
       : []),
     { key: 'time', label: t('ui.steps.time'), number: true, cell: (step) => formats.duration(step.seconds) },
     { key: 'device', label: t('ui.sites.device'), cell: (step) => step.device ?? '–' },
+    { key: 'log', label: t('ui.log.label'), cell: (step) => <StepLogButton run={run} step={step} /> },
   ];
   const failed = steps.filter((step) => step.state === 'failed');
   return (
