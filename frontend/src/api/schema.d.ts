@@ -599,6 +599,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/steps/{step_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Step Log
+         * @description What the site's worker logged of a step: at most 200 lines and 32 kB of an attempt, no values of the data.
+         */
+        get: operations["get_step_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/result": {
         parameters: {
             query?: never;
@@ -1760,6 +1780,21 @@ export interface components {
             a: string;
             /** B */
             b: string;
+        };
+        /** LoggedLine */
+        LoggedLine: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "info" | "warning" | "error";
+            /** Text */
+            text: string;
         };
         /**
          * Match
@@ -3234,6 +3269,34 @@ export interface components {
             waits_until: string | null;
             behind: components["schemas"]["Text"] | null;
             words: components["schemas"]["Text"];
+        };
+        /**
+         * StepLogs
+         * @description What one attempt of a step logged at its site: the first lines and the last, between which `left_out` were dropped. `attempts`: the
+         *     present one; `logged`: those that told theirs. `is_known` false: the attempt runs yet, its worker died, or it is of an older version.
+         */
+        StepLogs: {
+            /** Step Id */
+            step_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "ready" | "dispatched" | "running" | "completed" | "failed" | "lost" | "skipped" | "cancelled";
+            /** Attempt */
+            attempt: number;
+            /** Attempts */
+            attempts: number;
+            /** Logged */
+            logged: number[];
+            /** Is Known */
+            is_known: boolean;
+            /** First */
+            first: components["schemas"]["LoggedLine"][];
+            /** Last */
+            last: components["schemas"]["LoggedLine"][];
+            /** Left Out */
+            left_out: number;
         };
         /** StepPage */
         StepPage: {
@@ -6134,6 +6197,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StepPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_step_log: {
+        parameters: {
+            query?: {
+                /** @description Default: the last that has a log. */
+                attempt?: number | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                step_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepLogs"];
                 };
             };
             /** @description Unauthorized */
