@@ -5,12 +5,12 @@ A new cause is a function, a line in `CAUSES`, and its sentences `explain.wait.<
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backend.explain.facts import RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
 from backend.runs.progress import NAMED, named
-from backend.runs.waiting import AWAY, waits_since
+from backend.runs.waiting import AWAY, asked_at, waits_since
 from dimat.schedule import StepKey
 
 _ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
@@ -28,6 +28,23 @@ class Case:
     @property
     def is_sent(self) -> bool:
         return self.step is not None and self.step.state == "dispatched"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the step may be sent and is not, behind others of its site."""
+        step, run = self.step, self.run
+        return (
+            step is not None
+            and (step.state, run.state) == ("ready", "running")
+            and (step.next_try_at is None or step.next_try_at <= run.now)
+            and self.opens_at is None
+        )
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When the site's time window opens; None: it is open, or has none."""
+        window = self.site.window
+        return None if window is None else window.opens_at(self.run.now)
 
 
 Cause = Callable[[Case], Iterator[Wait]]
@@ -49,16 +66,19 @@ def _site_away(case: Case) -> Iterator[Wait]:
 def _limit(case: Case) -> Then | None:
     """When the run has waited long enough for a site that is away, and what it does then; None: it does not wait."""
     step, run, shown = case.step, case.run, case.site.shown
-    sent_at = None if step is None else step.dispatched_at or step.next_try_at
     is_needed = step is not None and (
         not step.is_shared or case.site.index in run.schedule.members_of(run.round)
     )
-    if step is None or sent_at is None or not is_needed or run.state != "running":
+    if step is None or not is_needed or run.state != "running":
+        return None
+    asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, run.now)
+    if asked > run.now:
         return None
     if run.silent.limit_s is None:
         return Then(told("waits_on", site=shown))
-    since = waits_since(sent_at, case.site.last_seen_at, step.attempt, step.reason)
-    at = since + timedelta(seconds=run.silent.limit_s)
+    since = waits_since(asked, case.site.last_seen_at, step.attempt, step.reason)
+    window, limit_s = case.site.window, run.silent.limit_s
+    at = since + timedelta(seconds=limit_s) if window is None else window.when_open_for(since, limit_s)
     return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)
 
 
@@ -92,13 +112,37 @@ def _run_holds(case: Case) -> Iterator[Wait]:
         yield Wait(told(f"run_{run.state}", since=run.since), run.since)
 
 
+def _window_closed(case: Case) -> Iterator[Wait]:
+    """Nothing is sent to a site outside of its window; what has begun goes to its end."""
+    at = case.opens_at
+    if at is not None and case.step is not None and case.step.state in ("ready", "lost"):
+        yield Wait(told("window_closed", until=at), then=Then(told("window_opens", until=at), at))
+
+
+def _round_due(case: Case) -> Iterator[Wait]:
+    """Rounds of a pilot with a timetable begin when they are due, and when all its runs have done the round before."""
+    run, coming = case.run, case.run.next_round
+    if coming is None or case.step is not None or coming.may_begin(case.key.round) or _missing(case):
+        return
+    if coming.due_at > run.now:
+        begins = Then(told("round_begins", round=coming.round, until=coming.due_at), coming.due_at)
+        yield Wait(told("round_due", round=coming.round, until=coming.due_at), then=begins)
+    else:
+        yield Wait(
+            told("round_behind_runs", round=coming.round, before=coming.round - 1, until=coming.due_at)
+        )
+
+
+def _missing(case: Case) -> list[StepKey]:
+    return [step for step in case.run.schedule.inputs(case.key) if not case.run.is_done(step)]
+
+
 def _other_sites(case: Case) -> Iterator[Wait]:
     """Sites that wait for one another's steps; of those that are silent it is said."""
     if case.step is not None:
         return
-    missing = [step for step in case.run.schedule.inputs(case.key) if not case.run.is_done(step)]
     groups: dict[tuple[StepKey, bool], list[int]] = {}
-    for step in missing:
+    for step in _missing(case):
         is_away = case.run.sites[step.site].state in AWAY
         groups.setdefault((StepKey(step.round, step.kind, 0), is_away), []).append(step.site)
     for (step, is_away), sites in groups.items():
@@ -114,7 +158,7 @@ def _steps(run: RunFacts, code: str, step: StepKey, sites: Sequence[int]) -> Wai
 
 def _turn(case: Case) -> Iterator[Wait]:
     """A worker begins as many steps as it has processes, in the order in which they come."""
-    if not case.is_sent or case.site.state != "online":
+    if not (case.is_sent or case.is_held) or case.site.state != "online":
         return
     others = [busy for busy in case.site.busy if busy.run_id != case.run.id]
     since = case.step.dispatched_at if case.step is not None else None
@@ -133,5 +177,5 @@ def _to_begin(case: Case) -> Iterator[Wait]:
 
 
 CAUSES: tuple[Cause, ...] = (
-    _site_away, _no_sign_of_life, _next_attempt, _run_holds, _other_sites, _turn, _to_begin,
+    _site_away, _no_sign_of_life, _window_closed, _next_attempt, _run_holds, _round_due, _other_sites, _turn, _to_begin,
 )  # fmt: skip

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from backend.pilots.timers import NextRound
+from backend.sites.window import Window
 from backend.text.schemas import Text
 from dimat.parts import SilentSpec
 from dimat.schedule import Schedule, StepKey
@@ -23,6 +25,7 @@ class StepFact:
     reason: Mapping[str, Any] | None
     progress: float
     is_shared: bool
+    created_at: datetime
     dispatched_at: datetime | None
     started_at: datetime | None
     heartbeat_at: datetime | None
@@ -52,7 +55,7 @@ class Away:
 @dataclass(frozen=True, slots=True)
 class SiteFact:
     """`shown`: what people call it. `steps`: of the run, since its last finished round, and what it prepares. `busy`: all that runs on the
-    worker which serves the site."""
+    worker which serves the site. `window`: when it takes work; None: always."""
 
     index: int
     name: str
@@ -62,6 +65,7 @@ class SiteFact:
     steps: Sequence[StepFact]
     busy: Sequence[Busy] = ()
     away: Away | None = None
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class RunFacts:
         since: when it came into its state. round_since: when the last finished round was finished; None: none is.
         reason: how it ended, or who asked for its state.
         done: steps that are done, all of rounds that are not finished among them.
+        next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
         silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
     """
 
@@ -86,6 +91,7 @@ class RunFacts:
     sites: Sequence[SiteFact]
     done: AbstractSet[StepKey]
     silent: SilentSpec
+    next_round: NextRound | None
     silent_after_s: float
     lease_s: float
     now: datetime

@@ -13,10 +13,12 @@ from backend.explain.schemas import Next, RunExplained, SiteExplained, Told, Wai
 from backend.explain.site import SiteSays, explain_site
 from backend.explain.words import Then, Wait
 from backend.pilots.amendments import amendments_of
+from backend.pilots.timers import next_round
 from backend.runs import absences
 from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.settings import Settings
+from backend.sites.windows import window_of
 from backend.text.saying import say_text
 from backend.text.schemas import Text
 from dimat.schedule import Schedule, StepKey
@@ -111,6 +113,7 @@ def _facts(
         round_since=None if run.rounds_done < 0 else repository.finished_at(session, run.id, run.rounds_done),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
+        next_round=next_round(session, run.pilot_id),
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
     return facts, {_key(row): row.id for row in rows}
@@ -132,7 +135,15 @@ def _site(
     if row is None:  # of a database that was mended by hand: nothing is heard of it
         return SiteFact(index, name, shown, "invited", None, steps, away=away)
     return SiteFact(
-        index, name, shown, row.state, row.last_seen_at, steps, busy.get(row.worker_id or "", ()), away
+        index,
+        name,
+        shown,
+        row.state,
+        row.last_seen_at,
+        steps,
+        busy.get(row.worker_id or "", ()),
+        away,
+        window_of(row.window),
     )
 
 
@@ -141,7 +152,7 @@ def _step(row: StepRow, max_attempts: int) -> StepFact:
     return StepFact(
         key=_key(row), state=row.state, attempt=row.attempt,
         attempts=last_attempt(row.attempt, row.strikes, cause, max_attempts), reason=row.reason,
-        progress=row.progress, is_shared=row.run_id is None, dispatched_at=row.dispatched_at,
+        progress=row.progress, is_shared=row.run_id is None, created_at=row.created_at, dispatched_at=row.dispatched_at,
         started_at=row.started_at, heartbeat_at=row.heartbeat_at, finished_at=row.finished_at,
         next_try_at=row.next_try_at,
     )  # fmt: skip

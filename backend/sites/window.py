@@ -56,6 +56,15 @@ class Window(Schema):
             total += (min(end, until) - max(begin, since)).total_seconds()
         return total
 
+    def when_open_for(self, since: datetime, seconds: float) -> datetime:
+        """When it has been open for so long since then, in UTC: the inverse of `seconds_open`."""
+        for begin, end in self._spans(since):
+            open_s = (end - max(begin, since)).total_seconds()
+            if seconds <= open_s:
+                return max(begin, since) + timedelta(seconds=seconds)
+            seconds -= open_s
+        raise AssertionError("a window opens again and again")
+
     def _spans(self, after: datetime) -> Iterator[tuple[datetime, datetime]]:
         """From when to when it is open, in UTC, beginning with the first that ends after `after`."""
         day = after.astimezone(ZoneInfo(self.time_zone)).date() - timedelta(days=1)

@@ -19,7 +19,10 @@ from backend.text.catalogue import LANGUAGES, find
 from dimat.spec import PilotSpec
 from tests.backend.building import create_pilot, launch
 from tests.backend.conftest import Api
-from tests.backend.coordinator.stage import SITES, Stage, spec
+from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
+from tests.backend.coordinator.test_timers import HOUR_S
+from tests.backend.coordinator.test_timers import pilot as hourly
+from tests.backend.coordinator.test_windows import give_window
 from worker.messages import StepBeat, StepMessage
 
 LIMIT_S = 48.0
@@ -343,3 +346,35 @@ def test_a_viewer_reads_it_in_the_language_that_is_asked_for(api: Api) -> None:
     assert by_header["text"] == japanese["text"]
     assert api.anonymous.get(path).status_code == 401
     assert api.viewer.get("/api/v1/runs/none/explain").status_code == 404
+
+
+def test_a_site_outside_of_its_window_says_when_it_opens_and_its_silence_counts_within_it(
+    stage: Stage,
+) -> None:
+    give_window(stage, "c")  # from 20:00 to 06:00; it is midnight
+    stage.let_pass(7 * HOUR_S)
+    launched(stage, pilot(limit_s=2 * HOUR_S))
+    opens = BEGAN + timedelta(hours=20)
+    site = of(explained(stage), "c")
+    assert [(wait.code, wait.then and wait.then.at) for wait in site.waits_for] == [("window_closed", opens)]
+    assert texts(site) == [f"Its time window is closed until {opens:%Y-%m-%d %H:%M:%S} UTC."]
+    beat(stage, 15, "a", "b")
+    ends = [
+        wait.then.at
+        for wait in of(explained(stage), "c").waits_for
+        if wait.code == "site_silent" and wait.then
+    ]
+    assert ends == [opens + timedelta(hours=2)]
+
+
+def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> None:
+    launched(stage, hourly(rounds=3))
+    work(stage, *SITES)
+    due = BEGAN + timedelta(hours=1)
+    found = explained(stage)
+    assert {(site.doing, *(wait.code for wait in site.waits_for)) for site in found.sites} == {
+        ("waiting", "round_due")
+    }
+    assert found.then is not None
+    assert (found.then.code, found.then.at) == ("round_begins", due)
+    assert texts(of(found, "a")) == [f"Waiting for the time of round 1: {due:%Y-%m-%d %H:%M:%S} UTC."]

@@ -68,6 +68,7 @@ def test_it_is_open_exactly_while_open_time_goes_by(
     later = now + timedelta(minutes=minutes)
     passed = nightly.seconds_open(now, later)
     assert 0 <= passed <= (later - now).total_seconds()
+    assert nightly.seconds_open(now, nightly.when_open_for(now, 60.0 * minutes)) == 60.0 * minutes
     assert (nightly.seconds_open(now, now + timedelta(seconds=1)) > 0) is nightly.is_open(now)
     opened = nightly.opens_at(now)
     if opened is not None:
