@@ -264,7 +264,7 @@ class Coordinator:
     def _send(self) -> None:
         now = self._now()
         with self._database.read() as session:
-            rooms = taking_turns.rooms(heard.beat for heard in self._workers.values())
+            rooms = taking_turns.rooms(heard.beat for heard in self._present())
             outgoing, broken = self._dispatch.outgoing(session, now, rooms, self._windows.closed)
         if broken:
             changes = Changes(broken=broken)
