@@ -11,9 +11,11 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("sites", sa.Column("window", sa.JSON(), nullable=True))
+    op.add_column("steps", sa.Column("taken_back", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("pilots", sa.Column("follows_pilot_id", sa.String(255), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("pilots", "follows_pilot_id")
+    op.drop_column("steps", "taken_back")
     op.drop_column("sites", "window")

@@ -36,10 +36,10 @@ class Dispatch:
         self._sent = itertools.count(1)
 
     def outgoing(
-        self, session: Session, now: datetime, rooms: Mapping[str, Room], closed: Collection[str] = ()
+        self, session: Session, now: datetime, rooms: Mapping[str, Room], shut: Collection[str] = ()
     ) -> tuple[list[StepMessage], list[Broken]]:
-        """The steps to send now, in the order in which they go, none of the sites `closed`; and one step of each run whose messages cannot be built."""
-        chosen = self._chosen(session, now, rooms, closed)
+        """The steps to send now, in the order in which they go, none of the sites `shut`; and one step of each run whose messages cannot be built."""
+        chosen = self._chosen(session, now, rooms, shut)
         order = {step.step_id: place for place, step in enumerate(chosen)}
         limits = repository.limits_of(session, {step.site for step in chosen})
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
@@ -67,12 +67,12 @@ class Dispatch:
             del self._served[next(iter(self._served))]
 
     def _chosen(
-        self, session: Session, now: datetime, rooms: Mapping[str, Room], closed: Collection[str]
+        self, session: Session, now: datetime, rooms: Mapping[str, Room], shut: Collection[str]
     ) -> list[Ready]:
         under_way = repository.under_way(session)
         full = taking_turns.full_sites(rooms, under_way)
         most = max((room.most for room in rooms.values()), default=taking_turns.UNHEARD)
-        ready = repository.ready_to_send(session, now, full.union(closed), most)
+        ready = repository.ready_to_send(session, now, full.union(shut), most)
         served = self._served_at(session, ready)
         return taking_turns.choose(ready, rooms, under_way, served)[:MOST_AT_ONCE]
 

@@ -78,13 +78,14 @@ def lose(
     record(session, "step_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=about)
     move_step(step, "lost")
     changes.touch(step.run_id)
+    tried = step.attempt - step.taken_back
     if reason["code"] == STORE_AWAY:
-        if step.attempt >= STORE_ATTEMPTS:
+        if tried >= STORE_ATTEMPTS:
             away = {**about, "attempts": step.attempt, "error": reason["params"].get("error", "")}
             fail(step, {"code": "store_away_too_long", "params": away}, now, changes)
             return
     elif reason["code"] == MISSING:
-        if step.attempt >= MISSING_ATTEMPTS:
+        if tried >= MISSING_ATTEMPTS:
             fail(step, reason, now, changes)
             return
     else:
@@ -95,7 +96,7 @@ def lose(
         ending = reason if reason["code"] == DAMAGED else {"code": "attempts_used_up", "params": used_up}
         fail(step, ending, now, changes)
         return
-    again(step, now + timedelta(seconds=pause_s(step.attempt + 1)), reason)
+    again(step, now + timedelta(seconds=pause_s(tried + 1)), reason)
     retried: Params = {**about, "attempt": step.attempt}
     record(session, "step_retried", pilot_id=step.pilot_id, run_id=step.run_id, params=retried)
 
@@ -118,8 +119,9 @@ def take_back(step: StepRow, now: datetime, changes: Changes, reason: dict[str, 
         return
     changes.flags.add(recall_key(step.id, step.attempt))
     changes.touch(step.run_id)
+    step.taken_back += 1
     if step.state == "dispatched":
-        again(step, None, reason)
+        again(step, step.next_try_at, reason)  # since then its site is asked for it
     else:
         step.attempt, step.reason = step.attempt + 1, reason
 

@@ -29,6 +29,7 @@ from worker.messages import (
     Wake,
     WorkerBeat,
     WorkerLost,
+    recall_key,
 )
 
 StepReport = StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled
@@ -104,6 +105,9 @@ class Ingest:
             return
         ledger.check(step, report, len(self._plans.spec(session, step.pilot_id).sites))
         if not _is_bound(step, report, now):
+            if isinstance(report, StepStarted | StepBeat) and report.attempt < step.attempt:
+                # Who still does what no longer counts is told to stop: it had been away, or has an old message.
+                changes.flags.add(recall_key(report.step_id, report.attempt))
             if not isinstance(report, StepStarted):
                 ledger.book_wasted(session, step, report, changes)
             return

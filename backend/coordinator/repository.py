@@ -216,7 +216,9 @@ def ready_from(session: Session, run: RunRow, now: datetime) -> None:
     session.execute(
         update(StepRow)
         .where(
-            or_(StepRow.run_id == run.id, prepares), StepRow.state == "ready", StepRow.next_try_at.is_(None)
+            or_(StepRow.run_id == run.id, prepares),
+            StepRow.state == "ready",
+            or_(StepRow.next_try_at.is_(None), StepRow.next_try_at < now),
         )
         .values(next_try_at=now)
     )  # fmt: skip

@@ -39,7 +39,7 @@ def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waitin
     found: dict[str, dict[int, Waiting]] = {}
     for run_id, step, last_seen_at, stored in rows:
         asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, now)
-        since = waits_since(asked, last_seen_at, step.attempt, step.reason)
+        since = waits_since(asked, last_seen_at, step.attempt - step.taken_back, step.reason)
         window = window_of(stored)
         seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
         waited = Waiting(step, seconds)

@@ -7,15 +7,15 @@ times went by until then does not matter: the round begins late, once, and the n
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from backend.coordinator import apart, repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
-from backend.coordinator.rounds_due import may_open, set_timer
-from backend.db.tables import RoundTimerRow
+from backend.coordinator.rounds_due import AT_WORK, may_open, set_timer
+from backend.db.tables import RoundTimerRow, RunRow
 from backend.events.service import record
 
 AHEAD = timedelta(hours=1)
@@ -31,7 +31,8 @@ class Timers:
 
     def look(self, session: Session, now: datetime, changes: Changes) -> None:
         """At every round that is due and not yet opened."""
-        due = (RoundTimerRow.opened_at.is_(None), RoundTimerRow.due_at <= now)
+        at_work = exists().where(RunRow.pilot_id == RoundTimerRow.pilot_id, RunRow.state.in_(AT_WORK))
+        due = (RoundTimerRow.opened_at.is_(None), RoundTimerRow.due_at <= now, at_work)
         for timer in session.scalars(select(RoundTimerRow).where(*due)).all():
             work = partial(self._look_at, session, timer, now)
             apart.attempt(session, work, changes, f"the timer of pilot {timer.pilot_id}")

@@ -265,7 +265,7 @@ class Coordinator:
         now = self._now()
         with self._database.read() as session:
             rooms = taking_turns.rooms(heard.beat for heard in self._present())
-            outgoing, broken = self._dispatch.outgoing(session, now, rooms, self._windows.closed)
+            outgoing, broken = self._dispatch.outgoing(session, now, rooms, self._windows.shut)
         if broken:
             changes = Changes(broken=broken)
             with self._database.write() as session:

@@ -1,5 +1,7 @@
 """Sites that take work at certain times only: outside of its window nothing is sent to a site, and what was sent and has not begun is
-taken back. What has begun goes to its end."""
+taken back. What has begun goes to its end. While such a site is silent nothing is sent to it either: with every window one more message
+that was taken back would lie in its queue.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,15 +16,16 @@ WINDOW_CLOSED = {"code": "window_closed", "params": {}}
 
 
 class Windows:
-    """`closed`: names of the sites whose window was closed at the last look."""
+    """`shut`: names of the sites to which nothing is sent since the last look."""
 
     def __init__(self) -> None:
-        self.closed: Collection[str] = frozenset()
+        self.shut: Collection[str] = frozenset()
 
     def look(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         """`is_behind`: reports that a step has begun may not be taken yet."""
-        self.closed = frozenset(windows.closed(session, now))
-        if is_behind or not self.closed:
+        closed = windows.closed(session, now)
+        self.shut = frozenset(closed) | windows.away(session)
+        if is_behind or not closed:
             return
-        for step in repository.dispatched_to(session, self.closed):
+        for step in repository.dispatched_to(session, closed):
             endings.take_back(step, now, changes, WINDOW_CLOSED)

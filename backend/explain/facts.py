@@ -15,13 +15,15 @@ from dimat.schedule import Schedule, StepKey
 
 @dataclass(frozen=True, slots=True)
 class StepFact:
-    """A step that was begun, or may be. `attempts`: which attempt is the last if all come to nothing. `reason`: how the attempt before
+    """A step that was begun, or may be. `attempts`: which attempt is the last if all come to nothing.
+    `taken_back`: how many of them were, before they began. `reason`: how the attempt before
     ended, or the step."""
 
     key: StepKey
     state: str
     attempt: int
     attempts: int
+    taken_back: int
     reason: Mapping[str, Any] | None
     progress: float
     is_shared: bool

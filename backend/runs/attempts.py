@@ -20,14 +20,14 @@ def pause_s(attempt: int) -> float:
     return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
 
 
-def last_attempt(attempt: int, strikes: int, cause: str | None, max_attempts: int) -> int:
+def last_attempt(attempt: int, strikes: int, taken_back: int, cause: str | None, max_attempts: int) -> int:
     """Which attempt is the last if this one, and all after it, come to nothing as the one before did.
 
     Args:
-        strikes: attempts before this one that count against the step. cause: the code of how the one before ended.
+        strikes: attempts before this one that count against the step. taken_back: those that did not begin. cause: the code of how the one before ended.
     """
     if cause == STORE_AWAY:
-        return max(attempt, STORE_ATTEMPTS)
+        return max(attempt, STORE_ATTEMPTS + taken_back)
     if cause == MISSING:
-        return max(attempt, MISSING_ATTEMPTS)
+        return max(attempt, MISSING_ATTEMPTS + taken_back)
     return attempt + max(max_attempts - strikes - 1, 0)

@@ -40,6 +40,12 @@ def windows(session: Session) -> list[tuple[str, dict[str, Any]]]:
     return [(name, window) for name, window in rows if window is not None]
 
 
+def with_window_and_away(session: Session) -> Sequence[str]:
+    """Names of silent sites, and such as were never heard of, that have a window."""
+    away = (SiteRow.window.is_not(None), SiteRow.state.in_(("invited", "silent")))
+    return session.scalars(select(SiteRow.name).where(*away)).all()
+
+
 def matching(q: str | None, state: str | None) -> Select[SiteRow]:
     query = select(SiteRow)
     if q:

@@ -1,16 +1,19 @@
 """Which sites take no work now, as their time window is closed."""
 
 import json
+import logging
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from backend.sites import repository
 from backend.sites.window import Window
 from backend.text.times import in_zone
 
+log = logging.getLogger(__name__)
 _NUM_REMEMBERED = 1_024
 
 
@@ -41,6 +44,19 @@ def closed(session: Session, now: datetime) -> dict[str, Opening]:
     return found
 
 
+def away(session: Session) -> set[str]:
+    """Names of the sites that have a window and of which nothing is heard."""
+    return set(repository.with_window_and_away(session))
+
+
 @lru_cache(maxsize=_NUM_REMEMBERED)
-def _parsed(stored: str) -> Window:
-    return Window.model_validate_json(stored)
+def _parsed(stored: str) -> Window | None:
+    """A window that cannot be read is none: a zone that this machine does not know must not keep every pilot from going on."""
+    try:
+        return Window.model_validate_json(stored)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        log.error(
+            "the time window %s cannot be read (%s); its site takes work at any time", stored, wrong["msg"]
+        )
+        return None

@@ -105,6 +105,8 @@ class StepRow(Base):
     site_name: Mapped[str]
     state: Mapped[str] = mapped_column(default="ready")
     attempt: Mapped[int] = mapped_column(default=1)
+    taken_back: Mapped[int] = mapped_column(default=0)
+    """Attempts that were taken back before they began: they count against nothing."""
     strikes: Mapped[int] = mapped_column(default=0)
     """Attempts that came to nothing for a reason of its own or its worker's; a store that is away is none."""
     execution_id: Mapped[str | None]

@@ -6,9 +6,12 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.db.tables import SiteRow
+from backend.runs import asks
+from backend.runs.attempts import MISSING_ATTEMPTS
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
 from tests.backend.coordinator.test_silence import lead
+from worker.messages import StepMessage, recall_key
 
 NIGHT = {
     "from": "20:00",
@@ -53,6 +56,8 @@ def test_what_was_sent_and_has_not_begun_is_taken_back_and_what_has_begun_goes_t
     give_window(stage)
     give_window(stage, "b")
     stage.launch(pilot())
+    stage.beat("w", *SITES)
+    stage.turn()
     stage.turn()
     sent = {message.context.site.name: message for message in stage.waiting()}
     begun = stage.begin(stage.take(sent["b"]))
@@ -91,4 +96,68 @@ def test_a_site_that_is_away_outside_of_its_window_ends_no_run(stage: Stage) -> 
         to_hour(stage, hour, "a", "b")
     assert stage.run("p/dimat").state == "running"
     to_hour(stage, 20.2)
+    assert stage.run("p/dimat").state == "completed"
+
+
+def at_hour(stage: Stage, hour: float, *online: str) -> None:
+    """As `to_hour`, in two turns, and nobody works."""
+    stage.let_pass((BEGAN + timedelta(hours=hour) - stage.now()).total_seconds() - 2)
+    for _ in range(2):
+        stage.beat("w", *online)
+        stage.turn()
+
+
+def message_of(stage: Stage, site: str) -> StepMessage:
+    (message,) = [message for message in stage.waiting() if message.context.site.name == site]
+    return message
+
+
+def test_of_a_site_that_is_away_for_many_windows_one_message_waits_and_its_step_has_all_its_tries(
+    stage: Stage,
+) -> None:
+    give_window(stage)
+    stage.launch(pilot(silent={"policy": "wait", "limit_s": None}))
+    at_hour(stage, 1, *SITES)
+    for day in range(MISSING_ATTEMPTS + 1):
+        at_hour(stage, 24 * day + 7, "a", "b")
+        at_hour(stage, 24 * day + 21, "a", "b")
+    stage.take(message_of(stage, "c"))
+    at_hour(stage, 24 * MISSING_ATTEMPTS + 29, *SITES)
+    message = stage.take(message_of(stage, "c"))
+    stage.fail(stage.begin(message), "artifact_missing", retryable=True)
+    at_hour(stage, 24 * MISSING_ATTEMPTS + 29.1, *SITES)
+    assert stage.step(message).attempt == message.attempt + 1
+
+
+def test_who_begins_an_attempt_that_was_taken_back_long_ago_is_told_to_stop(stage: Stage) -> None:
+    give_window(stage)
+    stage.launch(pilot())
+    at_hour(stage, 5.9, *SITES)
+    message = message_of(stage, "c")
+    at_hour(stage, 6.1, *SITES)
+    stage.post.flags.clear()  # a day later the broker has forgotten
+    stage.begin(message)
+    stage.turn()
+    assert stage.post.flags == {recall_key(message.step_id, message.attempt)}
+
+
+def test_time_in_which_a_run_was_paused_is_no_waiting_whenever_windows_close(stage: Stage) -> None:
+    give_window(stage)
+    stage.launch(pilot(silent={"policy": "wait", "limit_s": 12 * HOUR_S}))
+    at_hour(stage, 1, "a", "b")
+    stage.ask("p/dimat", asks.PAUSE)
+    at_hour(stage, 2, "a", "b")
+    at_hour(stage, 24 * 5 + 4, "a", "b")
+    stage.ask("p/dimat", asks.RESUME)
+    for hour in (4.1, 6.1, 20.1, 29.9):  # two hours, and ten in the next night
+        at_hour(stage, 24 * 5 + hour, "a", "b")
+        assert stage.run("p/dimat").state == "running"
+    at_hour(stage, 24 * 6 + 21, "a", "b")
+    assert (stage.run("p/dimat").reason or {})["code"] == "site_silent_too_long"
+
+
+def test_a_window_that_cannot_be_read_keeps_nobody_from_going_on(stage: Stage) -> None:
+    give_window(stage, time_zone="Mars/Base")
+    stage.launch(pilot())
+    lead(stage, 30, *SITES)
     assert stage.run("p/dimat").state == "completed"
