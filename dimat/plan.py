@@ -76,9 +76,14 @@ class Amendment(Frozen):
 
     @model_validator(mode="after")
     def _members_are_of_the_pilot(self) -> Self:
-        if self.arm is not None and self.patch.members is not None:
-            raise as_pydantic(MembersOfOneArm(arm=self.arm), "patch.members")
+        check_members(self.arm, self.patch)
         return self
+
+
+def check_members(arm: str | None, patch: Patch) -> None:
+    """Within a validator. Who takes part is of all arms, or they could not be compared. Raises: PydanticCustomError (members_of_one_arm)."""
+    if arm is not None and patch.members is not None:
+        raise as_pydantic(MembersOfOneArm(arm=arm), "patch.members")
 
 
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:

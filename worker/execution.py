@@ -120,7 +120,8 @@ class Execution:
             def too_large(used_mb: int, limit_mb: int) -> None:
                 log.error("used %d MB of memory, more than the site's limit of %d MB", used_mb, limit_mb)
                 about = {"site": self.message.context.site.name, "used_mb": used_mb, "limit_mb": limit_mb}
-                self._send_end(self._failed("memory_over_limit", about, False))
+                # Once: while the broker is away the process would grow on. Its end is heard of as a lost worker then.
+                self._send_end(self._failed("memory_over_limit", about, False), until_taken=False)
 
             watch = MemoryWatch(self.message.limits, too_large)
             with Every(CANCEL_POLL_S, self._tick, "step-beat"), watch, within_threads(self.message.limits):
@@ -258,9 +259,9 @@ class Execution:
             seconds=self._seconds(), cpu_s=self._cpu_s(), **self._about(),
         )  # fmt: skip
 
-    def _send_end(self, end: Report) -> None:
+    def _send_end(self, end: Report, until_taken: bool = True) -> None:
         """The last word, with what was logged about the step."""
-        self._send(end.model_copy(update={"log": self._log.told()}))
+        self._send(end.model_copy(update={"log": self._log.told()}), until_taken)
 
     def _send(self, report: Report, until_taken: bool = True) -> None:
         self._reports.send(report, until_taken)

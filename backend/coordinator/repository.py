@@ -157,14 +157,15 @@ def under_way(session: Session) -> dict[str, int]:
 
 def ready_to_send(session: Session, now: datetime, full: Collection[str], most: int) -> list[Ready]:
     """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does. Of each pilot at
-    each site the oldest, at most `most`, and none of the sites that are `full`."""
+    each site the first, at most `most`, and none of the sites that are `full`."""
     sharing = aliased(RunRow)
     needed = exists().where(
         sharing.pilot_id == StepRow.pilot_id, sharing.seed == StepRow.seed, sharing.state == "running"
     )
-    place = func.row_number().over(partition_by=(StepRow.site_name, StepRow.pilot_id), order_by=StepRow.id)
+    in_turn = (StepRow.round, StepRow.id)
+    place = func.row_number().over(partition_by=(StepRow.site_name, StepRow.pilot_id), order_by=in_turn)
     chosen = (
-        select(StepRow.id, StepRow.site_name, StepRow.pilot_id, place.label("place"))
+        select(StepRow.round, StepRow.id, StepRow.site_name, StepRow.pilot_id, place.label("place"))
         .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(
             StepRow.state == "ready",
@@ -176,7 +177,9 @@ def ready_to_send(session: Session, now: datetime, full: Collection[str], most: 
         chosen = chosen.where(StepRow.site_name.not_in(sorted(full)))
     ranked = chosen.subquery()
     rows = session.execute(
-        select(ranked.c.id, ranked.c.site_name, ranked.c.pilot_id).where(ranked.c.place <= most)
+        select(ranked.c.round, ranked.c.id, ranked.c.site_name, ranked.c.pilot_id).where(
+            ranked.c.place <= most
+        )
     )
     return [Ready(*row) for row in rows]
 

@@ -33,9 +33,10 @@ class Silence:
     def __init__(self, plans: Plans, advance: Advance) -> None:
         self._plans, self._advance = plans, advance
 
-    def look(self, session: Session, now: datetime, changes: Changes) -> None:
+    def look(self, session: Session, now: datetime, listens_since: datetime | None, changes: Changes) -> None:
         """At every live run that waits for a silent site, or goes on without one that is back."""
-        for run_id, waiting in silence_repository.waiting_for_silent(session, now).items():
+        found = silence_repository.waiting_for_silent(session, now, listens_since)
+        for run_id, waiting in found.items():
             run = session.get_one(RunRow, run_id, populate_existing=True)
             work = partial(self._wait, session, run, waiting, now)
             self._advance.apart(session, [run], work, now, changes)

@@ -21,7 +21,9 @@ class Waiting(NamedTuple):
     seconds: float
 
 
-def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waiting]]:
+def waiting_for_silent(
+    session: Session, now: datetime, listens_since: datetime | None
+) -> dict[str, list[Waiting]]:
     """By running run the silent sites that have something to do, each with the step that has waited longest."""
     # What is ready is as good as sent: it is held back only behind what waits at that site already, and goes when that is gone.
     ready_at = func.coalesce(StepRow.next_try_at, StepRow.created_at)
@@ -39,7 +41,7 @@ def waiting_for_silent(session: Session, now: datetime) -> dict[str, list[Waitin
     found: dict[str, dict[int, Waiting]] = {}
     for run_id, step, last_seen_at, stored in rows:
         asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, now)
-        since = waits_since(asked, last_seen_at, step.attempt - step.taken_back, step.reason)
+        since = waits_since(asked, last_seen_at, step.attempt - step.taken_back, step.reason, listens_since)
         window = window_of(stored)
         seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
         waited = Waiting(step, seconds)

@@ -2,7 +2,7 @@
 
 To a worker only so many steps are on their way, sent or running, as keep it busy; the others stay ready. So a pilot that is launched
 later need not wait for all that another one had ready before: where several share a site they take turns there, and within a pilot
-the oldest step comes first. A worker that serves many sites goes around them in the same way.
+the step of the earliest round comes first. A worker that serves many sites goes around them in the same way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,10 @@ class Room(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """A step that may be sent. Ids sort by age."""
+    """A step that may be sent. They sort by round, so that arms go side by side: one that waits for nobody, as the control arm, would
+    else be far ahead. Within a round by age, as ids do."""
 
+    round: int
     step_id: str
     site: str
     pilot: str
@@ -57,7 +59,7 @@ def choose(
     """The steps to send, in this order: first one for each worker that has room, then the second ones, and so on."""
     taken = _taken(rooms, under_way)
     of_worker: dict[Room, dict[str, dict[str, list[Ready]]]] = {}
-    for step in sorted(ready, reverse=True):  # the oldest at the end, where it is taken from
+    for step in sorted(ready, reverse=True):  # the first at the end, where it is taken from
         sites = of_worker.setdefault(_room(rooms, step.site), {})
         sites.setdefault(step.site, {}).setdefault(step.pilot, []).append(step)
     chosen: list[tuple[int, Ready]] = []
@@ -72,7 +74,7 @@ def _in_turn(sites: dict[str, dict[str, list[Ready]]], num_free: int, served: Se
     last_at = {site: max(last[site, pilot] for pilot in sites[site]) for site in sites}
     found: list[Ready] = []
     while sites and len(found) < num_free:
-        site = min(sites, key=lambda site: (last_at[site], _oldest(sites[site])))
+        site = min(sites, key=lambda site: (last_at[site], _first(sites[site])))
         pilots = sites[site]
         pilot = min(pilots, key=lambda pilot: (last[site, pilot], pilots[pilot][-1]))
         found.append(pilots[pilot].pop())
@@ -84,7 +86,7 @@ def _in_turn(sites: dict[str, dict[str, list[Ready]]], num_free: int, served: Se
     return found
 
 
-def _oldest(pilots: Mapping[str, Sequence[Ready]]) -> Ready:
+def _first(pilots: Mapping[str, Sequence[Ready]]) -> Ready:
     return min(steps[-1] for steps in pilots.values())
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import amending, apart, repository, taking_turns
+from backend.coordinator import amending, apart, listening, repository, taking_turns
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -82,6 +82,7 @@ class Coordinator:
         self._asked_at: dict[str, float] = {}
         self._is_starting = False
         self._is_new = True
+        self._listens_since: datetime | None = None
 
     def turn(self, wait_s: float = POLL_S) -> int:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
@@ -100,6 +101,7 @@ class Coordinator:
             if self._is_new:
                 repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
                 self._round_timers.bring_back_from_the_future(session, now)
+                self._listens_since = listening.since(session, now, self._settings.silent_after_s)
             self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
@@ -189,10 +191,10 @@ class Coordinator:
             changes.join(lost)
             self._reaper.silence(session, now)
             if self._reaper.has_listened(now):
-                self._silence.look(session, now, changes)
+                self._silence.look(session, now, self._listens_since, changes)
         self._round_timers.look(session, now, changes)
         self._windows.look(session, now, is_behind, changes)
-        repository.beat(session, "coordinator", now, {})
+        listening.note(session, now, self._listens_since)
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:
         """Ends the runs whose steps can go no further."""

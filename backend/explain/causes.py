@@ -76,7 +76,8 @@ def _limit(case: Case) -> Then | None:
         return None
     if run.silent.limit_s is None:
         return Then(told("waits_on", site=shown))
-    since = waits_since(asked, case.site.last_seen_at, step.attempt - step.taken_back, step.reason)
+    tried = step.attempt - step.taken_back
+    since = waits_since(asked, case.site.last_seen_at, tried, step.reason, run.listens_since)
     window, limit_s = case.site.window, run.silent.limit_s
     at = since + timedelta(seconds=limit_s) if window is None else window.when_open_for(since, limit_s)
     return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)

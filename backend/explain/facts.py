@@ -78,6 +78,7 @@ class RunFacts:
         reason: how it ended, or who asked for its state.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
+        listens_since: before that nobody would have heard a site; None: nobody knows.
         silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
     """
 
@@ -94,6 +95,7 @@ class RunFacts:
     done: AbstractSet[StepKey]
     silent: SilentSpec
     next_round: NextRound | None
+    listens_since: datetime | None
     silent_after_s: float
     lease_s: float
     now: datetime

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import EventRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.db.tables import EventRow, HeartbeatRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.runs import waiting
 
 
 def steps(session: Session, run: RunRow, since_round: int) -> Sequence[StepRow]:
@@ -44,3 +45,9 @@ def finished_at(session: Session, run_id: str, round: int) -> datetime | None:
     """When the last step of the round was done."""
     ends = (StepRow.run_id == run_id, StepRow.round == round, StepRow.state == "completed")
     return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
+
+
+def listens_since(session: Session) -> datetime | None:
+    """The end of the last time in which nobody coordinated, as far as it is known."""
+    row = session.get(HeartbeatRow, waiting.COORDINATOR)
+    return None if row is None else waiting.listens_since(row.params)

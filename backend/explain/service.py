@@ -114,6 +114,7 @@ def _facts(
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id),
+        listens_since=repository.listens_since(session),
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
     return facts, {_key(row): row.id for row in rows}

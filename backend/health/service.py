@@ -16,9 +16,9 @@ from backend.health.schemas import (
     WorkerHealth,
 )
 from backend.runs.broker import Broker
+from backend.runs.waiting import COORDINATOR
 from backend.settings import Settings
 
-COORDINATOR = "coordinator"
 WORKER_PREFIX = "worker:"
 """Parts in the table of heartbeats; the coordinator writes `coordinator` and `worker:<worker id>`."""
 STARTING_S = 60.0

@@ -47,7 +47,7 @@ def of_server(facts: Facts) -> Iterator[Metric]:
             (ended if state in STEP_ENDS else open_steps).add_metric((kind, state), num)
     yield from (open_steps, ended)
     yield CounterMetricFamily(
-        "awase_attempts_lost", "Attempts of steps after which another was made: lost, failed, or taken back by a pause.",
+        "awase_attempts_lost", "Attempts of steps that were lost or failed, after which another was made.",
         value=facts.attempts_lost,
     )  # fmt: skip
     exchanged = CounterMetricFamily("awase_exchanged_bytes", "Bytes that crossed links.", labels=("result",))

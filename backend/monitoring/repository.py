@@ -28,7 +28,7 @@ def steps(session: Session) -> dict[tuple[str, str], int]:
 
 def attempts_lost(session: Session) -> int:
     """Attempts after which another one was made."""
-    chosen = select(func.coalesce(func.sum(StepRow.attempt - 1), 0)).outerjoin(
+    chosen = select(func.coalesce(func.sum(StepRow.attempt - 1 - StepRow.taken_back), 0)).outerjoin(
         RunRow, RunRow.id == StepRow.run_id
     )
     return int(session.scalar(chosen.where(_own(StepRow.round))) or 0)

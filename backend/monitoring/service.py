@@ -8,10 +8,11 @@ from prometheus_client.registry import Collector
 
 from backend.db.session import Database
 from backend.db.tables import RunRow, SiteRow, utc_now
-from backend.health.service import COORDINATOR, WORKER_PREFIX
+from backend.health.service import WORKER_PREFIX
 from backend.monitoring import repository
 from backend.monitoring.families import Facts, of_server
 from backend.runs.broker import Broker
+from backend.runs.waiting import COORDINATOR
 from backend.settings import Settings
 
 PLACEMENTS = ("local", "site")

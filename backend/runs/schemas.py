@@ -1,14 +1,14 @@
 """HTTP bodies of runs, their steps and their result."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
 from dimat.frozen import PLAIN, Name, Whole
-from dimat.plan import Amendment, Patch
+from dimat.plan import Amendment, Patch, check_members
 
 RunState = Literal[
     "queued", "running", "pausing", "paused", "resuming", "cancelling", "cancelled", "completed", "failed"
@@ -247,6 +247,11 @@ class AmendmentCreate(Schema):
     why: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=PLAIN)
     ]
+
+    @model_validator(mode="after")
+    def _can_be_an_amendment(self) -> Self:
+        check_members(self.arm, self.patch)
+        return self
 
 
 AmendmentState = Literal["asked", "in_force", "refused"]

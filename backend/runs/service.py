@@ -63,7 +63,7 @@ def facts(steps: Sequence[StepRow], shown: Sequence[str]) -> list[StepFact]:
     """Rows as values for words; `shown`: what people call the sites, by index."""
     return [
         StepFact(
-            s.round, s.kind, s.site_index, shown[s.site_index], s.state, s.attempt,
+            s.round, s.kind, s.site_index, shown[s.site_index], s.state, s.attempt - s.taken_back,
             s.reason["code"] if s.state in _TRYING and s.reason is not None else None,
         )
         for s in steps

@@ -9,6 +9,14 @@ from backend.runs.attempts import pause_s
 AWAY: Final = ("invited", "silent")
 """States of a site of which nothing is heard."""
 LEASE_OVER: Final = "lease_over"
+COORDINATOR: Final = "coordinator"
+"""The part of the server whose sign of life says since when it listens."""
+
+
+def listens_since(params: Mapping[str, Any]) -> datetime | None:
+    """As the coordinator's sign of life says it."""
+    told = params.get("since")
+    return None if told is None else datetime.fromisoformat(told)
 
 
 def asked_at(
@@ -20,14 +28,19 @@ def asked_at(
 
 
 def waits_since(
-    asked_at: datetime, last_seen_at: datetime | None, attempt: int, reason: Mapping[str, Any] | None
+    asked_at: datetime,
+    last_seen_at: datetime | None,
+    tried: int,
+    reason: Mapping[str, Any] | None,
+    listens_since: datetime | None,
 ) -> datetime:
-    """The site was last heard of, or was asked for what it is to do, whichever came later. That a step is sent again which its site
-    had left in silence begins no new wait.
+    """The site was last heard of, or was asked for what it is to do, whichever came later; and not before somebody was there to hear it.
+    That a step is sent again which its site had left in silence begins no new wait.
 
     Args:
-        asked_at: the present attempt. reason: how the attempt before ended.
+        asked_at: the present attempt. tried: which one that is, without those that were taken back. reason: how the attempt before
+            ended. listens_since: the end of the last time in which nobody coordinated; None: nobody knows of one.
     """
     if reason is not None and reason["code"] == LEASE_OVER:
-        asked_at -= timedelta(seconds=float(reason["params"].get("seconds", 0.0)) + pause_s(attempt))
-    return asked_at if last_seen_at is None else max(asked_at, last_seen_at)
+        asked_at -= timedelta(seconds=float(reason["params"].get("seconds", 0.0)) + pause_s(tried))
+    return max(at for at in (asked_at, last_seen_at, listens_since) if at is not None)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from backend.db.tables import AbsenceRow, SiteRow
+from backend.db.tables import AbsenceRow, HeartbeatRow, SiteRow
 from backend.roi import calculator
 from backend.roi import service as roi
 from backend.runs import asks
@@ -247,3 +247,20 @@ def test_gains_are_told_of_the_sites_that_take_part(stage: Stage) -> None:
     assert outcome.round == 4
     assert outcome.own_site_mean == pytest.approx(sum(value or 0 for value in accuracies[4]) / 2)
     assert outcome.by_site[2].own_site is None
+
+
+@pytest.mark.parametrize("is_restored", [False, True], ids=["stopped", "restored"])
+def test_time_in_which_nobody_coordinated_is_no_silence(stage: Stage, is_restored: bool) -> None:
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    lead(stage, 20, "a", "b")  # c is silent, and then the server is off, or what follows is another one
+    stage.let_pass(24 * 3600)
+    if is_restored:
+        with stage.database.write() as session:
+            session.execute(delete(HeartbeatRow))
+    stage.restart()
+    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    stage.restart()  # at once: that is no break
+    lead(stage, 25, "a", "b")
+    assert (stage.run("p/dimat").reason or {}).get("code") == "stopped_for_silent_site"

@@ -23,7 +23,7 @@ def workloads(draw: st.DrawFn) -> tuple[list[Ready], dict[str, Room]]:
     sites = [f"s{number}" for number in range(draw(st.integers(1, 4)))]
     pilots = [f"p{number}" for number in range(draw(st.integers(1, 4)))]
     places = draw(st.lists(st.tuples(st.sampled_from(sites), st.sampled_from(pilots)), max_size=40))
-    steps = [Ready(f"{number:03}", *place) for number, place in enumerate(places)]
+    steps = [Ready(draw(st.integers(0, 3)), f"{number:03}", *place) for number, place in enumerate(places)]
     most = {worker: draw(st.integers(1, 5)) for worker in ("w0", "w1")}
     served = draw(st.lists(st.sampled_from(["w0", "w1", ""]), min_size=len(sites), max_size=len(sites)))
     return steps, {
@@ -83,9 +83,14 @@ def test_a_worker_with_room_is_sent_as_much_as_it_has_room_for(
     assert chosen == Counter({worker: min(number, worker.most) for worker, number in there.items()})
 
 
-def test_within_a_pilot_the_oldest_step_comes_first() -> None:
+def test_within_a_pilot_the_earliest_round_comes_first_and_there_the_oldest_step() -> None:
+    steps = [Ready(round, id, "s", "a") for round, id in ((3, "1"), (2, "4"), (2, "2"), (1, "3"))]
+    assert [step.step_id for step in choose(steps, {"s": Room("w", 5)}, {}, {})] == ["3", "2", "4", "1"]
+
+
+def test_pilots_take_turns() -> None:
     steps = [
-        Ready(id, "s", pilot) for id, pilot in (("5", "b"), ("1", "a"), ("3", "a"), ("2", "a"), ("4", "b"))
+        Ready(1, id, "s", pilot) for id, pilot in (("5", "b"), ("1", "a"), ("3", "a"), ("2", "a"), ("4", "b"))
     ]
     places = {"s": Room("w", 5)}
     assert [step.step_id for step in choose(steps, places, {}, {})] == ["1", "4", "2", "5", "3"]

@@ -91,6 +91,7 @@ def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, p
         ({"patch": {"method": "regmean"}, "arm": "alone"}, 422, "control_arm_would_merge", "patch.method"),
         ({"patch": {"merge": {"guard": 1}}, "arm": "alone"}, 422, "amendment_changes_nothing", "patch"),
         ({"patch": {"train": {"epochs": 2}}, "arm": "nobody"}, 422, "unknown_arm", "arm"),
+        ({"patch": {"members": ["site-01", "site-02"]}, "arm": "matched"}, 422, "members_of_one_arm", "patch.members"),
         ({"patch": {"train": {"epochs": -1}}}, 422, "greater_than_equal", "patch.train.epochs"),
         ({"patch": {"train": {"epochs": 2}}, "why": ""}, 422, "string_too_short", "why"),
         ({"patch": {"train": {"epochs": 2}}, "from_round": 3}, 422, "amendment_round_begun", "from_round"),
