@@ -24,10 +24,10 @@ def clean(settings: Settings, dry_run: bool) -> int:
         database.close()
     print(
         f"{'Would remove' if dry_run else 'Removed'}: artifacts that nobody needs: {freed.artifacts}; files of attempts that came to "
-        f"nothing: {freed.orphans}; events: {freed.events}. Space: {freed.num_bytes / 1e6:.1f} MB ({freed.num_bytes} bytes)."
+        f"nothing: {freed.orphans}; steps' logs: {freed.logs}; events: {freed.events}. Space: {freed.num_bytes / 1e6:.1f} MB ({freed.num_bytes} bytes)."
     )
     if settings.keep_artifacts_days is None:
-        print("Artifacts are kept for ever: AWASE_KEEP_ARTIFACTS_DAYS is not set.")
+        print("Artifacts and logs of steps are kept for ever: AWASE_KEEP_ARTIFACTS_DAYS is not set.")
     if settings.keep_events_days is None:
         print("Events are kept for ever: AWASE_KEEP_EVENTS_DAYS is not set.")
     return 0

@@ -185,7 +185,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Remove models and events that nobody needs any more, as AWASE_KEEP_ARTIFACTS_DAYS and AWASE_KEEP_EVENTS_DAYS say."""
+    """Remove models, logs of steps and events that nobody needs any more, as AWASE_KEEP_ARTIFACTS_DAYS and AWASE_KEEP_EVENTS_DAYS say."""
     from backend.cli import clean, local
 
     _exit(clean.clean(local.settings(data_dir, None, None), dry_run))

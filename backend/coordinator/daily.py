@@ -54,8 +54,8 @@ class Daily:
             if service.is_due(database, self._settings, now):
                 freed = service.clean(database, open_store(self._settings.artifacts_url), self._settings, now)
                 log.info(
-                    "cleaned: %d artifacts, %d orphans, %d events, %d bytes",
-                    freed.artifacts, freed.orphans, freed.events, freed.num_bytes,
+                    "cleaned: %d artifacts, %d orphans, %d logs, %d events, %d bytes",
+                    freed.artifacts, freed.orphans, freed.logs, freed.events, freed.num_bytes,
                 )  # fmt: skip
         except (SQLAlchemyError, StoreUnavailable, service.StrangeStore):
             log.exception("not cleaned; tried again in %.0f s", self._look_every_s)

@@ -1,30 +1,55 @@
 """SQL of retention: what somebody may still need, and the marks of what nobody does."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import CursorResult, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, PilotRow, RunRow, StepRow
+from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, PilotRow, RunRow, StepLogRow, StepRow
 from backend.runs.states import RUN_ENDS
 
 ANNOUNCED = "pilot_launched"
 """The event by which a pilot is known to have been announced (`coordinator.advance`)."""
 PART = "clean"
 _AT_ONCE = 1000
+T = TypeVar("T")
 
 
-def needed(session: Session, ended_before: datetime | None) -> set[str]:
-    """Names of all artifacts that somebody may still read.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is kept of each run.
 
-    Everything of a run that has not ended, that ended after `ended_before` (None: of every run), or of whose arm and seed another
-    run is such; with it what its sites prepared. Of other runs the last models of each site. And where training may go on.
+    Attributes:
+        whole: ids of runs of which everything is. prepared: pilot and seed of each of them, whose sites' preparation is kept with it.
+        finals: ids of the others, of which the last models are. pilots: those that have such.
     """
-    whole, finals = _runs(session, ended_before)
-    prepared = {(run.pilot_id, run.seed) for run in whole}
-    ids = {run.id for run in whole}
-    found: set[str] = set()
+
+    whole: frozenset[str]
+    prepared: frozenset[tuple[str, int]]
+    finals: Sequence[str]
+    pilots: Sequence[str]
+
+    def keeps(self, run_id: str | None, pilot_id: str, seed: int) -> bool:
+        """Whether it keeps everything of a step of that run; None: of one that prepares."""
+        return run_id in self.whole if run_id is not None else (pilot_id, seed) in self.prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of artifacts. `needed`: that somebody may still read; `known`: these, and all others that a step left."""
+
+    needed: set[str]
+    known: set[str]
+
+
+def names_of_steps(session: Session, standing: Standing) -> Names:
+    """Needed is everything of a run that is kept whole, and what its sites prepared; of other runs the last models of each site; and
+    where training may go on."""
+    needed: set[str] = set()
+    known: set[str] = set()
     columns = (
         StepRow.run_id,
         StepRow.pilot_id,
@@ -37,26 +62,35 @@ def needed(session: Session, ended_before: datetime | None) -> set[str]:
         select(*columns).execution_options(yield_per=_AT_ONCE)
     ):
         if checkpoint is not None:
-            found.add(checkpoint["artifact"]["sha256"])
-        if run_id in ids if run_id is not None else (pilot_id, seed) in prepared:
-            found.update(_names(sha256, extras))
-    for some in _parts(sorted(run.id for run in finals)):
-        found.update(_last_models(session, some))
-    return found
+            needed.add(checkpoint["artifact"]["sha256"])
+        left = needed if standing.keeps(run_id, pilot_id, seed) else known
+        left.update(_names(sha256, extras))
+    for some in parts(standing.finals):
+        needed.update(_last_models(session, some))
+    return Names(needed, known | needed)
 
 
-def _runs(session: Session, ended_before: datetime | None) -> tuple[list[RunRow], list[RunRow]]:
-    """Runs of which everything is kept, and those of which the last models are."""
-    runs = session.scalars(select(RunRow)).all()
-
-    def is_kept(run: RunRow) -> bool:
-        if ended_before is None or run.state not in RUN_ENDS:
-            return True
-        return run.finished_at is None or run.finished_at >= ended_before
-
-    families = {(run.arm_id, run.seed) for run in runs if is_kept(run)}
+def how_runs_stand(session: Session, ended_before: datetime | None) -> Standing:
+    """Whole is a run that has not ended, that ended after `ended_before` (None: every run), or of whose arm and seed another run is such."""
+    runs = session.execute(
+        select(RunRow.id, RunRow.pilot_id, RunRow.arm_id, RunRow.seed, RunRow.state, RunRow.finished_at)
+    ).all()
+    families = {
+        (run.arm_id, run.seed)
+        for run in runs
+        if ended_before is None
+        or run.state not in RUN_ENDS
+        or run.finished_at is None
+        or run.finished_at >= ended_before
+    }
     whole = [run for run in runs if (run.arm_id, run.seed) in families]
-    return whole, [run for run in runs if (run.arm_id, run.seed) not in families]
+    others = [run for run in runs if (run.arm_id, run.seed) not in families]
+    return Standing(
+        frozenset(run.id for run in whole),
+        frozenset((run.pilot_id, run.seed) for run in whole),
+        sorted(run.id for run in others),
+        sorted({run.pilot_id for run in others}),
+    )
 
 
 def _last_models(session: Session, run_ids: Collection[str]) -> set[str]:
@@ -84,14 +118,9 @@ def _names(sha256: str | None, extras: dict[str, dict[str, str]] | None) -> Iter
         yield ref["sha256"]
 
 
-def pilots_cleaned(session: Session, ended_before: datetime | None) -> list[str]:
-    """Those with runs of which only the last models are kept."""
-    return sorted({run.pilot_id for run in _runs(session, ended_before)[1]})
-
-
 def lock(session: Session, pilot_ids: Sequence[str]) -> None:
     """Until the transaction ends nobody restarts a run of these pilots (`runs.restart`)."""
-    for some in _parts(pilot_ids):
+    for some in parts(pilot_ids):
         chosen = select(PilotRow.id).where(PilotRow.id.in_(some)).order_by(PilotRow.id)
         session.execute(chosen.with_for_update(key_share=True)).all()
 
@@ -105,31 +134,59 @@ def removed(session: Session) -> set[str]:
     return set(session.scalars(select(ArtifactRow.sha256).where(ArtifactRow.removed_at.is_not(None))))
 
 
-def mark(session: Session, names: Iterable[str], at: datetime | None) -> None:
+def mark(session: Session, names: Collection[str], at: datetime | None) -> None:
     """That they were removed at that time; None: that they are needed after all."""
-    for some in _parts(sorted(names)):
-        session.execute(
-            update(ArtifactRow)
-            .where(ArtifactRow.sha256.in_(some))
-            .values(removed_at=at)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def old_events(session: Session, before: datetime, forget: bool) -> int:
-    """Of pilots of which every run has ended, and of none: how many events are older; `forget`: they are no more. The latest event of all
-    stays, since numbers go on from it."""
-    live = select(RunRow.pilot_id).where(RunRow.state.not_in(RUN_ENDS))
-    last = session.scalar(select(func.max(EventRow.id))) or 0
-    old = (
-        EventRow.at < before,
-        EventRow.id < last,
-        EventRow.code != ANNOUNCED,
-        or_(EventRow.pilot_id.is_(None), EventRow.pilot_id.not_in(live)),
+    session.execute(
+        update(ArtifactRow)
+        .where(ArtifactRow.sha256.in_(names))
+        .values(removed_at=at)
+        .execution_options(synchronize_session=False)
     )
-    if not forget:
-        return session.scalar(select(func.count()).select_from(EventRow).where(*old)) or 0
-    done = session.execute(delete(EventRow).where(*old).execution_options(synchronize_session=False))
+
+
+def old_logs(session: Session, standing: Standing, among: Collection[str] | None = None) -> list[str]:
+    """Steps that have logs and of which not everything is kept; None: among all."""
+    logged = select(StepRow.id, StepRow.run_id, StepRow.pilot_id, StepRow.seed).order_by(StepRow.id)
+    logged = logged.where(StepRow.id.in_(select(StepLogRow.step_id) if among is None else among))
+    return [
+        id
+        for id, run_id, pilot_id, seed in session.execute(logged.execution_options(yield_per=_AT_ONCE))
+        if not standing.keeps(run_id, pilot_id, seed)
+    ]
+
+
+def count_logs(session: Session, step_ids: Collection[str]) -> int:
+    chosen = select(func.count()).select_from(StepLogRow).where(StepLogRow.step_id.in_(step_ids))
+    return session.scalar(chosen) or 0
+
+
+def forget_logs(session: Session, step_ids: Collection[str]) -> int:
+    """How many went."""
+    return _delete(session, delete(StepLogRow).where(StepLogRow.step_id.in_(step_ids)))
+
+
+def old_events(session: Session, before: datetime) -> Sequence[int]:
+    """Of pilots of which every run has ended, and of none: ids of events that are older. The latest event of all stays, since numbers go
+    on from it."""
+    last = session.scalar(select(func.max(EventRow.id))) or 0
+    chosen = select(EventRow.id).where(
+        EventRow.at < before, EventRow.id < last, EventRow.code != ANNOUNCED, _of_no_live_pilot()
+    )
+    return session.scalars(chosen.order_by(EventRow.id)).all()
+
+
+def forget_events(session: Session, ids: Collection[int]) -> int:
+    """How many went: those of a pilot that lives again stay."""
+    return _delete(session, delete(EventRow).where(EventRow.id.in_(ids), _of_no_live_pilot()))
+
+
+def _of_no_live_pilot() -> ColumnElement[bool]:
+    live = select(RunRow.pilot_id).where(RunRow.state.not_in(RUN_ENDS))
+    return or_(EventRow.pilot_id.is_(None), EventRow.pilot_id.not_in(live))
+
+
+def _delete(session: Session, statement: Delete) -> int:
+    done = session.execute(statement.execution_options(synchronize_session=False))
     assert isinstance(done, CursorResult)
     return done.rowcount
 
@@ -143,6 +200,7 @@ def note_cleaned(session: Session, at: datetime) -> None:
     session.merge(HeartbeatRow(part=PART, at=at, params={}))
 
 
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(names), _AT_ONCE):
-        yield names[first : first + _AT_ONCE]
+def parts(all: Sequence[T]) -> Iterator[Sequence[T]]:
+    """No more at once than a statement takes, and than others wait for."""
+    for first in range(0, len(all), _AT_ONCE):
+        yield all[first : first + _AT_ONCE]

@@ -1,14 +1,21 @@
-"""Removes what nobody needs any more: artifacts, files that no row knows, events.
+"""Removes what nobody needs any more: artifacts, files that no row knows, logs of steps, events.
 
 First the rows say that an artifact is removed, then its file goes: whoever asks in between is told why it is not to be had. A row stays
 marked for good, so that a restart can say why it is refused, and so that a call that was killed is finished by the next one: files
 are found by listing the store, and what no row wants to keep goes. A file that was put within `SAFE_AGE` is left alone, whatever the
 rows say: its step may not have been reported yet.
+
+All is looked for while others write, and changed in small parts: one writer at a time is all that SQLite has, and nobody shall wait for
+a whole search. What is needed is looked for again before files go: a run may have been restarted meanwhile.
 """
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
 
 from backend.db.session import Database
 from backend.retention import repository
@@ -17,13 +24,17 @@ from worker.artifacts import ArtifactStore
 
 SAFE_AGE = timedelta(days=1)
 EVERY = timedelta(days=1)
+T = TypeVar("T")
+R = TypeVar("R")
+_OTHERS_S = 0.01
+"""Whoever waits for SQLite's lock looks again only now and then, and would miss the moment between two parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freed:
     """
     Attributes:
-        artifacts, events: how many were removed. orphans: files that no row knew: of attempts that came to nothing, checkpoints.
+        artifacts, events, logs: how many were removed. orphans: files that no row knew: of attempts that came to nothing, checkpoints.
         num_bytes: of all files.
     """
 
@@ -31,6 +42,7 @@ class Freed:
     orphans: int
     events: int
     num_bytes: int
+    logs: int
 
 
 class StrangeStore(Exception):
@@ -50,13 +62,16 @@ def clean(
 
     Raises: StrangeStore; StoreUnavailable; SQLAlchemyError. Another call goes on from there.
     """
-    removed = _mark(database, settings, now, dry)
-    artifacts, orphans, num_bytes = _remove_files(database, store, removed, now, dry)
+    days = settings.keep_artifacts_days
+    ended_before = None if days is None else now - timedelta(days=days)
+    removed = _mark(database, ended_before, now, dry)
+    artifacts, orphans, num_bytes = _remove_files(database, store, removed, ended_before, now, dry)
+    logs = _forget_logs(database, ended_before, dry)
     events = _forget_events(database, settings, now, dry)
     if not dry:
         with database.write() as session:
             repository.note_cleaned(session, now)
-    return Freed(artifacts, orphans, events, num_bytes)
+    return Freed(artifacts, orphans, events, num_bytes, logs)
 
 
 def is_due(database: Database, settings: Settings, now: datetime) -> bool:
@@ -68,35 +83,50 @@ def is_due(database: Database, settings: Settings, now: datetime) -> bool:
     return last is None or now - last >= EVERY
 
 
-def _mark(database: Database, settings: Settings, now: datetime, dry: bool) -> set[str]:
+def _mark(database: Database, ended_before: datetime | None, now: datetime, dry: bool) -> set[str]:
     """Names of artifacts that nobody needs; their rows say so. One that is needed again, as it was made anew, is no longer one."""
-    days = settings.keep_artifacts_days
-    ended_before = None if days is None else now - timedelta(days=days)
     with database.read() as session:
-        needed, kept = repository.needed(session, ended_before), repository.kept(session)
-        removed = repository.removed(session)
-        pilots = repository.pilots_cleaned(session, ended_before)
-    if dry or (kept <= needed and not removed & needed):
+        standing = repository.how_runs_stand(session, ended_before)
+        needed = repository.names_of_steps(session, standing).needed
+        kept, removed = repository.kept(session), repository.removed(session)
+    if dry:
         return (kept | removed) - needed
-    with database.write() as session:
-        # Looked at again while nobody can restart what is marked now.
-        repository.lock(session, pilots)
-        needed, kept = repository.needed(session, ended_before), repository.kept(session)
-        repository.mark(session, removed & needed, None)
-        repository.mark(session, kept - needed, now)
-        return (kept | removed) - needed
+    _keep_again(database, removed & needed)
+
+    def mark(session: Session, some: Sequence[str]) -> None:
+        # Whoever restarts a run has either done so, and is seen before files go, or sees the mark.
+        repository.lock(session, standing.pilots)
+        repository.mark(session, some, now)
+
+    _write_in_parts(database, sorted(kept - needed), mark)
+    return (kept | removed) - needed
+
+
+def _keep_again(database: Database, names: Collection[str]) -> None:
+    _write_in_parts(database, sorted(names), lambda session, some: repository.mark(session, some, None))
 
 
 def _remove_files(
-    database: Database, store: ArtifactStore, removed: Collection[str], now: datetime, dry: bool
+    database: Database,
+    store: ArtifactStore,
+    marked: Collection[str],
+    ended_before: datetime | None,
+    now: datetime,
+    dry: bool,
 ) -> tuple[int, int, int]:
     """Artifacts, orphans and bytes that went."""
     files = list(store.stored())
     with database.read() as session:
-        keep = (repository.needed(session, None) | repository.kept(session)) - set(removed)
+        names = repository.names_of_steps(session, repository.how_runs_stand(session, ended_before))
+        kept = repository.kept(session)
+    # Since it was marked a run may have been restarted, or a step have made the same anew.
+    removed = set(marked) - names.needed
+    if not dry:
+        _keep_again(database, set(marked) & names.needed)
+    keep = (names.known | kept) - removed
     old = [file for file in files if file.sha256 not in keep and now - file.at >= SAFE_AGE]
     named = {file.sha256 for file in files if file.sha256 is not None}
-    if not named & (keep | set(removed)) and any(file.sha256 is not None for file in old):
+    if not named & (keep | removed) and any(file.sha256 is not None for file in old):
         raise StrangeStore(len(named))
     artifacts = orphans = num_bytes = 0
     for file in old:
@@ -110,12 +140,36 @@ def _remove_files(
     return artifacts, orphans, num_bytes
 
 
+def _forget_logs(database: Database, ended_before: datetime | None, dry: bool) -> int:
+    with database.read() as session:
+        standing = repository.how_runs_stand(session, ended_before)
+        steps = repository.old_logs(session, standing)
+        if dry:
+            return sum(repository.count_logs(session, some) for some in repository.parts(steps))
+
+    def forget(session: Session, some: Sequence[str]) -> int:
+        repository.lock(session, standing.pilots)
+        still = repository.old_logs(session, repository.how_runs_stand(session, ended_before), some)
+        return repository.forget_logs(session, still)
+
+    return sum(_write_in_parts(database, steps, forget))
+
+
 def _forget_events(database: Database, settings: Settings, now: datetime, dry: bool) -> int:
     if settings.keep_events_days is None:
         return 0
-    before = now - timedelta(days=settings.keep_events_days)
+    with database.read() as session:
+        old = repository.old_events(session, now - timedelta(days=settings.keep_events_days))
     if dry:
-        with database.read() as session:
-            return repository.old_events(session, before, forget=False)
-    with database.write() as session:
-        return repository.old_events(session, before, forget=True)
+        return len(old)
+    return sum(_write_in_parts(database, old, repository.forget_events))
+
+
+def _write_in_parts(database: Database, all: Sequence[T], do: Callable[[Session, Sequence[T]], R]) -> list[R]:
+    """What `do` says of each part, which it changes in a transaction of its own; others get in between."""
+    said: list[R] = []
+    for some in repository.parts(all):
+        with database.write() as session:
+            said.append(do(session, some))
+        time.sleep(_OTHERS_S)
+    return said

@@ -2,19 +2,23 @@
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from backend.backup import service as backup
 from backend.cli.main import app
 from backend.coordinator.daily import Daily
-from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, StepRow, utc_now
-from backend.retention import service
+from backend.db.session import Database
+from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, StepLogRow, StepRow, utc_now
+from backend.retention import repository, service
 from backend.retention.service import Freed, StrangeStore
 from backend.settings import Settings
 from tests.backend.building import add_step, create_pilot, launch
@@ -24,6 +28,7 @@ from worker.messages import ArtifactRef
 
 SITES, ROUNDS = 3, 2
 LONG_AGO = timedelta(days=40)
+NOTHING = Freed(artifacts=0, orphans=0, events=0, num_bytes=0, logs=0)
 
 
 class Place:
@@ -79,6 +84,18 @@ class Place:
             run = session.get_one(RunRow, run_id)
             run.state, run.finished_at = state, None if ago is None else self.now - ago
 
+    def log(self) -> None:
+        """Each step logged in two attempts."""
+        with self.api.database.write() as session:
+            for step in session.scalars(select(StepRow)):
+                for attempt in (1, 2):
+                    session.add(StepLogRow(step_id=step.id, attempt=attempt, body={}))
+
+    def logged(self, **which: Any) -> int:
+        with self.api.database.read() as session:
+            logs = select(StepLogRow).join(StepRow, StepRow.id == StepLogRow.step_id).filter_by(**which)
+            return len(session.scalars(logs).all())
+
     def clean(self, dry: bool = False) -> Freed:
         return service.clean(self.api.database, self.store, self.settings, self.now, dry)
 
@@ -122,13 +139,13 @@ def test_of_runs_that_ended_long_ago_the_last_models_stay(place: Place) -> None:
     left = sum(path.stat().st_size for path in place.store.root.rglob("*") if path.is_file())
     assert (freed.artifacts, freed.orphans) == (len(before) - len(finals), 0)
     assert freed.num_bytes == size - left
-    assert place.clean() == Freed(0, 0, 0, 0)
+    assert place.clean() == NOTHING
 
 
 def test_nothing_goes_where_nobody_said_for_how_long(place: Place) -> None:
     place.settings = place.api.settings
     before = place.files()
-    assert place.clean() == Freed(0, 0, 0, 0)
+    assert place.clean() == NOTHING
     assert place.files() == before
 
 
@@ -260,6 +277,112 @@ def test_old_events_of_pilots_that_have_ended_go(place: Place) -> None:
     place.end(place.runs[0], LONG_AGO)
     assert place.clean().events == 1
     assert codes() == ["pilot_launched", "site_trained", "run_completed"]
+
+
+def test_logs_of_steps_go_with_the_artifacts_of_their_run(place: Place) -> None:
+    place.log()
+    place.end(place.runs[0], timedelta(days=29))
+    kept = 2 * (SITES + 2 * SITES * ROUNDS)
+    assert place.clean(dry=True).logs == 2 * 2 * SITES * ROUNDS
+    assert place.logged() == kept + 2 * 2 * SITES * ROUNDS
+    assert place.clean().logs == 2 * 2 * SITES * ROUNDS
+    assert (place.logged(), place.logged(run_id=place.runs[1])) == (kept, 0)
+    place.end(place.runs[0], LONG_AGO)
+    assert place.clean().logs == kept
+    assert place.logged() == 0
+
+
+def test_logs_are_kept_where_nobody_said_for_how_long(place: Place) -> None:
+    place.log()
+    place.settings = place.api.settings.model_copy(update={"keep_events_days": 1.0})
+    assert place.clean().logs == 0
+
+
+class Written:
+    """A database that lets something happen before its next transactions, and counts rows changed in each."""
+
+    def __init__(self, database: Database, before: Callable[[int], None] = lambda _: None) -> None:
+        self._database, self._before, self.changes = database, before, list[int]()
+
+    def read(self) -> AbstractContextManager[Session]:
+        return self._database.read()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        self._before(len(self.changes))
+        self.changes.append(0)
+
+        def count(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+            if statement.startswith(("UPDATE", "DELETE")):
+                self.changes[-1] += cursor.rowcount
+
+        event.listen(self._database.engine, "after_cursor_execute", count)
+        try:
+            with self._database.write() as session:
+                yield session
+        finally:
+            event.remove(self._database.engine, "after_cursor_execute", count)
+
+
+def test_no_transaction_changes_more_than_a_part(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite lets one write at a time, and the coordinator waits for it."""
+    monkeypatch.setattr(repository, "_AT_ONCE", 5)
+    place.log()
+    with place.api.database.write() as session:
+        for _ in range(17):
+            session.add(EventRow(code="site_merged", at=place.now - LONG_AGO, params={}))
+    written = Written(place.api.database)
+    freed = service.clean(cast(Database, written), place.store, place.settings, place.now)
+    assert freed.logs == 2 * (SITES + 4 * SITES * ROUNDS)
+    assert place.files() == place.finals()
+    steps = SITES + 4 * SITES * ROUNDS
+    parts = [-(-freed.artifacts // 5), -(-steps // 5), -(-freed.events // 5)]
+    assert len(written.changes) == sum(parts) + 1  # that it was done
+    assert max(written.changes) == 2 * 5  # five steps, each with two logs
+
+
+def test_a_run_that_goes_on_while_others_are_marked_keeps_everything(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "_AT_ONCE", 5)
+    place.log()
+
+    def go_on(num_written: int) -> None:
+        if num_written == 1:
+            place.end(place.runs[0], None, "running")
+
+    written = Written(place.api.database, go_on)
+    service.clean(cast(Database, written), place.store, place.settings, place.now)
+    everything = place.names(run_id=place.runs[0]) | place.names(kind="prepare")
+    assert place.files() == everything | place.finals()
+    with place.api.database.read() as session:
+        rows = session.scalars(select(ArtifactRow).where(ArtifactRow.sha256.in_(everything)))
+        assert {row.removed_at for row in rows} == {None}
+    assert place.logged(run_id=place.runs[0]) == 2 * 2 * SITES * ROUNDS
+    assert place.logged(run_id=place.runs[1]) == 0
+
+
+def test_what_a_step_makes_anew_while_others_are_marked_is_kept_again(place: Place) -> None:
+    """A clone of the pilot has made and reported the same bytes, whose row was not marked yet."""
+    names: list[str] = sorted(place.names(run_id=place.runs[0], kind="merge"))
+    with place.api.database.read() as session:
+        made = session.scalars(select(StepRow).where(StepRow.artifact_sha256.in_(names))).first()
+        assert made is not None
+        assert made.artifact_sha256 is not None
+
+    def report(num_written: int) -> None:
+        if num_written == 0:
+            clone = create_pilot(place.api.manager, [f"site-{n:02}" for n in (1, 2, 3)], name="clone")
+            run_id = launch(place.api.manager, clone, "k2")[0]["id"]
+            with place.api.database.write() as session:
+                run = session.get_one(RunRow, run_id)
+                add_step(session, run, "merge", 1, 0, "completed", artifact_sha256=made.artifact_sha256)
+
+    written = Written(place.api.database, report)
+    service.clean(cast(Database, written), place.store, place.settings, place.now)
+    assert place.files() == place.finals() | {made.artifact_sha256}
+    with place.api.database.read() as session:
+        assert session.get_one(ArtifactRow, made.artifact_sha256).removed_at is None
 
 
 def test_a_backup_lacks_nothing_that_was_removed_on_purpose(place: Place, tmp_path: Path) -> None:
