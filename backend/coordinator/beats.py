@@ -54,7 +54,7 @@ def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: 
             come.append((site.name, site.display_name or site.name))
         seen.append(site.id)
     repository.seen(session, seen, now)
-    presence.tell(session, plans, "site_online", come)
+    presence.tell(session, plans, "online", come)
 
 
 def _served(beat: WorkerBeat) -> Iterable[str]:

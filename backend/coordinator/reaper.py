@@ -72,4 +72,4 @@ class Reaper:
             for site in repository.online_sites_before(session, now - silent_after)
             if repository.move_site(session, site.id, "silent")
         ]
-        presence.tell(session, self._plans, "site_silent", fallen)
+        presence.tell(session, self._plans, "silent", fallen)

@@ -3,14 +3,18 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
+from backend.coordinator import presence
+from backend.coordinator.memory import Plans
 from backend.coordinator.turn import BATCH, POLL_S
-from backend.db.tables import HeartbeatRow, SiteRow, StepRow
+from backend.db.tables import EventRow, HeartbeatRow, SiteRow, StepRow
 from backend.events import hub
 from backend.runs import asks
 from backend.settings import Settings
+from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from worker.messages import StepBeat
 from worker.settings import WorkerSettings
@@ -205,6 +209,43 @@ def test_a_silent_site_is_told_to_the_runs_that_are_at_work_with_it_and_so_is_it
     assert stage.events("p/dimat")["run_site_silent"] == 1
     assert stage.events("p/dimat")["run_site_online"] == 1
     assert stage.events("q/dimat")["run_site_silent"] == 0
+
+
+def test_of_many_sites_that_go_or_come_at_once_a_run_is_told_in_one_event(stage: Stage) -> None:
+    """A network that fails takes all of them: no event for each site of each run, nor a statement for each event."""
+    num_sites, num_runs = 300, 10
+    names = [f"s{number:03}" for number in range(num_sites)]
+    with stage.database.write() as session:
+        for name in names:
+            data = {"kind": "sample", "dataset": "pendigits"}
+            session.add(SiteRow(name=name, data=data, state="silent", last_seen_at=stage.now()))
+    given = spec().model_dump(mode="json")
+    given["sites"] = [{**given["sites"][0], "name": name} for name in names]
+    given["data"]["rows_per_site"] = 10
+    for number in range(num_runs):
+        stage.launch(PilotSpec.model_validate({**given, "name": f"p{number}"}))
+    stage.turn()
+    inserts: list[bool] = []
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO events"):
+            inserts.append(True)
+
+    event.listen(stage.database.engine, "after_cursor_execute", count)
+    for change in ("silent", "online"):
+        inserts.clear()
+        with stage.database.write() as session:
+            presence.tell(session, Plans(), change, [(name, name) for name in names])
+        with stage.database.read() as session:
+            told = session.scalars(select(EventRow).where(EventRow.code.endswith(f"_{change}"))).all()
+        of_runs = {row.run_id: (row.code, row.params) for row in told if row.run_id is not None}
+        assert len(told) == num_sites + num_runs
+        assert len(of_runs) == num_runs
+        assert of_runs["p0/dimat"] == (
+            f"run_sites_{change}",
+            {"sites": num_sites, "names": "s000, s001, s002, …", "arm": "dimat"},
+        )
+        assert len(inserts) <= 2
 
 
 def test_by_default_a_silent_site_is_on_the_page_within_fifteen_seconds_of_its_last_sign_of_life() -> None:
