@@ -115,9 +115,11 @@ def _run_holds(case: Case) -> Iterator[Wait]:
 
 def _window_closed(case: Case) -> Iterator[Wait]:
     """Nothing is sent to a site outside of its window; what has begun goes to its end."""
-    at = case.opens_at
-    if at is not None and case.step is not None and case.step.state in ("ready", "lost"):
-        yield Wait(told("window_closed", until=at), then=Then(told("window_opens", until=at), at))
+    at, window = case.opens_at, case.site.window
+    if at is None or window is None or case.step is None or case.step.state not in ("ready", "lost"):
+        return
+    opens = told("window_opens", site=case.site.shown, until=at, zone=window.time_zone)
+    yield Wait(told("window_closed", until=at, zone=window.time_zone), then=Then(opens, at))
 
 
 def _round_due(case: Case) -> Iterator[Wait]:
@@ -125,13 +127,12 @@ def _round_due(case: Case) -> Iterator[Wait]:
     run, coming = case.run, case.run.next_round
     if coming is None or case.step is not None or coming.may_begin(case.key.round) or _missing(case):
         return
+    when = {"until": coming.due_at, "zone": run.zone}
     if coming.due_at > run.now:
-        begins = Then(told("round_begins", round=coming.round, until=coming.due_at), coming.due_at)
-        yield Wait(told("round_due", round=coming.round, until=coming.due_at), then=begins)
+        begins = Then(told("round_begins", round=coming.round, **when), coming.due_at)
+        yield Wait(told("round_due", round=coming.round, **when), then=begins)
     else:
-        yield Wait(
-            told("round_behind_runs", round=coming.round, before=coming.round - 1, until=coming.due_at)
-        )
+        yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
 
 
 def _missing(case: Case) -> list[StepKey]:

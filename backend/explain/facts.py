@@ -79,6 +79,7 @@ class RunFacts:
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
         listens_since: before that nobody would have heard a site; None: nobody knows.
+        zone: by whose clocks the timetable speaks.
         silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
     """
 
@@ -96,6 +97,7 @@ class RunFacts:
     silent: SilentSpec
     next_round: NextRound | None
     listens_since: datetime | None
+    zone: str | None
     silent_after_s: float
     lease_s: float
     now: datetime

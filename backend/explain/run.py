@@ -20,6 +20,8 @@ _FOLLOWS = {
     "cancelling": "cancel_follows",
 }
 
+_UNTIL_DUE = {"round_due": "running_until_due", "round_behind_runs": "running_behind_runs"}
+
 
 @dataclass(frozen=True, slots=True)
 class RunSays:
@@ -39,6 +41,8 @@ def explain_run(run: RunFacts, sites: Sequence[SiteSays]) -> RunSays:
 
 def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
     taking_part = [site for site in sites if site.doing not in ("left", "apart")]
+    if run.state == "running" and (until_due := _until_due(run, taking_part)):
+        return until_due
     working = sum(site.doing not in _RESTS for site in sites)
     at_start = run.round == 0 if run.state == "running" else run.rounds_done < 1
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
@@ -50,6 +54,15 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
         working=working,
         total=len(taking_part),
     )
+
+
+def _until_due(run: RunFacts, sites: Sequence[SiteSays]) -> Text | None:
+    """That all sites wait for the time of the next round: then none is under way. None: there is something else to tell."""
+    waits = [[wait.text for wait in site.waits if wait.text.code in _UNTIL_DUE] for site in sites]
+    if not waits or not all(waits):
+        return None
+    found = waits[0][0]
+    return Text(code=_UNTIL_DUE[found.code], params={**found.params, "rounds": run.rounds})
 
 
 def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:

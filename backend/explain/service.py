@@ -115,6 +115,7 @@ def _facts(
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id),
         listens_since=repository.listens_since(session),
+        zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
     return facts, {_key(row): row.id for row in rows}

@@ -41,7 +41,7 @@ class StepFact:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The round that may begin next by the pilot's timetable. `at`: as people read it, by the clocks of `zone`; `is_over`: it waits
+    """The round that may begin next by the pilot's timetable. `at`: in ISO form, read by the clocks of `zone`; `is_over`: it waits
     only for other runs that have not done the round before."""
 
     round: int
@@ -60,7 +60,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A site outside of its time window, which opens at `opens` by the clocks of `zone`."""
+    """A site outside of its time window, which opens at `opens` (ISO form), read by the clocks of `zone`."""
 
     opens: str
     zone: str

@@ -20,7 +20,6 @@ from backend.runs.schemas import Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
 from backend.sites import windows
 from backend.sites.windows import Opening
-from backend.text.times import in_zone
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
@@ -112,17 +111,17 @@ def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[Absence
 
 
 def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None:
-    """The next round of a pilot with a timetable, as people read it."""
+    """The next round of a pilot with a timetable."""
     if next is None or spec.timetable is None:
         return None
     zone = spec.timetable.time_zone
-    return Due(next.round, in_zone(next.due_at, zone), zone, next.due_at <= now)
+    return Due(next.round, next.due_at.isoformat(), zone, next.due_at <= now)
 
 
 def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]:
-    """By index the sites of the pilot that are outside of their windows, as people read it."""
+    """By index the sites of the pilot that are outside of their windows."""
     return {
-        index: Closed(shut[name].said, shut[name].time_zone)
+        index: Closed(shut[name].at.isoformat(), shut[name].time_zone)
         for index, name in enumerate(spec.site_names)
         if name in shut
     }

@@ -110,7 +110,7 @@ def _waiting(
         _not_begun(
             step,
             spec,
-            [needed.site for needed in schedule.inputs(step) if needed not in done],
+            [needed for needed in schedule.inputs(step) if needed not in done],
             due,
             until,
             closed,
@@ -123,7 +123,7 @@ def _waiting(
 def _not_begun(
     key: StepKey,
     spec: PilotSpec,
-    missing: Sequence[int],
+    missing: Sequence[StepKey],
     due: Due | None,
     until: datetime | None,
     closed: Mapping[int, Closed],
@@ -131,9 +131,12 @@ def _not_begun(
     """`due`: the round that comes next, where this step's may not begin yet."""
     site = spec.sites[key.site]
     shown = service.shown_names(spec)
-    waits_for = [shown[index] for index in missing]
-    words = step_words(key.kind, "waiting", shown[key.site], {"waiting": named(waits_for)})
-    away = [index for index in dict.fromkeys(missing) if index in closed]
+    waits_for = [shown[needed.site] for needed in missing]
+    others = [shown[needed.site] for needed in missing if needed.site != key.site]
+    words = step_words(key.kind, "waiting", shown[key.site], {"waiting": named(others)})
+    if missing and not others:
+        words = step_words("any", "waiting_own", shown[key.site], {"kind": missing[0].kind})
+    away = [site for site in dict.fromkeys(needed.site for needed in missing) if site in closed]
     if away:
         about = window_params(shown, away, closed)
         about |= {"waiting": named(waits_for), "names": about["waiting"]}
@@ -160,7 +163,7 @@ def _step(
     words = _words(row, shown, now, is_held=behind is not None)
     if opening is not None:
         words = step_words(
-            "any", "waiting_for_window", shown, {"opens": opening.said, "zone": opening.time_zone}
+            "any", "waiting_for_window", shown, {"opens": opening.at.isoformat(), "zone": opening.time_zone}
         )
     return Step.model_validate(
         {

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from backend.sites import repository
 from backend.sites.window import Window
-from backend.text.times import in_zone
 
 log = logging.getLogger(__name__)
 _NUM_REMEMBERED = 1_024
@@ -22,10 +21,6 @@ class Opening(NamedTuple):
 
     at: datetime
     time_zone: str
-
-    @property
-    def said(self) -> str:
-        return in_zone(self.at, self.time_zone)
 
 
 def window_of(stored: dict[str, Any] | None) -> Window | None:

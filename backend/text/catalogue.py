@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
+
+from backend.text.times import in_zone
 
 LANGUAGES = ("en", "ja")
 DEFAULT_LANGUAGE = "en"
@@ -22,8 +25,8 @@ LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 _LISTS = frozenset({"waiting", "known", "missing", "names", "expected"})
 """Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
-_TIMES = frozenset({"since", "until"})
-"""Values that are moments in ISO form; the pages write them in the reader's own zone."""
+_TIMES = frozenset({"since", "until", "due", "opens"})
+"""Values that are moments in ISO form; the pages write them in the reader's own zone, and in `zone` where the text names one."""
 _COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
 
@@ -54,7 +57,8 @@ def say(lang: str, key: str, params: Mapping[str, Any] | None = None) -> str:
     sentence = find(lang, key)
     if sentence is None:
         return key
-    values = {name: _shown(lang, name, value) for name, value in (params or {}).items()}
+    zone = (params or {}).get("zone")
+    values = {name: _shown(lang, name, value, zone) for name, value in (params or {}).items()}
     counted = _COUNTED.sub(lambda hit: hit[2] if str(values.get(hit[1])) == "1" else hit[3], sentence)
     return counted.format_map(_Places(values))
 
@@ -78,7 +82,7 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _shown(lang: str, name: str, value: Any) -> Any:
+def _shown(lang: str, name: str, value: Any, zone: Any = None) -> Any:
     if lang == "ja" and name in _LISTS and isinstance(value, str):
         return (
             value.replace(" or ", "、").replace(", ", "、")
@@ -86,8 +90,17 @@ def _shown(lang: str, name: str, value: Any) -> Any:
             else value.replace(", ", "、")
         )
     if name in _TIMES and isinstance(value, str):
-        return _moment(value)
+        return _moment(value) if zone is None else _by_clocks(lang, value, str(zone))
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _by_clocks(lang: str, text: str, zone: str) -> str:
+    """As the clocks of a zone show it, to the minute; what is no moment stays as it is."""
+    try:
+        said = in_zone(datetime.fromisoformat(text), zone)
+    except (ValueError, ZoneInfoNotFoundError):
+        return text
+    return f"{said}（{zone}）" if lang == "ja" else f"{said} ({zone})"
 
 
 def _moment(text: str) -> str:

@@ -23,6 +23,8 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   completed: ['good', 'check'],
   failed: ['bad', 'cross'],
   waiting: ['calm', 'clock'],
+  waiting_own: ['calm', 'clock'],
+  waiting_time: ['calm', 'clock'],
   ready: ['calm', 'clock'],
   dispatched: ['calm', 'clock'],
   lost: ['warn', 'warn'],

@@ -86,7 +86,7 @@ describe('values as people of a language read them', () => {
     const at = '2026-01-04T17:00:00Z';
     const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
     const said = formatsOf('en').inZones(at, 'Asia/Tokyo');
-    expect(said).toContain('Monday, January 5, 2026 at 2:00');
+    expect(said).toContain('Mon, Jan 5, 2026, 2:00');
     expect(said).toContain('(Asia/Tokyo)');
     expect(said.includes(' = ')).toBe(own !== 'Asia/Tokyo');
     expect(formatsOf('ja').inZones(at, own)).not.toContain('＝');

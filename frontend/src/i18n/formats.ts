@@ -87,11 +87,16 @@ export function formatsOf(language: string): Formats {
         : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
     when: (at) => (Number.isNaN(Date.parse(at)) ? at : formatsOf(language).moment(at)),
     inZones: (at, zone) => {
-      const said = (timeZone?: string) =>
-        new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short', timeZone }).format(
-          new Date(at),
-        );
-      const [theirs, own] = [said(zone), said()];
+      const clockIn = (timeZone?: string) => ({ hour: 'numeric', minute: '2-digit', timeZone }) as const;
+      const dayIn = (timeZone?: string) =>
+        ({ weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', timeZone }) as const;
+      const said = (options: Intl.DateTimeFormatOptions) =>
+        new Intl.DateTimeFormat(language, options).format(new Date(at));
+      const whole = (timeZone?: string) => said({ ...dayIn(timeZone), ...clockIn(timeZone) });
+      const theirs = whole(zone);
+      // Of the same day the time of day is enough.
+      const own =
+        theirs === whole() ? theirs : said(dayIn(zone)) === said(dayIn()) ? said(clockIn()) : whole();
       const place = new Intl.DateTimeFormat().resolvedOptions().timeZone;
       if (theirs === own) return language === 'ja' ? `${theirs}（${zone}）` : `${theirs} (${zone})`;
       return language === 'ja'

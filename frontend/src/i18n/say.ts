@@ -2,7 +2,7 @@
 import { useTranslation } from 'react-i18next';
 import type { Text } from '../api/client';
 import { formatsOf } from './formats';
-import { named, type Params } from './named';
+import { named, type Param, type Params } from './named';
 
 type Explained = 'explain.run' | 'explain.site' | 'explain.wait' | 'explain.then';
 export type Section =
@@ -30,6 +30,7 @@ export function useSay() {
 
 /** Values as people of a language read them: whole numbers grouped, others with at most four figures more. */
 export function shown(params: Params, language: string): Record<string, string> {
+  const { zone } = params;
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 4 });
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [
@@ -39,15 +40,21 @@ export function shown(params: Params, language: string): Record<string, string> 
         : name === 'at'
           ? formatsOf(language).when(String(value ?? ''))
           : MOMENTS.has(name) && value !== null
-            ? formatsOf(language).instant(String(value))
+            ? moment(String(value), zone, language)
             : listed(name, String(value ?? ''), language),
     ]),
   );
 }
 
-/** Values that are moments in ISO form. */
-const MOMENTS = new Set(['since', 'until']);
+/** Values that are moments in ISO form; a text that names a `zone` speaks of a timetable or window in it. */
+const MOMENTS = new Set(['since', 'until', 'due', 'opens']);
 const LISTS = new Set(['waiting', 'known', 'missing', 'names']);
+
+function moment(at: string, zone: Param, language: string): string {
+  const formats = formatsOf(language);
+  if (Number.isNaN(Date.parse(at))) return at;
+  return typeof zone === 'string' ? formats.inZones(at, zone) : formats.instant(at);
+}
 
 /** Names in a row, as the server sends them; `_shown` of backend/text/catalogue.py does the same. */
 function listed(name: string, value: string, language: string): string {

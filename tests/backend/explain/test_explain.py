@@ -357,7 +357,7 @@ def test_a_site_outside_of_its_window_says_when_it_opens_and_its_silence_counts_
     opens = BEGAN + timedelta(hours=20)
     site = of(explained(stage), "c")
     assert [(wait.code, wait.then and wait.then.at) for wait in site.waits_for] == [("window_closed", opens)]
-    assert texts(site) == [f"Its time window is closed until {opens:%Y-%m-%d %H:%M:%S} UTC."]
+    assert texts(site) == [f"Its time window is closed until {opens:%Y-%m-%d %H:%M} (UTC)."]
     beat(stage, 15, "a", "b")
     ends = [
         wait.then.at
@@ -377,4 +377,5 @@ def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> Non
     }
     assert found.then is not None
     assert (found.then.code, found.then.at) == ("round_begins", due)
-    assert texts(of(found, "a")) == [f"Waiting for the time of round 1: {due:%Y-%m-%d %H:%M:%S} UTC."]
+    assert texts(of(found, "a")) == ["Waiting for the time of round 1: 2026-01-01 10:00 (Asia/Tokyo)."]
+    assert found.text == "Waiting for the time of round 1 of 3: 2026-01-01 10:00 (Asia/Tokyo)."

@@ -43,7 +43,10 @@ def test_a_site_that_tries_again_and_again_is_told_with_its_cause() -> None:
 
 
 def test_a_run_that_waits_only_for_sites_outside_of_their_windows_says_so() -> None:
-    closed = {6: Closed("2026-01-05 20:00", "Asia/Tokyo"), 7: Closed("2026-01-05 18:00", "Asia/Tokyo")}
+    closed = {
+        6: Closed("2026-01-05T11:00:00+00:00", "Asia/Tokyo"),
+        7: Closed("2026-01-05T09:00:00+00:00", "Asia/Tokyo"),
+    }
 
     def words(completed: int, running: int = 0) -> str:
         steps = _steps(3, "merge", completed, running)
@@ -58,7 +61,7 @@ def test_a_run_that_waits_only_for_sites_outside_of_their_windows_says_so() -> N
 
 def test_a_run_between_two_rounds_says_when_the_next_is_due() -> None:
     def code(rounds_done: int, is_over: bool = False) -> str:
-        due = Due(4, "2026-01-05 02:00", "Asia/Tokyo", is_over)
+        due = Due(4, "2026-01-05T02:00:00+00:00", "Asia/Tokyo", is_over)
         return run_progress("running", 8, rounds_done, SITES, [], due_next=due).code
 
     assert [code(3), code(3, is_over=True), code(2)] == [
@@ -66,7 +69,9 @@ def test_a_run_between_two_rounds_says_when_the_next_is_due() -> None:
         "waiting_for_runs",
         "starting_round",
     ]
-    paused = run_progress("paused", 8, 3, SITES, [], due_next=Due(4, "2026-01-05 02:00", "UTC", False))
+    paused = run_progress(
+        "paused", 8, 3, SITES, [], due_next=Due(4, "2026-01-05T02:00:00+00:00", "UTC", False)
+    )
     assert paused.code == "paused"
 
 

@@ -1,5 +1,5 @@
-/* What every site of a run does now, what it waits for and what follows; above it what holds the run up: its turn is not worth a
-   warning, what has a consequence is. */
+/* What every site of a run does now, what it waits for and what follows; above it what holds the run up. A turn is not worth a
+   line, what has a consequence is; what was planned is no warning. */
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -10,6 +10,7 @@ import { FoldedPanel, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { heldUp, isPlanned } from './heldUp';
 
 type Explained = Schemas['RunExplained'];
 type Site = Explained['sites'][number];
@@ -61,22 +62,45 @@ function Explanation({ of }: { of: Explained }) {
     {
       key: 'then',
       label: t('ui.explain.then'),
-      cell: (site) => (site.then ? say('explain.then', site.then) : '–'),
+      // A wait that was planned says itself until when.
+      cell: (site) =>
+        site.then && !site.waits_for.some((wait) => isPlanned(wait) && wait.then?.code === site.then?.code)
+          ? say('explain.then', site.then)
+          : '–',
     },
   ];
-  const held = of.waits_for.filter((wait) => wait.then !== null).slice(0, MOST_HELD);
+  const held = heldUp(of).slice(0, MOST_HELD);
+  const why = ({ sites, wait }: (typeof held)[number]) => {
+    const said = say('explain.wait', wait);
+    const more = sites.length - 1;
+    if (sites.length === of.sites.length && more > 0)
+      return t('ui.explain.held_all', { sites: formats.number(sites.length), why: said });
+    const site = sites[0] ?? wait.display_name;
+    return more > 0
+      ? t('ui.explain.held_more', { site, more: formats.number(more), why: said })
+      : t('ui.explain.held', { site, why: said });
+  };
+  const isSaid = of.code === 'running_until_due' && of.then?.code === 'round_begins';
   const shown = whole ? of.sites : of.sites.slice(0, FIRST);
   return (
     <>
       <p className="aw-explained">
-        {say('explain.run', of)} {of.then && held.length === 0 ? say('explain.then', of.then) : null}
+        {say('explain.run', of)}{' '}
+        {of.then && held.length === 0 && !isSaid ? say('explain.then', of.then) : null}
       </p>
-      {held.map((wait, at) => (
-        <Note key={`${wait.site}-${wait.code}-${at}`} tone="warn" icon="warn">
-          {t('ui.explain.held', { site: wait.display_name, why: say('explain.wait', wait) })}{' '}
-          {wait.then ? say('explain.then', wait.then) : null}
-        </Note>
-      ))}
+      {held.map((one) => {
+        const { wait } = one;
+        const planned = isPlanned(wait);
+        return (
+          <Note
+            key={`${wait.site}-${wait.code}`}
+            tone={planned ? 'calm' : 'warn'}
+            icon={planned ? 'clock' : 'warn'}
+          >
+            {why(one)} {wait.then && !planned ? say('explain.then', wait.then) : null}
+          </Note>
+        );
+      })}
       <DataTable
         caption={t('ui.explain.title')}
         columns={columns}

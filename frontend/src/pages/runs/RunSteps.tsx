@@ -62,6 +62,18 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
   );
 }
 
+/** A step that the clock or its own site keeps waiting waits for no other. */
+const WAITING: Readonly<Record<string, string>> = {
+  'any.waiting_for_time': 'waiting_time',
+  'any.waiting_for_runs': 'waiting_time',
+  'any.waiting_for_window': 'waiting_time',
+  'any.waiting_own': 'waiting_own',
+};
+
+function shownState(step: Step): string {
+  return WAITING[step.words.code] ?? step.state;
+}
+
 function Group({ run, kind, steps }: { run: string; kind: string; steps: readonly Step[] }) {
   const { t } = useTranslation();
   const say = useSay();
@@ -75,7 +87,7 @@ function Group({ run, kind, steps }: { run: string; kind: string; steps: readonl
   });
   const columns: Column<Step>[] = [
     { key: 'site', label: t('ui.sites.site'), main: true, cell: (step) => step.display_name },
-    { key: 'state', label: t('ui.state_label'), cell: (step) => <StateBadge of="step" state={step.state} /> },
+    { key: 'state', label: t('ui.state_label'), cell: (step) => <StateBadge of="step" state={shownState(step)} /> },
     {
       key: 'words',
       label: t('ui.steps.words'),

@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import type { Schemas } from '../../api/client';
+import { heldUp, isPlanned } from './heldUp';
+
+type Wait = Schemas['RunExplained']['waits_for'][number];
+
+function wait(code: string, site: string, until = '2026-01-05T02:00:00+00:00'): Wait {
+  const then = { code: 'then', params: {}, text: '', at: until };
+  return {
+    code,
+    site,
+    display_name: site.toUpperCase(),
+    params: { until },
+    text: '',
+    since: null,
+    sites: [],
+    num_sites: 0,
+    then,
+  };
+}
+
+it('says what was planned once for all sites, and after what is trouble', () => {
+  const waits_for = [wait('window_closed', 'a'), wait('site_silent', 'b'), wait('window_closed', 'c')];
+  const found = heldUp({ code: 'running', waits_for });
+  expect(found.map((one) => [one.wait.code, one.sites, isPlanned(one.wait)])).toEqual([
+    ['site_silent', ['B'], false],
+    ['window_closed', ['A', 'C'], true],
+  ]);
+});
+
+it('keeps apart what is planned for other times, and silent sites', () => {
+  const waits_for = [
+    wait('window_closed', 'a'),
+    wait('window_closed', 'b', '2026-01-05T04:00:00+00:00'),
+    wait('site_silent', 'c'),
+    wait('site_silent', 'd'),
+  ];
+  expect(heldUp({ code: 'running', waits_for })).toHaveLength(4);
+});
+
+it('does not say again what the sentence about the run says', () => {
+  const waits_for = [wait('round_due', 'a'), wait('round_due', 'b')];
+  expect(heldUp({ code: 'running_until_due', waits_for })).toEqual([]);
+  expect(heldUp({ code: 'running', waits_for })).toHaveLength(1);
+});
