@@ -18,16 +18,20 @@ from tests.backend.conftest import Api
         ("0 2 * * 7", "Every Sunday at 02:00 (Asia/Tokyo).", "毎週日曜日02:00（Asia/Tokyo）"),
         ("30 23 * * *", "Every day at 23:30 (Asia/Tokyo).", "毎日23:30（Asia/Tokyo）"),
         (
-            "*/5 * * * *",
-            "At the times of */5 * * * * (Asia/Tokyo).",
-            "cron式「*/5 * * * *」の時刻（Asia/Tokyo）",
+            "*/7 * * * *",
+            "At the times of */7 * * * * (Asia/Tokyo).",
+            "cron式「*/7 * * * *」の時刻（Asia/Tokyo）",
         ),
         ("0 2 1 * *", "At the times of 0 2 1 * * (Asia/Tokyo).", "cron式「0 2 1 * *」の時刻（Asia/Tokyo）"),
         (
-            "0 2 * * 1-5",
-            "At the times of 0 2 * * 1-5 (Asia/Tokyo).",
-            "cron式「0 2 * * 1-5」の時刻（Asia/Tokyo）",
+            "0 2 * * 2-4",
+            "At the times of 0 2 * * 2-4 (Asia/Tokyo).",
+            "cron式「0 2 * * 2-4」の時刻（Asia/Tokyo）",
         ),
+        ("0 2 * * 1-5", "Monday to Friday at 02:00 (Asia/Tokyo).", "月曜日から金曜日の02:00（Asia/Tokyo）"),
+        ("*/5 * * * *", "Every 5 minutes (Asia/Tokyo).", "5分ごと（Asia/Tokyo）"),
+        ("* * * * *", "Every minute (Asia/Tokyo).", "毎分（Asia/Tokyo）"),
+        ("5 * * * *", "Every hour, at minute 05 (Asia/Tokyo).", "毎時05分（Asia/Tokyo）"),
     ],
 )
 def test_a_timetable_is_said_in_words(cron: str, english: str, japanese: str) -> None:

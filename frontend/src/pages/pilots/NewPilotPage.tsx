@@ -32,6 +32,7 @@ import {
   wholeNumbers,
   type PilotDraft,
 } from './pilotDraft';
+import { SilentFields } from './SilentFields';
 import { TimetableFields } from './TimetableFields';
 import { TopologyFields } from './TopologyFields';
 import { useFields } from './useFields';
@@ -254,6 +255,7 @@ function Form({
           <DataFields {...parts} sites={usable} />
           <ModelFields {...parts} sites={usable} />
           <TimetableFields {...parts} />
+          <SilentFields {...parts} />
           <AdvancedFields {...parts} />
           <TopologyFields topology={topology} fields={fields} />
           <ArmFields {...parts} />

@@ -8,9 +8,10 @@ import { RoomyPanel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { ChangeMoney } from './ChangeMoney';
+import type { Formats } from '../../i18n/formats';
 import { useFormats } from '../../i18n/useFormats';
 import { optionsOf } from '../topologies/options';
-import { strengthsOf } from './pilotDraft';
+import { silentOf, strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
@@ -47,8 +48,8 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       }),
     ),
   ]);
-  const timed = timetableDraftOf(spec.timetable);
-  const timetable = spec.timetable ? t(sentenceOf(timed), { ...timed }) : t('ui.timetable.every_once');
+  const timed = sentenceOf(timetableDraftOf(spec.timetable));
+  const timetable = spec.timetable ? t(timed.key, timed.params) : t('ui.timetable.every_once');
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
     [t('ui.new.dataset'), formats.list([...new Set(spec.sites.map(({ data }) => datasetIn(data, t)))])],
@@ -62,9 +63,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.topology'), topology],
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
-    ...(spec.silent && spec.silent.policy !== 'wait'
-      ? [[t('ui.new.silent'), t(`ui.new.silent_${spec.silent.policy ?? 'wait'}`)] as [string, string]]
-      : []),
+    [t('ui.new.silent'), silentIn(spec.silent, t, formats)],
     ...(spec.train?.patience
       ? [[t('ui.new.patience'), formats.number(spec.train.patience)] as [string, string]]
       : []),
@@ -102,6 +101,21 @@ function said(word: Word, t: TFunction): string {
     default:
       return t(word.key, word.params);
   }
+}
+
+function silentIn(given: Schemas['PilotSpec']['silent'], t: TFunction, formats: Formats): string {
+  const { silent, silentMinutes: minutes } = silentOf(given);
+  if (!minutes) return t('ui.new.silent_for_ever');
+  const [value, unit] =
+    minutes % 1440 === 0
+      ? [minutes / 1440, 'days']
+      : minutes % 60 === 0
+        ? [minutes / 60, 'hours']
+        : [minutes, 'minutes'];
+  const time = t(`ui.new.silent_${unit}`, { value: formats.number(value, 1) });
+  return silent === 'wait'
+    ? t('ui.new.silent_wait_value', { time })
+    : t('ui.new.silent_value', { policy: t(`ui.new.silent_${silent}`), time });
 }
 
 function datasetIn(data: Schemas['SiteSpec']['data'], t: TFunction): string {

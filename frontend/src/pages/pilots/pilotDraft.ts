@@ -291,7 +291,7 @@ export function given<T extends object>(patch: T | null | undefined): { [K in ke
   ) as { [K in keyof T]?: NonNullable<T[K]> };
 }
 
-function silentOf(spec: PilotSpec['silent']): Pick<PilotDraft, 'silent' | 'silentMinutes'> {
+export function silentOf(spec: PilotSpec['silent']): Pick<PilotDraft, 'silent' | 'silentMinutes'> {
   const silent = spec?.policy ?? 'wait';
   const limit_s = spec?.limit_s;
   return { silent, silentMinutes: limit_s === undefined ? waitsFor(silent) : (limit_s ?? 0) / 60 };

@@ -28,6 +28,18 @@ describe('when rounds run', () => {
   it('keeps an expression of its own', () => {
     const own = timetableDraftOf({ cron: '*/5 0 1 * *', time_zone: 'UTC' });
     expect([own.every, timetableOf(own)?.cron]).toEqual(['cron', '*/5 0 1 * *']);
-    expect(sentenceOf(own)).toBe('timetables.cron');
+    expect(sentenceOf(own).key).toBe('timetables.cron');
+  });
+
+  it('says in words what is common', () => {
+    const said = (cron: string) => {
+      const { key, params } = sentenceOf(timetableDraftOf({ cron, time_zone: 'UTC' }));
+      return [key, params];
+    };
+    expect(said('* * * * *')).toEqual(['timetables.every_minute', { zone: 'UTC' }]);
+    expect(said('*/15 * * * *')).toEqual(['timetables.every_minutes', { minutes: 15, zone: 'UTC' }]);
+    expect(said('*/7 * * * *')[0]).toBe('timetables.cron');
+    expect(said('5 * * * *')).toEqual(['timetables.every_hour', { minute: '05', zone: 'UTC' }]);
+    expect(said('0 2 * * mon-FRI')).toEqual(['timetables.every_weekday', { time: '02:00', zone: 'UTC' }]);
   });
 });

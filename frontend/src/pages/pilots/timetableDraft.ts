@@ -17,6 +17,11 @@ export interface TimetableDraft {
   zone: string;
 }
 
+export interface Sentence {
+  key: string;
+  params: Record<string, string | number>;
+}
+
 /** Of this browser; UTC where it does not say. */
 export function ownZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
@@ -51,8 +56,22 @@ export function timetableDraftOf(stored: Timetable | null | undefined): Timetabl
   return { ...own, every: 'week', time, day: CRON_DAYS[Number(day) % 7] ?? 'mon' };
 }
 
-/** Key of the catalogue that says it in a sentence; its values are `time`, `cron` and `zone`. */
-export function sentenceOf(draft: TimetableDraft): string {
-  if (draft.every === 'week') return `timetables.every_${draft.day}`;
-  return draft.every === 'day' ? 'timetables.every_day' : 'timetables.cron';
+/** How the catalogue says it, as `words_of` of backend/timetables/words.py chooses it. */
+export function sentenceOf(draft: TimetableDraft): Sentence {
+  const { time, cron, zone } = draft;
+  if (draft.every === 'week') return { key: `timetables.every_${draft.day}`, params: { time, zone } };
+  if (draft.every === 'day') return { key: 'timetables.every_day', params: { time, zone } };
+  const [, at, on] = /^(\d{1,2} \d{1,2}) \* \* (\S+)$/.exec(cron) ?? [];
+  if (at && on && ['1-5', 'mon-fri'].includes(on.toLowerCase())) {
+    const [minute = '', hour = ''] = at.split(' ').map((part) => part.padStart(2, '0'));
+    return { key: 'timetables.every_weekday', params: { time: `${hour}:${minute}`, zone } };
+  }
+  const [, often] = /^(\S+) \* \* \* \*$/.exec(cron) ?? [];
+  if (often === '*' || often === '*/1') return { key: 'timetables.every_minute', params: { zone } };
+  if (often && /^\d+$/.test(often))
+    return { key: 'timetables.every_hour', params: { minute: often.padStart(2, '0'), zone } };
+  const minutes = Number(/^\*\/(\d+)$/.exec(often ?? '')?.[1]);
+  if (minutes > 0 && 60 % minutes === 0)
+    return { key: 'timetables.every_minutes', params: { minutes, zone } };
+  return { key: 'timetables.cron', params: { cron, zone } };
 }

@@ -87,7 +87,11 @@ function Group({ run, kind, steps }: { run: string; kind: string; steps: readonl
   });
   const columns: Column<Step>[] = [
     { key: 'site', label: t('ui.sites.site'), main: true, cell: (step) => step.display_name },
-    { key: 'state', label: t('ui.state_label'), cell: (step) => <StateBadge of="step" state={shownState(step)} /> },
+    {
+      key: 'state',
+      label: t('ui.state_label'),
+      cell: (step) => <StateBadge of="step" state={shownState(step)} />,
+    },
     {
       key: 'words',
       label: t('ui.steps.words'),

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { api, type Schemas } from '../../api/client';
 import { Answer, Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
+import { useSay } from '../../i18n/say';
 
 type Step = Schemas['Step'];
 type Line = Schemas['LoggedLine'];
@@ -31,15 +32,17 @@ export function StepLogButton({ run, step }: { run: string; step: Step }) {
         title={title}
         closeButtonProps={{ 'aria-label': t('ui.close') }}
       >
-        {open ? <Log run={run} step={step.id} /> : null}
+        {open ? <Log run={run} step={step.id} reason={step.reason} /> : null}
       </Drawer>
     </>
   );
 }
 
-function Log({ run, step }: { run: string; step: string }) {
+/** `reason`: how the attempt before the present one ended, as long as that is kept. */
+function Log({ run, step, reason }: { run: string; step: string; reason: Step['reason'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const say = useSay();
   const [chosen, setChosen] = useState<string | null>(null);
   const log = api.useQuery('get', '/api/v1/runs/{run_id}/steps/{step_id}/log', {
     params: {
@@ -76,7 +79,12 @@ function Log({ run, step }: { run: string; step: string }) {
                 <Lines lines={found.last} />
               </>
             ) : (
-              <Note>{t(running ? 'ui.log.not_yet' : 'ui.log.none')}</Note>
+              <Note>
+                {found.attempt < found.attempts
+                  ? t('ui.log.lost', { attempt: formats.number(found.attempt) })
+                  : t(running ? 'ui.log.not_yet' : 'ui.log.none')}{' '}
+                {reason && found.attempt === found.attempts - 1 ? say('reasons', reason) : null}
+              </Note>
             )}
           </>
         );

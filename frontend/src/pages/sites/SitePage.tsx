@@ -16,6 +16,7 @@ import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
 import { ConnectSite } from './ConnectSite';
 import { LimitFields, type Limits } from './LimitFields';
+import { useLimitWords } from './limitWords';
 import { OwnData } from './OwnData';
 import { WindowFields, type Window } from './WindowFields';
 
@@ -86,8 +87,13 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
       message: t('ui.sites.saved', { name: answer.data.display_name || answer.data.name }),
     });
     await refresh('/api/v1/sites');
+    if (site) {
+      // Who changed a site sees beside the form what it is now.
+      await reopen?.();
+      return;
+    }
     // A site on a machine of its own is not connected yet: its page says how.
-    void go(site === undefined && placement === 'remote' ? `/sites/${answer.data.id}` : '/sites');
+    void go(placement === 'remote' ? `/sites/${answer.data.id}` : '/sites');
   };
   const revoke = async (target: Site) => {
     const { error: problem } = await http.PATCH('/api/v1/sites/{site_id}', {
@@ -207,6 +213,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
 function SiteFacts({ site }: { site: Site }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const limits = useLimitWords()(site.limits);
   return (
     <Panel title={t('ui.sites.facts')}>
       <dl className="aw-pairs">
@@ -220,6 +227,8 @@ function SiteFacts({ site }: { site: Site }) {
               ? t('ui.window.opens', { at: formats.inZones(site.window_opens_at, site.window.time_zone) })
               : t('ui.window.open', { to: site.window.to, zone: site.window.time_zone })}
         </dd>
+        <dt>{t('ui.sites.limits')}</dt>
+        <dd>{limits.length > 0 ? formats.settings(limits) : t('ui.sites.no_limit')}</dd>
         <dt>{t('ui.sites.device')}</dt>
         <dd>{site.device ?? '–'}</dd>
         <dt>{t('ui.sites.num_rows')}</dt>

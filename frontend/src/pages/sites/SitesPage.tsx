@@ -14,6 +14,7 @@ import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { useNow } from '../../live/useNow';
+import { useLimitWords, useWindowWords } from './limitWords';
 import { OwnData } from './OwnData';
 
 type Site = Schemas['Site'];
@@ -77,6 +78,7 @@ export function SitesPage() {
         </>
       ),
     },
+    { key: 'limits', label: t('ui.sites.takes_work'), cell: (site) => <TakesWork site={site} /> },
     { key: 'doing', label: t('ui.sites.doing'), cell: (site) => <DoingNow site={site} /> },
   ];
   return (
@@ -114,6 +116,19 @@ export function SitesPage() {
       </Panel>
       <OwnData />
     </Page>
+  );
+}
+
+function TakesWork({ site }: { site: Site }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const limits = useLimitWords()(site.limits);
+  const said = useWindowWords();
+  return (
+    <>
+      {site.window ? said(site.window) : <span className="aw-soft">{t('ui.window.always')}</span>}
+      {limits.length > 0 ? <span className="aw-sub">{formats.settings(limits)}</span> : null}
+    </>
   );
 }
 

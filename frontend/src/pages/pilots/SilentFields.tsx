@@ -1,0 +1,36 @@
+/* What becomes of a run that waits for a site which is silent. */
+import { NumberInput, Select } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { Panel } from '../../components/Page';
+import type { FieldsProps } from './FormFields';
+import { SILENT, waitsFor } from './pilotDraft';
+
+export function SilentFields({ draft, change, fields }: FieldsProps) {
+  const { t } = useTranslation();
+  return (
+    <Panel title={t('ui.new.silent')}>
+      <div className="aw-fields">
+        <Select
+          label={t('ui.new.silent_policy')}
+          description={t(`ui.new.silent_${draft.silent}_help`)}
+          data={SILENT.map((value) => ({ value, label: t(`ui.new.silent_${value}`) }))}
+          value={draft.silent}
+          onChange={(value) => value && change({ silent: value, silentMinutes: waitsFor(value) })}
+          {...fields.at('spec.silent.policy')}
+        />
+        <NumberInput
+          label={t('ui.new.silent_limit')}
+          description={t(
+            draft.silent === 'wait' ? 'ui.new.silent_limit_wait_help' : 'ui.new.silent_limit_help',
+          )}
+          value={draft.silentMinutes}
+          onChange={(given) => change({ silentMinutes: given === '' ? 0 : Number(given) })}
+          min={0}
+          stepHoldDelay={400}
+          stepHoldInterval={80}
+          {...fields.at('spec.silent.limit_s')}
+        />
+      </div>
+    </Panel>
+  );
+}
