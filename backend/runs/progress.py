@@ -105,7 +105,7 @@ def run_progress(
     busy = {s.site_index for s in steps if s.state == "running"}
     if lacking and all(index in closed and index not in busy for index in lacking):
         return Text(
-            code="waiting_for_window",
+            code="waiting_for_window" if round else "waiting_for_window_at_start",
             params={**params, "round": round, **window_params(sites, lacking, closed)},
         )
     missing = [sites[index] for index in lacking]

@@ -56,6 +56,8 @@ def test_a_run_that_waits_only_for_sites_outside_of_their_windows_says_so() -> N
     until = "which opens on 2026-01-05 18:00 (Asia/Tokyo)."
     assert words(6) == f"Round 3: waiting for the time window of site-07, site-08, {until}"
     assert words(5) == "Round 3: 5 of 8 sites merged, waiting for site-06, site-07, site-08."
+    start = [StepFact(0, "prepare", index, SITES[index], "completed") for index in range(6)]
+    assert run_progress("running", 8, -1, SITES, start, closed=closed).code == "waiting_for_window_at_start"
     assert words(6, running=2) == "Round 3: 6 of 8 sites merged, waiting for site-07, site-08."
 
 

@@ -127,7 +127,13 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {say('reasons', run.reason)}
         </Note>
       ) : null}
-      <NextRound round={run.next_round} at={run.next_round_at} zone={pilot.data?.spec.timetable?.time_zone} />
+      {run.progress.code === 'waiting_for_time' ? null : (
+        <NextRound
+          round={run.next_round}
+          at={run.next_round_at}
+          zone={pilot.data?.spec.timetable?.time_zone}
+        />
+      )}
       <RunFamily run={run} />
       {run.absences.map((one) => (
         <Note

@@ -37,6 +37,8 @@ function Explanation({ of }: { of: Explained }) {
   const say = useSay();
   const formats = useFormats();
   const [whole, setWhole] = useState(false);
+  // The sentence about the run says until when; at its sites it is not said again.
+  const isSaid = of.code === 'running_until_due';
   const columns: Column<Site>[] = [
     { key: 'site', label: t('ui.explain.site'), main: true, cell: (site) => site.display_name },
     {
@@ -54,7 +56,11 @@ function Explanation({ of }: { of: Explained }) {
         ) : (
           <ul className="aw-waits">
             {site.waits_for.map((wait, at) => (
-              <li key={`${wait.code}-${at}`}>{say('explain.wait', wait)}</li>
+              <li key={`${wait.code}-${at}`}>
+                {isSaid && wait.code === 'round_due'
+                  ? t('ui.explain.time_of_round', { round: String(of.params.round) })
+                  : say('explain.wait', wait)}
+              </li>
             ))}
           </ul>
         ),
@@ -80,13 +86,14 @@ function Explanation({ of }: { of: Explained }) {
       ? t('ui.explain.held_more', { site, more: formats.number(more), why: said })
       : t('ui.explain.held', { site, why: said });
   };
-  const isSaid = of.code === 'running_until_due' && of.then?.code === 'round_begins';
   const shown = whole ? of.sites : of.sites.slice(0, FIRST);
   return (
     <>
       <p className="aw-explained">
         {say('explain.run', of)}{' '}
-        {of.then && held.length === 0 && !isSaid ? say('explain.then', of.then) : null}
+        {of.then && held.length === 0 && !(isSaid && of.then.code === 'round_begins')
+          ? say('explain.then', of.then)
+          : null}
       </p>
       {held.map((one) => {
         const { wait } = one;
