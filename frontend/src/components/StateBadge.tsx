@@ -11,6 +11,7 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   draft: ['calm', 'draft'],
   launched: ['busy', 'run'],
   finished: ['good', 'check'],
+  finished_in_part: ['warn', 'warn'],
   decided: ['good', 'check'],
   archived: ['calm', 'stop'],
   queued: ['calm', 'clock'],
