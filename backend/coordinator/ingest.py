@@ -103,7 +103,8 @@ class Ingest:
         step = known.steps.get(report.step_id)
         if step is None:
             return
-        ledger.check(step, report, len(self._plans.spec(session, step.pilot_id).sites))
+        spec = self._plans.readable(session, step.pilot_id)
+        ledger.check(step, report, None if spec is None else len(spec.sites))
         if not _is_bound(step, report, now):
             if isinstance(report, StepStarted | StepBeat) and report.attempt < step.attempt:
                 # Who still does what no longer counts is told to stop: it had been away, or has an old message.

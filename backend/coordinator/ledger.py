@@ -29,9 +29,12 @@ Told = StepBeat | StepFinished | StepFailed | StepCancelled
 UNCONFIRMED = "unconfirmed"
 
 
-def check(step: StepRow, report: StepStarted | Told, num_sites: int) -> None:
+def check(step: StepRow, report: StepStarted | Told, num_sites: int | None) -> None:
     """What is booked is read by site: an index that the pilot does not have would spoil the run's list for ever, and what is
     told twice would count twice.
+
+    Args:
+        num_sites: of the pilot; None: its spec cannot be read, and its runs end.
 
     Raises: ValueError, on which the report is dropped.
     """
@@ -39,7 +42,7 @@ def check(step: StepRow, report: StepStarted | Told, num_sites: int) -> None:
     for exchange in report.fetches if isinstance(report, StepStarted) else report.exchanges:
         to_index = exchange.to_index if isinstance(exchange, ExchangeReport) else step.site_index
         is_ours = to_index == step.site_index != exchange.from_index
-        if not is_ours or exchange.from_index >= num_sites:
+        if not is_ours or (num_sites is not None and exchange.from_index >= num_sites):
             raise ValueError(
                 f"an exchange from site {exchange.from_index} to site {to_index}, told of step {step.id} of site "
                 f"{step.site_index} in a pilot of {num_sites} sites"

@@ -1,6 +1,7 @@
 """Parsed specs and schedules of live runs, remembered by id; safe, because a launched spec is frozen, and because amendments come
 into force here alone (`coordinator.amending`), which forgets the runs that they change."""
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from backend.coordinator.plans import RunPlan
@@ -30,6 +31,13 @@ class Plans:
         if len(self._specs) > MOST_SPECS:
             del self._specs[next(iter(self._specs))]
         return known
+
+    def readable(self, session: Session, pilot_id: str) -> PilotSpec | None:
+        """As `spec`, for those who only look: None where it cannot be read. Whoever moves its runs on ends them, and says so."""
+        try:
+            return self.spec(session, pilot_id)
+        except ValidationError:
+            return None
 
     def run(self, session: Session, run: RunRow) -> RunPlan:
         if run.id not in self._runs:

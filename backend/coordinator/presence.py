@@ -24,7 +24,8 @@ def tell(session: Session, plans: Plans, change: str, sites: Sequence[tuple[str,
         return
     lines = [line(f"site_{change}", pilot_id=None, run_id=None, params={"site": shown}) for _, shown in sites]
     for run in repository.runs_in(session, _AT_WORK):
-        members = set(plans.spec(session, run.pilot_id).site_names)
+        spec = plans.readable(session, run.pilot_id)
+        members = set() if spec is None else set(spec.site_names)
         if its := [shown for name, shown in sites if name in members]:
             code, params = _of_run(change, its)
             about: Params = {**params, "arm": run.arm}

@@ -41,9 +41,9 @@ class Timers:
         """Timers that a clock set which was ahead: the pilot would stand still until it is then."""
         ahead = (RoundTimerRow.opened_at.is_(None), RoundTimerRow.set_at > now + AHEAD)
         for timer in session.scalars(select(RoundTimerRow).where(*ahead)).all():
-            timetable = self._plans.spec(session, timer.pilot_id).timetable
-            assert timetable is not None, "only such pilots have timers"
-            timer.set_at, timer.due_at = now, timetable.next_after(now)
+            spec = self._plans.readable(session, timer.pilot_id)
+            if spec is not None and spec.timetable is not None:
+                timer.set_at, timer.due_at = now, spec.timetable.next_after(now)
 
     def _look_at(self, session: Session, timer: RoundTimerRow, now: datetime, changes: Changes) -> None:
         runs = repository.live_runs_of(session, timer.pilot_id)
