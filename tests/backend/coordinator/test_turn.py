@@ -146,6 +146,7 @@ ASKED = {"code": "cancelled", "params": {"who": "a manager", "at": "2026-01-01 0
 
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
     stage.launch(spec(arms=("local_only", "dimat")))
+    stage.beat("w", *SITES, concurrency=16)
     stage.turn()
     for message in stage.waiting():
         stage.finish(message, stage.begin(stage.take(message)))
