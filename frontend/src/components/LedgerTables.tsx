@@ -78,7 +78,7 @@ export function LedgerTables({ ledger }: { ledger: Ledger }) {
           rows={ledger.by_purpose.filter((part) => part.num_exchanges > 0 || part.purpose === 'wasted')}
           rowKey={(part) => part.purpose}
         />
-        <div className="aw-numbers" role="region" aria-label={t('ui.ledger.by_link')} tabIndex={0}>
+        <div className="aw-numbers">
           <DataTable
             caption={t('ui.ledger.by_link')}
             columns={links}
