@@ -66,7 +66,7 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         result = server.wait_for_end(pilot_id)
         booked = {
             run["arm"]: {
-                one["purpose"] for one in server.get(f"/runs/{run['id']}/exchanges?limit=200")["items"]
+                one["fetched_for"] for one in server.get(f"/runs/{run['id']}/exchanges?limit=200")["items"]
             }
             for run in server.runs(pilot_id)
         }

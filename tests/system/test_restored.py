@@ -14,7 +14,7 @@ from tests.services import Postgres
 from tests.system import house
 from worker.simulate import simulate_spec
 
-PILOT = house.small_pilot(rounds=20, train={"warmup_epochs": 3, "epochs": 2})
+PILOT = house.small_pilot(rounds=50, train={"warmup_epochs": 3, "epochs": 2})
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
