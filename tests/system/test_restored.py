@@ -14,7 +14,7 @@ from tests.services import Postgres
 from tests.system import house
 from worker.simulate import simulate_spec
 
-PILOT = house.small_pilot(rounds=50, train={"warmup_epochs": 3, "epochs": 2})
+PILOT = house.small_pilot(rounds=30, train={"warmup_epochs": 3, "epochs": 2})
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -39,7 +39,7 @@ def test_a_run_goes_on_from_a_backup_made_in_its_middle(
     assert "running" in states(here.get("DATABASE_URL", f"sqlite:///{second / 'awase.sqlite'}"))
     # Nobody here knows the workers that the backup's steps were with: they are lost once their lease is over.
     with house.running(second, AWASE_LEASE_S="10", **here) as up:
-        result = up.wait_for_end(pilot_id)
+        result = up.wait_for_end(pilot_id, within_s=420)
     expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(PILOT))))
     found, known = (
         {run["arm"]: (run["state"], run["final_artifacts"]) for run in one["runs"]}
