@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import presence, repository
+from backend.coordinator import presence, sites_repository
 from backend.coordinator.memory import Plans
 from backend.events.service import record
 from worker.messages import WorkerBeat
@@ -30,7 +30,7 @@ def part_of(worker_id: str) -> str:
 
 
 def _of_parts(session: Session, told: dict[str, WorkerBeat], now: datetime) -> None:
-    known = repository.heartbeats(session, told)
+    known = sites_repository.heartbeats(session, told)
     same: list[str] = []
     for part, beat in told.items():
         params = beat.model_dump(mode="json", include=_TOLD)
@@ -39,21 +39,21 @@ def _of_parts(session: Session, told: dict[str, WorkerBeat], now: datetime) -> N
             continue
         if part not in known:
             record(session, "worker_online", params={"worker": beat.worker_id})
-        repository.beat(session, part, now, params)
-    repository.still_alive(session, same, now)
+        sites_repository.beat(session, part, now, params)
+    sites_repository.still_alive(session, same, now)
 
 
 def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: datetime) -> None:
     seen: list[str] = []
     come: list[tuple[str, str]] = []
-    for site in repository.sites_named(session, told):
+    for site in sites_repository.sites_named(session, told):
         beat = told[site.name]
         if (site.device, site.worker_id) != (beat.device, beat.worker_id):
-            repository.serve_site(session, site.id, beat.device, beat.worker_id)
-        if site.state != "online" and repository.move_site(session, site.id, "online"):
+            sites_repository.serve_site(session, site.id, beat.device, beat.worker_id)
+        if site.state != "online" and sites_repository.move_site(session, site.id, "online"):
             come.append((site.name, site.display_name or site.name))
         seen.append(site.id)
-    repository.seen(session, seen, now)
+    sites_repository.seen(session, seen, now)
     presence.tell(session, plans, "online", come)
 
 

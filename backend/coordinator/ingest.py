@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, beats, endings, ledger, matches, repository
+from backend.coordinator import apart, beats, endings, ledger, matches, repository, sites_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.known import MADE, Known, made_by, read
 from backend.coordinator.memory import Plans
@@ -75,7 +75,7 @@ class Ingest:
 
     def _worker_lost(self, session: Session, worker_id: str, now: datetime, changes: Changes) -> None:
         """What this worker ran is lost now; what it had taken and not begun, the reaper finds."""
-        if repository.drop_heartbeat(session, beats.part_of(worker_id)):
+        if sites_repository.drop_heartbeat(session, beats.part_of(worker_id)):
             record(session, "worker_lost", params={"worker": worker_id})
         for step in repository.running_on(session, worker_id):
             self.lose(session, step, {"code": "worker_lost", "params": {}}, now, changes)

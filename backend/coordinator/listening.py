@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import sites_repository
 from backend.db.tables import HeartbeatRow
 from backend.runs.waiting import COORDINATOR, listens_since
 
@@ -23,4 +23,4 @@ def since(session: Session, now: datetime, longest_break_s: float) -> datetime |
 
 def note(session: Session, now: datetime, since: datetime | None) -> None:
     """That somebody coordinates."""
-    repository.beat(session, COORDINATOR, now, {} if since is None else {"since": since.isoformat()})
+    sites_repository.beat(session, COORDINATOR, now, {} if since is None else {"since": since.isoformat()})

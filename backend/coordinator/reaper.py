@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import presence, repository
+from backend.coordinator import presence, repository, sites_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
@@ -63,13 +63,13 @@ class Reaper:
 
     def silence(self, session: Session, now: datetime) -> None:
         """Sites that no worker has named for a while, and workers long gone."""
-        repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
+        sites_repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
         if not self.has_listened(now):
             return
         silent_after = timedelta(seconds=self._settings.silent_after_s)
         fallen = [
             (site.name, site.display_name or site.name)
-            for site in repository.online_sites_before(session, now - silent_after)
-            if repository.move_site(session, site.id, "silent")
+            for site in sites_repository.online_sites_before(session, now - silent_after)
+            if sites_repository.move_site(session, site.id, "silent")
         ]
         presence.tell(session, self._plans, "silent", fallen)

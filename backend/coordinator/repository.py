@@ -1,15 +1,15 @@
-"""The coordinator's SQL. Runs and sites change by compare-and-set, because the API writes them, too; steps
+"""SQL of runs and steps. Runs change by compare-and-set, because the API writes them, too; steps
 have no other writer."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, and_, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from backend.coordinator.taking_turns import Ready
-from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
+from backend.db.tables import ArtifactRow, EventRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
 from worker.messages import StepLimits
@@ -189,7 +189,7 @@ def last_sent(
 ) -> dict[tuple[str, str], datetime]:
     """By site and pilot when a step was last sent, as far as one was."""
     found: dict[tuple[str, str], datetime] = {}
-    for some in _in_parts(sites):
+    for some in in_parts(sites):
         latest = (
             select(StepRow.site_name, StepRow.pilot_id, func.max(StepRow.dispatched_at))
             .where(
@@ -258,7 +258,7 @@ def made_in(
 def mark_dispatched(session: Session, sent: Collection[tuple[str, int]], now: datetime) -> None:
     for attempt in sorted({attempt for _, attempt in sent}):
         ids = [step_id for step_id, tried in sent if tried == attempt]
-        for some in _in_parts(ids):
+        for some in in_parts(ids):
             session.execute(
                 update(StepRow)
                 .where(StepRow.id.in_(some), StepRow.attempt == attempt, StepRow.state == "ready")
@@ -307,16 +307,14 @@ def steps_of_revoked_sites(session: Session) -> Sequence[StepRow]:
 def rows_of(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> list[Any]:
     """Rows of the table of `key` that have one of these values there."""
     found: list[Any] = []
-    for some in _in_parts(wanted):
+    for some in in_parts(wanted):
         found += session.scalars(select(key.class_).where(key.in_(some)))
     return found
 
 
 def those_known(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> set[str]:
     """Those of the values that a row has as its `key`."""
-    return {
-        value for some in _in_parts(wanted) for value in session.scalars(select(key).where(key.in_(some)))
-    }
+    return {value for some in in_parts(wanted) for value in session.scalars(select(key).where(key.in_(some)))}
 
 
 def artifacts_known(session: Session, wanted: Collection[str]) -> dict[str, bool]:
@@ -324,7 +322,7 @@ def artifacts_known(session: Session, wanted: Collection[str]) -> dict[str, bool
     rows = select(ArtifactRow.sha256, ArtifactRow.removed_at)
     return {
         sha256: removed_at is None
-        for some in _in_parts(wanted)
+        for some in in_parts(wanted)
         for sha256, removed_at in session.execute(rows.where(ArtifactRow.sha256.in_(some)))
     }
 
@@ -334,94 +332,13 @@ def keep_again(session: Session, sha256: str) -> None:
     session.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(removed_at=None))
 
 
-def _in_parts(wanted: Collection[str]) -> Iterator[list[str]]:
+def in_parts(wanted: Collection[str]) -> Iterator[list[str]]:
     """In a fixed order, and no more at once than a statement takes."""
     ordered = sorted(wanted)
     for first in range(0, len(ordered), MOST_VALUES):
         yield ordered[first : first + MOST_VALUES]
 
 
-def online_sites_before(session: Session, limit: datetime) -> Sequence[SiteRow]:
-    return session.scalars(
-        select(SiteRow).where(SiteRow.state == "online", SiteRow.last_seen_at < limit)
-    ).all()
-
-
-def local_site_names(session: Session) -> Sequence[str]:
-    return session.scalars(
-        select(SiteRow.name).where(SiteRow.placement == "local", SiteRow.state != "revoked")
-    ).all()
-
-
-SiteAsSeen = Row[str, str, str, str, str | None, str | None]
-
-
-def sites_named(session: Session, names: Collection[str]) -> list[SiteAsSeen]:
-    """What a beat may change of these sites: id, name, display_name, state, device, worker_id. Nobody else changes them before
-    the transaction ends; they are locked in the order in which a launch keeps them, or the two would wait for each other."""
-    wanted = select(
-        SiteRow.id, SiteRow.name, SiteRow.display_name, SiteRow.state, SiteRow.device, SiteRow.worker_id
-    )
-    wanted = wanted.order_by(SiteRow.id).with_for_update(key_share=True)
-    return [row for some in _in_parts(names) for row in session.execute(wanted.where(SiteRow.name.in_(some)))]
-
-
-def seen(session: Session, site_ids: Collection[str], now: datetime) -> None:
-    """A worker has just named these sites."""
-    for some in _in_parts(site_ids):
-        session.execute(update(SiteRow).where(SiteRow.id.in_(some)).values(last_seen_at=now))
-
-
-def serve_site(session: Session, id: str, device: str, worker_id: str) -> None:
-    session.execute(update(SiteRow).where(SiteRow.id == id).values(device=device, worker_id=worker_id))
-
-
-def move_site(session: Session, id: str, following: str) -> bool:
-    """Compare-and-set of a site's state; no new revision, as no person changed anything."""
-    done = session.execute(
-        update(SiteRow)
-        .where(SiteRow.id == id, SiteRow.state.in_(states.sources("site", following)))
-        .values(state=following)
-    )
-    assert isinstance(done, CursorResult)
-    return done.rowcount == 1
-
-
 def is_announced(session: Session, pilot_id: str) -> bool:
     """Whether the pilot has an event already."""
     return session.scalar(select(EventRow.id).where(EventRow.pilot_id == pilot_id).limit(1)) is not None
-
-
-def heartbeats(session: Session, parts: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What is noted of these parts, those that are known."""
-    wanted = select(HeartbeatRow.part, HeartbeatRow.params)
-    return {
-        part: params
-        for some in _in_parts(parts)
-        for part, params in session.execute(wanted.where(HeartbeatRow.part.in_(some)))
-    }
-
-
-def still_alive(session: Session, parts: Collection[str], now: datetime) -> None:
-    """Known parts of which nothing else is new."""
-    for some in _in_parts(parts):
-        session.execute(update(HeartbeatRow).where(HeartbeatRow.part.in_(some)).values(at=now))
-
-
-def beat(session: Session, part: str, now: datetime, params: dict[str, Any]) -> None:
-    """Notes that a part of the server lives, and what it says of itself."""
-    session.merge(HeartbeatRow(part=part, at=now, params=params))
-
-
-def drop_heartbeat(session: Session, part: str) -> bool:
-    row = session.get(HeartbeatRow, part)
-    if row is not None:
-        session.delete(row)
-    return row is not None
-
-
-def drop_old_heartbeats(session: Session, limit: datetime) -> None:
-    """Workers that nobody has heard of since `limit`: each start makes a new one."""
-    session.execute(
-        delete(HeartbeatRow).where(HeartbeatRow.part.startswith("worker:"), HeartbeatRow.at < limit)
-    )

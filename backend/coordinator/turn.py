@@ -13,7 +13,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import amending, apart, listening, repository, taking_turns
+from backend.coordinator import amending, apart, listening, repository, sites_repository, taking_turns
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -220,7 +220,7 @@ class Coordinator:
         if not local:
             return
         with self._database.read() as session:
-            names = list(repository.local_site_names(session))
+            names = list(sites_repository.local_site_names(session))
         for beat in local:
             for name in names:
                 asked = f"{beat.worker_id}/{name}"

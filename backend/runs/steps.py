@@ -1,6 +1,7 @@
 """Steps of a run as people read them, with those that still wait and for whom."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -32,15 +33,14 @@ def list_steps(session: Session, run_id: str, paging: ListQuery, round: int | No
     run = service.row_of(session, run_id)
     spec = service.spec_of(session, run)
     now = utc_now()
-    shut = {} if run.state in RUN_ENDS else windows.closed(session, now)
+    look = _Look(run, spec, now, {} if run.state in RUN_ENDS else windows.closed(session, now))
     if round is None:
         order = [Order(StepRow.round), Order(StepRow.id)]
         found = page(session, repository.steps_of(run), order, paging.cursor, paging.limit)
-        items = _steps(session, run, spec, found.rows, now, shut)
+        items = _steps(session, look, found.rows)
         return StepPage(items=items, next_cursor=found.next_cursor, total=found.total)
     rows = repository.steps_of_round(session, run, round)
-    steps = _steps(session, run, spec, rows, now, shut)
-    steps += _waiting(session, run, spec, round, rows, now, shut)
+    steps = _steps(session, look, rows) + _waiting(session, look, round, rows)
     part, next_cursor = keyed_page(steps, _place, paging.cursor, paging.limit)
     return StepPage(items=part, next_cursor=next_cursor, total=len(steps))
 
@@ -51,18 +51,23 @@ def _place(step: Step) -> tuple[int, int]:
     return _IN_ORDER_OF_WORK.index(step.kind), step.site_index
 
 
-def _steps(
-    session: Session,
-    run: RunRow,
-    spec: PilotSpec,
-    rows: Sequence[StepRow],
-    now: datetime,
-    shut: Mapping[str, Opening],
-) -> list[Step]:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """At a run. `shut`: the sites that are outside of their windows."""
+
+    run: RunRow
+    spec: PilotSpec
+    now: datetime
+    shut: Mapping[str, Opening]
+
+
+def _steps(session: Session, look: _Look, rows: Sequence[StepRow]) -> list[Step]:
     """As people read them, and behind whose steps those wait that could begin."""
     told: dict[str, Text | None] = {}
-    if run.state == "running":
-        due = [row for row in rows if row.state in ("ready", "dispatched") and not _is_retrying(row, now)]
+    if look.run.state == "running":
+        due = [
+            row for row in rows if row.state in ("ready", "dispatched") and not _is_retrying(row, look.now)
+        ]
         ahead = repository.under_way_where(session, {row.site_name for row in due})
         for row in due:
             # What was sent goes on behind what runs; what is ready, behind what was sent, too.
@@ -72,23 +77,16 @@ def _steps(
                 if row.state == "ready" or state == "running"
             ]
             told[row.id] = behind(row.pilot_id, those)
-    return [_step(row, spec, now, shut, told.get(row.id)) for row in rows]
+    return [_step(row, look, told.get(row.id)) for row in rows]
 
 
 def _is_retrying(row: StepRow, now: datetime) -> bool:
     return row.state in ("ready", "lost") and row.next_try_at is not None and row.next_try_at > now
 
 
-def _waiting(
-    session: Session,
-    run: RunRow,
-    spec: PilotSpec,
-    round: int,
-    rows: Sequence[StepRow],
-    now: datetime,
-    shut: Mapping[str, Opening],
-) -> list[Step]:
+def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow]) -> list[Step]:
     """The steps of a live run's round that have no row yet. They wait for others."""
+    run, spec = look.run, look.spec
     if run.state in RUN_ENDS or not 0 <= round <= run.rounds:
         return []
     gone = absences_of(session, run, spec)
@@ -103,9 +101,9 @@ def _waiting(
     wanted += [step for step in schedule.all_steps() if step.round == round]
     next = next_round(session, run.pilot_id)
     is_due = next is None or next.may_begin(round)
-    due = None if is_due else service.due_in(spec, next, now)
+    due = None if is_due else service.due_in(spec, next, look.now)
     until = next.due_at if next is not None and next.round == round else None
-    closed = service.closed_in(spec, shut)
+    closed = service.closed_in(spec, look.shut)
     return [
         _not_begun(
             step,
@@ -154,13 +152,10 @@ def _not_begun(
     )  # fmt: skip
 
 
-def _step(
-    row: StepRow, spec: PilotSpec, now: datetime, shut: Mapping[str, Opening], behind: Text | None
-) -> Step:
-    """`shut`: the sites that are outside of their windows."""
-    shown = service.shown_names(spec)[row.site_index]
-    opening = shut.get(row.site_name) if row.state == "ready" else None
-    words = _words(row, shown, now, is_held=behind is not None)
+def _step(row: StepRow, look: _Look, behind: Text | None) -> Step:
+    shown = service.shown_names(look.spec)[row.site_index]
+    opening = look.shut.get(row.site_name) if row.state == "ready" else None
+    words = _words(row, shown, look.now, is_held=behind is not None)
     if opening is not None:
         words = step_words(
             "any", "waiting_for_window", shown, {"opens": opening.at.isoformat(), "zone": opening.time_zone}

@@ -4,7 +4,6 @@ What differs are addresses. A container's name becomes 127.0.0.1 and a port that
 `redis-server` of this machine; PostgreSQL is a cluster of the tests.
 """
 
-import os
 import re
 import secrets
 import shutil
@@ -20,7 +19,7 @@ from typing import Any
 import yaml
 
 from tests.services import Missing, Postgres, free_port
-from tests.system.house import ROOT
+from tests.system.house import ROOT, environment
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 BROKER_REMEDY = "no redis-server: install it (Debian: apt-get install redis-server)"
@@ -48,12 +47,11 @@ class Composed:
 
     def settings(self, service: str) -> dict[str, str]:
         """The environment of a service; its images say where data are and on which port the API listens."""
-        kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
         own = {
             name: self._resolved(value) for name, value in SERVICES[service].get("environment", {}).items()
         }
         of_image = {"AWASE_DATA_DIR": str(self.folder / "data"), "AWASE_PORT": str(self.api_port)}
-        return kept | of_image | own | {"PYTHONPATH": str(ROOT)}
+        return environment(**of_image, **own)
 
     def run(self, service: str, *arguments: str) -> str:
         """`docker compose run`, or `exec` with arguments; what it printed. Raises: CalledProcessError."""
@@ -118,10 +116,6 @@ class Composed:
         there = self.postgres.url(self.database)
         value = re.sub(r"@database:5432/awase$", there[there.index("@") :], value)
         return value.replace("@broker:6379", f"@127.0.0.1:{self.broker_port}")
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(("AWASE_", "DATABASE_URL", "BROKER_URL"))
 
 
 def _command(words: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ jumps. A fault is over when its function returns; what it hit is up again then, 
 """
 
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ import psutil
 import redis
 
 from tests.services import Missing, Postgres
-from tests.system.house import House
+from tests.system.house import House, suspended
 from tests.system.site_workers import SiteWorker
 
 COMPILER_REMEDY = (
@@ -90,7 +89,8 @@ def _stop(part: str, seconds: float) -> Fault:
 
     def stop(house: House, _random: Random) -> None:
         process = house.part(part)
-        _held([process, *process.children(recursive=True)], seconds)
+        with suspended([process, *process.children(recursive=True)]):
+            time.sleep(seconds)
 
     return stop
 
@@ -98,19 +98,10 @@ def _stop(part: str, seconds: float) -> Fault:
 def _stop_process(seconds: float) -> Fault:
     def stop(house: House, random: Random) -> None:
         if pool := house.pool():
-            _held([random.choice(pool)], seconds)
+            with suspended([random.choice(pool)]):
+                time.sleep(seconds)
 
     return stop
-
-
-def _held(processes: list[psutil.Process], seconds: float) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGSTOP)
-    time.sleep(seconds)
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGCONT)
 
 
 def _cut_connections(house: House, _random: Random) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,20 @@ def small_pilot(**changes: Any) -> dict[str, Any]:
         "arms": [{"name": "alone", "method": "local_only"}, {"name": "basis", "method": "common_basis"}],
         **changes,
     }
+
+
+@contextmanager
+def suspended(processes: Sequence[psutil.Process]) -> Iterator[None]:
+    """They stand still, as when their machine sleeps."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def absence_of(told: dict[str, Any]) -> Absence:

@@ -1,8 +1,7 @@
 """Workers of sites on machines of their own: `awase worker --site NAME`, with a broker and a store that both sides reach."""
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -40,19 +39,9 @@ class SiteWorker:
                 process.kill()
         self._process.wait()
 
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """It and all that it has started stand still, as when their machine sleeps."""
-        processes = self._processes()
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
-        try:
-            yield
-        finally:
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.resume()
+    def suspended(self) -> AbstractContextManager[None]:
+        """It and all that it has started."""
+        return house.suspended(self._processes())
 
     def _processes(self) -> list[psutil.Process]:
         try:

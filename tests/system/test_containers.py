@@ -4,17 +4,14 @@ password has a default."""
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
-import yaml
 
 from backend.cli.main import app
+from tests.system.composed import SERVICES
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OWN = [name for name, service in SERVICES.items() if str(service["image"]).startswith("awase-")]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 

@@ -45,6 +45,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[st
 def test_an_upgrade_keeps_every_row_and_goes_on(settings: dict[str, str], tmp_path: Path) -> None:
     before = tmp_path / ("before.sqlite" if settings else "awase.sqlite")
     measured = _measured(before)
+    assert measured
     with house.running(tmp_path, AWASE_LEASE_S="10", **settings) as up:
         pilots = {pilot["name"]: pilot["id"] for pilot in up.get("/pilots")["items"]}
         ended = {run["arm"]: run for run in up.runs(pilots["weekly"])}
