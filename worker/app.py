@@ -80,9 +80,10 @@ def make_app(broker_url: str) -> Celery:
 
 # A step may run for days; early acknowledgement makes the visibility timeout matter only in the moment
 # between taking and starting, but a lost worker must not bring messages back behind the coordinator.
+# No `retry_on_timeout`: it lets the client mend a lost subscription by itself, in the middle of a read that then waits for
+# ever for a message nobody sends; the worker lives and takes no step. An error makes Celery begin its connections anew.
 _TRANSPORT: dict[str, Any] = {
     "visibility_timeout": 30 * 24 * 3600,
     "socket_keepalive": True,
-    "retry_on_timeout": True,
     "health_check_interval": 10,
 }

@@ -1,5 +1,5 @@
-"""A process of a real worker that is stuck in a step is killed when the coordinator asks for it, and the worker
-goes on."""
+"""What a real worker survives: a process that is stuck in a step and is killed when the coordinator asks for it, and the loss
+of its connections to the broker."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Execution
@@ -60,3 +61,26 @@ def test_a_stuck_step_is_killed_and_the_next_one_is_done(worker: Worker) -> None
     worker.inbox.kill([Execution(stuck.worker_id, stuck.execution_id)])
     assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
     assert worker.process.poll() is None
+
+
+def test_a_worker_that_lost_only_its_subscription_takes_the_next_step(
+    worker: Worker, broker_url: str
+) -> None:
+    worker.hear(WorkerBeat)
+    with redis.Redis.from_url(broker_url) as connection:
+        for subscription in _subscriptions(connection):
+            connection.client_kill_filter(_id=subscription)
+        _subscriptions(
+            connection
+        )  # a step sent before may be lost, as it may be taken in the very moment of the loss
+    worker.inbox.send([prepare("next", warmup_epochs=0)])
+    assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
+
+
+def _subscriptions(connection: redis.Redis) -> list[str]:
+    """Ids of the connections that are subscribed to something; waits for the first."""
+    until = time.monotonic() + PATIENCE_S
+    while not (found := [one["id"] for one in connection.client_list() if int(one["psub"]) > 0]):
+        assert time.monotonic() < until, "nobody has subscribed"
+        time.sleep(0.1)
+    return found
