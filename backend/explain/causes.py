@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from backend.explain.facts import RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
 from backend.runs.progress import NAMED, named
+from backend.runs.turns import turn_behind
 from backend.runs.waiting import AWAY, asked_at, waits_since
+from backend.text.schemas import Text
 from dimat.schedule import StepKey
 
 _ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
@@ -160,22 +162,21 @@ def _steps(run: RunFacts, code: str, step: StepKey, sites: Sequence[int]) -> Wai
 
 def _turn(case: Case) -> Iterator[Wait]:
     """A worker begins as many steps as it has processes, in the order in which they come."""
-    if not (case.is_sent or case.is_held) or case.site.state != "online":
-        return
-    others = [busy for busy in case.site.busy if busy.run_id != case.run.id]
-    since = case.step.dispatched_at if case.step is not None else None
-    if others:
-        first = others[0]
-        code = "turn_behind_pilot" if first.pilot_id != case.run.pilot_id else "turn_behind_arm"
-        code = "turn_behind_start" if first.arm is None and code == "turn_behind_arm" else code
-        yield Wait(told(code, pilot=first.pilot, arm=first.arm), since)
-    elif case.site.busy:
-        yield Wait(told("turn_behind_run", steps=len(case.site.busy)), since)
+    if (text := _behind(case)) is not None:
+        yield Wait(text, None if case.step is None else case.step.dispatched_at)
+
+
+def _behind(case: Case) -> Text | None:
+    step, run = case.step, case.run
+    if step is None or not (case.is_sent or case.is_held) or case.site.state != "online":
+        return None
+    return turn_behind(run.pilot_id, None if step.is_shared else run.id, case.is_sent, case.site.ahead)
 
 
 def _to_begin(case: Case) -> Iterator[Wait]:
-    if case.is_sent and case.site.state == "online" and not case.site.busy and case.step is not None:
-        yield Wait(told("site_to_begin", since=case.step.dispatched_at), case.step.dispatched_at)
+    step = case.step
+    if step is not None and case.is_sent and case.site.state == "online" and _behind(case) is None:
+        yield Wait(told("site_to_begin", since=step.dispatched_at), step.dispatched_at)
 
 
 CAUSES: tuple[Cause, ...] = (

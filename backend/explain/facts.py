@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.pilots.timers import NextRound
+from backend.runs.turns import Ahead
 from backend.sites.window import Window
 from backend.text.schemas import Text
 from dimat.parts import SilentSpec
@@ -36,16 +37,6 @@ class StepFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """A step that a worker runs. `run_id` None: one that prepares."""
-
-    run_id: str | None
-    pilot_id: str
-    pilot: str
-    arm: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Away:
     """That the run went on without the site; `until_round` None: it is not back yet."""
 
@@ -56,8 +47,8 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class SiteFact:
-    """`shown`: what people call it. `steps`: of the run, since its last finished round, and what it prepares. `busy`: all that runs on the
-    worker which serves the site. `window`: when it takes work; None: always."""
+    """`shown`: what people call it. `steps`: of the run, since its last finished round, and what it prepares. `ahead`: what is on its way to
+    the worker which serves the site. `window`: when it takes work; None: always."""
 
     index: int
     name: str
@@ -65,7 +56,7 @@ class SiteFact:
     state: str
     last_seen_at: datetime | None
     steps: Sequence[StepFact]
-    busy: Sequence[Busy] = ()
+    ahead: Sequence[Ahead] = ()
     away: Away | None = None
     window: Window | None = None
 

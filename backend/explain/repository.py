@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import EventRow, HeartbeatRow, PilotRow, RunRow, SiteRow, StepRow
+from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import waiting
 
 
@@ -21,18 +20,6 @@ def steps(session: Session, run: RunRow, since_round: int) -> Sequence[StepRow]:
 def sites(session: Session, names: Collection[str]) -> dict[str, SiteRow]:
     rows = session.scalars(select(SiteRow).where(SiteRow.name.in_(names)))
     return {row.name: row for row in rows}
-
-
-def at_work(session: Session, worker_ids: Collection[str]) -> Sequence[Row[Any]]:
-    """What runs on these workers: worker_id, run_id, pilot_id, pilot, arm; the oldest first."""
-    pilot = func.coalesce(func.nullif(PilotRow.title, ""), PilotRow.name).label("pilot")
-    return session.execute(
-        select(StepRow.worker_id, StepRow.run_id, StepRow.pilot_id, pilot, RunRow.arm)
-        .join(PilotRow, PilotRow.id == StepRow.pilot_id)
-        .outerjoin(RunRow, RunRow.id == StepRow.run_id)
-        .where(StepRow.state == "running", StepRow.worker_id.in_(worker_ids))
-        .order_by(StepRow.id)
-    ).all()
 
 
 def last_event(session: Session, run_id: str, code: str) -> datetime | None:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.explain import repository
-from backend.explain.facts import Away, Busy, RunFacts, SiteFact, StepFact
+from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
 from backend.explain.run import explain_run
 from backend.explain.schemas import Next, RunExplained, SiteExplained, Told, Waiting
 from backend.explain.site import SiteSays, explain_site
@@ -15,8 +15,10 @@ from backend.explain.words import Then, Wait
 from backend.pilots.amendments import amendments_of
 from backend.pilots.timers import next_round
 from backend.runs import absences
+from backend.runs import repository as run_repository
 from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
+from backend.runs.turns import Ahead
 from backend.settings import Settings
 from backend.sites.windows import window_of
 from backend.text.saying import say_text
@@ -99,9 +101,11 @@ def _facts(
     for row in rows:
         of_site.setdefault(row.site_index, []).append(_step(row, settings.max_attempts))
     known = repository.sites(session, spec.site_names)
-    busy = _busy(session, known)
+    ahead = run_repository.under_way_where(session, known)
     sites = [
-        _site(index, name, shown, known.get(name), of_site.get(index, ()), busy, away.get(index))
+        _site(
+            index, name, shown, known.get(name), of_site.get(index, ()), ahead.get(name, ()), away.get(index)
+        )
         for index, (name, shown) in enumerate(zip(spec.site_names, runs.shown_names(spec), strict=True))
     ]
     schedule = Schedule.of(
@@ -121,18 +125,9 @@ def _facts(
     return facts, {_key(row): row.id for row in rows}
 
 
-def _busy(session: Session, sites: Mapping[str, SiteRow]) -> dict[str, list[Busy]]:
-    """By worker what it runs."""
-    found: dict[str, list[Busy]] = {}
-    workers = {site.worker_id for site in sites.values() if site.worker_id is not None}
-    for row in repository.at_work(session, workers):
-        found.setdefault(row.worker_id, []).append(Busy(row.run_id, row.pilot_id, row.pilot, row.arm))
-    return found
-
-
 def _site(
     index: int, name: str, shown: str, row: SiteRow | None, steps: Sequence[StepFact],
-    busy: Mapping[str, Sequence[Busy]], away: Away | None,
+    ahead: Sequence[Ahead], away: Away | None,
 ) -> SiteFact:  # fmt: skip
     if row is None:  # of a database that was mended by hand: nothing is heard of it
         return SiteFact(index, name, shown, "invited", None, steps, away=away)
@@ -143,7 +138,7 @@ def _site(
         row.state,
         row.last_seen_at,
         steps,
-        busy.get(row.worker_id or "", ()),
+        ahead,
         away,
         window_of(row.window),
     )

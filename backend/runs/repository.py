@@ -19,8 +19,8 @@ from backend.db.tables import (
     StepLogRow,
     StepRow,
 )
-from backend.runs.behind import Ahead
 from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
+from backend.runs.turns import Ahead
 from dimat.schedule import StepKey
 
 MOST_NAMES = 5_000
@@ -164,20 +164,29 @@ def steps_of(run: RunRow) -> Select[StepRow]:
     return select(StepRow).where(or_(StepRow.run_id == run.id, shared))
 
 
-def under_way_where(session: Session, sites: Collection[str]) -> dict[str, list[tuple[Ahead, str]]]:
-    """By site the pilots that have steps on their way to its worker, which may serve other sites, too, each with their states."""
+def under_way_where(session: Session, sites: Collection[str]) -> dict[str, list[Ahead]]:
+    """By site what is on its way to its worker, which may serve other sites, too."""
     served = aliased(SiteRow)
     rows = session.execute(
-        select(SiteRow.name, StepRow.state, PilotRow.id, PilotRow.title, PilotRow.name)
+        select(
+            SiteRow.name,
+            StepRow.state,
+            StepRow.run_id,
+            RunRow.arm,
+            PilotRow.id,
+            PilotRow.title,
+            PilotRow.name,
+        )
         .join(served, or_(served.id == SiteRow.id, served.worker_id == SiteRow.worker_id))
         .join(StepRow, StepRow.site_name == served.name)
         .join(PilotRow, PilotRow.id == StepRow.pilot_id)
+        .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(SiteRow.name.in_(sorted(sites)), StepRow.state.in_(STEP_UNDER_WAY))
         .distinct()
     )
-    found: dict[str, list[tuple[Ahead, str]]] = {}
-    for site, state, pilot, title, name in rows:
-        found.setdefault(site, []).append((Ahead(pilot, title or name), state))
+    found: dict[str, list[Ahead]] = {}
+    for site, state, run, arm, pilot, title, name in rows:
+        found.setdefault(site, []).append(Ahead(pilot, title or name, run, arm, state == "running"))
     return found
 
 

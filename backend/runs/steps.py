@@ -12,10 +12,10 @@ from backend.pilots.amendments import amendments_of
 from backend.pilots.timers import next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
-from backend.runs.behind import behind
 from backend.runs.progress import Closed, Due, named, step_words, window_params
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
+from backend.runs.turns import turn_behind
 from backend.sites import windows
 from backend.sites.windows import Opening
 from backend.text.schemas import Text
@@ -70,13 +70,8 @@ def _steps(session: Session, look: _Look, rows: Sequence[StepRow]) -> list[Step]
         ]
         ahead = repository.under_way_where(session, {row.site_name for row in due})
         for row in due:
-            # What was sent goes on behind what runs; what is ready, behind what was sent, too.
-            those = [
-                who
-                for who, state in ahead.get(row.site_name, ())
-                if row.state == "ready" or state == "running"
-            ]
-            told[row.id] = behind(row.pilot_id, those)
+            is_sent = row.state == "dispatched"
+            told[row.id] = turn_behind(row.pilot_id, row.run_id, is_sent, ahead.get(row.site_name, ()))
     return [_step(row, look, told.get(row.id)) for row in rows]
 
 

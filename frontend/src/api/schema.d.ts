@@ -3222,7 +3222,7 @@ export interface components {
          * @description One unit of work of a run. State `waiting`: not started, because the sites in `waits_for` have not
          *     finished what it needs (only listed when a round is asked for; such a step has no id yet). `waits_until`: it does not begin before.
          *     `num_epochs`: how many epochs a finished step trained, fewer than asked for where training ended early; null for steps that do
-         *     not train. `behind` (`turns.<code>` of the catalogue): whose steps the site works at before this one, which is ready or sent; null: it
+         *     not train. `behind` (`explain.wait.<code>` of the catalogue): whose steps the site works at before this one, which is ready or sent; null: it
          *     is about to begin. `resumed`: after which epoch of a lost attempt this one goes on; null: it trains from the first. `words`: `steps.<code>` of the catalogue.
          */
         Step: {

@@ -11,7 +11,6 @@ export type Section =
   | 'reasons'
   | 'progress'
   | 'steps'
-  | 'turns'
   | 'roi'
   | 'summary'
   | 'errors'

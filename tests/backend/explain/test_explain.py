@@ -243,7 +243,7 @@ def test_a_site_whose_worker_is_busy_elsewhere_says_with_what(stage: Stage) -> N
     beat(stage, 2, *SITES)
     a = of(explained(stage), "a")
     assert (a.doing, texts(a)) == (
-        "waiting", ["Waiting for its turn: the worker is busy with the pilot “other”."],
+        "waiting", ["Waits behind the pilot “other”, which shares the worker."],
     )  # fmt: skip
     (other,) = [site for site in explained(stage, "other/dimat").sites if site.site == "b"]
     assert other.waits_for[0].code == "turn_behind_start"

@@ -81,12 +81,12 @@ def test_a_step_that_is_ready_says_behind_whose_steps_it_waits(api: Api, run: di
         ]
         return [step["behind"] for step in merges]
 
-    named = {"code": "behind_pilot", "params": {"pilot": "The other pilot", "more": 0}}
+    named = {"code": "turn_behind_pilot", "params": {"pilot": "The other pilot"}}
     assert behind() == [named, None, None]
     with api.database.write() as session:
         session.execute(update(StepRow).where(StepRow.run_id == others[0]["id"]).values(state="running"))
         add_step(session, mine, "train", 2, 2, "running")
-    assert behind() == [named, named, {"code": "behind_own", "params": {}}]
+    assert behind() == [named, named, {"code": "turn_behind_run", "params": {}}]
 
 
 def test_steps_are_paged_with_and_without_a_round(api: Api, run: dict[str, Any]) -> None:

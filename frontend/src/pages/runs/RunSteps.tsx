@@ -98,7 +98,7 @@ function Group({ run, kind, steps }: { run: string; kind: string; steps: readonl
       cell: (step) => (
         <div>
           {say('steps', step.words)}
-          {step.behind ? <span className="aw-sub">{say('turns', step.behind)}</span> : null}
+          {step.behind ? <span className="aw-sub">{say('explain.wait', step.behind)}</span> : null}
           {step.reason ? <span className="aw-sub">{say('reasons', step.reason)}</span> : null}
         </div>
       ),
