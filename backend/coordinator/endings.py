@@ -75,7 +75,8 @@ def lose(
     with _about(step):
         log.warning("attempt of %s of round %d lost: %s", step.kind, step.round, reason["code"])
     about: Params = {"kind": step.kind, "site": shown, "round": step.round, "attempt": step.attempt}
-    record(session, "step_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=about)
+    lost = {**about, "cause": reason["code"]}
+    record(session, "attempt_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=lost)
     move_step(step, "lost")
     changes.touch(step.run_id)
     tried = step.attempt - step.taken_back

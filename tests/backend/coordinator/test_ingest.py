@@ -16,7 +16,7 @@ from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
 from backend.coordinator.repository import add_to_run
 from backend.db.session import Database
-from backend.db.tables import ArmRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
+from backend.db.tables import ArmRow, EventRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.roi import repository as roi
 from backend.roi.facts import Usage
 from backend.runs.attempts import MISSING_ATTEMPTS, STORE_ATTEMPTS, pause_s
@@ -314,6 +314,19 @@ def test_the_last_attempt_that_is_lost_fails_the_step_with_its_reason(rows: Rows
         "code": "attempts_used_up",
         "params": {"kind": "merge", "site": "Plant A", "round": 1, "attempts": 3, "cause": "worker_lost"},
     }
+
+
+def test_each_attempt_that_is_lost_is_told_with_its_cause_and_the_next_one_only_where_it_comes(
+    rows: Rows,
+) -> None:
+    for attempt in (1, 2, 3):
+        rows.take(started(execution=f"e{attempt}", attempt=attempt), WorkerLost(worker_id="w"))
+    with rows.database.read() as session:
+        told = [(row.code, row.params["attempt"], row.params.get("cause")) for row in session.scalars(
+            select(EventRow).where(EventRow.code.in_(("attempt_lost", "step_retried"))).order_by(EventRow.id)
+        )]  # fmt: skip
+    lost = [("attempt_lost", attempt, "worker_lost") for attempt in (1, 2, 3)]
+    assert told == [lost[0], ("step_retried", 2, None), lost[1], ("step_retried", 3, None), lost[2]]
 
 
 def test_a_model_that_stays_damaged_ends_the_step_by_its_name_not_by_a_count(rows: Rows) -> None:
