@@ -20,6 +20,7 @@ from dimat.spec import PilotSpec
 from tests.backend.building import create_pilot, launch
 from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
+from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_timers import HOUR_S
 from tests.backend.coordinator.test_timers import pilot as hourly
 from tests.backend.coordinator.test_windows import give_window
@@ -276,6 +277,19 @@ def test_a_completed_run_has_nothing_more_to_wait_for(stage: Stage) -> None:
     found = explained(stage)
     assert (found.state, found.code, found.then, found.waits_for) == ("completed", "completed", None, [])
     assert {site.doing for site in found.sites} == {"done"}
+
+
+def test_a_restarted_run_is_at_work_since_it_was_restarted_and_not_since_the_round_of_its_parent(
+    stage: Stage,
+) -> None:
+    stage.launch(pilot())
+    stage.work_until_quiet()
+    beat(stage, 60, *SITES)
+    child = restarted(stage, "p/dimat", 2).run.id
+    beat(stage, 2, *SITES)
+    found, began = explained(stage, child), stage.run(child).started_at
+    assert began is not None
+    assert found.params["since"] == began.isoformat(timespec="seconds")
 
 
 def test_a_step_that_fails_for_good_is_named_at_its_site(stage: Stage) -> None:
