@@ -134,8 +134,13 @@ class Schedule:
 
     def all_steps(self) -> list[StepKey]:
         """Every step of the run in a fixed order: by round, then kind in order of work, then site."""
+        return [step for round in range(self.rounds + 1) for step in self.steps_in(round)]
+
+    def steps_in(self, round: int) -> list[StepKey]:
+        """Every step of one round, in that order."""
+        starts = self.ends(0) if round == 0 else []
         return sorted(
-            [*self.ends(0), *(step for site in range(self.num_sites) for step in self._chain(site))]
+            [*starts, *(step for site in range(self.num_sites) for step in self.steps_of(site, round))]
         )
 
     def ends(self, round: int) -> list[StepKey]:

@@ -5,6 +5,7 @@ it is. There is no clock here: whoever asks says what time it is.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -72,17 +73,19 @@ class Timetable(Frozen):
         return next(self.times(now))
 
     def times(self, now: datetime) -> Iterator[datetime]:
-        """All times after `now` (aware), in UTC, each once."""
+        """All times after `now` (aware) and before the year 10000, in UTC, each once."""
         last = now
-        for time in CronSim(self.cron, now.astimezone(ZoneInfo(self.time_zone))):
-            found = time.astimezone(UTC)
-            # Within the hour that the clocks show twice it may go back to the first of the two.
-            if found > last:
-                last = found
-                yield found
+        with suppress(OverflowError):  # no date is later
+            for time in CronSim(self.cron, now.astimezone(ZoneInfo(self.time_zone))):
+                found = time.astimezone(UTC)
+                # Within the hour that the clocks show twice it may go back to the first of the two.
+                if found > last:
+                    last = found
+                    yield found
 
     def time_of(self, round: int, now: datetime, most: int = 2_000) -> datetime | None:
-        """When round 1, 2, ... after `now` is due if none is late; None beyond the first `most`, as that takes long to work out."""
+        """When round 1, 2, ... after `now` is due if none is late; None beyond the first `most`, as that takes long to work out, and
+        where the years have no more figures."""
         return next(islice(self.times(now), round - 1, round), None) if round <= most else None
 
 

@@ -13,19 +13,12 @@ from kombu.transport import redis as redis_transport
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.messages import cancel_key
-
 STEP_TASK = "awase.step"
 REPORTS_TAKEN = "awase:reports:taken"
 """Reports that the coordinator has taken and not yet committed."""
 IDLE_QUEUE = "local.idle"
 """What a local worker consumes until the coordinator adds the queues of the local sites."""
 STOP_GRACE_S = 3.0
-
-
-def cancel_flag(run_id: str | None, pilot_id: str, seed: int) -> str:
-    """The key that asks a step to stop; `prepare` belongs to no run but to (pilot, seed)."""
-    return cancel_key(run_id or f"{pilot_id}.{seed}")
 
 
 def connect(broker_url: str) -> redis.Redis:

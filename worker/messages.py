@@ -454,10 +454,11 @@ REPORTS_LIST = "awase:reports"
 
 
 def cancel_key(run_id: str) -> str:
-    """The Redis key that, while it exists, asks the steps of a run to stop."""
+    """The Redis key that, while it exists, asks the steps of a run to stop; those that prepare are no run's."""
     return f"awase:cancel:{run_id}"
 
 
 def recall_key(step_id: str, attempt: int) -> str:
-    """The Redis key that, while it exists, says that this attempt of a step was taken back before it began."""
+    """The Redis key that, while it exists, says that this attempt of a step counts no more: it was taken back before it began, or nobody
+    needs what it makes."""
     return f"awase:recall:{step_id}.{attempt}"

@@ -13,8 +13,8 @@ from typing import Protocol, Self
 
 import redis
 
-from worker.app import cancel_flag, connect
-from worker.messages import REPORTS_LIST, Report, StepMessage, recall_key
+from worker.app import connect
+from worker.messages import REPORTS_LIST, Report, StepMessage, cancel_key, recall_key
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.1
@@ -54,9 +54,11 @@ class RedisReportSender:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def is_cancelled(self, message: StepMessage) -> bool:
-        of_run = cancel_flag(message.run_id, message.pilot_id, message.context.seed)
+        keys = [recall_key(message.step_id, message.attempt)]
+        if message.run_id is not None:
+            keys.append(cancel_key(message.run_id))
         try:
-            return bool(self._redis.exists(of_run, recall_key(message.step_id, message.attempt)))
+            return bool(self._redis.exists(*keys))
         except redis.RedisError:
             return False  # asked again a second later
 

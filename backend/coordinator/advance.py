@@ -23,7 +23,7 @@ from backend.runs import states
 from backend.text.schemas import Params
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
-from worker.app import cancel_flag
+from worker.messages import cancel_key, recall_key
 
 MOVING = frozenset({"running"})
 """States of a run whose steps are sent, and followed by others."""
@@ -60,15 +60,17 @@ class Advance:
         if not is_new:
             repository.ready_from(session, run, now)
         prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
-        if not prepared:
-            keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites))]
-            _insert(session, spec, run.pilot_id, run.seed, None, keys, now)
+        failed = [step for step in prepared if step.state == "failed" and self._needs(session, run, step)]
+        if failed:
+            self.fail(session, failed[0], now, changes)
             return
-        broken = next((step for step in prepared if step.state in ("failed", "cancelled")), None)
-        if broken is not None:
-            self.fail(session, broken, now, changes)
-            return
-        self._insert_ready(session, run, now)
+        # What was stopped when nobody needed it any more, and what was never asked for.
+        repository.remove_cancelled_prepare_steps(session, run.pilot_id, run.seed)
+        known = {step.site_index for step in prepared if step.state != "cancelled"}
+        keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites)) if site not in known]
+        _insert(session, spec, run.pilot_id, run.seed, None, keys, now)
+        if prepared:
+            self._insert_ready(session, run, now)
 
     def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
         """Inserts what the finished steps have made ready and ends what is through."""
@@ -135,11 +137,22 @@ class Advance:
         self, session: Session, step: StepRow, runs: Sequence[RunRow], now: datetime, changes: Changes
     ) -> None:
         shown = self._plans.shown(session, step.pilot_id, step.site_index)
-        for run in runs:
+        ended = [run for run in runs if self._needs(session, run, step)]
+        for run in ended:
             endings.fail_run(session, run, step, shown, now, changes)
             self._plans.forget(run.id)
+        if runs and not ended:
+            record(session, "site_cannot_join", pilot_id=step.pilot_id, params={"site": shown})
         if not repository.runs_sharing(session, step.pilot_id, step.seed):
             self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
+
+    def _needs(self, session: Session, run: RunRow, step: StepRow) -> bool:
+        """Whether the run cannot go on without what the step makes. A site that takes part in no round prepares, too, as it may join
+        later, or come back; until then it keeps nobody."""
+        if step.run_id is not None:
+            return True
+        members_of, first = self._plans.run(session, run).schedule.members_of, max(run.rounds_done + 1, 1)
+        return any(step.site_index in members_of(round) for round in range(first, run.rounds + 1))
 
     def end(
         self, session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes
@@ -181,10 +194,17 @@ class Advance:
     def leave_out_revoked(self, session: Session, now: datetime, changes: Changes) -> None:
         """Runs that wait for a revoked site end: it takes no more work."""
         for step in repository.steps_of_revoked_sites(session):
-            shown = self._plans.shown(session, step.pilot_id, step.site_index)
-            reason = {"code": "site_revoked", "params": {"site": shown}}
-            endings.set_aside(session, step, "cancelled", reason, now, changes)
-            self.fail(session, step, now, changes)
+            if step.state in states.STEP_LIVE:  # else it has ended with its run, for the step before
+                runs = _concerned(session, step)
+                self.apart(session, runs, partial(self._revoke, session, step, runs, now), now, changes)
+
+    def _revoke(
+        self, session: Session, step: StepRow, runs: Sequence[RunRow], now: datetime, changes: Changes
+    ) -> None:
+        shown = self._plans.shown(session, step.pilot_id, step.site_index)
+        reason = {"code": "site_revoked", "params": {"site": shown}}
+        endings.set_aside(session, step, "cancelled", reason, now, changes)
+        self._fail(session, step, runs, now, changes)
 
     def pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Sends no further step of the run; it is paused when none runs any more.
@@ -224,7 +244,7 @@ class Advance:
             for step in stopped
             if step.worker_id is not None and step.execution_id is not None
         }
-        changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+        changes.flags.add(cancel_key(run.id))
         changes.touch(run.id)
         if running:
             return
@@ -239,6 +259,13 @@ class Advance:
     ) -> None:
         """Ends every run that needs a step on which the coordinator itself failed."""
         for run in _concerned(session, step):
+            self._give_up(session, run, error, now, changes)
+
+    def give_up_pilot(
+        self, session: Session, pilot_id: str, error: Exception, now: datetime, changes: Changes
+    ) -> None:
+        """Ends every live run of a pilot on which the coordinator itself failed."""
+        for run in repository.live_runs_of(session, pilot_id):
             self._give_up(session, run, error, now, changes)
 
     def apart(
@@ -268,7 +295,7 @@ class Advance:
             if step.state in ("ready", "dispatched", "running"):
                 endings.move_step(step, "cancelled")
                 step.finished_at = now
-                changes.flags.add(cancel_flag(None, pilot_id, seed))
+                changes.flags.add(recall_key(step.id, step.attempt))
 
 
 def _concerned(session: Session, step: StepRow) -> Sequence[RunRow]:

@@ -13,6 +13,7 @@ from backend.coordinator.memory import Plans
 from backend.db.tables import AmendmentRow, RunRow
 from backend.events.service import record
 from backend.pilots.amendments import asked, in_force, value_of
+from backend.runs import repository
 from backend.runs.amending import runs_at
 from backend.runs.deciding import Decided, Refused, decide
 from backend.text.schemas import Params, Text
@@ -40,7 +41,8 @@ def _decide(
     session: Session, plans: Plans, look_again: LookAgain, row: AmendmentRow, now: datetime, changes: Changes
 ) -> None:
     spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
-    found = decide(spec, known, value_of(row, 1), runs_at(session, row.pilot_id), row.asked_round)
+    runs, barred = runs_at(session, row.pilot_id), repository.barred(session, row.pilot_id)
+    found = decide(spec, known, value_of(row, 1), runs, row.asked_round, barred)
     if isinstance(found, Refused):
         _refuse(session, row, found.reason, now)
         return

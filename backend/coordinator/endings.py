@@ -16,8 +16,7 @@ from backend.runs import states
 from backend.runs.attempts import MISSING, MISSING_ATTEMPTS, STORE_ATTEMPTS, STORE_AWAY, TAKEN_BACK, pause_s
 from backend.text.schemas import Params
 from worker import logs
-from worker.app import cancel_flag
-from worker.messages import StepCancelled, StepFailed, recall_key
+from worker.messages import StepCancelled, StepFailed, cancel_key, recall_key
 
 log = logging.getLogger(__name__)
 WORKER_LOST = "worker_lost"
@@ -144,7 +143,9 @@ def set_aside(
     now: datetime,
     changes: Changes,
 ) -> None:
-    """Ends a step that nobody will do: `skipped` where the run goes on without it. What it may yet report no longer counts."""
+    """Ends a step that nobody will do: `skipped` where the run goes on without it. What it may yet report no longer counts, and whoever
+    does it, or begins it yet, is told to stop."""
+    changes.flags.add(recall_key(step.id, step.attempt))
     if step.state == "running":
         in_vain(session, step, None, changes)
     move_step(step, as_)
@@ -167,7 +168,7 @@ def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime
     if repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
         stop_steps(session, run.id, now, changes)
-        changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+        changes.flags.add(cancel_key(run.id))
 
 
 def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: Changes) -> None:
@@ -178,7 +179,7 @@ def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: C
     elif repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
         record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
     stop_steps(session, run.id, now, changes)
-    changes.flags.add(cancel_flag(run.id, run.pilot_id, run.seed))
+    changes.flags.add(cancel_key(run.id))
     changes.touch(run.id)
 
 

@@ -17,6 +17,7 @@ from backend.coordinator.known import MADE, Known, made_by, read
 from backend.coordinator.memory import Plans
 from backend.db.tables import ArtifactRow, MetricRow, StepLogRow, StepRow
 from backend.events.service import line, record, record_all
+from backend.runs import states
 from backend.text.schemas import Params
 from worker import logs
 from worker.messages import (
@@ -106,7 +107,8 @@ class Ingest:
         spec = self._plans.readable(session, step.pilot_id)
         ledger.check(step, report, None if spec is None else len(spec.sites))
         if not _is_bound(step, report, now):
-            if isinstance(report, StepStarted | StepBeat) and report.attempt < step.attempt:
+            is_over = report.attempt < step.attempt or step.state in states.STEP_ENDS
+            if isinstance(report, StepStarted | StepBeat) and is_over:
                 # Who still does what no longer counts is told to stop: it had been away, or has an old message.
                 changes.flags.add(recall_key(report.step_id, report.attempt))
             if not isinstance(report, StepStarted):

@@ -37,8 +37,8 @@ class Inbox(Protocol):
         ...
 
     def cancel(self, flags: Sequence[str]) -> None:
-        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.app.cancel_flag` and
-        `worker.messages.recall_key`."""
+        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.messages.cancel_key` and
+        `recall_key`."""
         ...
 
     def kill(self, executions: Collection[Execution]) -> None:

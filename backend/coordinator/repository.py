@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from backend.coordinator.taking_turns import Ready
@@ -109,6 +109,17 @@ def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRo
             StepRow.pilot_id == pilot_id, StepRow.seed == seed, StepRow.run_key == PREPARE_KEY
         )
     ).all()
+
+
+def remove_cancelled_prepare_steps(session: Session, pilot_id: str, seed: int) -> None:
+    """So that they can be asked for again: a step that has ended never begins anew. They have made nothing, but a log maybe, which
+    goes with them."""
+    session.execute(
+        delete(StepRow).where(
+            StepRow.pilot_id == pilot_id, StepRow.seed == seed, StepRow.run_key == PREPARE_KEY,
+            StepRow.state == "cancelled",
+        )
+    )  # fmt: skip
 
 
 def prepared(session: Session, pilot_id: str, seed: int) -> set[StepKey]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
@@ -53,11 +53,17 @@ def waiting_for_silent(
 
 
 def back_online(session: Session) -> Sequence[AbsenceRow]:
-    """Absences from running runs whose sites are online, and that have no end yet."""
+    """Absences from running runs whose sites are online, and that have no end yet. Who could not prepare does not come back."""
+    cannot = exists().where(
+        StepRow.pilot_id == RunRow.pilot_id, StepRow.seed == RunRow.seed, StepRow.kind == "prepare",
+        StepRow.site_index == AbsenceRow.site_index, StepRow.state == "failed",
+    )  # fmt: skip
     return session.scalars(
         select(AbsenceRow)
         .join(RunRow, RunRow.id == AbsenceRow.run_id)
         .join(SiteRow, SiteRow.name == AbsenceRow.site_name)
-        .where(AbsenceRow.until_round.is_(None), RunRow.state == "running", SiteRow.state == "online")
+        .where(
+            AbsenceRow.until_round.is_(None), RunRow.state == "running", SiteRow.state == "online", ~cannot
+        )
         .order_by(AbsenceRow.id)
     ).all()

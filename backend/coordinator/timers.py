@@ -35,7 +35,10 @@ class Timers:
         due = (RoundTimerRow.opened_at.is_(None), RoundTimerRow.due_at <= now, at_work)
         for timer in session.scalars(select(RoundTimerRow).where(*due)).all():
             work = partial(self._look_at, session, timer, now)
-            apart.attempt(session, work, changes, f"the timer of pilot {timer.pilot_id}")
+            pilot_id = timer.pilot_id
+            error = apart.attempt(session, work, changes, f"the timer of pilot {pilot_id}")
+            if error is not None:  # its runs would wait for this round for ever
+                self._advance.give_up_pilot(session, pilot_id, error, now, changes)
 
     def bring_back_from_the_future(self, session: Session, now: datetime) -> None:
         """Timers that a clock set which was ahead: the pilot would stand still until it is then."""

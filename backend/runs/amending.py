@@ -48,7 +48,8 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
     )  # fmt: skip
     runs = runs_at(session, pilot_id)
     known = _expected(spec, runs, rows_of(session, pilot_id))
-    found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round)
+    barred = repository.barred(session, pilot_id)
+    found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round, barred)
     if isinstance(found, Refused):
         refusal = Conflict if found.reason.code in _OF_THE_STATE else Invalid
         raise refusal(found.reason.code, found.reason.params, found.field)

@@ -4,7 +4,7 @@ API and coordinator ask the same question: the API, so that what cannot be is to
 runs go on meanwhile, and only it makes their steps. All runs that go on get one round, or their arms could not be compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from backend.pilots.amendments import InForce, for_run
@@ -44,14 +44,19 @@ class Refused:
 
 
 def decide(
-    spec: PilotSpec, known: Sequence[InForce], asked: Amendment, runs: Sequence[RunAt], round: int | None
-) -> Decided | Refused:
+    spec: PilotSpec, known: Sequence[InForce], asked: Amendment, runs: Sequence[RunAt], round: int | None,
+    barred: Collection[str] = (),
+) -> Decided | Refused:  # fmt: skip
     """Whether `asked` can count, and from which round on.
 
     Args:
         known: what is in force. asked: its `from_round` is not looked at.
         runs: all of the pilot. round: from which on it is asked for; None: the first that is free everywhere.
+        barred: sites that can take no part in what is to come.
     """
+    if cannot := sorted(set(asked.patch.members or ()) & set(barred)):
+        reason = Text(code="member_cannot_take_part", params={"name": cannot[0]})
+        return Refused(reason, "patch.members")
     concerned = [run for run in runs if amending.concerns(spec, run.arm, asked)]
     going_on = [run for run in concerned if run.goes_on]
     if concerned and not going_on:

@@ -121,6 +121,15 @@ def last_steps(session: Session, run_ids: Collection[str]) -> dict[str, list[Ste
     return found
 
 
+def barred(session: Session, pilot_id: str) -> set[str]:
+    """Sites that can take no part in what is to come: revoked, or without the start model that the pilot's runs begin with, as its
+    preparation has failed."""
+    prepares = (StepRow.pilot_id == pilot_id, StepRow.kind == "prepare")
+    is_barred = or_(StepRow.state == "failed", SiteRow.state == "revoked")
+    found = select(StepRow.site_name).join(SiteRow, SiteRow.name == StepRow.site_name)
+    return set(session.scalars(found.where(*prepares, is_barred)))
+
+
 def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None]]:
     """Mean own-site and all-site accuracy after the last round that all sites finished, by run."""
     rows = session.execute(

@@ -93,7 +93,7 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
     known = {_key(row) for row in rows}
     sites = range(len(spec.sites))
     wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []
-    wanted += [step for step in schedule.all_steps() if step.round == round]
+    wanted += schedule.steps_in(round)
     next = next_round(session, run.pilot_id)
     is_due = next is None or next.may_begin(round)
     due = None if is_due else service.due_in(spec, next, look.now)

@@ -1,5 +1,6 @@
 """When rounds may begin: cron expressions in a time zone, through changes of the clocks."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -11,7 +12,6 @@ from pydantic import ValidationError
 
 from dimat.spec import PilotSpec, spec_sha256
 from dimat.timetable import Timetable
-from tests.backend.coordinator.stage import spec
 
 NEW_YORK = ZoneInfo("America/New_York")
 ZONES = st.sampled_from(["UTC", "Asia/Tokyo", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
@@ -93,9 +93,15 @@ def test_a_time_zone_that_is_not_known_is_named(name: str) -> None:
     assert (error["type"], error["ctx"]["name"]) == ("unknown_time_zone", name)
 
 
-def test_a_spec_without_a_timetable_keeps_its_digest() -> None:
-    plain = spec()
+def test_a_spec_without_a_timetable_keeps_its_digest(make_spec: Callable[..., PilotSpec]) -> None:
+    plain = make_spec()
     assert "timetable" not in plain.model_dump(mode="json")
     timed = PilotSpec.model_validate({**plain.model_dump(mode="json"), "timetable": {"cron": "0 2 * * 1"}})
     assert spec_sha256(timed) != spec_sha256(plain)
     assert PilotSpec.model_validate_json(timed.model_dump_json()) == timed
+
+
+def test_times_end_with_the_years_of_the_calendar() -> None:
+    leap_days, now = Timetable(cron="0 0 29 2 *"), datetime(2026, 1, 1, tzinfo=UTC)
+    assert leap_days.time_of(2, now) == datetime(2032, 2, 29, tzinfo=UTC)
+    assert leap_days.time_of(2_000, now) is None

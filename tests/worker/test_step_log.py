@@ -87,8 +87,9 @@ def test_the_first_and_the_last_lines_are_kept_and_the_others_counted() -> None:
     assert nothing.told() == StepLog(first=())
 
 
-def test_long_lines_are_cut_and_a_log_has_its_size() -> None:
+def test_long_lines_are_cut_and_a_log_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logging.getLogger("dimat")
+    monkeypatch.setattr(log, "propagate", False)  # what pytest keeps of it could not be written out
     with logs.about(step="s"), Keeper("s") as kept:
         for number in range(100):
             log.warning("%d \0 \ud800 %s", number, "x" * 5000)

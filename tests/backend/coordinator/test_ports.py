@@ -12,8 +12,7 @@ from dimat.model_spec import MlpSpec
 from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
-from worker.app import cancel_flag
-from worker.messages import PrepareMessage, Report, SiteContext, Wake, recall_key
+from worker.messages import PrepareMessage, Report, SiteContext, Wake, cancel_key, recall_key
 from worker.reporting import RedisReportSender
 
 
@@ -68,7 +67,7 @@ def test_a_sent_step_waits_in_the_queue_of_its_site(ways: Ways) -> None:
 
 def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> None:
     sender = RedisReportSender(broker_url)
-    CeleryInbox(broker_url).cancel([cancel_flag("r1", "p", 1)])
+    CeleryInbox(broker_url).cancel([cancel_key("r1")])
     assert sender.is_cancelled(message("r1"))
     assert not sender.is_cancelled(message("r2"))
     assert not sender.is_cancelled(message(None))

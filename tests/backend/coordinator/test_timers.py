@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from backend.coordinator.rounds_due import may_open
-from backend.db.tables import RoundTimerRow
+from backend.db.tables import PilotRow, RoundTimerRow
 from backend.pilots import service as pilots
 from backend.runs import asks, steps
 from backend.runs import service as runs
@@ -218,3 +218,17 @@ def test_a_round_may_open_when_all_who_are_at_work_have_done_the_one_before(
 ) -> None:
     at_work = [done for state, done in runs if state != "paused"]
     assert may_open(round, runs) == (at_work != [] and all(done >= round - 1 for done in at_work))
+
+
+def test_a_timer_that_cannot_be_read_ends_the_runs_that_wait_for_it(stage: Stage) -> None:
+    """A time zone, say, that the machine does not know to which Awase was moved."""
+    stage.launch(pilot())
+    stage.work_until_quiet()
+    with stage.database.write() as session:
+        row = session.get_one(PilotRow, "p")
+        row.spec = {**row.spec, "timetable": {**HOURLY, "time_zone": "Mars/Phobos"}}
+    stage.restart()
+    to_hour(stage, 1)
+    run = stage.run("p/dimat")
+    assert run.reason is not None
+    assert (run.state, run.reason["code"]) == ("failed", "unexpected_error")
