@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.coordinator import apart
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
-from backend.db.tables import AmendmentRow, RunRow
+from backend.db.tables import AmendmentRow, PilotRow, RunRow
 from backend.events.service import record
 from backend.pilots.amendments import asked, in_force, value_of
 from backend.runs import repository
@@ -28,6 +29,8 @@ def take_in(session: Session, plans: Plans, look_again: LookAgain, now: datetime
         look_again: is told of every run that goes on under another plan.
     """
     for row in asked(session):
+        if not _is_free(session, row.pilot_id):
+            continue
         what = f"amendment {row.id} of pilot {row.pilot_id}"
         error = apart.attempt(session, partial(_decide, session, plans, look_again, row, now), changes, what)
         if error is not None:
@@ -35,6 +38,13 @@ def take_in(session: Session, plans: Plans, look_again: LookAgain, now: datetime
                 plans.forget(run.id)  # what was remembered of it was taken back
             reason = Text(code="unexpected_error", params={"kind": type(error).__name__})
             _refuse(session, row, reason, now)
+
+
+def _is_free(session: Session, pilot_id: str) -> bool:
+    """Keeps others from restarting a run, or asking for more, until this transaction ends: they copy what is decided here. False:
+    somebody is about it, who may wait for rows of this transaction; there is another turn."""
+    free = select(PilotRow.id).where(PilotRow.id == pilot_id).with_for_update(skip_locked=True)
+    return session.scalar(free) is not None
 
 
 def _decide(

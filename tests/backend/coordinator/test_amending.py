@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.coordinator.plans import RunPlan
-from backend.db.tables import AmendmentRow, EventRow, RunRow
+from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
 from backend.pilots.amendments import amendments_of
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
@@ -196,3 +196,17 @@ def test_a_site_that_an_amendment_brings_in_takes_part_in_every_arm(stage: Stage
         trained = {s.round for s in stage.steps(f"p/{arm}") if s.site_index == 2 and s.kind == "train"}
         assert row.from_round is not None
         assert trained == set(range(row.from_round, 13))
+
+
+def test_while_somebody_is_about_a_pilot_its_amendments_wait_for_the_next_turn(stage: Stage) -> None:
+    """Who restarts a run copies what was decided. SQLite has one writer at a time anyway."""
+    stage.launch(spec(rounds=6))
+    stage.turn()
+    id = stage.amend({"train": {"epochs": 3}})
+    with stage.database.read() as session:
+        locks_rows = session.get_bind().dialect.name == "postgresql"
+        session.get_one(PilotRow, "p", with_for_update=locks_rows)
+        stage.turn()
+        assert decided(stage, id).state == ("asked" if locks_rows else "in_force")
+    stage.turn()
+    assert decided(stage, id).state == "in_force"
