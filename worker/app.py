@@ -75,6 +75,7 @@ def make_app(broker_url: str) -> Celery:
 # between taking and starting, but a lost worker must not bring messages back behind the coordinator.
 # No `retry_on_timeout`: it lets the client mend a lost subscription by itself, in the middle of a read that then waits for
 # ever for a message nobody sends; the worker lives and takes no step. An error makes Celery begin its connections anew.
+# And messages that go out together must not be sent again by the library: it would not know which of them had arrived.
 _TRANSPORT: dict[str, Any] = {
     "visibility_timeout": 30 * 24 * 3600,
     "socket_keepalive": True,

@@ -41,9 +41,6 @@ class CeleryInbox:
 
     def __init__(self, broker_url: str) -> None:
         self._app: Celery = make_app(broker_url)
-        # Messages that go out together must not be sent again by the library: it would not know which of them had arrived.
-        options = {**self._app.conf.broker_transport_options, "retry_on_timeout": False}
-        self._app.conf.broker_transport_options = options
         self._redis = connect(broker_url)
 
     def send(self, messages: Sequence[StepMessage]) -> None:
