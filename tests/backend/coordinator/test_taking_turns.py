@@ -98,12 +98,45 @@ def test_pilots_take_turns() -> None:
     assert [step.step_id for step in choose(steps, places, {}, last)] == ["4", "1", "5", "2", "3"]
 
 
-def test_a_worker_has_twice_as_many_steps_on_their_way_as_it_works_at() -> None:
-    beat = WorkerBeat(
-        worker_id="w", placement="local", hostname="h", pid=1, device="cpu", concurrency=3,
-        queues=("local.idle", site_queue("a"), site_queue("b")), at=datetime(2026, 1, 1, tzinfo=UTC),
+def beat(worker_id: str, *sites: str, concurrency: int = 1) -> WorkerBeat:
+    return WorkerBeat(
+        worker_id=worker_id, placement="local", hostname="h", pid=1, device="cpu", concurrency=concurrency,
+        queues=("local.idle", *map(site_queue, sites)), at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    assert rooms([beat]) == {"a": Room("w", 6), "b": Room("w", 6)}
+
+
+def test_a_worker_has_twice_as_many_steps_on_their_way_as_it_works_at() -> None:
+    assert rooms([beat("w", "a", "b", concurrency=3)]) == {"a": Room("w", 6), "b": Room("w", 6)}
+
+
+def test_a_site_with_a_worker_for_each_gpu_has_room_for_what_all_of_them_work_at() -> None:
+    gpus = [beat(f"gpu{number}", "a") for number in range(8)]
+    assert rooms(gpus) == {"a": Room("gpu0", 16)}
+    assert full_sites(rooms(gpus), {"a": 15}) == set()
+    assert full_sites(rooms(gpus), {"a": 16}) == {"a"}
+
+
+SERVED = st.dictionaries(
+    st.sampled_from([f"w{number}" for number in range(6)]),
+    st.tuples(st.sets(st.sampled_from("abcdef"), max_size=3), st.integers(1, 4)),
+)
+
+
+@given(served=SERVED, random=st.randoms(use_true_random=False))
+def test_workers_linked_by_sites_that_they_share_are_one_pool_in_whatever_order_they_are_heard(
+    served: dict[str, tuple[set[str], int]], random: Random
+) -> None:
+    beats = [beat(id, *sorted(sites), concurrency=number) for id, (sites, number) in served.items()]
+    random.shuffle(beats)
+    pools = {id: {id} for id, (sites, _) in served.items() if sites}
+    for _ in pools:  # whom each can reach over shared sites, one site further every time
+        for id in pools:
+            pools[id] |= {other for other in pools for one in pools[id] if served[one][0] & served[other][0]}
+    assert rooms(beats) == {
+        site: Room(min(pools[id]), sum(max(2 * served[one][1], UNHEARD) for one in pools[id]))
+        for id in pools
+        for site in served[id][0]
+    }
 
 
 # --- the coordinator -------------------------------------------------------------------------------
