@@ -9,10 +9,28 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from dimat.absence import Absence, Undone
+from dimat.members import LEAST_MEMBERS
 from dimat.methods import CONTROL_METHOD
 from dimat.schedule import Schedule, StepKey
 
 _OWED: tuple[Undone, ...] = ("merge", "train")
+
+
+def is_short(schedule: Schedule, round: int) -> bool:
+    """Whether fewer than `LEAST_MEMBERS` sites finish `round`: of its members those that are neither absent nor owe its training.
+
+    No such round counts. So a run does not go on without a site whose absence makes a round ahead short, be it long until then, and
+    no amendment that does so is taken in (`short_round`). One that has such a round all the same, as it goes on after a round of
+    another run and may get a site back later than that one did, ends when all rounds before it have counted.
+    """
+    owing = {step.site for step in schedule.undone if (step.round, step.kind) == (round, "train")}
+    return len(schedule.members_of(round) - owing) < LEAST_MEMBERS
+
+
+def short_round(schedule: Schedule, rounds_done: int) -> int | None:
+    """The first round after `rounds_done` that is short, as if whoever is absent now stayed so; None: there is none."""
+    ahead = range(max(rounds_done, 0) + 1, schedule.rounds + 1)
+    return next((round for round in ahead if is_short(schedule, round)), None)
 
 
 def absence_of(schedule: Schedule, site: int, name: str, done: AbstractSet[StepKey]) -> Absence | None:

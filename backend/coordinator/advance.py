@@ -21,6 +21,7 @@ from backend.events.service import record
 from backend.pilots.timers import next_round
 from backend.runs import states
 from backend.text.schemas import Params
+from dimat.leaving import is_short
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from worker.messages import cancel_key, recall_key
@@ -112,8 +113,10 @@ class Advance:
     def _close_rounds(self, session: Session, run: RunRow, done: set[StepKey], now: datetime) -> None:
         """Rounds that all sites have finished that take part in them; the last one ends the run. `done` must hold the steps of the
         rounds since the last that was closed."""
-        closed, ends = run.rounds_done, self._plans.run(session, run).schedule.ends
-        while closed < run.rounds and done.issuperset(ends(closed + 1)):
+        closed, schedule = run.rounds_done, self._plans.run(session, run).schedule
+        while closed < run.rounds and done.issuperset(schedule.ends(closed + 1)):
+            if is_short(schedule, closed + 1):
+                break  # `coordinator.silence` ends the run
             closed += 1
             about: Params = {"round": closed, "arm": run.arm}
             record(session, "round_finished", pilot_id=run.pilot_id, run_id=run.id, params=about)

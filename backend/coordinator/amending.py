@@ -34,7 +34,7 @@ def take_in(session: Session, plans: Plans, look_again: LookAgain, now: datetime
         what = f"amendment {row.id} of pilot {row.pilot_id}"
         error = apart.attempt(session, partial(_decide, session, plans, look_again, row, now), changes, what)
         if error is not None:
-            for run in runs_at(session, row.pilot_id):
+            for run in repository.of_pilot(session, row.pilot_id):
                 plans.forget(run.id)  # what was remembered of it was taken back
             reason = Text(code="unexpected_error", params={"kind": type(error).__name__})
             _refuse(session, row, reason, now)
@@ -51,7 +51,7 @@ def _decide(
     session: Session, plans: Plans, look_again: LookAgain, row: AmendmentRow, now: datetime, changes: Changes
 ) -> None:
     spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
-    runs, barred = runs_at(session, row.pilot_id), repository.barred(session, row.pilot_id)
+    runs, barred = runs_at(session, row.pilot_id, spec), repository.barred(session, row.pilot_id)
     found = decide(spec, known, value_of(row, 1), runs, row.asked_round, barred)
     if isinstance(found, Refused):
         _refuse(session, row, found.reason, now)

@@ -20,8 +20,7 @@ from backend.db.tables import AbsenceRow, RunRow
 from backend.events.service import record
 from backend.runs.absences import absences_of, value_of
 from backend.text.schemas import Params
-from dimat.leaving import absence_of, round_of_return
-from dimat.members import LEAST_MEMBERS
+from dimat.leaving import absence_of, is_short, round_of_return, short_round
 from dimat.schedule import Schedule
 
 LEFT_OUT: dict[str, Any] = {"code": "site_left_out", "params": {}}
@@ -45,6 +44,8 @@ class Silence:
             self._advance.apart(
                 session, [run], partial(self._take_back, session, run, row, now), now, changes
             )
+        for run in silence_repository.with_absences(session):
+            self._advance.apart(session, [run], partial(self._end_short, session, run, now), now, changes)
 
     def _wait(
         self, session: Session, run: RunRow, waiting: list[Waiting], now: datetime, changes: Changes
@@ -69,16 +70,18 @@ class Silence:
     def _leave_out(
         self, session: Session, run: RunRow, waited: Waiting, now: datetime, changes: Changes
     ) -> bool:
-        """Goes on without the site; False: too few would be left."""
+        """Goes on without the site; False: too few would be left, in whatever round."""
         site, schedule = waited.step.site_index, self._plans.run(session, run).schedule
         spec = self._plans.spec(session, run.pilot_id)
         done, _ = self._advance.done_and_known(session, run)
         absence = absence_of(schedule, site, spec.site_names[site], done)
         if absence is None:
             return True
-        round = min(absence.from_round, run.rounds)
-        if len(schedule.members_of(round) - {site}) < LEAST_MEMBERS:
+        amendments, others = self._plans.run(session, run).amendments, absences_of(session, run, spec)
+        without = Schedule.of(spec, run.arm, amendments, [*others, absence])
+        if short_round(without, run.rounds_done) is not None:
             return False
+        round = min(absence.from_round, run.rounds)
         session.add(
             AbsenceRow(
                 run_id=run.id, site_index=site, site_name=spec.site_names[site], from_round=absence.from_round, at=now,
@@ -121,6 +124,13 @@ class Silence:
         about: Params = {"site": self._shown(session, run, row.site_index), "round": round}
         self._tell(session, run, "site_back_in", about)
         self._go_on(session, run, now, changes)
+
+    def _end_short(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        """Ends a run whose next round too few sites would finish."""
+        round = run.rounds_done + 1
+        if round <= run.rounds and is_short(self._plans.run(session, run).schedule, round):
+            reason = {"code": "too_few_sites_in_round", "params": {"round": round}}
+            self._advance.end(session, run, reason, now, changes)
 
     def _go_on(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         session.flush()

@@ -52,6 +52,13 @@ def waiting_for_silent(
     return {run_id: list(sites.values()) for run_id, sites in found.items()}
 
 
+def with_absences(session: Session) -> Sequence[RunRow]:
+    """Running runs that have gone on without a site, or were begun without one."""
+    gone = select(AbsenceRow.run_id)
+    chosen = select(RunRow).where(RunRow.state == "running", RunRow.id.in_(gone)).order_by(RunRow.id)
+    return session.scalars(chosen, execution_options={"populate_existing": True}).all()
+
+
 def back_online(session: Session) -> Sequence[AbsenceRow]:
     """Absences from running runs whose sites are online, and that have no end yet. Who could not prepare does not come back."""
     cannot = exists().where(

@@ -13,7 +13,7 @@ from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
 from backend.pilots.amendments import InForce, for_run, rows_of, value_of
 from backend.pilots.specs import stored_spec
-from backend.runs import repository, settings_changed
+from backend.runs import absences, repository, settings_changed
 from backend.runs.deciding import Decided, Refused, RunAt, decide
 from backend.runs.schemas import (
     AmendmentCreate,
@@ -46,7 +46,7 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         pilot_id=pilot_id, arm=body.arm, state="asked", asked_round=body.from_round,
         patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.user_name, why=body.why, left_out=[],
     )  # fmt: skip
-    runs = runs_at(session, pilot_id)
+    runs = runs_at(session, pilot_id, spec)
     known = _expected(spec, runs, rows_of(session, pilot_id))
     barred = repository.barred(session, pilot_id)
     found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round, barred)
@@ -69,12 +69,19 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
     return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
 
 
-def runs_at(session: Session, pilot_id: str) -> list[RunAt]:
-    """How far the pilot's runs are."""
+def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:
+    """How far the pilot's runs are, and without whom."""
     rows = repository.of_pilot(session, pilot_id)
-    steps = repository.last_steps(session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    steps, gone = repository.last_steps(session, ids), absences.rows_of(session, ids)
     return [
-        RunAt(row.id, row.arm, first_free_round([*steps[row.id], *_begun(row)]), _goes_on(row))
+        RunAt(
+            row.id,
+            row.arm,
+            first_free_round([*steps[row.id], *_begun(row)]),
+            _goes_on(row),
+            tuple(absences.value_of(one, spec) for one in gone[row.id]),
+        )
         for row in rows
     ]
 
@@ -148,7 +155,7 @@ def _all(session: Session, pilot: PilotRow) -> list[PilotAmendment]:
     spec = stored_spec(pilot)
     runs = repository.of_pilot(session, pilot.id)
     is_open = any(row.state == "asked" for row in rows)
-    expected = _expected(spec, runs_at(session, pilot.id) if is_open else [], rows)
+    expected = _expected(spec, runs_at(session, pilot.id, spec) if is_open else [], rows)
     return [_told(spec, runs, row, rows, expected) for row in rows]
 
 

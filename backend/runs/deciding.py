@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from backend.pilots.amendments import InForce, for_run
 from backend.text.schemas import Params, Text
 from dimat import amending
+from dimat.absence import Absence
 from dimat.errors import DimatError
+from dimat.leaving import short_round
 from dimat.plan import Amendment
+from dimat.schedule import Schedule
 from dimat.spec import PilotSpec
 
 
 @dataclass(frozen=True, slots=True)
 class RunAt:
     """How far a run is: `first_free` is the first round that no step of it depends on yet. `goes_on`: it has not ended, and is not
-    about to."""
+    about to. `absences`: of sites that it went on without."""
 
     id: str
     arm: str
     first_free: int
     goes_on: bool
+    absences: tuple[Absence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,28 @@ def decide(
         if found := amending.clash(spec, run.arm, [*for_run(known, run.id), new], new):
             params: Params = {**found.params, "arm": run.arm, "from_round": new.from_round}
             return Refused(Text(code=found.code, params=params), f"patch.{found.place}")
+        if (short := _short_round(spec, known, run, new)) is not None:
+            params = {"arm": run.arm, "round": short, "sites": _silent(spec, run, short)}
+            return Refused(Text(code="amendment_leaves_too_few", params=params), "patch.members")
     if not any(_changes(spec, known, run, new) for run in going_on):
         return _refused("amendment_changes_nothing", "patch")
     changed = tuple(run.id for run in going_on)
     left_out = (run.id for run in concerned if not run.goes_on and _changes(spec, known, run, new))
     return Decided(new, changed, tuple(left_out))
+
+
+def _short_round(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> int | None:
+    """The first round that too few sites would finish as others are silent."""
+    if new.patch.members is None or not run.absences:
+        return None
+    schedule = Schedule.of(spec, run.arm, [*for_run(known, run.id), new], run.absences)
+    return short_round(schedule, new.from_round - 1)
+
+
+def _silent(spec: PilotSpec, run: RunAt, round: int) -> str:
+    """The sites that are absent then, as people read their names."""
+    gone = {absence.site for absence in run.absences if absence.covers(round)}
+    return ", ".join(site.display_name or site.name for site in spec.sites if site.name in gone)
 
 
 def _changes(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> bool:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dimat.absence import Absence
 from dimat.errors import HubTakesNoPart, TooFewMembers, UnknownMember
-from dimat.leaving import absence_of, round_of_return
+from dimat.leaving import absence_of, round_of_return, short_round
 from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch, effective_spec
 from dimat.results import as_json
@@ -389,3 +389,22 @@ def test_nothing_that_was_sent_changes_when_sites_fall_silent_and_come_back(
     assert run.done - prepared(run.schedule) - in_vain == set(run.schedule.all_steps())
     for step, told in run.sent.items():
         assert step in in_vain or run.told(step) == told, step
+
+
+def test_a_round_is_short_where_fewer_than_two_members_are_there_and_owe_nothing_of_it(
+    make_spec: MakeSpec,
+) -> None:
+    spec = make_spec(3, rounds=ROUNDS, topology={"kind": "full"}, arms=[{"name": "arm", "method": "dimat"}])
+    fewer = [amended(5, of(1, 2))]
+
+    def short(*absences: Absence, rounds_done: int = 0) -> int | None:
+        return short_round(Schedule.of(spec, "arm", fewer, absences), rounds_done)
+
+    assert short() is None
+    assert short(Absence(site=NAMES[2], from_round=2)) == 5
+    assert short(Absence(site=NAMES[2], from_round=2, until_round=5)) is None
+    assert short(Absence(site=NAMES[0], from_round=2)) is None
+    owes = Absence(site=NAMES[2], from_round=4, until_round=5, undone=((3, "train"),))
+    assert short(owes, Absence(site=NAMES[0], from_round=3)) == 3
+    assert short(owes, Absence(site=NAMES[0], from_round=3), rounds_done=3) == 4
+    assert short(Absence(site=NAMES[1], from_round=ROUNDS + 1, undone=((ROUNDS, "train"),))) == ROUNDS

@@ -1,12 +1,13 @@
 """Runs that wait for a silent site: they wait on, stop, or go on without it and take it back."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
-from backend.db.tables import AbsenceRow, HeartbeatRow, SiteRow
+from backend.db.tables import AbsenceRow, AmendmentRow, HeartbeatRow, SiteRow
 from backend.roi import calculator
 from backend.roi import service as roi
 from backend.runs import asks
@@ -186,6 +187,78 @@ def test_a_run_ends_when_nobody_would_be_left_to_merge_with(stage: Stage) -> Non
     assert run.reason is not None
     assert (run.state, run.reason["code"]) == ("failed", "too_few_sites_left")
     assert [site for _, site, *_ in absences(stage)] in ([], ["b"], ["c"])
+
+
+def counted_rounds_short(stage: Stage) -> list[int]:
+    """Rounds that the run has counted, and that fewer than two sites have trained in."""
+    trained = Counter(s.round for s in stage.steps("p/dimat") if (s.kind, s.state) == ("train", "completed"))
+    return [round for round in range(1, stage.run("p/dimat").rounds_done + 1) if trained[round] < 2]
+
+
+def ended(stage: Stage) -> tuple[str, str]:
+    run = stage.run("p/dimat")
+    return run.state, (run.reason or {})["code"]
+
+
+def test_a_run_ends_when_a_change_ahead_would_leave_nobody_to_merge_with(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=9))
+    stage.amend({"members": ["b", "c"]}, round=6)
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 12, "a", "b")
+    assert ended(stage) == ("failed", "too_few_sites_left")
+    assert not absences(stage)
+
+
+def test_a_change_that_leaves_too_few_of_those_that_are_there_is_refused(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=16))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 8, "a", "b")
+    refused, fine = stage.amend({"members": ["b", "c"]}), stage.amend({"members": ["a", "b"]})
+    lead(stage, 2, "a", "b")
+    with stage.database.read() as session:
+        row, other = session.get_one(AmendmentRow, refused), session.get_one(AmendmentRow, fine)
+    assert (row.state, other.state) == ("refused", "in_force")
+    assert (row.reason or {})["code"] == "amendment_leaves_too_few"
+    assert (row.reason or {})["params"]["sites"] == "c"
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, "a", "b")
+    assert stage.run("p/dimat").state == "completed"
+    assert not counted_rounds_short(stage)
+
+
+def test_the_last_round_counts_only_where_two_have_finished_it(stage: Stage) -> None:
+    """Who falls silent in it is absent from no round, but owes what it would have made."""
+    stage.launch(pilot("skip", rounds=2))
+    until_round(stage, 1)
+    assert stage.run("p/dimat").rounds_done == 1
+    lead(stage, int(LIMIT_S) + 12, "a")
+    assert ended(stage) == ("failed", "too_few_sites_left")
+    assert not counted_rounds_short(stage)
+
+
+def test_a_run_that_opens_absences_again_ends_before_a_round_that_would_leave_too_few(stage: Stage) -> None:
+    """Here c was back in time for the change of members; in the run that goes on after an earlier round it is not."""
+    stage.launch(pilot("skip", rounds=16))
+    until_round(stage, 1)
+    lead(stage, int(LIMIT_S) + 8, "a", "b")
+    ((_, _, began, _, _),) = absences(stage)
+    lead(stage, 6, *SITES)
+    id = stage.amend({"members": ["b", "c"]})
+    lead(stage, 6, *SITES)
+    with stage.database.read() as session:
+        row = session.get_one(AmendmentRow, id)
+    assert row.state == "in_force"
+    assert row.from_round is not None
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, *SITES)
+    lead(stage, int(LIMIT_S), "a", "b")
+    with stage.database.write() as session:
+        child = restart(session, BOSS, "p/dimat", "k", Restart(from_round=began), lambda _: True).run.id
+    for _ in range(20):
+        lead(stage, 1, "a", "b")
+    run = stage.run(child)
+    assert (run.state, (run.reason or {})["code"]) == ("failed", "too_few_sites_in_round")
+    assert run.rounds_done == row.from_round - 1
 
 
 def test_who_has_nobody_left_to_merge_with_trains_on_and_it_is_said(stage: Stage) -> None:
