@@ -5,13 +5,17 @@ makes for whom. So a site is absent from the first round on for whose merges it 
 it. It comes back in a round that nobody has begun who would read its model there, or reads it on the way to a common basis.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Self
 
 from dimat.absence import Absence, Undone
 from dimat.members import LEAST_MEMBERS
 from dimat.methods import CONTROL_METHOD
+from dimat.plan import Amendment
 from dimat.schedule import Schedule, StepKey
+from dimat.spec import PilotSpec
 
 _OWED: tuple[Undone, ...] = ("merge", "train")
 
@@ -63,25 +67,101 @@ def round_of_return(
         begun: the run's steps that are there, in any state.
         rounds_done: the last round that all have finished, and whose numbers have been told.
     """
-    last: dict[int, int] = {}
-    adopted = 0
-    for step in begun:
-        last[step.site] = max(last.get(step.site, 0), step.round)
-        if step.kind == "adopt" and step.site != site:
-            adopted = max(adopted, step.round)
-    furthest = max((round for other, round in last.items() if other != site), default=0)
-    # Who joined in a round chose among all that took part in the one before, not among its neighbours alone.
-    for round in range(max(absence.from_round + 1, rounds_done + 1, adopted), present.rounds + 1):
-        if site not in present.members_of(round):
-            continue
-        plan = present.plan_of(round)
-        if plan.method == CONTROL_METHOD:
-            return round
-        if plan.over != "neighbours" or present.aligns_before(round):
-            is_free = furthest < round
-        else:
-            near = present.whole_of(round).neighbours(site)
-            is_free = all(last.get(other, 0) < round for other in near)
-        if is_free:
-            return round
-    return None
+    return _Begun.of(begun).round_of_return(present, site, absence, rounds_done)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a run is when several of its sites leave, or come back, in one go: as if one did after the other, and all steps were made
+    in between that become ready.
+
+    Attributes:
+        absences: those that the run has, in the order in which they were noticed.
+        done: the run's steps that are done, those that prepare included. begun: those that are there, in any state.
+        rounds_done: the last round that all have finished.
+        last_open: the last round of which steps are made now; others wait for their time.
+    """
+
+    spec: PilotSpec
+    arm: str
+    amendments: Sequence[Amendment]
+    absences: Sequence[Absence]
+    done: AbstractSet[StepKey]
+    begun: AbstractSet[StepKey]
+    rounds_done: int
+    last_open: int
+
+    def leave(self, sites: Iterable[int]) -> tuple[dict[int, Absence], int | None]:
+        """By site its absence, of those that have a step to do; and the first site without which some round would be short: none
+        leaves from it on."""
+        found: dict[int, Absence] = {}
+        schedule = self._under(self.absences)
+        for site in sites:
+            absence = absence_of(schedule, site, self.spec.sites[site].name, self.done)
+            if absence is None:
+                continue
+            without = self._under([*self.absences, *found.values(), absence])
+            if short_round(without, self.rounds_done) is not None:
+                return found, site
+            found[site], schedule = absence, without
+        return found, None
+
+    def come_back(self, places: Iterable[int]) -> dict[int, int]:
+        """By place in `absences` the round in which that site takes part again, of those that can; theirs have no end yet."""
+        index = {site.name: i for i, site in enumerate(self.spec.sites)}
+        now, begun, found = list(self.absences), _Begun.of(self.begun), dict[int, int]()
+        for place in places:
+            absence, site = now[place], index[now[place].site]
+            present = self._under([*now[:place], *now[place + 1 :]])
+            round = begun.round_of_return(present, site, absence, self.rounds_done)
+            if round is None:
+                continue
+            found[place] = round
+            now[place] = absence.model_copy(update={"until_round": round})
+            # Others wait for it from then on; so it is the only one that may find something to do.
+            step = self._under(now).ready_step(site, self.done, self.begun)
+            if step is not None and step.round <= self.last_open:
+                begun.add(step)
+        return found
+
+    def _under(self, absences: Sequence[Absence]) -> Schedule:
+        return Schedule.of(self.spec, self.arm, self.amendments, absences)
+
+
+@dataclass
+class _Begun:
+    """How far sites are: by site the last round of which it has a step, and in which it took over a model."""
+
+    last: dict[int, int]
+    adopted: dict[int, int]
+
+    @classmethod
+    def of(cls, steps: Iterable[StepKey]) -> Self:
+        found = cls({}, {})
+        for step in steps:
+            found.add(step)
+        return found
+
+    def add(self, step: StepKey) -> None:
+        self.last[step.site] = max(self.last.get(step.site, 0), step.round)
+        if step.kind == "adopt":
+            self.adopted[step.site] = max(self.adopted.get(step.site, 0), step.round)
+
+    def round_of_return(self, present: Schedule, site: int, absence: Absence, rounds_done: int) -> int | None:
+        adopted = max((round for other, round in self.adopted.items() if other != site), default=0)
+        furthest = max((round for other, round in self.last.items() if other != site), default=0)
+        # Who joined in a round chose among all that took part in the one before, not among its neighbours alone.
+        for round in range(max(absence.from_round + 1, rounds_done + 1, adopted), present.rounds + 1):
+            if site not in present.members_of(round):
+                continue
+            plan = present.plan_of(round)
+            if plan.method == CONTROL_METHOD:
+                return round
+            if plan.over != "neighbours" or present.aligns_before(round):
+                is_free = furthest < round
+            else:
+                near = present.whole_of(round).neighbours(site)
+                is_free = all(self.last.get(other, 0) < round for other in near)
+            if is_free:
+                return round
+        return None

@@ -104,6 +104,7 @@ class Schedule:
         Raises: as `effective_spec` and `members.among`.
         """
         rounds_of = ArmRounds(spec, arm, amendments, absences)
+        index = {name: i for i, name in enumerate(spec.site_names)}
         return cls(
             rounds=spec.rounds,
             num_sites=len(spec.sites),
@@ -125,7 +126,7 @@ class Schedule:
                 if round is not None and 1 < round <= spec.rounds
             ),
             undone=frozenset(
-                StepKey(round, kind, spec.site_names.index(absence.site))
+                StepKey(round, kind, index[absence.site])
                 for absence in absences
                 for round, kind in absence.undone
             ),
@@ -444,6 +445,13 @@ class Schedule:
     def first_open(self, site: int, done: AbstractSet[StepKey]) -> StepKey | None:
         """The first step towards the site's next model that is not done; None: it has made its last."""
         return next((step for step in self._chain(site) if step not in done), None)
+
+    def ready_step(
+        self, site: int, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
+    ) -> StepKey | None:
+        """As `ready_steps`, of one site towards its next model; None: it has to wait, or has one already."""
+        step = self.first_open(site, done)
+        return step if step is not None and self._is_ready(step, done, known) else None
 
     def steps_of(self, site: int, round: int) -> list[StepKey]:
         """The steps of `round` that make the site's model, in order of work."""

@@ -5,6 +5,7 @@ moment on at which the site was last heard of, or at which what it is to do was 
 nothing to do keeps nobody waiting.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,12 +16,15 @@ from backend.coordinator import endings, repository, silence_repository
 from backend.coordinator.advance import MOVING, Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
+from backend.coordinator.plans import RunPlan
 from backend.coordinator.silence_repository import Waiting
 from backend.db.tables import AbsenceRow, RunRow
 from backend.events.service import record
-from backend.runs.absences import absences_of, value_of
+from backend.pilots.timers import next_round
+from backend.runs.absences import absences_of, rows_of, value_of
 from backend.text.schemas import Params
-from dimat.leaving import absence_of, is_short, round_of_return, short_round
+from dimat.absence import Absence
+from dimat.leaving import Moment, is_short
 from dimat.schedule import Schedule
 
 LEFT_OUT: dict[str, Any] = {"code": "site_left_out", "params": {}}
@@ -31,6 +35,8 @@ class Silence:
 
     def __init__(self, plans: Plans, advance: Advance) -> None:
         self._plans, self._advance = plans, advance
+        self._too_late: dict[str, RunPlan] = {}
+        """By absence whose site is back, and has no round left in which it could take part, the plan under which that is so."""
 
     def look(self, session: Session, now: datetime, listens_since: datetime | None, changes: Changes) -> None:
         """At every live run that waits for a silent site, or goes on without one that is back."""
@@ -39,10 +45,13 @@ class Silence:
             run = session.get_one(RunRow, run_id, populate_existing=True)
             work = partial(self._wait, session, run, waiting, now)
             self._advance.apart(session, [run], work, now, changes)
-        for row in silence_repository.back_online(session):
-            run = session.get_one(RunRow, row.run_id, populate_existing=True)
+        back = silence_repository.back_online(session)
+        there = {id for ids in back.values() for id in ids}
+        self._too_late = {id: plan for id, plan in self._too_late.items() if id in there}
+        for run_id, ids in back.items():
+            run = session.get_one(RunRow, run_id, populate_existing=True)
             self._advance.apart(
-                session, [run], partial(self._take_back, session, run, row, now), now, changes
+                session, [run], partial(self._take_back, session, run, ids, now), now, changes
             )
         for run in silence_repository.with_absences(session):
             self._advance.apart(session, [run], partial(self._end_short, session, run, now), now, changes)
@@ -52,78 +61,97 @@ class Silence:
     ) -> None:
         silent = self._plans.spec(session, run.pilot_id).silent
         schedule = self._plans.run(session, run).schedule
-        for one in waiting:
-            is_over = silent.limit_s is not None and one.seconds >= silent.limit_s
+        late = {
+            one.step.site_index: one
+            for one in waiting
             # A site that joins later prepares, too, and keeps nobody waiting until then.
-            is_needed = one.step.run_id is not None or _takes_part(schedule, one.step.site_index, run)
-            if not is_over or not is_needed or run.state not in MOVING:
-                continue
-            if silent.policy == "skip" and self._leave_out(session, run, one, now, changes):
-                continue
-            code = {"wait": "site_silent_too_long", "stop": "stopped_for_silent_site"}.get(
-                silent.policy, "too_few_sites_left"
-            )
-            about = {"site": self._shown(session, run, one.step.site_index), "seconds": round(one.seconds)}
-            reason = {"code": code, "params": {**about, "round": one.step.round}}
-            self._advance.end(session, run, reason, now, changes)
+            if (one.step.run_id is not None or _takes_part(schedule, one.step.site_index, run))
+            and silent.limit_s is not None
+            and one.seconds >= silent.limit_s
+        }
+        if not late or run.state not in MOVING:
+            return
+        code = {"wait": "site_silent_too_long", "stop": "stopped_for_silent_site"}.get(
+            silent.policy, "too_few_sites_left"
+        )
+        needed: int | None = next(iter(late))
+        if silent.policy == "skip":
+            needed = self._leave_out(session, run, late, now, changes)
+        if needed is None:
+            return
+        about = {"site": self._shown(session, run, needed), "seconds": round(late[needed].seconds)}
+        reason = {"code": code, "params": {**about, "round": late[needed].step.round}}
+        self._advance.end(session, run, reason, now, changes)
 
     def _leave_out(
-        self, session: Session, run: RunRow, waited: Waiting, now: datetime, changes: Changes
-    ) -> bool:
-        """Goes on without the site; False: too few would be left, in whatever round."""
-        site, schedule = waited.step.site_index, self._plans.run(session, run).schedule
-        spec = self._plans.spec(session, run.pilot_id)
-        done, _ = self._advance.done_and_known(session, run)
-        absence = absence_of(schedule, site, spec.site_names[site], done)
-        if absence is None:
-            return True
-        amendments, others = self._plans.run(session, run).amendments, absences_of(session, run, spec)
-        without = Schedule.of(spec, run.arm, amendments, [*others, absence])
-        if short_round(without, run.rounds_done) is not None:
-            return False
-        round = min(absence.from_round, run.rounds)
-        session.add(
-            AbsenceRow(
-                run_id=run.id, site_index=site, site_name=spec.site_names[site], from_round=absence.from_round, at=now,
-                undone=[list(step) for step in absence.undone],
-            )
-        )  # fmt: skip
+        self, session: Session, run: RunRow, late: Mapping[int, Waiting], now: datetime, changes: Changes
+    ) -> int | None:
+        """Goes on without the sites, as long as enough are left; the first without which too few would be, in whatever round."""
+        spec, before = self._plans.spec(session, run.pilot_id), self._plans.run(session, run).schedule
+        found, needed = self._moment(session, run, absences_of(session, run, spec)).leave(late)
+        if not found:
+            return needed
+        for site, absence in found.items():
+            session.add(
+                AbsenceRow(
+                    run_id=run.id, site_index=site, site_name=absence.site, from_round=absence.from_round, at=now,
+                    undone=[list(step) for step in absence.undone],
+                )
+            )  # fmt: skip
         for step in repository.live_steps(session, run.id):
-            if step.site_index == site:
+            if step.site_index in found:
                 endings.set_aside(session, step, "skipped", LEFT_OUT, now, changes)
-        shown = self._shown(session, run, site)
-        about: Params = {"site": shown, "round": absence.from_round, "seconds": int(waited.seconds)}
-        self._tell(session, run, "site_left_out", about)
+        for site, absence in found.items():
+            shown, seconds = self._shown(session, run, site), int(late[site].seconds)
+            about: Params = {"site": shown, "round": absence.from_round, "seconds": seconds}
+            self._tell(session, run, "site_left_out", about)
         self._go_on(session, run, now, changes)
-        self._tell_who_is_alone(session, run, schedule, round)
-        return True
+        rounds = {min(absence.from_round, run.rounds) for absence in found.values()}
+        self._tell_who_is_alone(session, run, before, sorted(rounds))
+        return needed
 
-    def _tell_who_is_alone(self, session: Session, run: RunRow, before: Schedule, round: int) -> None:
-        """Sites that have nobody left to merge with train on, and that is said."""
-        after = self._plans.run(session, run).schedule
-        if not after.plan_of(round).merges_in(round) and run.method == "local_only":
-            return
-        near, left = before.whole_of(round), after.whole_of(round)
-        for site in sorted(after.members_of(round)):
-            if near.neighbours(site) and not left.neighbours(site):
-                alone: Params = {"site": self._shown(session, run, site), "round": round}
-                self._tell(session, run, "site_alone", alone)
+    def _tell_who_is_alone(
+        self, session: Session, run: RunRow, before: Schedule, rounds: Iterable[int]
+    ) -> None:
+        """Sites that have nobody left to merge with train on, and that is said once."""
+        after, told = self._plans.run(session, run).schedule, set[int]()
+        for round in rounds:
+            if not after.plan_of(round).merges_in(round) and run.method == "local_only":
+                continue
+            near, left = before.whole_of(round), after.whole_of(round)
+            for site in sorted(after.members_of(round) - told):
+                if near.neighbours(site) and not left.neighbours(site):
+                    told.add(site)
+                    alone: Params = {"site": self._shown(session, run, site), "round": round}
+                    self._tell(session, run, "site_alone", alone)
 
     def _take_back(
-        self, session: Session, run: RunRow, row: AbsenceRow, now: datetime, changes: Changes
+        self, session: Session, run: RunRow, ids: Sequence[str], now: datetime, changes: Changes
     ) -> None:
         spec, plan = self._plans.spec(session, run.pilot_id), self._plans.run(session, run)
-        absence = value_of(row, spec)
-        others = [one for one in absences_of(session, run, spec) if one != absence]
-        present = Schedule.of(spec, run.arm, plan.amendments, others)
-        _, known = self._advance.done_and_known(session, run)
-        round = round_of_return(present, row.site_index, absence, known, run.rounds_done)
-        if round is None:
+        if all(self._too_late.get(id) is plan for id in ids):
             return
-        row.until_round, row.back_at = round, now
-        about: Params = {"site": self._shown(session, run, row.site_index), "round": round}
-        self._tell(session, run, "site_back_in", about)
-        self._go_on(session, run, now, changes)
+        rows = rows_of(session, [run.id])[run.id]
+        there = set(ids)
+        places = [place for place, row in enumerate(rows) if row.id in there]
+        moment = self._moment(session, run, [value_of(row, spec) for row in rows])
+        found = moment.come_back(places)
+        for place, round in found.items():
+            rows[place].until_round, rows[place].back_at = round, now
+            about: Params = {"site": self._shown(session, run, rows[place].site_index), "round": round}
+            self._tell(session, run, "site_back_in", about)
+        if found:
+            self._go_on(session, run, now, changes)
+        else:
+            self._too_late |= dict.fromkeys(ids, plan)
+
+    def _moment(self, session: Session, run: RunRow, absences: Sequence[Absence]) -> Moment:
+        """The run as it is, read once for all of its sites that leave or come back now."""
+        spec, amendments = self._plans.spec(session, run.pilot_id), self._plans.run(session, run).amendments
+        done, begun = self._advance.done_and_known(session, run)
+        next = next_round(session, run.pilot_id) if spec.timetable is not None else None
+        last_open = run.rounds if next is None else next.round - 1
+        return Moment(spec, run.arm, amendments, absences, done, begun, run.rounds_done, last_open)
 
     def _end_short(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Ends a run whose next round too few sites would finish."""

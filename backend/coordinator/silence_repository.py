@@ -59,18 +59,23 @@ def with_absences(session: Session) -> Sequence[RunRow]:
     return session.scalars(chosen, execution_options={"populate_existing": True}).all()
 
 
-def back_online(session: Session) -> Sequence[AbsenceRow]:
-    """Absences from running runs whose sites are online, and that have no end yet. Who could not prepare does not come back."""
+def back_online(session: Session) -> dict[str, list[str]]:
+    """By running run its absences whose sites are online, and that have no end yet: their ids, in the order in which they were noticed.
+    Who could not prepare does not come back."""
     cannot = exists().where(
         StepRow.pilot_id == RunRow.pilot_id, StepRow.seed == RunRow.seed, StepRow.kind == "prepare",
         StepRow.site_index == AbsenceRow.site_index, StepRow.state == "failed",
     )  # fmt: skip
-    return session.scalars(
-        select(AbsenceRow)
+    rows = session.execute(
+        select(AbsenceRow.run_id, AbsenceRow.id)
         .join(RunRow, RunRow.id == AbsenceRow.run_id)
         .join(SiteRow, SiteRow.name == AbsenceRow.site_name)
         .where(
             AbsenceRow.until_round.is_(None), RunRow.state == "running", SiteRow.state == "online", ~cannot
         )
         .order_by(AbsenceRow.id)
-    ).all()
+    )
+    found: dict[str, list[str]] = {}
+    for run_id, id in rows:
+        found.setdefault(run_id, []).append(id)
+    return found

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dimat.absence import Absence
 from dimat.errors import HubTakesNoPart, TooFewMembers, UnknownMember
-from dimat.leaving import absence_of, round_of_return, short_round
+from dimat.leaving import Moment, absence_of, round_of_return, short_round
 from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch, effective_spec
 from dimat.results import as_json
@@ -273,8 +273,10 @@ def test_a_pilot_is_measured_over_those_who_take_part(make_spec: MakeSpec, rows_
 class Walk:
     """A run as a coordinator leads it: steps are made when they are ready, sites fall silent and come back."""
 
-    def __init__(self, spec: PilotSpec, arm: str, amendments: Sequence[Amendment]) -> None:
-        self.spec, self.arm, self.amendments = spec, arm, amendments
+    def __init__(
+        self, spec: PilotSpec, arm: str, amendments: Sequence[Amendment], last_open: int = ROUNDS
+    ) -> None:
+        self.spec, self.arm, self.amendments, self.last_open = spec, arm, amendments, last_open
         self.absences: list[Absence] = []
         self.silent: set[int] = set()
         self.rounds_done = -1
@@ -298,7 +300,8 @@ class Walk:
 
     def send(self) -> None:
         for step in self.schedule.ready_steps(self.done, self.sent.keys()):
-            self.sent[step] = self.told(step)
+            if step.round <= self.last_open:
+                self.sent[step] = self.told(step)
         while self.rounds_done < self.spec.rounds and self.done.issuperset(
             self.schedule.ends(self.rounds_done + 1)
         ):
@@ -312,17 +315,25 @@ class Walk:
         self.done.add(step)
         self.send()
 
-    def leave(self, site: int) -> None:
-        left = self.schedule.members_of(self.spec.rounds) - self.silent - {site}
+    def moment(self) -> Moment:
+        about = (self.spec, self.arm, self.amendments, tuple(self.absences), set(self.done), set(self.sent))
+        return Moment(*about, self.rounds_done, self.last_open)
+
+    def leave(self, site: int) -> bool:
+        """False: too few would be left."""
         found = absence_of(self.schedule, site, NAMES[site], self.done)
-        if len(left) < 2 or found is None:
-            return
+        if found is None:
+            return True
+        without = Schedule.of(self.spec, self.arm, self.amendments, [*self.absences, found])
+        if short_round(without, self.rounds_done) is not None:
+            return False
         self.silent.add(site)
         self.absences.append(found)
         for step in [step for step in self.sent if step.site == site and step not in self.done]:
             del self.sent[step]
         self.schedule = self._made()
         self.send()
+        return True
 
     def come_back(self, site: int) -> None:
         last = next(one for one in reversed(self.absences) if one.site == NAMES[site])
@@ -389,6 +400,54 @@ def test_nothing_that_was_sent_changes_when_sites_fall_silent_and_come_back(
     assert run.done - prepared(run.schedule) - in_vain == set(run.schedule.all_steps())
     for step, told in run.sent.items():
         assert step in in_vain or run.told(step) == told, step
+
+
+def test_who_comes_back_second_waits_for_no_model_that_the_first_has_begun_to_take_over(
+    make_spec: MakeSpec,
+) -> None:
+    spec = make_spec(N, rounds=ROUNDS, topology={"kind": "full"}, arms=[{"name": "arm", "method": "dimat"}])
+    gone = [Absence(site=NAMES[site], from_round=1) for site in (3, 4)]
+    done = prepared(Schedule.of(spec, "arm"))
+    done |= {StepKey(round, "train", site) for round in (1, 2) for site in range(3)} | {
+        StepKey(3, "train", 0)
+    }
+    begun = done | {StepKey(3, "train", site) for site in range(3)}
+    assert Moment(spec, "arm", (), gone, done, begun, 2, ROUNDS).come_back([0, 1]) == {0: 4, 1: 5}
+    assert Moment(spec, "arm", (), gone, done, begun, 2, 3).come_back([1, 0]) == {0: 4, 1: 4}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    method=st.sampled_from(["local_only", "dimat_guarded", "common_basis", "regmean"]),
+    kind=GRAPHS,
+    members=MEMBERS,
+    last_open=st.integers(2, ROUNDS),
+    rng=st.randoms(use_true_random=False),
+)
+def test_sites_that_leave_or_come_back_in_one_go_do_so_as_if_one_after_the_other(
+    method: str, kind: str, members: list[str], last_open: int, rng: random.Random, make_spec: MakeSpec
+) -> None:
+    """All steps are made in between that are ready, of rounds that may begin."""
+    arms = [{"name": "arm", "method": method}]
+    spec = make_spec(N, rounds=ROUNDS, topology={"kind": kind}, arms=arms)
+    assume(kind != "star" or NAMES[0] in members)
+    run = Walk(spec, "arm", [amended(4, members)], last_open)
+    while steps := run.open():
+        run.finish(rng.choice(steps))
+        if rng.random() < 0.1:
+            moment, before = run.moment(), len(run.absences)
+            sites = rng.sample(range(N), 3)
+            found, needed = moment.leave(site for site in sites if site not in run.silent)
+            stays = next((s for s in sites if s not in run.silent and not run.leave(s)), None)
+            assert list(found.values()) == run.absences[before:]
+            assert needed == stays
+        if run.silent and rng.random() < 0.3:
+            places = [place for place, one in enumerate(run.absences) if one.until_round is None]
+            rng.shuffle(places)
+            rounds = run.moment().come_back(places)
+            for place in places:
+                run.come_back(NAMES.index(run.absences[place].site))
+            assert {p: run.absences[p].until_round for p in places} == {p: rounds.get(p) for p in places}
 
 
 def test_a_round_is_short_where_fewer_than_two_members_are_there_and_owe_nothing_of_it(

@@ -17,6 +17,7 @@ from backend.summary.outcome import summarise
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
+from tests.backend.coordinator.test_cost import statements
 
 LIMIT_S = 30.0
 
@@ -161,6 +162,42 @@ def test_a_site_that_is_back_goes_on_with_a_neighbours_model(stage: Stage) -> No
     assert steps[StepKey(until, "train", 2)].state == "completed"
     events = stage.events("p/dimat")
     assert (events["site_left_out"], events["site_back_in"], events["site_joined"]) == (1, 1, 1)
+
+
+def looks(stage: Stage, *online: str, work: bool = True) -> int:
+    """How often the states of a run's steps are read in a turn."""
+    with statements(stage.database) as asked:
+        if work:
+            lead(stage, 1, *online)
+        else:
+            stage.beat("w", *online)
+            stage.turn()
+    return sum(one.startswith("SELECT steps.state, steps.round") for one in asked)
+
+
+def test_sites_that_fall_silent_or_come_back_in_one_turn_cost_one_look_at_their_run(stage: Stage) -> None:
+    """And one that is back too late for any round costs none in later turns."""
+    data = {"kind": "sample", "dataset": "pendigits"}
+    more = [f"d{number}" for number in range(5)]
+    with stage.database.write() as session:
+        session.add_all(
+            SiteRow(name=name, data=data, state="online", last_seen_at=stage.now()) for name in more
+        )
+    sites = [{"name": name, "data": data} for name in (*SITES, *more)]
+    stage.launch(pilot("skip", rounds=9, sites=sites, topology={"kind": "full"}))
+    while stage.run("p/dimat").rounds_done < 1:
+        lead(stage, 1, *SITES, *more)
+    most = max(looks(stage, *SITES) for _ in range(int(LIMIT_S) + 8))
+    assert len(absences(stage)) == len(more)
+    assert most <= 3  # reports, who leaves, and what follows
+    late = more[1:]
+    most = max(looks(stage, *SITES, *late) for _ in range(3))
+    assert sum(until is not None for _, _, _, until, _ in absences(stage)) == len(late)
+    assert most <= 3
+    while not any(step.round == 9 for step in stage.steps("p/dimat")):
+        lead(stage, 1, *SITES, *late)
+    assert looks(stage, *SITES, *more, work=False) >= 1
+    assert [looks(stage, *SITES, *more, work=False) for _ in range(3)] == [0, 0, 0]
 
 
 def test_what_a_skipped_step_reports_later_does_not_count(stage: Stage) -> None:
