@@ -23,17 +23,17 @@ _OWED: tuple[Undone, ...] = ("merge", "train")
 def is_short(schedule: Schedule, round: int) -> bool:
     """Whether fewer than `LEAST_MEMBERS` sites finish `round`: of its members those that are neither absent nor owe its training.
 
-    No such round counts. So a run does not go on without a site whose absence makes a round ahead short, be it long until then, and
-    no amendment that does so is taken in (`short_round`). One that has such a round all the same, as it goes on after a round of
-    another run and may get a site back later than that one did, ends when all rounds before it have counted.
+    No such round counts. So a run does not go on without a site whose absence makes one short up to the round in which it leaves, and
+    no amendment that makes one short is taken in (`short_round`). A later round may be short as others leave as planned: until then
+    the site may be back; else the run ends when all rounds before it have counted.
     """
     owing = {step.site for step in schedule.undone if (step.round, step.kind) == (round, "train")}
     return len(schedule.members_of(round) - owing) < LEAST_MEMBERS
 
 
-def short_round(schedule: Schedule, rounds_done: int) -> int | None:
-    """The first round after `rounds_done` that is short, as if whoever is absent now stayed so; None: there is none."""
-    ahead = range(max(rounds_done, 0) + 1, schedule.rounds + 1)
+def short_round(schedule: Schedule, rounds_done: int, last: int | None = None) -> int | None:
+    """The first round after `rounds_done`, up to `last`, that is short, as if whoever is absent now stayed so; None: there is none."""
+    ahead = range(max(rounds_done, 0) + 1, min(schedule.rounds, last or schedule.rounds) + 1)
     return next((round for round in ahead if is_short(schedule, round)), None)
 
 
@@ -92,8 +92,8 @@ class Moment:
     last_open: int
 
     def leave(self, sites: Iterable[int]) -> tuple[dict[int, Absence], int | None]:
-        """By site its absence, of those that have a step to do; and the first site without which some round would be short: none
-        leaves from it on."""
+        """By site its absence, of those that have a step to do; and the first site without which a round up to the one in which it
+        leaves would be short: none leaves from it on."""
         found: dict[int, Absence] = {}
         schedule = self._under(self.absences)
         for site in sites:
@@ -101,7 +101,7 @@ class Moment:
             if absence is None:
                 continue
             without = self._under([*self.absences, *found.values(), absence])
-            if short_round(without, self.rounds_done) is not None:
+            if short_round(without, self.rounds_done, absence.from_round) is not None:
                 return found, site
             found[site], schedule = absence, without
         return found, None

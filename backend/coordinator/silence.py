@@ -86,7 +86,7 @@ class Silence:
     def _leave_out(
         self, session: Session, run: RunRow, late: Mapping[int, Waiting], now: datetime, changes: Changes
     ) -> int | None:
-        """Goes on without the sites, as long as enough are left; the first without which too few would be, in whatever round."""
+        """Goes on without the sites, as long as enough are left; the first without which too few would be."""
         spec, before = self._plans.spec(session, run.pilot_id), self._plans.run(session, run).schedule
         found, needed = self._moment(session, run, absences_of(session, run, spec)).leave(late)
         if not found:

@@ -325,7 +325,7 @@ class Walk:
         if found is None:
             return True
         without = Schedule.of(self.spec, self.arm, self.amendments, [*self.absences, found])
-        if short_round(without, self.rounds_done) is not None:
+        if short_round(without, self.rounds_done, found.from_round) is not None:
             return False
         self.silent.add(site)
         self.absences.append(found)

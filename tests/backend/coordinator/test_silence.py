@@ -237,13 +237,24 @@ def ended(stage: Stage) -> tuple[str, str]:
     return run.state, (run.reason or {})["code"]
 
 
-def test_a_run_ends_when_a_change_ahead_would_leave_nobody_to_merge_with(stage: Stage) -> None:
-    stage.launch(pilot("skip", rounds=9))
-    stage.amend({"members": ["b", "c"]}, round=6)
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_run_ends_before_a_round_that_a_change_leaves_to_one_site_unless_the_silent_one_is_back(
+    stage: Stage, is_back: bool
+) -> None:
+    stage.launch(pilot("skip", rounds=16))
+    stage.amend({"members": ["b", "c"]}, round=12)
     until_round(stage, 1)
-    lead(stage, int(LIMIT_S) + 12, "a", "b")
-    assert ended(stage) == ("failed", "too_few_sites_left")
-    assert not absences(stage)
+    lead(stage, int(LIMIT_S) + 8, "a", "b")
+    assert absences(stage)
+    assert stage.run("p/dimat").rounds_done < 10
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, *(SITES if is_back else ("a", "b")))
+    if is_back:
+        assert stage.run("p/dimat").state == "completed"
+    else:
+        assert ended(stage) == ("failed", "too_few_sites_in_round")
+        assert stage.run("p/dimat").rounds_done == 11
+    assert not counted_rounds_short(stage)
 
 
 def test_a_change_that_leaves_too_few_of_those_that_are_there_is_refused(stage: Stage) -> None:
