@@ -71,7 +71,7 @@ class Advance:
         keys = [StepKey(0, "prepare", site) for site in range(len(spec.sites)) if site not in known]
         _insert(session, spec, run.pilot_id, run.seed, None, keys, now)
         if prepared:
-            self._insert_ready(session, run, now)
+            self._insert_ready(session, run, now, changes)
 
     def follow(self, session: Session, finished: Iterable[StepRow], now: datetime, changes: Changes) -> None:
         """Inserts what the finished steps have made ready and ends what is through."""
@@ -108,9 +108,11 @@ class Advance:
             ready += fresh
         self._insert_due(session, run, sorted(ready), now)
         changes.touch(run.id)
-        self._close_rounds(session, run, done, now)
+        self._close_rounds(session, run, done, now, changes)
 
-    def _close_rounds(self, session: Session, run: RunRow, done: set[StepKey], now: datetime) -> None:
+    def _close_rounds(
+        self, session: Session, run: RunRow, done: set[StepKey], now: datetime, changes: Changes
+    ) -> None:
         """Rounds that all sites have finished that take part in them; the last one ends the run. `done` must hold the steps of the
         rounds since the last that was closed."""
         closed, schedule = run.rounds_done, self._plans.run(session, run).schedule
@@ -130,6 +132,7 @@ class Advance:
                     session, "run_completed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm}
                 )
                 self._plans.forget(run.id)
+                self._stop_prepare(session, run, now, changes)
 
     def fail(self, session: Session, step: StepRow, now: datetime, changes: Changes) -> None:
         """A step failed for good, and with it every run that needs it."""
@@ -146,8 +149,7 @@ class Advance:
             self._plans.forget(run.id)
         if runs and not ended:
             record(session, "site_cannot_join", pilot_id=step.pilot_id, params={"site": shown})
-        if not repository.runs_sharing(session, step.pilot_id, step.seed):
-            self._stop_prepare(session, step.pilot_id, step.seed, now, changes)
+        self._stop_prepare(session, step, now, changes)
 
     def _needs(self, session: Session, run: RunRow, step: StepRow) -> bool:
         """Whether the run cannot go on without what the step makes. A site that takes part in no round prepares, too, as it may join
@@ -164,8 +166,7 @@ class Advance:
         endings.end_run(session, run, reason, now, changes)
         self._plans.forget(run.id)
         changes.touch(run.id)
-        if not repository.runs_sharing(session, run.pilot_id, run.seed):
-            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+        self._stop_prepare(session, run, now, changes)
 
     def look_again(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Inserts all that is ready, and closes rounds, where more may be done than before, under another schedule or in a round that
@@ -173,13 +174,13 @@ class Advance:
         if run.state not in MOVING:
             return
         changes.touch(run.id)
-        self._insert_ready(session, run, now)
+        self._insert_ready(session, run, now, changes)
 
-    def _insert_ready(self, session: Session, run: RunRow, now: datetime) -> None:
+    def _insert_ready(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         done, known = self.done_and_known(session, run)
         ready = self._plans.run(session, run).schedule.ready_steps(done, known)
         self._insert_due(session, run, ready, now)
-        self._close_rounds(session, run, done, now)
+        self._close_rounds(session, run, done, now, changes)
 
     def _insert_due(self, session: Session, run: RunRow, ready: Iterable[StepKey], now: datetime) -> None:
         """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`) looks again."""
@@ -254,8 +255,7 @@ class Advance:
         if repository.move_run(session, run.id, "cancelled", finished_at=now):
             record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
             self._plans.forget(run.id)
-        if not repository.runs_sharing(session, run.pilot_id, run.seed):
-            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+        self._stop_prepare(session, run, now, changes)
 
     def give_up(
         self, session: Session, step: StepRow, error: Exception, now: datetime, changes: Changes
@@ -287,14 +287,13 @@ class Advance:
         """Needs no plan of the run: that may be what is broken."""
         endings.give_up(session, run, type(error).__name__, now, changes)
         self._plans.forget(run.id)
-        if not repository.runs_sharing(session, run.pilot_id, run.seed):
-            self._stop_prepare(session, run.pilot_id, run.seed, now, changes)
+        self._stop_prepare(session, run, now, changes)
 
-    def _stop_prepare(
-        self, session: Session, pilot_id: str, seed: int, now: datetime, changes: Changes
-    ) -> None:
-        """Nobody waits for these start models any more."""
-        for step in repository.prepare_steps(session, pilot_id, seed):
+    def _stop_prepare(self, session: Session, of: RunRow | StepRow, now: datetime, changes: Changes) -> None:
+        """Ends the making of start models of its pilot and seed, where no run waits for them any more."""
+        if repository.runs_sharing(session, of.pilot_id, of.seed):
+            return
+        for step in repository.prepare_steps(session, of.pilot_id, of.seed):
             if step.state in ("ready", "dispatched", "running"):
                 endings.move_step(step, "cancelled")
                 step.finished_at = now

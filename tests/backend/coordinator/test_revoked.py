@@ -85,6 +85,17 @@ def test_a_site_that_was_left_out_before_it_had_prepared_ends_no_run_afterwards(
     assert stage.run("p/dimat").state == "completed"
 
 
+def test_when_all_runs_have_ended_nobody_makes_start_models_any_more(stage: Stage) -> None:
+    stage.launch(waiting_for_c())
+    stage.turn()
+    (message,) = [one for one in stage.waiting() if one.context.site.name == "c"]
+    while stage.run("p/dimat").state == "running" or stage.run("p/local_only").state == "running":
+        assert not stage.post.flags
+        lead(stage, 1, "a", "b")
+    assert {step.state for step in stage.steps()} == {"completed", "cancelled"}
+    assert stage.post.flags == {recall_key(message.step_id, message.attempt)}
+
+
 @pytest.mark.parametrize("is_revoked", [True, False])
 def test_a_site_that_cannot_take_part_cannot_join(stage: Stage, is_revoked: bool) -> None:
     stage.launch(waiting_for_c())
