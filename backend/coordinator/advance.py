@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, endings, repository, restart_repository
+from backend.coordinator import apart, endings, matches, repository, restart_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
@@ -120,6 +120,7 @@ class Advance:
             if is_short(schedule, closed + 1):
                 break  # `coordinator.silence` ends the run
             closed += 1
+            matches.settle(session, run, schedule, closed)
             about: Params = {"round": closed, "arm": run.arm}
             record(session, "round_finished", pilot_id=run.pilot_id, run_id=run.id, params=about)
         if closed > run.rounds_done:

@@ -32,15 +32,6 @@ def move_run(session: Session, run_id: str, following: str, **values: Any) -> bo
     return done.rowcount == 1
 
 
-def num_merged(session: Session, run_id: str, round: int) -> int:
-    """Merges of the round that are done."""
-    done = (StepRow.kind == "merge", StepRow.state == "completed")
-    return (
-        session.scalar(select(func.count()).where(StepRow.run_id == run_id, StepRow.round == round, *done))
-        or 0
-    )
-
-
 def take_matched(session: Session, run_id: str, round: int) -> list[tuple[int, str]]:
     """By site what its merge found, which is forgotten with this."""
     kept = (StepRow.run_id == run_id, StepRow.round == round, StepRow.matched.is_not(None))

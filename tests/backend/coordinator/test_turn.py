@@ -488,6 +488,31 @@ def test_a_round_knows_whether_matches_agree_around_the_graph_and_forgets_what_w
         assert session.scalars(select(StepRow.id).where(StepRow.matched.is_not(None))).all() == []
 
 
+def test_a_round_knows_of_its_matches_also_where_a_site_fell_silent_when_all_others_had_merged(
+    stage: Stage,
+) -> None:
+    given = spec(rounds=2, arms=("dimat",)).model_dump(mode="json")
+    stage.launch(PilotSpec.model_validate({**given, "silent": {"policy": "skip", "limit_s": 30.0}}))
+    for _ in range(80):
+        stage.beat("w", "a", "b", *(["c"] if stage.run("p/dimat").rounds_done < 0 else []))
+        stage.turn()
+        for message in stage.waiting():
+            if message.context.site.name == "c" and isinstance(message, MergeMessage):
+                continue
+            report = finished(message, stage.begin(stage.take(message)))
+            if isinstance(message, MergeMessage):
+                sites = tuple(ref.index for ref in message.neighbours)
+                told = MatchedReport(
+                    num_units=4, neighbours=sites, data=pack([np.arange(4)] * len(sites)) or ""
+                )
+                report = report.model_copy(update={"matched": told})
+            stage.post.report(report)
+    assert stage.run("p/dimat").state == "completed"
+    with stage.database.read() as session:
+        rounds = session.scalars(select(RoundRow).order_by(RoundRow.round)).all()
+        assert [(one.round, one.cycle_inconsistency) for one in rounds] == [(1, 0.0), (2, 0.0)]
+
+
 def test_what_was_found_is_forgotten_when_the_run_ends_before_the_round_does(stage: Stage) -> None:
     stage.launch(spec(rounds=1, arms=("dimat",)))
     failed = False
