@@ -8,7 +8,6 @@ nothing says that it is gone. Promised: shown within 15 s of its last sign of li
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -17,15 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import machine  # noqa: E402
 from tests import services  # noqa: E402
 from tests.system import house  # noqa: E402
-from tests.system.test_remote_site import remote_worker, state_of_far  # noqa: E402
+from tests.system.site_workers import SiteWorker  # noqa: E402
+from tests.system.test_remote_site import state_of_far  # noqa: E402
 
 POLL_S = 0.1
 
@@ -43,16 +41,14 @@ def main() -> int:
         with house.running(Path(folder) / "server", **shared) as server:
             server.post("/sites", {"name": "far", "data": house.PENDIGITS, "placement": "remote"})
             for number in range(wanted.times):
-                with remote_worker(Path(folder) / "far", **shared) as far:
-                    print(
-                        f"{number + 1:4} | {_one(server, far.pid, number, wanted.policy, wanted.limit_s)}",
-                        flush=True,
-                    )
+                with SiteWorker("far", Path(folder) / "far", **shared) as far:
+                    found = _one(server, far, number, wanted.policy, wanted.limit_s)
+                print(f"{number + 1:4} | {found}", flush=True)
     print(machine(f"load {load:.1f}", f"limit {wanted.limit_s:g} s", f"policy {wanted.policy}"))
     return 0
 
 
-def _one(server: house.House, far: int, number: int, policy: str, limit_s: float) -> str:
+def _one(server: house.House, far: SiteWorker, number: int, policy: str, limit_s: float) -> str:
     house.until(lambda: state_of_far(server) == "online", "the site is online")
     spec: dict[str, Any] = house.small_pilot(
         name=f"silence-{number}", rounds=200, train={"warmup_epochs": 3, "epochs": 2},
@@ -63,20 +59,19 @@ def _one(server: house.House, far: int, number: int, policy: str, limit_s: float
     pilot_id = server.launch(spec)
     server.wait_for_round(pilot_id, 2)
     (run,) = server.runs(pilot_id)
-    for process in [psutil.Process(far), *psutil.Process(far).children(recursive=True)]:
-        process.send_signal(signal.SIGSTOP)
 
     def site() -> dict[str, Any]:
         sites: list[dict[str, Any]] = server.get(f"/runs/{run['id']}/explain")["sites"]
         return next(one for one in sites if one["site"] == "far")
 
-    shown_at = _when(lambda: site()["doing"] == "silent", 60)
-    found = site()
-    seen = datetime.fromisoformat(found["since"])
-    limit = datetime.fromisoformat(found["then"]["at"])
-    ended = _when(lambda: server.get(f"/runs/{run['id']}")["state"] in house.ENDED, limit_s + 120)
-    reason = server.get(f"/runs/{run['id']}")["reason"]
-    reached = seen.timestamp() + limit_s
+    with far.suspended():
+        shown_at = _when(lambda: site()["doing"] == "silent", 60)
+        found = site()
+        seen = datetime.fromisoformat(found["since"])
+        limit = datetime.fromisoformat(found["then"]["at"])
+        ended = _when(lambda: server.get(f"/runs/{run['id']}")["state"] in house.ENDED, limit_s + 120)
+        reason = server.get(f"/runs/{run['id']}")["reason"]
+        reached = seen.timestamp() + limit_s
     return (
         f"{(shown_at - seen).total_seconds():.1f} s | {limit.timestamp() - reached:+.1f} s | "
         f"{ended.timestamp() - reached:.1f} s | {reason['code']}"
