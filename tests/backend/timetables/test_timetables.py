@@ -60,3 +60,9 @@ def test_a_pilot_with_a_wrong_timetable_is_told_at_its_field(api: Api) -> None:
     body = {"timetable": {"cron": "0 2 * * 1", "time_zone": "Tokyo"}}
     problem = api.viewer.post("/api/v1/timetables/preview", json=body).json()
     assert (problem["code"], problem["field"]) == ("unknown_time_zone", "timetable.time_zone")
+
+
+def test_a_last_round_beyond_the_calendar_is_told_as_unknown(api: Api) -> None:
+    body = {"timetable": {"cron": "0 0 29 2 *"}, "rounds": 2000}
+    answer = api.viewer.post("/api/v1/timetables/preview", json=body)
+    assert (answer.status_code, answer.json()["last_round_at"]) == (200, None)
