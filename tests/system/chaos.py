@@ -203,17 +203,37 @@ def _check(up: House, pilot_id: str, spec: Mapping[str, Any], tally: Tally) -> N
             if (found["reason"] or {}).get("code") != ENDS[policy]:
                 tally.wrong.append(f"pilot {pilot_id}, {found['arm']}: {found['state']}, {found['reason']}")
             continue
+        undisturbed, absences = known[found["arm"]], away.get(found["arm"], [])
         tally.wrong += [
-            f"pilot {pilot_id}, {found['arm']}: {name} are not those of an undisturbed run"
-            for name in (TOLD_OF_SOME if found["arm"] in away else TOLD)
-            if found[name] != known[found["arm"]][name]
+            f"pilot {pilot_id}, {found['arm']}: {name} are not those of an undisturbed run: "
+            f"{first_difference(found[name], undisturbed[name])}; absences {absences}"
+            for name in (TOLD_OF_SOME if absences else TOLD)
+            if found[name] != undisturbed[name]
         ]
     with closing(Database(_database_url(up))) as database, database.read() as session:
         ours = StepRow.pilot_id == pilot_id
         tally.attempts_lost += session.scalar(select(func.sum(StepRow.attempt - 1)).where(ours)) or 0
-        if unended := session.scalar(select(func.count()).where(ours, StepRow.state.not_in(STEP_ENDS))):
-            tally.wrong.append(f"pilot {pilot_id}: {unended} steps have not ended")
+        tally.wrong += [
+            f"pilot {pilot_id}: {step.kind} of {step.site_name} in round {step.round} has not ended: {step.state}, attempt {step.attempt}"
+            for step in session.scalars(select(StepRow).where(ours, StepRow.state.not_in(STEP_ENDS)))
+        ]
         tally.wrong += [f"{what} counts {times} times" for what, times in _applied_twice(session, pilot_id)]
+
+
+def first_difference(found: Any, known: Any, path: str = "") -> str:
+    """Where two values read from JSON differ first, and in what; empty where they are equal."""
+    if found == known:
+        return ""
+    if isinstance(found, dict) and isinstance(known, dict):
+        parts = [(f".{name}", found.get(name), known.get(name)) for name in sorted({*found, *known})]
+    elif isinstance(found, list) and isinstance(known, list) and len(found) == len(known):
+        parts = [(f"[{index}]", *pair) for index, pair in enumerate(zip(found, known, strict=True))]
+    else:
+        return f"{path.lstrip('.')} is {found!r}, not {known!r}"
+    return next(
+        (told for name, ours, theirs in parts if (told := first_difference(ours, theirs, path + name))),
+        f"{path.lstrip('.')} has not the same names",
+    )
 
 
 def _applied_twice(session: Session, pilot_id: str) -> list[tuple[tuple[object, ...], int]]:
