@@ -251,6 +251,13 @@ class Schedule:
         left = (self.momentum_of(step), self.residual_of(step), self.alone_of(step))
         return (*self._inputs(step), *(before for before in left if before is not None))
 
+    def older_inputs(self, round: int) -> frozenset[StepKey]:
+        """Steps of rounds before `round` for which steps of rounds after it wait: what sites had made last that join, or come back, then.
+        Everybody else's are of the round before."""
+        coming = ((turn, site) for turn in self.turns if turn > round for site in self._joining.sources(turn))
+        found = (self._last_model(turn, site) for turn, site in coming)
+        return frozenset(step for step in found if step.round < round)
+
     def _remembered_in(self, step: StepKey) -> StepKey | None:
         kind = self.plan_of(step.round).remembers
         # After an alignment it starts afresh: how far strangers are apart is no movement.

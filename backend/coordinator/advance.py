@@ -95,11 +95,13 @@ class Advance:
         self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
     ) -> None:
         schedule = self._plans.run(session, run).schedule
-        # Where sites come and go, what they had made before counts, too, however long ago that was.
-        states = repository.states_from(session, run.id, 0 if schedule.turns else max(run.rounds_done, 0))
+        since = max(run.rounds_done, 0)
+        states = repository.states_from(session, run.id, since)
         done = {key for key, state in states.items() if state == "completed"}
         known = set(states)
-        if run.rounds_done < 1 or schedule.turns:
+        if older := schedule.older_inputs(since):
+            done |= repository.completed(session, run.id, older)
+        if since == 0 or any(key.kind == "prepare" for key in older):
             done |= repository.prepared(session, run.pilot_id, run.seed)
         ready: list[StepKey] = []
         for key in finished if run.state in MOVING else ():

@@ -3,7 +3,7 @@ have no other writer."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -14,6 +14,7 @@ from backend.runs import states
 from dimat.schedule import StepKey
 from worker.messages import StepLimits
 
+_Value = TypeVar("_Value", str, int)
 PREPARE_KEY = ""
 MOST_VALUES = 5_000
 """In one statement; SQLite takes 32,766, PostgreSQL 65,535."""
@@ -128,6 +129,18 @@ def states_from(session: Session, run_id: str, round: int) -> dict[StepKey, str]
         StepRow.run_id == run_id, StepRow.round >= round
     )
     return {StepKey(at, kind, site): state for state, at, kind, site in session.execute(wanted)}  # type: ignore[arg-type]  # likewise
+
+
+def completed(session: Session, run_id: str, steps: Collection[StepKey]) -> set[StepKey]:
+    """Those of the run's `steps` that are completed."""
+    found: set[StepKey] = set()
+    for site_indexes in in_parts({step.site for step in steps}):
+        wanted = select(StepRow.round, StepRow.kind, StepRow.site_index).where(
+            StepRow.run_id == run_id, StepRow.round.in_({step.round for step in steps}),
+            StepRow.site_index.in_(site_indexes), StepRow.state == "completed",
+        )  # fmt: skip
+        found |= {StepKey(round, kind, site) for round, kind, site in session.execute(wanted)}  # type: ignore[arg-type]  # likewise
+    return found.intersection(steps)
 
 
 def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
@@ -334,7 +347,7 @@ def keep_again(session: Session, sha256: str) -> None:
     session.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(removed_at=None))
 
 
-def in_parts(wanted: Collection[str]) -> Iterator[list[str]]:
+def in_parts(wanted: Collection[_Value]) -> Iterator[list[_Value]]:
     """In a fixed order, and no more at once than a statement takes."""
     ordered = sorted(wanted)
     for first in range(0, len(ordered), MOST_VALUES):

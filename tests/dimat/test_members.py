@@ -70,14 +70,17 @@ def absences(draw: st.DrawFn) -> list[Absence]:
 
 
 def check(schedule: Schedule, rng: random.Random) -> None:
-    """Any order of completion ends complete, nothing waits for what nobody makes, and whoever reads a step hears of it."""
+    """Any order of completion ends complete, nothing waits for what nobody makes, whoever reads a step hears of it, and what is read of
+    rounds long over is known."""
     walk(schedule, rng)
     every = schedule.all_steps()
     readers: dict[StepKey, list[StepKey]] = {step: [] for step in (*prepared(schedule), *every)}
+    older = [schedule.older_inputs(round) for round in range(ROUNDS + 1)]
     for step in every:
         assert step.kind == "evaluate" or step.site in schedule.members_of(step.round)
         for needed in schedule.inputs(step):
             readers[needed].append(step)
+            assert all(needed in older[over] for over in range(needed.round + 1, step.round))
     assert {step: sorted(schedule.followers(step)) for step in readers} == readers
 
 
