@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, endings, matches, repository, restart_repository
+from backend.coordinator import apart, endings, matches, repository, restart_repository, runs_repository
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
@@ -46,12 +46,14 @@ class Advance:
 
     def _start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         spec = self._plans.spec(session, run.pilot_id)
-        if not repository.is_announced(session, run.pilot_id):
-            params: Params = {"num_runs": repository.num_runs(session, run.pilot_id)}
+        if not runs_repository.is_announced(session, run.pilot_id):
+            params: Params = {"num_runs": runs_repository.num_runs(session, run.pilot_id)}
             record(session, "pilot_launched", pilot_id=run.pilot_id, params=params)
         is_new = run.started_at is None
         event = "run_resumed" if not is_new else "run_started" if run.from_round is None else "run_restarted"
-        if not repository.move_run(session, run.id, "running", reason=None, started_at=run.started_at or now):
+        if not runs_repository.move_run(
+            session, run.id, "running", reason=None, started_at=run.started_at or now
+        ):
             return
         where: Params = {"arm": run.arm, "round": run.from_round}
         record(session, event, pilot_id=run.pilot_id, run_id=run.id, params=where)
@@ -130,7 +132,7 @@ class Advance:
             session.flush()
         if closed == run.rounds:
             reason = {"code": "completed", "params": {"rounds": run.rounds}}
-            if repository.move_run(session, run.id, "completed", reason=reason, finished_at=now):
+            if runs_repository.move_run(session, run.id, "completed", reason=reason, finished_at=now):
                 record(
                     session, "run_completed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm}
                 )
@@ -223,7 +225,7 @@ class Advance:
 
     def _pause(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         steps = list(repository.live_steps(session, run.id))
-        sharing = repository.runs_sharing(session, run.pilot_id, run.seed)
+        sharing = runs_repository.runs_sharing(session, run.pilot_id, run.seed)
         if not any(other.state in MOVING for other in sharing):
             prepared = repository.prepare_steps(session, run.pilot_id, run.seed)
             steps += [step for step in prepared if step.state in states.STEP_LIVE]
@@ -232,7 +234,7 @@ class Advance:
                 endings.take_back(step, now, changes)
         if any(step.state == "running" for step in steps):
             return
-        if repository.move_run(session, run.id, "paused"):
+        if runs_repository.move_run(session, run.id, "paused"):
             record(session, "run_paused", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
 
     def cancel(self, session: Session, run: RunRow, now: datetime, is_late: bool, changes: Changes) -> None:
@@ -255,7 +257,7 @@ class Advance:
         changes.touch(run.id)
         if running:
             return
-        if repository.move_run(session, run.id, "cancelled", finished_at=now):
+        if runs_repository.move_run(session, run.id, "cancelled", finished_at=now):
             record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
             self._plans.forget(run.id)
         self._stop_prepare(session, run, now, changes)
@@ -271,7 +273,7 @@ class Advance:
         self, session: Session, pilot_id: str, error: Exception, now: datetime, changes: Changes
     ) -> None:
         """Ends every live run of a pilot on which the coordinator itself failed."""
-        for run in repository.live_runs_of(session, pilot_id):
+        for run in runs_repository.live_runs_of(session, pilot_id):
             self._give_up(session, run, error, now, changes)
 
     def apart(
@@ -294,7 +296,7 @@ class Advance:
 
     def _stop_prepare(self, session: Session, of: RunRow | StepRow, now: datetime, changes: Changes) -> None:
         """Ends the making of start models of its pilot and seed, where no run waits for them any more."""
-        if repository.runs_sharing(session, of.pilot_id, of.seed):
+        if runs_repository.runs_sharing(session, of.pilot_id, of.seed):
             return
         for step in repository.prepare_steps(session, of.pilot_id, of.seed):
             if step.state in ("ready", "dispatched", "running"):
@@ -306,7 +308,7 @@ class Advance:
 def _concerned(session: Session, step: StepRow) -> Sequence[RunRow]:
     """The runs that need the step: its own, or all that start from the model it prepares."""
     if step.run_id is None:
-        return repository.runs_sharing(session, step.pilot_id, step.seed)
+        return runs_repository.runs_sharing(session, step.pilot_id, step.seed)
     return [session.get_one(RunRow, step.run_id, populate_existing=True)]
 
 

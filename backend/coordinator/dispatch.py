@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository, taking_turns
+from backend.coordinator import known_repository, repository, runs_repository, taking_turns
 from backend.coordinator.memory import Plans
 from backend.coordinator.plans import NO_LIMITS, Artifacts, Made, StepId
 from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
@@ -43,7 +43,9 @@ class Dispatch:
         order = {step.step_id: place for place, step in enumerate(chosen)}
         limits = repository.limits_of(session, {step.site for step in chosen})
         by_run: dict[tuple[str, int, str], list[StepRow]] = {}
-        for step in sorted(repository.rows_of(session, StepRow.id, order), key=lambda row: order[row.id]):
+        for step in sorted(
+            known_repository.rows_of(session, StepRow.id, order), key=lambda row: order[row.id]
+        ):
             by_run.setdefault((step.pilot_id, step.seed, step.run_key), []).append(step)
         found: list[StepMessage] = []
         broken: list[Broken] = []
@@ -102,7 +104,7 @@ class Dispatch:
         if run_id:
             run = session.get_one(RunRow, run_id)
         else:  # any run of the seed knows how to prepare
-            sharing = repository.runs_sharing(session, pilot_id, seed)
+            sharing = runs_repository.runs_sharing(session, pilot_id, seed)
             if not sharing:
                 return []
             run = sharing[0]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import ledger, repository
+from backend.coordinator import ledger, repository, runs_repository
 from backend.coordinator.changes import Changes
 from backend.db.tables import RunRow, StepRow
 from backend.db.tables.runs import gpu_seconds
@@ -165,7 +165,7 @@ def fail_run(
 
 def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
     """A run that fails: its steps stop."""
-    if repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
+    if runs_repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
         stop_steps(session, run.id, now, changes)
         changes.flags.add(cancel_key(run.id))
@@ -174,9 +174,9 @@ def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime
 def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: Changes) -> None:
     """A run on which the coordinator failed with `error`: it ends, or it would stand still in silence."""
     reason = {"code": "unexpected_error", "params": {"kind": error}}
-    if repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
+    if runs_repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
         record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
-    elif repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
+    elif runs_repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
         record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
     stop_steps(session, run.id, now, changes)
     changes.flags.add(cancel_key(run.id))

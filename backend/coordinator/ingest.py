@@ -11,7 +11,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, beats, endings, ledger, matches, repository, sites_repository
+from backend.coordinator import (
+    apart,
+    beats,
+    endings,
+    known_repository,
+    ledger,
+    matches,
+    repository,
+    sites_repository,
+)
 from backend.coordinator.changes import Changes
 from backend.coordinator.known import MADE, Known, made_by, read
 from backend.coordinator.memory import Plans
@@ -166,7 +175,7 @@ class Ingest:
             is_kept = known.artifacts.get(ref.sha256)
             known.artifacts[ref.sha256] = True
             if is_kept is False:
-                repository.keep_again(session, ref.sha256)
+                known_repository.keep_again(session, ref.sha256)
             elif is_kept is None:
                 session.add(
                     ArtifactRow(

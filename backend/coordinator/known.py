@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import known_repository
 from backend.db.tables import ExchangeRow, RunRow, SiteRow, StepRow
 from worker.messages import ArtifactRef, ExchangeReport, FetchDue, Report, StepFinished
 
@@ -32,11 +32,13 @@ class Known:
 
 def read(session: Session, reports: Sequence[Report]) -> Known:
     ends = [report for report in reports if isinstance(report, StepFinished)]
-    steps = repository.rows_of(
+    steps = known_repository.rows_of(
         session, StepRow.id, {step_id for r in reports if (step_id := getattr(r, "step_id", None))}
     )
-    runs = repository.rows_of(session, RunRow.id, {step.run_id for step in steps if step.run_id is not None})
-    sites = repository.rows_of(
+    runs = known_repository.rows_of(
+        session, RunRow.id, {step.run_id for step in steps if step.run_id is not None}
+    )
+    sites = known_repository.rows_of(
         session, SiteRow.name, {step.site_name for step in steps if step.run_id is None}
     )
     found = {step.id: step for step in steps}
@@ -47,13 +49,13 @@ def read(session: Session, reports: Sequence[Report]) -> Known:
         if end.step_id in found
         for exchange in end.exchanges
     }
-    artifacts = repository.artifacts_known(session, told)
+    artifacts = known_repository.artifacts_known(session, told)
     return Known(
         steps=found,
         runs={run.id: run for run in runs},
         sites={site.name: site for site in sites},
         artifacts=artifacts,
-        exchanges=repository.those_known(session, ExchangeRow.id, moved),
+        exchanges=known_repository.those_known(session, ExchangeRow.id, moved),
     )
 
 

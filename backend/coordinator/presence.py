@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from backend.coordinator import repository
+from backend.coordinator import runs_repository
 from backend.coordinator.memory import Plans
 from backend.events.service import line, record_all
 from backend.runs import states
@@ -23,7 +23,7 @@ def tell(session: Session, plans: Plans, change: str, sites: Sequence[tuple[str,
     if not sites:
         return
     lines = [line(f"site_{change}", pilot_id=None, run_id=None, params={"site": shown}) for _, shown in sites]
-    for run in repository.runs_in(session, _AT_WORK):
+    for run in runs_repository.runs_in(session, _AT_WORK):
         spec = plans.readable(session, run.pilot_id)
         members = set() if spec is None else set(spec.site_names)
         if its := [shown for name, shown in sites if name in members]:

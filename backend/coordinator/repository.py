@@ -1,36 +1,20 @@
-"""SQL of runs and steps. Runs change by compare-and-set, because the API writes them, too; steps
-have no other writer."""
+"""SQL of steps; nobody but the coordinator writes them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from backend.coordinator.taking_turns import Ready
-from backend.db.tables import ArtifactRow, EventRow, RunRow, SiteRow, StepRow
+from backend.db.parts import in_parts
+from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.runs import states
 from dimat.schedule import StepKey
 from worker.messages import StepLimits
 
-_Value = TypeVar("_Value", str, int)
 PREPARE_KEY = ""
-MOST_VALUES = 5_000
-"""In one statement; SQLite takes 32,766, PostgreSQL 65,535."""
-
-
-def move_run(session: Session, run_id: str, following: str, **values: Any) -> bool:
-    """Compare-and-set of a run's state; whether it was this call that moved it."""
-    done = session.execute(
-        update(RunRow)
-        .where(RunRow.id == run_id, RunRow.state.in_(states.sources("run", following)))
-        .values(state=following, revision=RunRow.revision + 1, **values)
-    )
-    assert isinstance(done, CursorResult)
-    if following in states.RUN_ENDS:
-        forget_matched(session, run_id)
-    return done.rowcount == 1
 
 
 def take_matched(session: Session, run_id: str, round: int) -> list[tuple[int, str]]:
@@ -54,45 +38,6 @@ def _forget(session: Session, *kept: ColumnElement[bool]) -> None:
     session.execute(
         update(StepRow).where(*kept).values(matched=None).execution_options(synchronize_session=False)
     )
-
-
-def add_to_run(session: Session, run_id: str, amounts: dict[str, float]) -> None:
-    """Adds to the counters of a run; with no amounts it only says that the run changed."""
-    values = {name: getattr(RunRow, name) + amount for name, amount in amounts.items()}
-    session.execute(update(RunRow).where(RunRow.id == run_id).values(revision=RunRow.revision + 1, **values))
-
-
-def runs_in(session: Session, wanted: Collection[str], at_most: int | None = None) -> Sequence[RunRow]:
-    return session.scalars(
-        select(RunRow)
-        .where(RunRow.state.in_(wanted))
-        .order_by(RunRow.id)
-        .limit(at_most)
-        .execution_options(populate_existing=True)
-    ).all()
-
-
-def runs_sharing(session: Session, pilot_id: str, seed: int) -> Sequence[RunRow]:
-    """Live runs that start from the same prepared models."""
-    return session.scalars(
-        select(RunRow)
-        .where(RunRow.pilot_id == pilot_id, RunRow.seed == seed, RunRow.state.in_(states.RUN_LIVE))
-        .order_by(RunRow.id)
-        .execution_options(populate_existing=True)
-    ).all()
-
-
-def live_runs_of(session: Session, pilot_id: str) -> Sequence[RunRow]:
-    return session.scalars(
-        select(RunRow)
-        .where(RunRow.pilot_id == pilot_id, RunRow.state.in_(states.RUN_LIVE))
-        .order_by(RunRow.id)
-        .execution_options(populate_existing=True)
-    ).all()
-
-
-def num_runs(session: Session, pilot_id: str) -> int:
-    return session.scalar(select(func.count()).where(RunRow.pilot_id == pilot_id)) or 0
 
 
 def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRow]:
@@ -317,43 +262,3 @@ def steps_of_revoked_sites(session: Session) -> Sequence[StepRow]:
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .where(SiteRow.state == "revoked", StepRow.state.in_(states.STEP_LIVE))
     ).all()
-
-
-def rows_of(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> list[Any]:
-    """Rows of the table of `key` that have one of these values there."""
-    found: list[Any] = []
-    for some in in_parts(wanted):
-        found += session.scalars(select(key.class_).where(key.in_(some)))
-    return found
-
-
-def those_known(session: Session, key: InstrumentedAttribute[str], wanted: Collection[str]) -> set[str]:
-    """Those of the values that a row has as its `key`."""
-    return {value for some in in_parts(wanted) for value in session.scalars(select(key).where(key.in_(some)))}
-
-
-def artifacts_known(session: Session, wanted: Collection[str]) -> dict[str, bool]:
-    """Those that have their row, and whether they are kept (`backend.retention`)."""
-    rows = select(ArtifactRow.sha256, ArtifactRow.removed_at)
-    return {
-        sha256: removed_at is None
-        for some in in_parts(wanted)
-        for sha256, removed_at in session.execute(rows.where(ArtifactRow.sha256.in_(some)))
-    }
-
-
-def keep_again(session: Session, sha256: str) -> None:
-    """A step has made it anew."""
-    session.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(removed_at=None))
-
-
-def in_parts(wanted: Collection[_Value]) -> Iterator[list[_Value]]:
-    """In a fixed order, and no more at once than a statement takes."""
-    ordered = sorted(wanted)
-    for first in range(0, len(ordered), MOST_VALUES):
-        yield ordered[first : first + MOST_VALUES]
-
-
-def is_announced(session: Session, pilot_id: str) -> bool:
-    """Whether the pilot has an event already."""
-    return session.scalar(select(EventRow.id).where(EventRow.pilot_id == pilot_id).limit(1)) is not None

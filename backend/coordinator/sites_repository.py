@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Row, delete, select, update
 from sqlalchemy.orm import Session
 
-from backend.coordinator.repository import in_parts
+from backend.db.parts import in_parts
 from backend.db.tables import HeartbeatRow, SiteRow
 from backend.runs import states
 

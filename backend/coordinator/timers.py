@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from backend.coordinator import apart, repository
+from backend.coordinator import apart, runs_repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
@@ -49,7 +49,7 @@ class Timers:
                 timer.set_at, timer.due_at = now, spec.timetable.next_after(now)
 
     def _look_at(self, session: Session, timer: RoundTimerRow, now: datetime, changes: Changes) -> None:
-        runs = repository.live_runs_of(session, timer.pilot_id)
+        runs = runs_repository.live_runs_of(session, timer.pilot_id)
         if not may_open(timer.round, ((run.state, run.rounds_done) for run in runs)):
             return
         timer.opened_at = now

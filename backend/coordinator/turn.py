@@ -13,7 +13,15 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.coordinator import amending, apart, listening, repository, sites_repository, taking_turns
+from backend.coordinator import (
+    amending,
+    apart,
+    listening,
+    repository,
+    runs_repository,
+    sites_repository,
+    taking_turns,
+)
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.dispatch import Dispatch
@@ -168,19 +176,19 @@ class Coordinator:
         """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
         self._advance.leave_out_revoked(session, now, changes)
         amending.take_in(session, self._plans, self._advance.look_again, now, changes)
-        queued = repository.runs_in(session, ["queued", "resuming"], STARTS)
+        queued = runs_repository.runs_in(session, ["queued", "resuming"], STARTS)
         self._is_starting = len(queued) == STARTS
         for run in queued:
             self._advance.start(session, run, now, changes)
         if not is_behind:  # a report that a step has begun may be among those not yet taken
-            for run in repository.runs_in(session, ["pausing"]):
+            for run in runs_repository.runs_in(session, ["pausing"]):
                 self._advance.pause(session, run, now, changes)
-        cancelling = repository.runs_in(session, ["cancelling"])
+        cancelling = runs_repository.runs_in(session, ["cancelling"])
         since = {run.id: self._cancelling_since.get(run.id, now) for run in cancelling}
         for run in cancelling:
             is_late = (now - since[run.id]).total_seconds() > CANCEL_GRACE_S
             self._advance.cancel(session, run, now, is_late, changes)
-        still = {run.id for run in repository.runs_in(session, ["cancelling"])}
+        still = {run.id for run in runs_repository.runs_in(session, ["cancelling"])}
         self._cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
 
     def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
@@ -318,6 +326,6 @@ def _count(session: Session, changes: Changes) -> None:
     for run_id, amounts in changes.runs.items():
 
         def add(_: Changes, run_id: str = run_id, amounts: dict[str, float] = amounts) -> None:
-            repository.add_to_run(session, run_id, amounts)
+            runs_repository.add_to_run(session, run_id, amounts)
 
         apart.attempt(session, add, Changes(), f"counting what run {run_id} used")

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
-from backend.coordinator.repository import add_to_run
+from backend.coordinator.runs_repository import add_to_run
 from backend.db.session import Database
 from backend.db.tables import ArmRow, EventRow, ExchangeRow, MetricRow, PilotRow, RunRow, StepRow
 from backend.roi import repository as roi
