@@ -10,6 +10,7 @@ from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore
 from uuid_utils import uuid7
 
 from backend.coordinator.ports import Execution, PortUnavailable
+from backend.db.parts import in_parts
 from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages import REPORTS_LIST, StepMessage, site_queue
 
@@ -73,6 +74,11 @@ class CeleryInbox:
         with _translated():
             for flag in flags:
                 self._redis.set(flag, "1", ex=CANCEL_FLAG_S)
+
+    def allow(self, flags: Collection[str]) -> None:
+        with _translated():
+            for some in in_parts(flags):
+                self._redis.delete(*some)
 
     def kill(self, executions: Collection[Execution]) -> None:
         with _translated():

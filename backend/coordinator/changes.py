@@ -19,6 +19,7 @@ class Changes:
         events: lines of the public log about steps that completed, in their order.
         look: a command may have been committed.
         flags: cancel flags to raise after the commit.
+        allowed: flags that must not be up, to be taken down after the commit; one that is raised, too, is raised.
         stuck: executions that did not heed their flag, to be killed after the commit.
     """
 
@@ -29,6 +30,7 @@ class Changes:
     events: list[Line] = field(default_factory=list)
     look: bool = False
     flags: set[str] = field(default_factory=set)
+    allowed: set[str] = field(default_factory=set)
     stuck: set[Execution] = field(default_factory=set)
 
     def touch(self, run_id: str | None, **amounts: float) -> None:
@@ -47,4 +49,5 @@ class Changes:
         self.events += other.events
         self.look |= other.look
         self.flags |= other.flags
+        self.allowed |= other.allowed
         self.stuck |= other.stuck

@@ -39,6 +39,7 @@ from worker.messages import (
     Wake,
     WorkerBeat,
     WorkerLost,
+    cancel_key,
     recall_key,
 )
 
@@ -51,6 +52,7 @@ DONE_EVENTS = {
     "train": "site_trained",
 }
 EXTRAS = MADE[1:]
+STOPPED = "stopped_unasked"
 _OPEN = ("ready", "dispatched")
 
 
@@ -59,6 +61,17 @@ class Ingest:
 
     def __init__(self, plans: Plans, max_attempts: int) -> None:
         self._plans, self._max_attempts = plans, max_attempts
+        self._last_begun: dict[str, datetime] = {}
+        """By site when the step was sent that was sent last of all that have begun there."""
+
+    def begin_anew(self) -> None:
+        """Times before are those of another clock."""
+        self._last_begun = {}
+
+    def is_overtaken(self, step: StepRow) -> bool:
+        """Whether a step that was sent to the same site after this one has begun: a queue keeps its order."""
+        last = self._last_begun.get(step.site_name)
+        return step.dispatched_at is not None and last is not None and step.dispatched_at < last
 
     def take_all(self, session: Session, reports: Sequence[Report], now: datetime) -> Changes:
         """Takes them in their order, signs of life of workers first: what is said later of a lost one counts."""
@@ -92,7 +105,7 @@ class Ingest:
 
     def lose(
         self, session: Session, step: StepRow, reason: dict[str, Any], now: datetime, changes: Changes,
-        report: StepFailed | None = None,
+        report: StepFailed | StepCancelled | None = None,
     ) -> None:  # fmt: skip
         """The attempt came to nothing, as `report` says or as its silence does. One step that cannot be moved on keeps no
         other from it."""
@@ -115,6 +128,7 @@ class Ingest:
             return
         spec = self._plans.readable(session, step.pilot_id)
         ledger.check(step, report, None if spec is None else len(spec.sites))
+        sent_at = step.dispatched_at
         if not _is_bound(step, report, now):
             is_over = report.attempt < step.attempt or step.state in states.STEP_ENDS
             if isinstance(report, StepStarted | StepBeat) and is_over:
@@ -123,6 +137,8 @@ class Ingest:
             if not isinstance(report, StepStarted):
                 ledger.book_wasted(session, step, report, changes)
             return
+        if sent_at is not None:
+            self._last_begun[step.site_name] = max(sent_at, self._last_begun.get(step.site_name, sent_at))
         match report:
             case StepStarted():
                 step.device = report.device
@@ -145,9 +161,17 @@ class Ingest:
                     endings.fail(step, reason, now, changes)
             case StepCancelled():
                 ledger.book_wasted(session, step, report, changes)
-                endings.in_vain(session, step, report, changes)
-                endings.move_step(step, "cancelled")
-                step.finished_at, step.seconds = now, report.seconds
+                run = known.runs.get(step.run_id or "")
+                if run is None or run.state in states.RUN_LIVE - {"cancelling"}:
+                    # Nobody here has asked for it (`repository.flags_of_live`); a step that ended so would end nothing else.
+                    changes.allowed |= {recall_key(step.id, step.attempt + 1)} | (
+                        {cancel_key(run.id)} if run else set()
+                    )
+                    self.lose(session, step, {"code": STOPPED, "params": {}}, now, changes, report)
+                else:
+                    endings.in_vain(session, step, report, changes)
+                    endings.move_step(step, "cancelled")
+                    step.finished_at, step.seconds = now, report.seconds
         step.heartbeat_at = now
         changes.touch(step.run_id)
         self._keep_log(session, step, report)
@@ -255,4 +279,8 @@ def _note_training(step: StepRow, report: StepBeat) -> None:
         known["epochs"]["done"],
     )
     if is_newer:
-        step.checkpoint = {"attempt": report.attempt, **report.checkpoint.model_dump()}
+        furthest = 0 if known is None else known.get("furthest", known["epochs"]["done"])
+        if report.checkpoint.epochs.done > furthest:
+            # What stops a step again and again, and lets it get on in between, is not the step's fault.
+            step.strikes, furthest = 0, report.checkpoint.epochs.done
+        step.checkpoint = {"attempt": report.attempt, "furthest": furthest, **report.checkpoint.model_dump()}

@@ -13,7 +13,7 @@ from backend.runs.waiting import COORDINATOR, listens_since
 
 
 def since(session: Session, now: datetime, longest_break_s: float) -> datetime | None:
-    """For whoever begins to coordinate: now, unless another one did so until just now."""
+    """For whoever begins to coordinate, or has seen its clock jump: now, unless somebody did so until just now."""
     row = session.get(HeartbeatRow, COORDINATOR)
     if row is None or (now - row.at).total_seconds() > longest_break_s:
         return now

@@ -1,6 +1,6 @@
 """There is one coordinator: two would both decide, and events would appear out of order.
 
-On SQLite it is a lock of the file system, which ends with the process and with nothing else. On PostgreSQL it is
+On SQLite it is a lock of the file system beside the database's file, which ends with the process and with nothing else. On PostgreSQL it is
 a lock of one connection: when that ends (the server restarts, somebody ends it), the lock is free, and another
 coordinator may hold it. So the holder asks before it acts.
 """
@@ -57,19 +57,19 @@ class LockLost(Exception):
 
 
 @contextmanager
-def only_coordinator(database: Database, data_dir: Path) -> Iterator[StillAlone]:
+def only_coordinator(database: Database) -> Iterator[StillAlone]:
     """Holds the lock while the block runs, which asks what it is given before it acts.
 
     Raises: AlreadyCoordinated, DatabaseAway.
     """
     if database.is_sqlite:
-        path = data_dir / "coordinator.lock"
+        path = Path(database.engine.url.database or "").resolve()  # by whatever name it is called
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
+        with path.with_name(f"{path.name}.coordinator-lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise AlreadyCoordinated(f"the data directory '{data_dir}'") from error
+                raise AlreadyCoordinated(f"the database '{path}'") from error
             yield lambda: None
         return
     with ExitStack() as stack:

@@ -62,7 +62,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.ask())
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database, settings.data_dir) as still_alone, Daily(settings):
+        with only_coordinator(database) as still_alone, Daily(settings):
             _loop(database, settings, settings.broker_url, stop, still_alone)
     except (AlreadyCoordinated, DatabaseAway, LockLost) as error:
         print(error, file=sys.stderr)

@@ -41,6 +41,10 @@ class Inbox(Protocol):
         `recall_key`."""
         ...
 
+    def allow(self, flags: Collection[str]) -> None:
+        """Takes back what `cancel` asked for, also long ago, and what was never asked."""
+        ...
+
     def kill(self, executions: Collection[Execution]) -> None:
         """Asks workers to kill the processes of these executions, if they still run. Nobody answers; a
         worker that is not there does not hear it later either."""

@@ -27,6 +27,13 @@ class Reaper:
     def __init__(self, ingest: Ingest, plans: Plans, settings: Settings, since: datetime) -> None:
         self._ingest, self._plans, self._settings, self._since = ingest, plans, settings, since
 
+        self._overtaken: dict[tuple[str, int], datetime] = {}
+        """Attempts that have not begun although one sent later has, and when that was seen first."""
+
+    def begin(self, since: datetime) -> None:
+        """Listens anew: times before are those of another clock."""
+        self._since, self._overtaken = since, {}
+
     def leases(self, session: Session, now: datetime, changes: Changes) -> None:
         """Running steps without a sign of life lose their attempt."""
         lease_s = self._settings.lease_s
@@ -38,6 +45,8 @@ class Reaper:
 
     def unbegun(self, session: Session, now: datetime) -> list[StepRow]:
         """Steps sent some time ago to sites that are online, and not begun: their message may be lost."""
+        if (now - self._since).total_seconds() < UNBEGUN_AFTER_S:
+            return []
         return list(repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S)))
 
     def resend(
@@ -48,13 +57,20 @@ class Reaper:
         now: datetime,
         changes: Changes,
     ) -> None:
-        """Suspects whose site's queue is empty lose their attempt: whoever did take the message no longer
-        counts. A message that comes to nothing every time ends the run like every other loss."""
+        """Suspects whose site's queue is empty, or that were overtaken a while ago, lose their attempt: whoever did take the message no
+        longer counts. A message that comes to nothing every time ends the run like every other loss."""
         reason: dict[str, Any] = {"code": "message_lost", "params": {}}
+        self._overtaken = {
+            (step.id, step.attempt): self._overtaken.get((step.id, step.attempt), now)
+            for step in suspects
+            if self._ingest.is_overtaken(step)
+        }
+        limit = now - timedelta(seconds=UNBEGUN_AFTER_S)
         for known in suspects:
             step = session.get_one(StepRow, known.id)
             same = (step.state, step.attempt) == ("dispatched", known.attempt)
-            if same and waiting.get(step.site_name, 0) == 0:
+            is_overtaken = self._overtaken.get((step.id, step.attempt), now) <= limit
+            if same and (waiting.get(step.site_name, 0) == 0 or is_overtaken):
                 self._ingest.lose(session, step, reason, now, changes)
 
     def has_listened(self, now: datetime) -> bool:

@@ -11,8 +11,9 @@ from backend.coordinator.taking_turns import Ready
 from backend.db.parts import in_parts
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.runs import states
+from backend.runs.attempts import TAKEN_BACK
 from dimat.schedule import StepKey
-from worker.messages import StepLimits
+from worker.messages import StepLimits, cancel_key, recall_key
 
 PREPARE_KEY = ""
 
@@ -94,6 +95,14 @@ def live_steps(session: Session, run_id: str) -> Sequence[StepRow]:
     ).all()
 
 
+def flags_of_live(session: Session) -> set[str]:
+    """The flags that would stop what goes on. None of them is up, unless the broker remembers a future that this database has not seen:
+    it was restored, or has lost its last moments."""
+    runs = session.scalars(select(RunRow.id).where(RunRow.state.in_(states.RUN_LIVE - {"cancelling"})))
+    steps = session.execute(select(StepRow.id, StepRow.attempt).where(StepRow.state.in_(states.STEP_LIVE)))
+    return {cancel_key(id) for id in runs} | {recall_key(id, attempt) for id, attempt in steps}
+
+
 def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s: float) -> None:
     """Times written by a clock that was ahead: nothing would be tried again, and no silence noticed, until it is then."""
     limit = now + timedelta(seconds=longest_pause_s)
@@ -172,19 +181,20 @@ def limits_of(session: Session, sites: Collection[str]) -> dict[str, StepLimits]
 
 
 def ready_from(session: Session, run: RunRow, now: datetime) -> None:
-    """Steps that waited while the run was paused: a site keeps them waiting only from now on."""
+    """Steps that waited while the run was paused: a site keeps them waiting only from now on. That they were taken back is forgotten:
+    the next pause would take them for such as have not been sent since."""
     prepares = and_(
         StepRow.pilot_id == run.pilot_id, StepRow.seed == run.seed, StepRow.run_key == PREPARE_KEY
     )
-    session.execute(
-        update(StepRow)
-        .where(
-            or_(StepRow.run_id == run.id, prepares),
-            StepRow.state == "ready",
-            or_(StepRow.next_try_at.is_(None), StepRow.next_try_at < now),
-        )
-        .values(next_try_at=now)
-    )  # fmt: skip
+    waited = select(StepRow).where(
+        or_(StepRow.run_id == run.id, prepares),
+        StepRow.state == "ready",
+        or_(StepRow.next_try_at.is_(None), StepRow.next_try_at < now),
+    )
+    for step in session.scalars(waited):
+        step.next_try_at = now
+        if step.reason == TAKEN_BACK:
+            step.reason = None
 
 
 _MADE = (

@@ -24,6 +24,7 @@ from backend.coordinator import (
 )
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
+from backend.coordinator.clock import Jumps
 from backend.coordinator.dispatch import Dispatch
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.lock import StillAlone
@@ -83,6 +84,7 @@ class Coordinator:
         self._round_timers = Timers(self._plans, self._advance)
         self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
+        self._jumps = Jumps(now(), monotonic())
         self._reaper = Reaper(self._ingest, self._plans, settings, now())
         self._polled_at = 0.0
         self._cancelling_since: dict[str, datetime] = {}
@@ -102,6 +104,12 @@ class Coordinator:
         batch = self._reports.take(BATCH, min(wait_s, self._until_poll_s()))
         self._still_alone()  # it may have waited
         now = self._now()
+        if self._jumps.between(now, self._monotonic()):
+            log.warning(
+                "the clock was set, or the machine slept: it is %s now, and whoever was silent until now is heard first",
+                now,
+            )
+            self._begin_anew(now)
         is_poll = self._monotonic() - self._polled_at >= POLL_S
         is_behind = len(batch) == BATCH
         changes = Changes()
@@ -110,6 +118,7 @@ class Coordinator:
                 repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
                 self._round_timers.bring_back_from_the_future(session, now)
                 self._listens_since = listening.since(session, now, self._settings.silent_after_s)
+                changes.allowed |= repository.flags_of_live(session)
             self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
@@ -129,6 +138,13 @@ class Coordinator:
             self._resend(now, is_behind)
         self._send()
         return len(batch)
+
+    def _begin_anew(self, now: datetime) -> None:
+        """As a process that has just begun: how long nothing was heard cannot be told from times of another clock."""
+        self._is_new = True
+        self._cancelling_since = {}
+        self._ingest.begin_anew()
+        self._reaper.begin(now)
 
     def _until_poll_s(self) -> float:
         """Time that nothing else calls for: what time decides is looked at every `POLL_S`, not that long after the last report."""
@@ -212,6 +228,8 @@ class Coordinator:
             self._advance.give_up(session, step, error, now, changes)
 
     def _raise_flags(self, changes: Changes) -> None:
+        if allowed := changes.allowed - changes.flags:
+            self._inbox.allow(allowed)
         if changes.flags:
             self._inbox.cancel(sorted(changes.flags))
         if changes.stuck:

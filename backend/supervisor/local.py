@@ -155,7 +155,7 @@ def _nobody_else_coordinates(settings: Settings) -> None:
     the first one's coordinator pauses. Raises: StartError, DBAPIError."""
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database, settings.data_dir):
+        with only_coordinator(database):
             return
     except AlreadyCoordinated:
         raise StartError(

@@ -45,11 +45,18 @@ MODEL_BYTES = 90
 BOSS = Principal("token", "u", "a manager", (), frozenset())
 
 
-def spec(name: str = "p", rounds: int = 2, arms: Sequence[str] = ("dimat",)) -> PilotSpec:
+def spec(name: str = "p", rounds: int = 2, arms: Sequence[str] = ("dimat",), **changes: Any) -> PilotSpec:
     sites = [{"name": site, "data": {"kind": "sample", "dataset": "pendigits"}} for site in SITES]
     named = [{"name": method, "method": method} for method in arms]
     return PilotSpec.model_validate(
-        {"name": name, "rounds": rounds, "sites": sites, "arms": named, "topology": {"kind": "line"}}
+        {
+            "name": name,
+            "rounds": rounds,
+            "sites": sites,
+            "arms": named,
+            "topology": {"kind": "line"},
+            **changes,
+        }
     )
 
 
@@ -77,6 +84,9 @@ class Post:
 
     def cancel(self, flags: Sequence[str]) -> None:
         self.flags |= set(flags)
+
+    def allow(self, flags: Collection[str]) -> None:
+        self.flags -= set(flags)
 
     def kill(self, executions: Collection[Execution]) -> None:
         self.killed |= set(executions)
@@ -113,7 +123,7 @@ class Stage:
         self.database = Database(url)
         self.post = Post()
         self._settings = Settings(data_dir=folder, max_attempts=max_attempts)
-        self._passed_s = 0.0
+        self._passed_s = self._clock_ahead_s = 0.0
         self._executions = 0
         self.coordinator = self._new()
         with self.database.write() as session:
@@ -122,7 +132,11 @@ class Stage:
                 session.add(SiteRow(name=name, data=data, state="online", last_seen_at=self.now()))
 
     def now(self) -> datetime:
-        return BEGAN + timedelta(seconds=self._passed_s)
+        return BEGAN + timedelta(seconds=self._passed_s + self._clock_ahead_s)
+
+    def set_clock(self, by_s: float) -> None:
+        """Somebody puts the clock forward, or back; no time passes."""
+        self._clock_ahead_s += by_s
 
     def _new(self) -> Coordinator:
         return Coordinator(

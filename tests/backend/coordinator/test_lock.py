@@ -26,30 +26,38 @@ def end_the_holder(database: Database) -> int:
         )
 
 
-def test_a_second_coordinator_is_refused_until_the_first_is_through(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_a_second_coordinator_is_refused_until_the_first_is_through(database_url: str) -> None:
     first, second = Database(database_url), Database(database_url)
-    with only_coordinator(first, tmp_path) as still_alone:
+    with only_coordinator(first) as still_alone:
         still_alone()
-        with pytest.raises(AlreadyCoordinated), only_coordinator(second, tmp_path):
+        with pytest.raises(AlreadyCoordinated), only_coordinator(second):
             pass
         still_alone()
-    with only_coordinator(second, tmp_path) as still_alone:
+    with only_coordinator(second) as still_alone:
         still_alone()
     first.close()
     second.close()
 
 
+def test_a_second_name_of_the_same_file_is_the_same_database(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "real")
+    first, second = (Database(f"sqlite:///{tmp_path / folder / 'awase.db'}") for folder in ("real", "other"))
+    with only_coordinator(first), pytest.raises(AlreadyCoordinated), only_coordinator(second):
+        pass
+    first.close()
+    second.close()
+
+
 def test_a_coordinator_whose_lock_went_with_its_connection_may_not_act(
-    postgres: services.Postgres, postgres_template: str, tmp_path: Path
+    postgres: services.Postgres, postgres_template: str
 ) -> None:
     name = postgres.create(postgres_template)
     first, second = Database(postgres.url(name)), Database(postgres.url(name))
     try:
-        with only_coordinator(first, tmp_path) as still_alone:
+        with only_coordinator(first) as still_alone:
             assert end_the_holder(second) == 1
-            with only_coordinator(second, tmp_path) as second_is_alone:
+            with only_coordinator(second) as second_is_alone:
                 for _ in range(2):  # asked again, a connection made anew must not count for the old one
                     with pytest.raises(LockLost):
                         still_alone()

@@ -127,3 +127,25 @@ def test_a_cancelled_step_keeps_no_checkpoint(stage: Stage, first: StepMessage) 
     stage.pass_time(30)
     step = stage.step(first)
     assert (step.state, step.checkpoint) == ("cancelled", None)
+
+
+def test_an_attempt_that_got_further_is_followed_by_another_however_often(
+    stage: Stage, first: StepMessage
+) -> None:
+    """A site that is switched off every night, and trains for weeks."""
+    message = stage.take(first)
+    for night in range(1, 13):
+        tell(stage, stage.begin(message), night)
+        stage.turn()
+        stage.lose_worker()
+        stage.pass_time(60)
+        message = next_attempt(stage, first)
+    for _ in range(4):  # and then gets no further
+        tell(stage, stage.begin(message), 3)
+        stage.turn()
+        stage.lose_worker()
+        stage.pass_time(60)
+        if stage.run(RUN).state == "failed":
+            break
+        message = next_attempt(stage, first)
+    assert (stage.run(RUN).reason or {})["code"] == "attempts_used_up"

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from backend.coordinator import repository
 from backend.db.tables import SiteRow
 from backend.runs.asks import CANCEL, PAUSE, RESUME
 from tests.backend.coordinator.stage import SITES, Stage, spec
-from worker.messages import StepMessage, recall_key
+from worker.messages import StepCancelled, StepMessage, cancel_key, recall_key
 
 RUN = "p/dimat"
 Begun = tuple[StepMessage, dict[str, Any]]
@@ -258,3 +259,70 @@ def test_a_message_sent_by_a_coordinator_that_died_before_it_noted_so_does_not_r
     stage.finish(unnoted, stage.begin(stage.take(unnoted)))
     stage.turn()
     assert stage.step(unnoted).state == "ready"
+
+
+class Died(Exception):
+    pass
+
+
+def test_what_was_sent_and_not_noted_after_an_earlier_pause_is_taken_back_by_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, about = one_at_work(stage)
+    stage.ask(RUN, PAUSE)
+    stage.turn()
+    stage.finish(running, about)
+    stage.pass_time(3)
+    assert stage.run(RUN).state == "paused"
+    for queue in stage.post.queues.values():
+        queue.clear()
+    stage.ask(RUN, RESUME)
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "mark_dispatched", _die)
+        with pytest.raises(Died):
+            stage.turn()
+    sent = stage.waiting()
+    assert sent
+    stage.ask(RUN, PAUSE)
+    stage.restart()
+    stage.turn()
+    for message in sent:
+        stage.begin(stage.take(message))
+    stage.pass_time(3)
+    assert stage.run(RUN).state == "paused"
+    assert {recall_key(message.step_id, message.attempt) for message in sent} <= stage.post.flags
+    assert not [step for step in stage.steps(RUN) if step.state == "running"]
+
+
+def _die(*_: object) -> None:
+    raise Died
+
+
+def test_a_step_that_was_stopped_though_nobody_asked_is_done_again(stage: Stage) -> None:
+    """The broker remembers that this run was cancelled; the database, restored to the day before, does not."""
+    expected = undisturbed(stage)
+    running, about = one_at_work(stage)
+    stage.post.cancel([cancel_key(RUN)])
+    stage.post.report(StepCancelled(exchanges=(), seconds=1, cpu_s=1, **about))
+    stage.turn()
+    assert cancel_key(RUN) not in stage.post.flags
+    assert (stage.step(running).attempt, stage.step(running).reason) == (
+        2,
+        {"code": "stopped_unasked", "params": {}},
+    )
+    stage.pass_time(3)
+    stage.work_until_quiet()
+    assert stage.run(RUN).state == "completed"
+    assert artifacts(stage) == expected
+
+
+def test_whoever_begins_to_coordinate_takes_down_flags_that_would_stop_what_goes_on(stage: Stage) -> None:
+    running, _ = one_at_work(stage)
+    stage.post.cancel([cancel_key(RUN), recall_key(running.step_id, 1), cancel_key("another")])
+    stage.restart()
+    stage.turn()
+    assert stage.post.flags == {cancel_key("another")}
+    stage.ask(RUN, CANCEL)
+    stage.restart()
+    stage.turn()
+    assert cancel_key(RUN) in stage.post.flags

@@ -81,6 +81,13 @@ def test_a_step_that_was_taken_back_is_told_so_and_its_next_attempt_is_not(broke
     assert not sender.is_cancelled(taken_back.model_copy(update={"attempt": 2}))
 
 
+def test_a_flag_that_is_taken_back_stops_nobody(broker_url: str) -> None:
+    sender, inbox = RedisReportSender(broker_url), CeleryInbox(broker_url)
+    inbox.cancel([cancel_key("r4"), recall_key("s", 7)])
+    inbox.allow([cancel_key("r4"), recall_key("s", 7), cancel_key("never-raised")])
+    assert not sender.is_cancelled(message("r4").model_copy(update={"attempt": 7}))
+
+
 def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(ways: Ways) -> None:
     reports = ways.reports()
     for number in range(5):

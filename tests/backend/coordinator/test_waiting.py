@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import event, select, update
 
 from backend.coordinator import presence
@@ -271,3 +272,59 @@ def test_the_coordinator_looks_at_its_timers_every_second_however_reports_come(s
     stage.let_pass(0.75)
     stage.coordinator.turn(wait_s=POLL_S)
     assert asked[-1] == 0.25
+
+
+@pytest.mark.parametrize("by_s", [60 * 86_400.0, 3600.0, -3600.0], ids=["months", "an-hour", "back"])
+@pytest.mark.parametrize("policy", ["wait", "stop", "skip"])
+def test_a_clock_that_is_set_while_all_are_there_ends_no_run_and_loses_no_attempt(
+    stage: Stage, policy: str, by_s: float
+) -> None:
+    stage.launch(spec(silent={"policy": policy, "limit_s": 30.0}))
+    stage.beat("w", *SITES)
+    stage.turn()
+    begun = [stage.begin(stage.take(message)) for message in stage.waiting()]
+    assert len(begun) == len(SITES)
+    stage.turn()
+    stage.set_clock(by_s)
+    for _ in range(60):
+        stage.turn()  # first the turn, in which nothing was heard yet
+        stage.beat("w", *SITES)
+        for about in begun:
+            stage.post.report(StepBeat(progress=0.5, **about))
+    assert stage.run("p/dimat").state == "running"
+    assert {(step.state, step.attempt) for step in stage.steps() if step.state != "completed"} == {
+        ("running", 1)
+    }
+    assert "run_site_silent" not in stage.events("p/dimat")
+
+
+def test_a_site_that_falls_silent_after_the_clock_was_put_back_is_noticed(stage: Stage) -> None:
+    stage.launch(spec(silent={"policy": "stop", "limit_s": 30.0}))
+    stage.beat("w", *SITES)
+    stage.turn()
+    stage.set_clock(-7200)
+    for _ in range(90):
+        stage.turn()
+    assert stage.run("p/dimat").reason["code"] == "stopped_for_silent_site"
+
+
+def test_a_message_that_got_lost_is_noticed_though_others_always_wait_at_its_site(stage: Stage) -> None:
+    alone = [{"name": f"alone-{number}", "method": "local_only"} for number in range(3)]
+    given = spec(rounds=40).model_dump(mode="json")
+    stage.launch(PilotSpec.model_validate({**given, "arms": [*alone, {"name": "dimat", "method": "dimat"}]}))
+    while not [m for m in stage.post.queues.get("c", ()) if m.run_id == "p/dimat" and m.kind == "train"]:
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in [m for m in stage.waiting() if m.run_id != "p/dimat" or m.kind != "train"]:
+            stage.finish(message, stage.begin(stage.take(message)))
+    lost = stage.take(next(m for m in stage.post.queues["c"] if m.run_id == "p/dimat"))
+    for _ in range(60):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for site, queue in stage.post.queues.items():
+            for message in queue[:-1] if site == "c" else list(queue):
+                stage.finish(message, stage.begin(stage.take(message)))
+        assert stage.post.queues["c"]
+        if stage.step(lost).attempt > 1:
+            return
+    raise AssertionError("nobody noticed")
