@@ -38,7 +38,8 @@ from worker.messages import (
     StepStarted,
 )
 from worker.reporting import Every, ReportSender
-from worker.settings import DeviceChoice
+from worker.settings import STUCK_AFTER_S, DeviceChoice
+from worker.standstill import StandstillWatch
 from worker.step_log import Keeper
 from worker.steps.bench import matched
 from worker.steps.fetches import fetches_of
@@ -77,10 +78,12 @@ class Execution:
         step_beat_s: float,
         checkpoint_every_s: float = CHECKPOINT_EVERY_S,
         id: str | None = None,
+        stuck_after_s: float = STUCK_AFTER_S,
     ) -> None:
         self.id = id or str(uuid7())
         self.message = message
         self._worker_id, self._reports, self._step_beat_s = worker_id, reports, step_beat_s
+        self._stuck_after_s = stuck_after_s
         self._checkpoints = Checkpoints(message, self.id, checkpoint_every_s, self._beat)
         self._log = Keeper(message.step_id)
         self._seq = count()
@@ -123,8 +126,15 @@ class Execution:
                 # Once: while the broker is away the process would grow on. Its end is heard of as a lost worker then.
                 self._send_end(self._failed("memory_over_limit", about, False), until_taken=False)
 
+            def stuck(seconds: float) -> None:
+                log.error("nothing has moved for %.0f s", seconds)
+                about = {"site": self.message.context.site.name, "seconds": round(seconds)}
+                self._send_end(self._failed("step_stuck", about, True), until_taken=False)
+
             watch = MemoryWatch(self.message.limits, too_large)
-            with Every(CANCEL_POLL_S, self._tick, "step-beat"), watch, within_threads(self.message.limits):
+            still = StandstillWatch(self._stuck_after_s, self._mark, stuck)
+            beat = Every(CANCEL_POLL_S, self._tick, "step-beat")
+            with beat, watch, still, within_threads(self.message.limits):
                 end = self._work(open_store(), chosen)
         except Cancelled:
             end = StepCancelled(
@@ -222,6 +232,10 @@ class Execution:
 
     def _advance(self, progress: float) -> None:
         self._progress = min(progress, 1.0)
+
+    def _mark(self) -> tuple[float, int, int]:
+        """It changes whenever the step gets on."""
+        return self._progress, self._num_epochs, len(self._exchanges)
 
     def _epoch_done(self, take: Callable[[], Underway]) -> None:
         self._num_epochs += 1

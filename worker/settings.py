@@ -7,6 +7,7 @@ AWASE_WORKER_ID           name of this worker, new at each start
 AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
 AWASE_DEVICE              auto | cpu | cuda
 AWASE_CHECKPOINT_EVERY_S  seconds of training after which a step leaves a checkpoint, at the end of an epoch; default 10
+AWASE_STUCK_AFTER_S       seconds after which a step is ended and tried again that neither computes nor gets on with what it fetches; default 3600
 AWASE_LOG                 text | json: lines of the log; json goes to standard error instead of the log file
 AWASE_SITE                the one site this worker serves; unset: all local sites
 """
@@ -24,6 +25,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dimat.frozen import Name
 from worker.logs import Style
 
+STUCK_AFTER_S = 3600.0
+"""A model of some hundred megabytes over a thin line comes in less."""
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 
@@ -43,6 +46,7 @@ class WorkerSettings(BaseSettings):
     step_beat_s: float = Field(4.0, gt=0)
     worker_beat_s: float = Field(4.0, gt=0)
     checkpoint_every_s: float = Field(10.0, ge=0)
+    stuck_after_s: float = Field(STUCK_AFTER_S, gt=0)
 
     @cached_property
     def artifacts_url(self) -> str:

@@ -48,6 +48,7 @@ def register(app: Celery, settings: WorkerSettings) -> None:
             step_message.validate_json(message), settings.worker_id, reports(pid), settings.step_beat_s,
             settings.checkpoint_every_s,
             id=task.request.id,  # known to the parent, which speaks for a child that was killed
+            stuck_after_s=settings.stuck_after_s,
         )  # fmt: skip
         execution.run(lambda: store(pid), settings.device)
 

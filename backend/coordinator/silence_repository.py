@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
+from backend.runs.repository import joiners_needed_since
 from backend.runs.waiting import AWAY, asked_at, waits_since
 from backend.sites.windows import window_of
 
@@ -30,7 +31,7 @@ def waiting_for_silent(
     is_due = or_(StepRow.dispatched_at.is_not(None), and_(StepRow.state == "ready", ready_at <= now))
     shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
     rows = session.execute(
-        select(RunRow.id, StepRow, SiteRow.last_seen_at, SiteRow.window)
+        select(RunRow, StepRow, SiteRow.last_seen_at, SiteRow.window)
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
         .where(
@@ -39,13 +40,24 @@ def waiting_for_silent(
         .order_by(StepRow.id)
     )  # fmt: skip
     found: dict[str, dict[int, Waiting]] = {}
-    for run_id, step, last_seen_at, stored in rows:
+    joiners: dict[str, datetime | None] = {}
+    for run, step, last_seen_at, stored in rows:
+        needed_since = None
+        if (
+            is_joiner := step.run_id is None and run.rounds_done >= 1
+        ):  # who has not prepared by now joins in a later round
+            if run.id not in joiners:
+                joiners[run.id] = joiners_needed_since(session, run)
+            needed_since = joiners[run.id]
+        if is_joiner and needed_since is None:
+            continue
         asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, now)
-        since = waits_since(asked, last_seen_at, step.attempt - step.taken_back, step.reason, listens_since)
+        tried = step.attempt - step.taken_back
+        since = waits_since(asked, last_seen_at, tried, step.reason, listens_since, needed_since)
         window = window_of(stored)
         seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
         waited = Waiting(step, seconds)
-        of_run = found.setdefault(run_id, {})
+        of_run = found.setdefault(run.id, {})
         known = of_run.get(step.site_index)
         if known is None or known.seconds < waited.seconds:
             of_run[step.site_index] = waited

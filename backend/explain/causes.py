@@ -73,13 +73,17 @@ def _limit(case: Case) -> Then | None:
     )
     if step is None or not is_needed or run.state != "running":
         return None
+    is_joiner = step.is_shared and run.rounds_done >= 1
+    needed_since = run.joiners_needed_since if is_joiner else None
+    if is_joiner and needed_since is None:
+        return None
     asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, run.now)
     if asked > run.now:
         return None
     if run.silent.limit_s is None:
         return Then(told("waits_on", site=shown))
     tried = step.attempt - step.taken_back
-    since = waits_since(asked, case.site.last_seen_at, tried, step.reason, run.listens_since)
+    since = waits_since(asked, case.site.last_seen_at, tried, step.reason, run.listens_since, needed_since)
     window, limit_s = case.site.window, run.silent.limit_s
     at = since + timedelta(seconds=limit_s) if window is None else window.when_open_for(since, limit_s)
     return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)

@@ -67,6 +67,7 @@ class RunFacts:
     Attributes:
         since: when it came into its state. round_since: when the last finished round was finished; None: none is.
         reason: how it ended, or who asked for its state.
+        joiners_needed_since: since when it waits for sites that join in the next round; None: that may not begin yet.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
         listens_since: before that nobody would have heard a site; None: nobody knows.
@@ -81,6 +82,7 @@ class RunFacts:
     rounds: int
     rounds_done: int
     round_since: datetime | None
+    joiners_needed_since: datetime | None
     reason: Text | None
     schedule: Schedule
     sites: Sequence[SiteFact]

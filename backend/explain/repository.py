@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
@@ -26,12 +26,6 @@ def last_event(session: Session, run_id: str, code: str) -> datetime | None:
     """When this was last told of the run."""
     found = select(EventRow.at).where(EventRow.run_id == run_id, EventRow.code == code)
     return session.scalar(found.order_by(EventRow.id.desc()).limit(1))
-
-
-def finished_at(session: Session, run_id: str, round: int) -> datetime | None:
-    """When the last step of the round was done."""
-    ends = (StepRow.run_id == run_id, StepRow.round == round, StepRow.state == "completed")
-    return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
 
 
 def listens_since(session: Session) -> datetime | None:

@@ -114,7 +114,8 @@ def _facts(
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
-        round_since=None if run.rounds_done < 0 else repository.finished_at(session, run.id, run.rounds_done),
+        round_since=None if run.rounds_done < 0 else run_repository.round_finished_at(session, run.id, run.rounds_done),
+        joiners_needed_since=run_repository.joiners_needed_since(session, run),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id),

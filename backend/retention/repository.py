@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, CursorResult, Delete, delete, func, or_, s
 from sqlalchemy.orm import Session
 
 from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, PilotRow, RunRow, StepLogRow, StepRow
-from backend.runs.states import RUN_ENDS
+from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 
 ANNOUNCED = "pilot_launched"
 """The event by which a pilot is known to have been announced (`coordinator.advance`)."""
@@ -123,6 +123,13 @@ def lock(session: Session, pilot_ids: Sequence[str]) -> None:
     for some in parts(pilot_ids):
         chosen = select(PilotRow.id).where(PilotRow.id.in_(some)).order_by(PilotRow.id)
         session.execute(chosen.with_for_update(key_share=True)).all()
+
+
+def under_way_since(session: Session) -> datetime | None:
+    """When the step was sent that was sent first of all that are under way; None: none is. What they have made nobody may have been told
+    yet, if the coordinator is away."""
+    under_way = StepRow.state.in_(STEP_UNDER_WAY)
+    return session.scalar(select(func.min(StepRow.dispatched_at)).where(under_way))
 
 
 def kept(session: Session) -> set[str]:

@@ -3,7 +3,8 @@
 First the rows say that an artifact is removed, then its file goes: whoever asks in between is told why it is not to be had. A row stays
 marked for good, so that a restart can say why it is refused, and so that a call that was killed is finished by the next one: files
 are found by listing the store, and what no row wants to keep goes. A file that was put within `SAFE_AGE` is left alone, whatever the
-rows say: its step may not have been reported yet.
+rows say: its step may not have been reported yet. For the same reason no file goes that no row knows and that was put while a step is under
+way that is so still: with the coordinator away for days its report waits.
 
 All is looked for while others write, and changed in small parts: one writer at a time is all that SQLite has, and nobody shall wait for
 a whole search. What is needed is looked for again before files go: a run may have been restarted meanwhile.
@@ -12,7 +13,7 @@ a whole search. What is needed is looked for again before files go: a run may ha
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -23,6 +24,8 @@ from backend.settings import Settings
 from worker.artifacts import ArtifactStore
 
 SAFE_AGE = timedelta(days=1)
+CLOCKS_DIFFER = timedelta(hours=1)
+"""Of the store and the server, at most."""
 EVERY = timedelta(days=1)
 T = TypeVar("T")
 R = TypeVar("R")
@@ -118,13 +121,20 @@ def _remove_files(
     files = list(store.stored())
     with database.read() as session:
         names = repository.names_of_steps(session, repository.how_runs_stand(session, ended_before))
-        kept = repository.kept(session)
+        kept, since = repository.kept(session), repository.under_way_since(session)
     # Since it was marked a run may have been restarted, or a step have made the same anew.
     removed = set(marked) - names.needed
     if not dry:
         _keep_again(database, set(marked) & names.needed)
     keep = (names.known | kept) - removed
-    old = [file for file in files if file.sha256 not in keep and now - file.at >= SAFE_AGE]
+    reported_before = datetime.max.replace(tzinfo=UTC) if since is None else since - CLOCKS_DIFFER
+    old = [
+        file
+        for file in files
+        if file.sha256 not in keep
+        and now - file.at >= SAFE_AGE
+        and (file.sha256 in removed or file.at < reported_before)
+    ]
     named = {file.sha256 for file in files if file.sha256 is not None}
     if not named & (keep | removed) and any(file.sha256 is not None for file in old):
         raise StrangeStore(len(named))

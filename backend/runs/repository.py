@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select, update
@@ -14,6 +15,7 @@ from backend.db.tables import (
     MetricRow,
     PilotRow,
     RoundRow,
+    RoundTimerRow,
     RunRow,
     SiteRow,
     StepLogRow,
@@ -139,6 +141,23 @@ def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, 
         .group_by(MetricRow.run_id)
     )
     return {id: (float(own), None if every is None else float(every)) for id, own, every in rows}
+
+
+def round_finished_at(session: Session, run_id: str, round: int) -> datetime | None:
+    """When the last step of the round was done."""
+    ends = (StepRow.run_id == run_id, StepRow.round == round, StepRow.state == "completed")
+    return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
+
+
+def joiners_needed_since(session: Session, run: RunRow) -> datetime | None:
+    """Since when a run that has done its first round waits for start models of sites that join in its next: since that may begin, and
+    no sooner than the run did. None: it may not begin yet."""
+    timer = session.get(RoundTimerRow, (run.pilot_id, run.rounds_done + 1))
+    if timer is not None and timer.opened_at is None:
+        return None
+    opened_at = None if timer is None else timer.opened_at
+    known = (round_finished_at(session, run.id, run.rounds_done), opened_at, run.started_at)
+    return max((at for at in known if at is not None), default=None)
 
 
 def steps_of_round(session: Session, run: RunRow, round: int) -> list[StepRow]:

@@ -33,14 +33,16 @@ def waits_since(
     tried: int,
     reason: Mapping[str, Any] | None,
     listens_since: datetime | None,
+    needed_since: datetime | None = None,
 ) -> datetime:
     """The site was last heard of, or was asked for what it is to do, whichever came later; and not before somebody was there to hear it.
     That a step is sent again which its site had left in silence begins no new wait.
 
     Args:
         asked_at: the present attempt. tried: which one that is, without those that were taken back. reason: how the attempt before
-            ended. listens_since: the end of the last time in which nobody coordinated; None: nobody knows of one.
+            ended. listens_since: the end of the last time in which nobody coordinated; None: nobody knows of one. needed_since: of a
+            start model that a run needs only since one of its later rounds, as its site joins it there, the end of the round before.
     """
     if reason is not None and reason["code"] == LEASE_OVER:
         asked_at -= timedelta(seconds=float(reason["params"].get("seconds", 0.0)) + pause_s(tried))
-    return max(at for at in (asked_at, last_seen_at, listens_since) if at is not None)
+    return max(at for at in (asked_at, last_seen_at, listens_since, needed_since) if at is not None)

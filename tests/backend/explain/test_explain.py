@@ -21,6 +21,7 @@ from tests.backend.building import create_pilot, launch
 from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
 from tests.backend.coordinator.test_restart import restarted
+from tests.backend.coordinator.test_silence import joiner_never_connected
 from tests.backend.coordinator.test_timers import HOUR_S
 from tests.backend.coordinator.test_timers import pilot as hourly
 from tests.backend.coordinator.test_windows import give_window
@@ -269,6 +270,14 @@ def test_a_site_that_joins_later_and_one_that_is_left_out_are_not_waited_for(sta
     assert amendment
     c = of(explained(stage), "c")
     assert (c.doing, c.text) == ("apart", "Takes no part yet; it joins in round 3.")
+
+
+def test_the_wait_for_a_site_that_joins_is_told_from_its_round_on(stage: Stage) -> None:
+    joiner_never_connected(stage, "stop")
+    told = of(explained(stage), "c").then
+    assert told is not None
+    assert told.at is not None
+    assert timedelta(seconds=25) <= told.at - stage.now() <= timedelta(seconds=30)  # its limit
 
 
 def test_a_completed_run_has_nothing_more_to_wait_for(stage: Stage) -> None:

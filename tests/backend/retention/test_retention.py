@@ -231,6 +231,21 @@ def test_a_checkpoint_stays_as_long_as_its_step_may_go_on_there(place: Place) ->
     assert left.sha256 not in place.files()
 
 
+def test_what_a_step_may_have_made_whose_report_nobody_has_taken_yet_stays(place: Place) -> None:
+    """The coordinator was off over a weekend, and a site went on."""
+    before, after = place.put("old orphan", timedelta(days=9)), place.put("its model", timedelta(days=3))
+    with place.api.database.write() as session:
+        run = session.get_one(RunRow, place.runs[0])
+        run.state, run.finished_at = "running", None
+        sent_at = place.now - timedelta(days=4)
+        add_step(session, run, "train", ROUNDS + 1, 0, "running", dispatched_at=sent_at)
+    assert place.clean().orphans == 1
+    assert (place.store.has(before), place.store.has(after)) == (False, True)
+    with place.api.database.write() as session:
+        session.scalars(select(StepRow).where(StepRow.state == "running")).one().state = "failed"
+    assert place.clean().orphans == 1
+
+
 def test_an_artifact_that_is_made_anew_while_it_is_removed_stays(place: Place) -> None:
     """A clone of the pilot makes the same bytes: its step has put them, and is not yet reported."""
     name = sorted(place.names(kind="prepare"))[0]
