@@ -96,7 +96,7 @@ def lose(
         ending = reason if reason["code"] == DAMAGED else {"code": "attempts_used_up", "params": used_up}
         fail(step, ending, now, changes)
         return
-    again(step, now + timedelta(seconds=pause_s(tried + 1)), reason)
+    again(step, now + timedelta(seconds=pause_s(tried + 1, reason["code"])), reason)
     retried: Params = {**about, "attempt": step.attempt}
     record(session, "step_retried", pilot_id=step.pilot_id, run_id=step.run_id, params=retried)
 

@@ -35,7 +35,7 @@ from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
 from backend.db.session import Database
-from backend.runs.attempts import LONGEST_PAUSE_S
+from backend.runs.attempts import LONGEST_STORE_PAUSE_S
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
 
@@ -115,7 +115,7 @@ class Coordinator:
         changes = Changes()
         with self._database.write() as session:
             if self._is_new:
-                repository.bring_back_from_the_future(session, now, LONGEST_PAUSE_S)
+                repository.bring_back_from_the_future(session, now, LONGEST_STORE_PAUSE_S)
                 self._round_timers.bring_back_from_the_future(session, now)
                 self._listens_since = listening.since(session, now, self._settings.silent_after_s)
                 changes.allowed |= repository.flags_of_live(session)

@@ -10,14 +10,15 @@ TAKEN_BACK: dict[str, Any] = {"code": "taken_back", "params": {}}
 MISSING_ATTEMPTS = 12
 """Of a step whose model is not in the store, with the pauses about six minutes: on its way to this machine it may take one or two
 (caches of shared directories, synchronised folders)."""
-STORE_ATTEMPTS = 65
-"""Of a step whose store is away or full, with the pauses in between about an hour: somebody has to free space or mend a
-line, and no run should be lost meanwhile."""
+LONGEST_STORE_PAUSE_S = 600.0
+STORE_ATTEMPTS = 440
+"""Of a step whose store is away or full, with the pauses in between about three days: somebody has to free space or mend a
+line, it may be Friday evening, and no run should be lost meanwhile."""
 
 
-def pause_s(attempt: int) -> float:
-    """Seconds to wait before attempt 2, 3, ...: 1, 2, 4 and so on."""
-    return min(2.0 ** (attempt - 2), LONGEST_PAUSE_S)
+def pause_s(attempt: int, cause: str | None = None) -> float:
+    """Seconds to wait before attempt 2, 3, ...: 1, 2, 4 and so on, longer if the `cause` is a store that is away."""
+    return min(2.0 ** min(attempt - 2, 30), LONGEST_STORE_PAUSE_S if cause == STORE_AWAY else LONGEST_PAUSE_S)
 
 
 def last_attempt(attempt: int, strikes: int, taken_back: int, cause: str | None, max_attempts: int) -> int:
