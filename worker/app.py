@@ -62,6 +62,7 @@ def make_app(broker_url: str) -> Celery:
         worker_proc_alive_timeout=120.0,  # a child on a busy machine is slow to begin, not dead
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # what is printed is for who sits there
         worker_soft_shutdown_timeout=STOP_GRACE_S,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read by Celery at import: SIGTERM stops within seconds
@@ -52,6 +53,11 @@ def main() -> int:
         return 1
     if said is not None:
         print(f"awase: {said}", file=sys.stderr, flush=True)
+    if settings.site:
+        print(
+            f"awase: starting the worker of the site '{settings.site}' (models: {settings.artifacts_url.rsplit('@', 1)[-1]}; what it does: {_log_file(settings)})",
+            flush=True,
+        )
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
@@ -135,12 +141,16 @@ class _Beat:
         self._reports.send(beat, until_taken=False)
 
 
+def _log_file(settings: WorkerSettings) -> Path:
+    name = f"worker-{settings.site}.log" if settings.site else "worker.log"
+    return settings.data_dir / "logs" / name
+
+
 def _set_up_log(settings: WorkerSettings) -> None:
     if settings.log == "json":
         logs.setup("json")
         return
-    name = f"worker-{settings.site}.log" if settings.site else "worker.log"
-    path = settings.data_dir / "logs" / name
+    path = _log_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if sys.stderr.isatty():
