@@ -26,7 +26,7 @@ _STEM_UP_TO = 45
 
 
 def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pilot:
-    """Raises: NotFound; Conflict, when the pilot has not ended; Invalid, for sites that cannot be used or a spec that does not allow for
+    """Raises: NotFound; Conflict, when the pilot has not ended; Invalid, for sites that cannot be used or take part already, or a spec that does not allow for
     so many; NameTaken."""
     row = service.row_of(session, id)
     if not _has_ended(session, row):
@@ -36,7 +36,7 @@ def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pi
     added = _added(session, spec, body.sites)
     changes = {
         "name": body.name or _free_name(session, first.name, number + 1),
-        "title": f"{(first.title or first.name)[:180]} ({number + 1})",
+        "title": _title((first.title or first.name)[:180], number + 1),
     }
     return service.create_following(session, who, row, _with_sites(spec, added, changes))
 
@@ -54,6 +54,11 @@ def _chain(session: Session, row: PilotRow) -> tuple[PilotRow, int]:
     return row, number
 
 
+def _title(first: str, number: int) -> str:
+    """With brackets as the title's own script has them."""
+    return f"{first} ({number})" if first.isascii() else f"{first}（{number}）"
+
+
 def _free_name(session: Session, first: str, number: int) -> str:
     stem = f"{first[:_STEM_UP_TO].rstrip('._-')}-stage-{number}"
     taken = repository.names_like(session, stem)
@@ -66,7 +71,7 @@ def _highest(stem: str, taken: Collection[str]) -> int:
 
 
 def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> list[SiteSpec]:
-    """The sites that are wanted and not in the pilot; of None all that hold data as it does and are not revoked."""
+    """The sites that are wanted, of which none may be in the pilot already; of None all that hold data as it does and are not revoked."""
     known = set(spec.site_names)
     if wanted is None:
         return [
@@ -75,8 +80,11 @@ def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> l
             if site.name not in known and site.data == spec.sites[0].data
         ]
     sites.check_names(session, wanted, "sites")
+    for position, name in enumerate(wanted):
+        if name in known:
+            raise Invalid("site_takes_part", {"name": name}, f"sites.{position}")
     by_name = {site.name: site for site in sites.usable(session)}
-    return [by_name[name] for name in dict.fromkeys(wanted) if name not in known]
+    return [by_name[name] for name in dict.fromkeys(wanted)]
 
 
 def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str]) -> PilotSpec:

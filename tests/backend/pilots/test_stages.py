@@ -71,6 +71,19 @@ def test_a_pilot_at_work_and_an_unknown_site_are_refused(api: Api) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "pilot_not_ended")
 
 
+def test_a_site_that_takes_part_already_is_refused_and_named(api: Api) -> None:
+    path = f"/api/v1/pilots/{ended(api)['id']}/next-stage"
+    answer = api.manager.post(path, json={"sites": ["site-04", "site-01"]})
+    told = answer.json()
+    assert (answer.status_code, told["code"], told["field"]) == (422, "site_takes_part", "sites.1")
+    assert "'site-01'" in told["title"]
+
+
+def test_the_title_of_a_stage_has_the_brackets_of_its_script(api: Api) -> None:
+    path = f"/api/v1/pilots/{ended(api, title='不良検査')['id']}/next-stage"
+    assert api.manager.post(path, json={}).json()["title"] == "不良検査（2）"
+
+
 def test_more_sites_than_the_rows_suffice_for_are_named(api: Api) -> None:
     pilot = ended(api, data={"rows_per_site": 2_000})
     answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={})
