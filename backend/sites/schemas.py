@@ -29,7 +29,7 @@ EXAMPLE: dict[str, JsonValue] = {
 class SiteLimits(Schema):
     """What may be asked of the site's machine; null: no limit. `max_epochs`: of a round, fixed in a pilot when it is launched. `threads`:
     of a step; it only lowers what the site's worker is set to. `memory_mb`: of the process of a step, in millions of bytes; a step that
-    uses more is ended. The last two count from the next step on."""
+    uses more is ended, and Python and torch alone use some 350. The last two count from the next step on."""
 
     max_epochs: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     threads: Annotated[Whole, Field(ge=1, le=1024)] | None = None
@@ -50,7 +50,7 @@ class SiteCreate(Schema):
 
 class SitePatch(Schema):
     """What is left out stays; `limits` are replaced as a whole. `window` null: the site takes work at any time. `state` can only become
-    `revoked`: the site takes part in nothing new."""
+    `revoked`, for good: the site takes part in nothing new, and runs that need it end, also where their pilot goes on without silent sites."""
 
     display_name: DisplayName | None = None
     data: SiteData | None = None

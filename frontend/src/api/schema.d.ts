@@ -3101,7 +3101,7 @@ export interface components {
          * SiteLimits
          * @description What may be asked of the site's machine; null: no limit. `max_epochs`: of a round, fixed in a pilot when it is launched. `threads`:
          *     of a step; it only lowers what the site's worker is set to. `memory_mb`: of the process of a step, in millions of bytes; a step that
-         *     uses more is ended. The last two count from the next step on.
+         *     uses more is ended, and Python and torch alone use some 350. The last two count from the next step on.
          */
         SiteLimits: {
             /** Max Epochs */
@@ -3141,7 +3141,7 @@ export interface components {
         /**
          * SitePatch
          * @description What is left out stays; `limits` are replaced as a whole. `window` null: the site takes work at any time. `state` can only become
-         *     `revoked`: the site takes part in nothing new.
+         *     `revoked`, for good: the site takes part in nothing new, and runs that need it end, also where their pilot goes on without silent sites.
          */
         SitePatch: {
             /** Display Name */
