@@ -87,6 +87,8 @@ class Coordinator:
         self._jumps = Jumps(now(), monotonic())
         self._reaper = Reaper(self._ingest, self._plans, settings, now())
         self._polled_at = 0.0
+        self._is_owed = False
+        """Whether the last look was taken with reports unread, so that it could judge nobody's silence: the next turn that has read all looks."""
         self._cancelling_since: dict[str, datetime] = {}
         self._workers: dict[str, _Heard] = {}
         self._asked_at: dict[str, float] = {}
@@ -110,8 +112,8 @@ class Coordinator:
                 now,
             )
             self._begin_anew(now)
-        is_poll = self._monotonic() - self._polled_at >= POLL_S
         is_behind = len(batch) == BATCH
+        is_poll = self._monotonic() - self._polled_at >= POLL_S or (self._is_owed and not is_behind)
         changes = Changes()
         with self._database.write() as session:
             if self._is_new:
@@ -133,7 +135,7 @@ class Coordinator:
         self._still_alone()  # what was decided is in the rows; whoever is alone now sends it
         self._raise_flags(changes)
         if is_poll:
-            self._polled_at = self._monotonic()
+            self._polled_at, self._is_owed = self._monotonic(), is_behind
             self._serve_local_sites()
             self._resend(now, is_behind)
         self._send()

@@ -156,6 +156,20 @@ def test_no_lease_runs_out_while_signs_of_life_wait_unread(stage: Stage) -> None
     assert stage.step(message).progress == 0.5
 
 
+def test_whoever_is_silent_is_noticed_however_seldom_all_is_read(stage: Stage) -> None:
+    """Always when it is time to look more reports wait than a turn takes."""
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    stage.begin(stage.take(message))
+    stage.turn()
+    for _ in range(50):
+        many_reports(stage)
+        stage.turn()
+        stage.turn(after_s=0.1)
+    assert stage.step(message).attempt == 2
+
+
 def test_no_message_is_sent_again_while_the_report_that_it_has_begun_may_wait_unread(stage: Stage) -> None:
     stage.launch(spec())
     stage.turn()
