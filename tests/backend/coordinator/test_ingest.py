@@ -179,7 +179,7 @@ def test_reports_doubled_and_reordered_end_in_the_same_state_in_whatever_batches
         rows.take(*reports, at_once=at_once)
         assert rows.state() == expected
         assert expected["step"][:2] == ("completed" if once is ONCE else "running", 1)
-        left = None if once is ONCE else {"attempt": 1, **LEFT[-1].model_dump()}
+        left = None if once is ONCE else {"attempt": 1, "furthest": 2, **LEFT[-1].model_dump()}
         assert expected["training"] == (left, None)
         kept = {
             "due": [{"from_index": 1, "purpose": "merge", "num_bytes": 100}],
