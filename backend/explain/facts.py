@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.pilots.timers import NextRound
+from backend.runs.states import RUN_LIVE
 from backend.runs.turns import Ahead
 from backend.sites.window import Window
 from backend.text.schemas import Text
@@ -71,6 +72,7 @@ class RunFacts:
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
         listens_since: before that nobody would have heard a site; None: nobody knows.
+        unheard_since: the last sign of life of the coordinator, where it gives none any more; None: it is there.
         zone: by whose clocks the timetable speaks.
         silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
     """
@@ -90,10 +92,16 @@ class RunFacts:
     silent: SilentSpec
     next_round: NextRound | None
     listens_since: datetime | None
+    unheard_since: datetime | None
     zone: str | None
     silent_after_s: float
     lease_s: float
     now: datetime
+
+    @property
+    def waits_for_coordinator(self) -> bool:
+        """Nothing goes on without it, except what was paused anyway."""
+        return self.unheard_since is not None and self.state in RUN_LIVE - {"paused"}
 
     @property
     def round(self) -> int:

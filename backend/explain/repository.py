@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
@@ -28,7 +29,14 @@ def last_event(session: Session, run_id: str, code: str) -> datetime | None:
     return session.scalar(found.order_by(EventRow.id.desc()).limit(1))
 
 
-def listens_since(session: Session) -> datetime | None:
-    """The end of the last time in which nobody coordinated, as far as it is known."""
+class Coordinating(NamedTuple):
+    """`heard_at`: the coordinator's last sign of life. `since`: the end of the last time in which nobody coordinated, as far as it is known."""
+
+    heard_at: datetime
+    since: datetime | None
+
+
+def coordinating(session: Session) -> Coordinating | None:
+    """None: nobody ever did."""
     row = session.get(HeartbeatRow, waiting.COORDINATOR)
-    return None if row is None else waiting.listens_since(row.params)
+    return None if row is None else Coordinating(row.at, waiting.listens_since(row.params))

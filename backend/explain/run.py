@@ -20,6 +20,8 @@ _FOLLOWS = {
     "cancelling": "cancel_follows",
 }
 
+_OF_THE_RUN = ("run_", "coordinator_")
+
 _UNTIL_DUE = {"round_due": "running_until_due", "round_behind_runs": "running_behind_runs"}
 
 
@@ -35,7 +37,7 @@ class RunSays:
 def explain_run(run: RunFacts, sites: Sequence[SiteSays]) -> RunSays:
     held = [(site, wait) for site in sites for wait in site.waits if wait.is_own]
     # What the run itself holds back is no news at each of its sites.
-    held = [(site, wait) for site, wait in held if not wait.text.code.startswith("run_")]
+    held = [(site, wait) for site, wait in held if not wait.text.code.startswith(_OF_THE_RUN)]
     return RunSays(_sentence(run, sites), tuple(held[:MOST_CAUSES]), _follows(run, sites))
 
 
@@ -43,8 +45,11 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
     taking_part = [site for site in sites if site.doing not in ("left", "apart")]
     if run.state == "running" and (until_due := _until_due(run, taking_part)):
         return until_due
-    working = sum(site.doing not in _RESTS for site in sites)
     at_start = run.round == 0 if run.state == "running" else run.rounds_done < 1
+    if run.waits_for_coordinator and run.state == "running":
+        suffix = "_at_start" if at_start else ""
+        return told("coordinator_away" + suffix, since=run.unheard_since, round=run.round, rounds=run.rounds)
+    working = sum(site.doing not in _RESTS for site in sites)
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
     return told(
         run.state + suffix,
@@ -69,6 +74,8 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
     """Of a run at work: what its silent sites bring about, else what is tried again, else the next round."""
     if run.state in RUN_ENDS:
         return None
+    if run.waits_for_coordinator:
+        return Then(told("coordinator_back", since=run.unheard_since))
     if run.state != "running":
         return Then(told(_FOLLOWS[run.state]))
     known = [(site.site.index, then) for site in sites if (then := site.then) is not None]

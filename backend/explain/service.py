@@ -1,7 +1,7 @@
 """Reads rows once, decides purely what they mean, and says it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -23,12 +23,12 @@ from backend.settings import Settings
 from backend.sites.windows import window_of
 from backend.text.saying import say_text
 from backend.text.schemas import Text
+from backend.text.times import moment
 from dimat.schedule import Schedule, StepKey
 
 _MOST_NAMED = 20
 _SINCE = {"running": "run_resumed", "paused": "run_paused"}
 """What was told when a run came into a state in which it has been before, or may be again."""
-_ASKED = "%Y-%m-%d %H:%M UTC"
 
 
 def explain(session: Session, run_id: str, settings: Settings, lang: str, now: datetime) -> RunExplained:
@@ -111,6 +111,7 @@ def _facts(
     schedule = Schedule.of(
         spec, run.arm, amendments_of(session, run.pilot_id, run.id), absences.absences_of(session, run, spec)
     )
+    heard = repository.coordinating(session)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
@@ -119,7 +120,8 @@ def _facts(
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id),
-        listens_since=repository.listens_since(session),
+        listens_since=None if heard is None else heard.since,
+        unheard_since=None if heard is None else _unheard_since(heard.heard_at, settings, now),
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
@@ -157,6 +159,11 @@ def _step(row: StepRow, max_attempts: int) -> StepFact:
     )  # fmt: skip
 
 
+def _unheard_since(heard_at: datetime, settings: Settings, now: datetime) -> datetime | None:
+    """As `health` tells it."""
+    return heard_at if (now - heard_at).total_seconds() >= settings.silent_after_s else None
+
+
 def _since(session: Session, run: RunRow) -> datetime:
     """When the run came into its state."""
     if run.finished_at is not None:
@@ -167,12 +174,9 @@ def _since(session: Session, run: RunRow) -> datetime:
 
 
 def _asked_at(run: RunRow) -> datetime | None:
-    """When somebody asked for the state, to the minute."""
+    """When somebody asked for the state."""
     at = None if run.reason is None else run.reason["params"].get("at")
-    try:
-        return None if at is None else datetime.strptime(at, _ASKED).replace(tzinfo=UTC)
-    except (TypeError, ValueError):
-        return None
+    return None if at is None else moment(str(at))
 
 
 def _key(row: StepRow) -> StepKey:

@@ -60,7 +60,8 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
     step = _open(site)
     if run.state in RUN_ENDS:
         return _at_the_end(run, site)
-    if step is None and site.away is not None and _is_away(run, site):
+    # What it has to prepare stays open while it is away.
+    if site.away is not None and _is_away(run, site) and (step is None or site.state in AWAY):
         away = site.away
         code = "left_out" if away.until_round is None else "comes_back"
         text = told(code, since=away.at, round=away.from_round, until_round=away.until_round)
@@ -82,8 +83,8 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
             attempt=step.attempt, attempts=step.attempts,
         )  # fmt: skip
         return SiteSays(site, _DOING[key.kind], step.started_at, text, key, step, found)
-    since = _since(run, site, step)
     doing: Doing = "paused" if run.state in ("pausing", "paused") else "waiting"
+    since = max(_last_end(site) or run.since, run.since) if doing == "paused" else _since(run, site, step)
     return SiteSays(site, doing, since, of_step(doing, key, since=since), key, step, found)
 
 

@@ -104,6 +104,7 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
             step,
             spec,
             [needed for needed in schedule.inputs(step) if needed not in done],
+            run.state,
             due,
             until,
             closed,
@@ -117,6 +118,7 @@ def _not_begun(
     key: StepKey,
     spec: PilotSpec,
     missing: Sequence[StepKey],
+    run_state: str,
     due: Due | None,
     until: datetime | None,
     closed: Mapping[int, Closed],
@@ -134,8 +136,14 @@ def _not_begun(
         about = window_params(shown, away, closed)
         about |= {"waiting": named(waits_for), "names": about["waiting"]}
         words = step_words("any", "waiting_for_windows", shown[key.site], about)
-    if due is not None and not missing:
-        words = step_words("any", due.code, shown[key.site], due.params)
+    if not missing and run_state != "running":
+        words = _held_by(run_state, shown[key.site])
+    elif not missing:
+        words = (
+            step_words("any", "begins_soon", shown[key.site], {})
+            if due is None
+            else step_words("any", due.code, shown[key.site], due.params)
+        )
     return Step.model_validate(
         {
             "id": None, "round": key.round, "kind": key.kind, "site_index": key.site, "site_name": site.name,
@@ -147,6 +155,11 @@ def _not_begun(
     )  # fmt: skip
 
 
+def _held_by(run_state: str, shown: str) -> Text:
+    """Of a step that lacks nothing but a run that goes on."""
+    return step_words("any", "run_is_ending" if run_state == "cancelling" else "waiting_for_run", shown, {})
+
+
 def _step(row: StepRow, look: _Look, behind: Text | None) -> Step:
     shown = service.shown_names(look.spec)[row.site_index]
     opening = look.shut.get(row.site_name) if row.state == "ready" else None
@@ -155,6 +168,13 @@ def _step(row: StepRow, look: _Look, behind: Text | None) -> Step:
         words = step_words(
             "any", "waiting_for_window", shown, {"opens": opening.at.isoformat(), "zone": opening.time_zone}
         )
+    # What all runs begin with is prepared though this one is paused.
+    if (
+        row.state in ("ready", "lost")
+        and row.run_id is not None
+        and look.run.state not in ("running", *RUN_ENDS)
+    ):
+        words = _held_by(look.run.state, shown)
     return Step.model_validate(
         {
             "id": row.id, "round": row.round, "kind": row.kind, "site_index": row.site_index,

@@ -10,13 +10,13 @@ finds it before that.
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
-from backend.text.times import in_zone
+from backend.text.times import in_zone, moment
 
 LANGUAGES = ("en", "ja")
 DEFAULT_LANGUAGE = "en"
@@ -25,7 +25,7 @@ LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 _LISTS = frozenset({"waiting", "known", "missing", "names", "expected"})
 """Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
-_TIMES = frozenset({"since", "until", "due", "opens"})
+_TIMES = frozenset({"at", "since", "until", "due", "opens"})
 """Values that are moments in ISO form; the pages write them in the reader's own zone, and in `zone` where the text names one."""
 _COUNTED = re.compile(r"\{(\w+), noun\(one: ([^;()]+); other: ([^;()]+)\)\}")
 
@@ -96,8 +96,10 @@ def _shown(lang: str, name: str, value: Any, zone: Any = None) -> Any:
 
 def _by_clocks(lang: str, text: str, zone: str) -> str:
     """As the clocks of a zone show it, to the minute; what is no moment stays as it is."""
+    if (at := moment(text)) is None:
+        return text
     try:
-        said = in_zone(datetime.fromisoformat(text), zone)
+        said = in_zone(at, zone)
     except (ValueError, ZoneInfoNotFoundError):
         return text
     return f"{said}（{zone}）" if lang == "ja" else f"{said} ({zone})"
@@ -105,8 +107,5 @@ def _by_clocks(lang: str, text: str, zone: str) -> str:
 
 def _moment(text: str) -> str:
     """In UTC and to the second; what is no moment stays as it is."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = moment(text)
+    return text if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import backend.explain
+from backend.db.tables import RunRow, utc_now
 from backend.explain import service
 from backend.explain.causes import _ENDINGS
 from backend.explain.run import _FOLLOWS
@@ -218,6 +219,74 @@ def test_a_step_whose_process_is_silent_at_a_site_that_is_not_is_told_with_its_l
     while stage.now() < wait.then.at + timedelta(seconds=2):
         beat(stage, 1, *SITES)
     assert of(explained(stage), "a").attempt == 2
+
+
+def test_while_nobody_coordinates_all_wait_for_that_and_no_site_is_blamed_or_given_a_time(
+    stage: Stage,
+) -> None:
+    launched(stage, pilot())
+    (message,) = messages(stage, "a")
+    stage.begin(stage.take(message))
+    stage.turn()
+    heard = stage.now()
+    stage.let_pass(26)
+    found = explained(stage)
+    assert (
+        found.text
+        == f"The start waits for the server’s coordinator, silent since {heard:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    assert (found.then and found.then.code, found.then and found.then.at) == ("coordinator_back", None)
+    assert found.waits_for == []
+    assert {(wait.code, wait.since) for site in found.sites for wait in site.waits_for} == {
+        ("coordinator_away", heard)
+    }
+    assert [site.then for site in found.sites] == [None] * 3
+    assert of(found, "a").doing == "preparing"
+    beat(stage, 2, *SITES)
+    assert explained(stage).code == "running_at_start"
+
+
+def test_a_paused_run_waits_for_a_person_and_not_for_who_coordinates(stage: Stage) -> None:
+    launched(stage, pilot())
+    stage.ask("p/dimat", asks.PAUSE)
+    beat(stage, 2, *SITES)
+    stage.let_pass(60)
+    found = explained(stage)
+    assert (found.code, found.then and found.then.code) == ("paused_at_start", "goes_on_when_asked")
+
+
+def test_since_when_a_run_is_being_paused_is_told_to_the_second(stage: Stage) -> None:
+    prepared(stage, pilot())
+    before = utc_now()
+    stage.ask("p/dimat", asks.PAUSE)
+    found = explained(stage)
+    assert found.state == "pausing"
+    assert before <= found.since <= utc_now()
+    assert {site.doing for site in found.sites} == {"paused"}
+    assert all(site.since is not None and site.since >= found.since for site in found.sites)
+    reason = stage.run("p/dimat").reason
+    assert found.reason is not None
+    assert found.reason.text == f"Paused by a manager at {found.since:%Y-%m-%d %H:%M:%S} UTC."
+    assert reason is not None
+    # As it was stored before, to the minute.
+    with stage.database.write() as session:
+        params = {**reason["params"], "at": "2026-01-01 00:07 UTC"}
+        session.get_one(RunRow, "p/dimat").reason = {**reason, "params": params}
+    assert explained(stage).since == BEGAN + timedelta(minutes=7)
+
+
+def test_a_site_that_was_left_out_before_it_had_prepared_is_said_to_be(stage: Stage) -> None:
+    launched(stage, pilot("skip"))
+    for message in messages(stage, "a", "b"):
+        stage.finish(message, stage.begin(stage.take(message)))
+    while stage.events("p/dimat")["site_left_out"] == 0:
+        beat(stage, 1, "a", "b")
+    found = explained(stage)
+    c = of(found, "c")
+    assert (c.doing, c.code, c.then) == ("left", "left_out", None)
+    assert found.params["total"] == 2
+    beat(stage, 2, *SITES)
+    assert of(explained(stage), "c").kind == "prepare"  # back, and at what it owes
 
 
 def test_a_paused_run_says_who_paused_it_and_that_somebody_must_resume_it(stage: Stage) -> None:

@@ -1,12 +1,12 @@
 """Runs over HTTP: found, read in words, their measurements, their result, their end."""
 
-import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from backend.db.tables import AmendmentRow, RunRow, SiteRow, StepRow
+from backend.db.tables import AmendmentRow, RunRow, SiteRow, StepRow, utc_now
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
 
@@ -56,6 +56,26 @@ def test_steps_of_a_round_include_those_that_wait_and_for_whom(api: Api, run: di
     assert (found["merge", "site-03"]["state"], found["merge", "site-03"]["waits_for"]) == ("waiting", [])
     assert found["train", "site-02"]["waits_for"] == ["Plant 02"]
     assert found["train", "site-02"]["id"] is None
+
+
+def test_what_only_its_paused_run_holds_back_says_so_and_names_no_site(api: Api, run: dict[str, Any]) -> None:
+    with api.database.write() as session:
+        row = session.get_one(RunRow, run["id"])
+        row.state = "paused"
+        add_step(session, row, "merge", 2, 0, "completed")
+        add_step(session, row, "merge", 2, 1, "ready")
+
+    def codes() -> dict[tuple[str, str], str]:
+        page = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=2").json()
+        return {(step["kind"], step["site_name"][-1]): step["words"]["code"] for step in page["items"]}
+
+    found = codes()
+    assert [found["merge", site] for site in "23"] == ["any.waiting_for_run"] * 2
+    assert [found["train", site] for site in "12"] == ["any.waiting_for_run", "any.waiting_own"]
+    with api.database.write() as session:
+        session.get_one(RunRow, run["id"]).state = "running"
+    found = codes()
+    assert [found["merge", "2"], found["merge", "3"]] == ["merge.ready", "any.begins_soon"]
 
 
 def test_a_step_that_is_ready_says_behind_whose_steps_it_waits(api: Api, run: dict[str, Any]) -> None:
@@ -205,11 +225,12 @@ def test_history_is_sorted_and_pages_meet_without_gap(api: Api, run: dict[str, A
 
 
 def test_cancel_asks_once_and_leaves_the_end_to_the_coordinator(api: Api, run: dict[str, Any]) -> None:
+    before = utc_now()
     first = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert (first.status_code, first.json()["state"]) == (202, "cancelling")
     reason = first.json()["reason"]
     assert (reason["code"], reason["params"]["who"]) == ("cancelled", "admin")  # the token's user
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", reason["params"]["at"])
+    assert before <= datetime.fromisoformat(reason["params"]["at"]) <= utc_now()
     again = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert again.json()["reason"] == reason
     assert again.json()["revision"] == first.json()["revision"] == run["revision"] + 1

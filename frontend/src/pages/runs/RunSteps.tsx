@@ -68,6 +68,9 @@ const WAITING: Readonly<Record<string, string>> = {
   'any.waiting_for_runs': 'waiting_time',
   'any.waiting_for_window': 'waiting_time',
   'any.waiting_own': 'waiting_own',
+  'any.waiting_for_run': 'waiting_run',
+  'any.run_is_ending': 'waiting_run',
+  'any.begins_soon': 'ready',
 };
 
 function shownState(step: Step): string {
