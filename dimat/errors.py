@@ -8,6 +8,7 @@
     |-- SkipNeedsNeighbours    merges over all sites, and going on without one
     |-- LimitMissing           a policy that would never take effect
     |-- CronMalformed          a timetable that cannot be read
+    |-- CronPartMalformed      a timetable of which one part cannot be read
     |-- CronNeverComes         or that names a day that no year has
     |-- UnknownTimeZone
     |-- MembersOfOneArm        who takes part, changed for one arm alone
@@ -138,6 +139,14 @@ class CronMalformed(DimatError):
     template = (
         "'{cron}' is no cron expression. Give minute, hour, day of the month, month and day of the week, such as 0 2 * * 1 for every "
         "Monday at 02:00."
+    )
+
+
+class CronPartMalformed(DimatError):
+    code = "cron_part_malformed"
+    template = (
+        "'{value}' cannot be the {part} of a cron expression ('{cron}'). Give {lowest} to {highest}, * for every one, a list such as 1,3, "
+        "a range such as 1-5 or steps such as */2."
     )
 
 

@@ -15,11 +15,18 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, model_validator
 
-from dimat.errors import CronMalformed, CronNeverComes, UnknownTimeZone
+from dimat.errors import CronMalformed, CronNeverComes, CronPartMalformed, DimatError, UnknownTimeZone
 from dimat.frozen import PLAIN, Frozen
 from dimat.validation import as_pydantic
 
-_FIELDS = 5
+_PARTS = (
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day_of_month", 1, 31),
+    ("month", 1, 12),
+    ("day_of_week", 0, 7),
+)
+"""Name, lowest and highest number of each."""
 _OF_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
 """Names that mean something else on every machine, or nothing."""
 _SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -55,7 +62,7 @@ class Timetable(Frozen):
 
     @model_validator(mode="after")
     def _comes(self) -> Self:
-        if len(self.cron.split()) != _FIELDS:
+        if len(self.cron.split()) != len(_PARTS):
             raise as_pydantic(CronMalformed(cron=self.cron), "cron")
         try:
             CronSim(self.cron, _SOME_DAY)
@@ -63,7 +70,9 @@ class Timetable(Frozen):
             # It names a day that no month of the expression has as wrong; as people see it, that is well written and never comes.
             days = self.cron.split()[2]
             is_day = "day-of-month" in str(error) and _is_well_written(days)
-            raise as_pydantic((CronNeverComes if is_day else CronMalformed)(cron=self.cron), "cron") from None
+            raise as_pydantic(
+                CronNeverComes(cron=self.cron) if is_day else _malformed(self.cron), "cron"
+            ) from None
         if next(self.times(_SOME_DAY), None) is None:
             raise as_pydantic(CronNeverComes(cron=self.cron), "cron")
         return self
@@ -87,6 +96,18 @@ class Timetable(Frozen):
         """When round 1, 2, ... after `now` is due if none is late; None beyond the first `most`, as that takes long to work out, and
         where the years have no more figures."""
         return next(islice(self.times(now), round - 1, round), None) if round <= most else None
+
+
+def _malformed(cron: str) -> DimatError:
+    """Which part is wrong, as far as one is by itself."""
+    for position, (value, (part, lowest, highest)) in enumerate(zip(cron.split(), _PARTS, strict=True)):
+        alone = ["*"] * len(_PARTS)
+        alone[position] = value
+        try:
+            CronSim(" ".join(alone), _SOME_DAY)
+        except CronSimError:
+            return CronPartMalformed(cron=cron, part=part, value=value, lowest=lowest, highest=highest)
+    return CronMalformed(cron=cron)
 
 
 def _is_well_written(days: str) -> bool:

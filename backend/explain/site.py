@@ -25,6 +25,8 @@ _DOING: dict[str, Doing] = {
     "merge": "merging",
     "train": "training",
 }
+_SILENT_ENDS = frozenset({"site_silent_too_long", "stopped_for_silent_site", "too_few_sites_left"})
+"""Reasons of a run's end that name the site which was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,16 @@ def _at_the_end(run: RunFacts, site: SiteFact) -> SiteSays:
     if failed is not None:
         text = of_step("failed", failed.key, since=failed.finished_at, attempt=failed.attempt)
         return SiteSays(site, "failed", failed.finished_at, text, failed.key, failed)
+    if run.reason is not None and run.reason.code in _SILENT_ENDS and run.reason.params["site"] == site.shown:
+        return SiteSays(site, *_ended_run(run, site))
     return SiteSays(site, "stopped", run.since, told("stopped", since=run.since))
+
+
+def _ended_run(run: RunFacts, site: SiteFact) -> tuple[Doing, datetime, Text]:
+    seen = site.last_seen_at
+    if seen is not None and seen > run.since:
+        return "stopped", run.since, told("ended_run_back")
+    return "silent", seen or run.since, told("ended_run", since=seen or run.since)
 
 
 def _since(run: RunFacts, site: SiteFact, step: StepFact | None) -> datetime:

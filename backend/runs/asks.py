@@ -35,7 +35,7 @@ class Ask:
 
 PAUSE: Final = Ask("pausing", frozenset({"pausing", "paused"}), "paused")
 RESUME: Final = Ask("resuming", frozenset({"queued", "running", "resuming"}), "resumed")
-CANCEL: Final = Ask("cancelling", frozenset({"cancelling", "cancelled"}), "cancelled")
+CANCEL: Final = Ask("cancelling", frozenset({"cancelling"}), "cancelled")
 
 
 def of_run(session: Session, who: Principal, run_id: str, ask: Ask, why: str | None = None) -> Run:

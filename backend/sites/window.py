@@ -3,12 +3,13 @@
 A step that has begun goes to its end, also after the window has closed.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from backend.text.schemas import Schema
@@ -16,7 +17,18 @@ from dimat.timetable import TimeZone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+def _clock(value: str) -> str:
+    if re.fullmatch(_CLOCK, value) is None:
+        raise PydanticCustomError(
+            "clock_malformed", "This is no time of the day. Write HH:MM, such as 06:00."
+        )
+    return value
+
+
+Clock = Annotated[str, AfterValidator(_clock), Field(json_schema_extra={"pattern": _CLOCK})]
 
 
 class Window(Schema):

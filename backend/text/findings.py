@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.text.catalogue import find, say
+from backend.text.saying import named
 from backend.text.schemas import Params, Schema
 from dimat.frozen import NAME_PATTERN
 from dimat.validation import is_echo, place_of
@@ -42,9 +43,7 @@ def field_problem(lang: str, code: str, params: Params, field: str | None) -> Fi
     field = _sendable(field) if field is not None else None
     known = code if find(lang, f"errors.{code}.title") is not None else "invalid_value"
     remedy = f"errors.{known}.remedy"
-    said = {"code": code, **params}
-    if "thing" in params:  # a thing has a name in every language; `params` keeps the plain one
-        said["thing"] = find(lang, f"things.{params['thing']}") or params["thing"]
+    said = {"code": code, **named(lang, code, params)}  # `params` keeps the plain codes
     return FieldProblem(
         code=code,
         params=params,

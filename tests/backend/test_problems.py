@@ -14,12 +14,13 @@ from backend import problems
 from backend.auth import service as auth
 from backend.db.migrate import migrate
 from backend.db.session import Database
+from backend.db.tables import RunRow
 from backend.main import create_app
 from backend.pilots.schemas import EXAMPLE as PILOT_EXAMPLE
 from backend.security import MAX_BODY_BYTES
 from backend.settings import Settings
 from backend.text.findings import MOST_FINDINGS
-from tests.backend.building import create_sites
+from tests.backend.building import create_pilot, create_sites, launch
 from tests.backend.conftest import ORIGIN, Api
 
 MEMBERS = {"type", "title", "status", "code", "params", "field", "remedy", "errors"}
@@ -58,6 +59,28 @@ def test_problem_speaks_the_reader_s_language(api: Api) -> None:
     assert japanese["params"] == {"thing": "site", "name": "site-01"}
     english = api.manager.post("/api/v1/sites?lang=en", json=body, headers={"Accept-Language": "ja"}).json()
     assert english["title"] == "There is already a site named 'site-01'."
+
+
+def test_codes_within_a_problem_are_said_in_the_reader_s_language(api: Api) -> None:
+    window = {"from": "22:00", "to": "6:00", "time_zone": "Asia/Tokyo"}
+    body = {"name": "site-01", "data": {"kind": "sample", "dataset": "pendigits"}, "window": window}
+    english = api.manager.post("/api/v1/sites", json=body).json()
+    assert (english["title"], english["field"]) == ("'6:00' is no time of the day.", "window.to")
+    assert english["remedy"].endswith("such as 06:00.")
+    run = launch(api.manager, create_pilot(api.manager))[0]
+    with api.database.write() as session:
+        session.get_one(RunRow, run["id"]).state = "cancelled"
+    path = f"/api/v1/runs/{run['id']}/resume"
+    said = api.manager.post(path).json()
+    assert (said["title"], said["params"]) == (
+        "The run has already ended (cancelled).",
+        {"state": "cancelled"},
+    )
+    assert "launch the copy" in said["remedy"]
+    assert api.manager.post(f"{path}?lang=ja").json()["title"] == "この実行はすでに終了しています（中止）。"
+    relaunch = f"/api/v1/pilots/{run['pilot_id']}/launch?lang=ja"
+    said = api.manager.post(relaunch, headers={"Idempotency-Key": "another"}).json()
+    assert said["title"].endswith("すでに開始されています（現在の状態：開始済み）。")
 
 
 def test_a_misspelt_filter_is_refused_with_the_names_that_there_are(api: Api) -> None:

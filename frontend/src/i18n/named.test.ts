@@ -1,12 +1,13 @@
 import { createInstance } from 'i18next';
 import { describe, expect, it } from 'vitest';
+import en from '../../../locales/en.json';
 import ja from '../../../locales/ja.json';
 import { named } from './named';
 import { INTERPOLATION } from './start';
 
 const japanese = createInstance();
 void japanese.init({
-  resources: { ja: { translation: ja } },
+  resources: { ja: { translation: ja }, en: { translation: en } },
   lng: 'ja',
   interpolation: INTERPOLATION,
   initAsync: false,
@@ -22,6 +23,10 @@ describe('codes inside sentences', () => {
     expect(named('run_has_ended', { state: 'completed' }, japanese).state).toBe('完了');
     const moved = named('illegal_move', { thing: 'run', state: 'failed', following: 'running' }, japanese);
     expect(moved).toEqual({ thing: '実行', state: '失敗', following: '実行中' });
+  });
+  it('stand within a sentence, not at its beginning', () => {
+    const english = { exists: japanese.exists, t: japanese.getFixedT('en') };
+    expect(named('run_has_ended', { state: 'completed' }, english).state).toBe('completed');
   });
   it('name a site as its people do', () => {
     const given = { site: 'site-01', rows: 0, side: 'training', needed: 9000 };

@@ -10,6 +10,7 @@ const TABLES: Readonly<Record<string, string>> = {
   role: 'ui.role',
   side: 'ui.side',
   thing: 'things',
+  part: 'timetables.parts',
 };
 // Whose state a problem tells where it does not say so itself.
 const STATE_OF: Readonly<Record<string, string>> = {
@@ -47,7 +48,12 @@ export function named(
   };
   for (const [name, table] of Object.entries(TABLES)) say(name, table);
   const of = STATE_OF[code] ?? params.thing;
-  for (const name of ['state', 'following']) say(name, `states.${String(of)}`);
+  for (const name of ['state', 'following']) {
+    say(name, `states.${String(of)}`);
+    // Within a sentence; by itself it is the word of a badge.
+    const said = found[name];
+    if (typeof said === 'string') found[name] = said.slice(0, 1).toLowerCase() + said.slice(1);
+  }
   for (const name of site ? (SITES[code] ?? []) : []) found[name] = site?.(String(params[name]));
   return found;
 }

@@ -170,8 +170,15 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
         return
     assert (run.state, (run.reason or {})["code"]) == ("failed", end)
     assert found.reason is not None
-    assert found.reason.text.startswith(("Site 'c' was silent", "Stopped as this pilot says"))
-    assert {site.doing for site in found.sites} == {"stopped"}
+    assert found.reason.text.startswith(("Site 'c' kept the run waiting", "Stopped as this pilot says"))
+    assert "launch the copy" in found.reason.text
+    assert [site.doing for site in found.sites] == ["stopped", "stopped", "silent"]
+    assert (
+        of(found, "c").text
+        == f"No sign of life since {seen:%Y-%m-%d %H:%M:%S} UTC: the run ended because of it."
+    )
+    beat(stage, 2, *SITES)
+    assert of(explained(stage), "c").code == "ended_run_back"
 
 
 def test_a_pilot_without_a_limit_says_that_it_waits_on(stage: Stage) -> None:

@@ -270,11 +270,12 @@ def test_a_pause_says_who_asked_and_why_and_what_still_runs(api: Api, run: dict[
     ]
 
 
-@pytest.mark.parametrize("question", ["pause", "resume"])
+@pytest.mark.parametrize("question", ["pause", "resume", "cancel"])
 @pytest.mark.parametrize(
-    ("state", "code"), [("completed", "run_has_ended"), ("cancelling", "run_is_cancelling")]
+    ("state", "code"),
+    [("completed", "run_has_ended"), ("cancelled", "run_has_ended"), ("cancelling", "run_is_cancelling")],
 )
-def test_what_ends_is_neither_paused_nor_resumed(
+def test_what_ends_is_neither_paused_nor_resumed_nor_cancelled_once_more(
     api: Api, run: dict[str, Any], question: str, state: str, code: str
 ) -> None:
     with api.database.write() as session:
@@ -282,6 +283,9 @@ def test_what_ends_is_neither_paused_nor_resumed(
         assert row is not None
         row.state = state
     answer = api.manager.post(f"/api/v1/runs/{run['id']}/{question}")
+    if (question, state) == ("cancel", "cancelling"):  # the same question, which changes nothing
+        assert (answer.status_code, answer.json()["revision"]) == (202, run["revision"])
+        return
     assert (answer.status_code, answer.json()["code"]) == (409, code)
 
 

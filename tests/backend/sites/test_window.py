@@ -80,7 +80,7 @@ def test_it_is_open_exactly_while_open_time_goes_by(
 @pytest.mark.parametrize(
     ("wrong", "code"),
     [
-        ({"to": "20:00"}, "window_empty"), ({"from": "24:00"}, "string_pattern_mismatch"), ({"days": []}, "too_short"),
+        ({"to": "20:00"}, "window_empty"), ({"from": "24:00"}, "clock_malformed"), ({"to": "6:00"}, "clock_malformed"), ({"days": []}, "too_short"),
         ({"time_zone": "Tokyo"}, "unknown_time_zone"), ({"days": ["funday"]}, "literal_error"),
     ],
 )  # fmt: skip

@@ -94,6 +94,15 @@ def test_an_arm_that_a_launched_pilot_lacks_is_added_to_a_copy(lang: str, key: s
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+def test_no_remedy_is_to_launch_what_was_launched(lang: str) -> None:
+    """Launching twice is refused: what goes on is a run from one of its rounds, or a copy of the pilot."""
+    wrong = re.compile(
+        r"launch (the pilot|it) again|run the pilot again|開始し直して|パイロットを再実行|もう一度開始"
+    )
+    assert [key for key, sentence in _sentences(catalogue(lang)) if wrong.search(sentence.lower())] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_code_that_is_used_can_be_said(lang: str) -> None:
     errors = [cls.code for cls in _all_errors(dimat.errors.DimatError) if cls.template]
     keys = [f"errors.{code}.{part}" for code in errors for part in ("title", "remedy")]
