@@ -98,8 +98,8 @@ def test_a_site_at_work_says_at_what_how_far_and_since_when(stage: Stage) -> Non
     site = of(found, "a")
     assert (site.doing, site.kind, site.round, site.progress) == ("preparing", "prepare", 0, 0.4)
     assert (site.attempt, site.attempts, site.since) == (1, 3, began)
-    assert site.text == f"Prepare for the start, since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done."
-    assert found.text.endswith("1 of 3 sites are at work.")
+    assert site.text == f"At the step “Prepare” of the start since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done."
+    assert found.text.endswith("1 of 3 sites is at work.")
     assert (found.round, found.rounds, found.state) == (0, 4, "running")
 
 
@@ -108,8 +108,8 @@ def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage)
     found = explained(stage)
     a, b = of(found, "a"), of(found, "b")
     assert (a.doing, a.kind, a.round, a.attempt) == ("waiting", "merge", 3, None)
-    assert (texts(a), a.waits_for[0].sites) == (["Waiting for b: Train in round 2."], ["b"])
-    assert (texts(b), b.waits_for[0].sites) == (["Waiting for c: Train in round 1."], ["c"])
+    assert (texts(a), a.waits_for[0].sites) == (["Waiting for b to finish “Train” of round 2."], ["b"])
+    assert (texts(b), b.waits_for[0].sites) == (["Waiting for c to finish “Train” of round 1."], ["c"])
     trained = [step for step in stage.steps() if (step.round, step.kind, step.site_index) == (2, "train", 0)]
     assert a.since == trained[0].finished_at
     # The cause lies at c, which has not begun what it was sent.
@@ -124,7 +124,7 @@ def test_a_silent_site_says_since_when_and_who_waits_for_it_says_that_it_is_sile
     c, b = of(found, "c"), of(found, "b")
     assert (c.doing, c.since) == ("silent", seen)
     assert c.waits_for[0].code == "site_silent"
-    assert texts(b) == ["Waiting for c, silent: Train in round 1."]
+    assert texts(b) == ["Waiting for c (silent) to finish “Train” of round 1."]
     assert [wait.site for wait in found.waits_for] == ["c"]
     assert found.then == c.then
 

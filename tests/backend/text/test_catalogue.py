@@ -93,6 +93,12 @@ def test_an_arm_that_a_launched_pilot_lacks_is_added_to_a_copy(lang: str, key: s
     assert say(lang, "ui.pilot.clone", {}) in say(lang, key, {"control": "alone"})
 
 
+def test_what_was_wasted_is_said_beside_what_counts_and_not_as_a_part_of_it() -> None:
+    """`bytes_exchanged` and `bytes_wasted` of a run add up to its ledger."""
+    assert say("en", "ui.run.wasted", {"bytes": "150 kB"}) == "another 150 kB wasted"
+    assert say("ja", "ui.run.wasted", {"bytes": "150 kB"}) == "ほかに150 kBが無効"
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_no_remedy_is_to_launch_what_was_launched(lang: str) -> None:
     """Launching twice is refused: what goes on is a run from one of its rounds, or a copy of the pilot."""

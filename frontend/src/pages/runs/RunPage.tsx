@@ -131,6 +131,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         <NextRound
           round={run.next_round}
           at={run.next_round_at}
+          progress={run.progress}
           zone={pilot.data?.spec.timetable?.time_zone}
         />
       )}
@@ -169,9 +170,11 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
             label: t('ui.run.exchanged'),
             value: formats.bytes(run.bytes_exchanged),
             note:
-              run.bytes_wasted > 0
-                ? t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) })
-                : t('ui.run.raw_zero'),
+              run.replaced_by !== null
+                ? t('ui.run.wasted_restarted')
+                : run.bytes_wasted > 0
+                  ? t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) })
+                  : t('ui.run.raw_zero'),
           },
           {
             label: t('ui.run.time'),

@@ -134,8 +134,14 @@ function TakesWork({ site }: { site: Site }) {
 
 function DoingNow({ site }: { site: Site }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const doing = site.doing;
-  if (!doing) return <span className="aw-soft">{t('ui.sites.idle')}</span>;
+  if (!doing) {
+    const { window, window_opens_at: opens } = site;
+    const closed =
+      opens && t('ui.sites.closed_until', { at: formats.inZones(opens, window?.time_zone ?? 'UTC') });
+    return <span className="aw-soft">{closed || t('ui.sites.idle')}</span>;
+  }
   const words = t(`ui.step_kind.${doing.kind}`);
   if (!doing.run_id) return <>{words}</>;
   return (
