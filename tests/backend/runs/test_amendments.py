@@ -1,11 +1,15 @@
 """Amendments over HTTP: who may ask, what is told at once, and what stands in the list."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from backend.db.tables import AmendmentRow, RunRow
+from backend.runs.schemas import AmendmentCreate
+from dimat.parts import MergePatch, TrainPatch
+from dimat.plan import Patch
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
 
@@ -144,3 +148,11 @@ def test_a_draft_has_no_rounds_to_change_and_a_run_in_its_last_round_none_left(a
         for run in session.scalars(select(RunRow)):
             run.state = "completed"
     assert ask(api, draft, LONGER).json()["code"] == "amendment_runs_ended"
+
+
+def test_the_page_on_amendments_names_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "amendments.md").read_text("utf-8")
+    for part in (AmendmentCreate, Patch, TrainPatch, MergePatch):
+        assert [name for name in part.model_fields if f"`{name}`" not in page] == []
+    example = page.partition("-d '")[2].partition("'")[0]
+    assert AmendmentCreate.model_validate_json(example).from_round == 20

@@ -99,6 +99,12 @@ def test_what_was_wasted_is_said_beside_what_counts_and_not_as_a_part_of_it() ->
     assert say("ja", "ui.run.wasted", {"bytes": "150 kB"}) == "ほかに150 kBが無効"
 
 
+def test_the_japanese_page_has_the_brackets_of_its_language() -> None:
+    page = (Path(__file__).parents[3] / "README.ja.md").read_text("utf-8")
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", re.sub(r"(?s)```.*?```", "", page))
+    assert re.findall(r".{0,8}[()].{0,8}", prose) == []
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_no_remedy_is_to_launch_what_was_launched(lang: str) -> None:
     """Launching twice is refused: what goes on is a run from one of its rounds, or a copy of the pilot."""
