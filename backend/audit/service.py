@@ -18,7 +18,7 @@ def record(
         AuditRow(
             actor_kind=who.kind,
             actor_id=who.user_id,
-            actor_name=who.user_name,
+            actor_name=who.called,
             action=action,
             thing_kind=thing_kind,
             thing_id=thing_id,

@@ -13,6 +13,7 @@ class Principal:
         permissions: union of the roles' permissions; a token has those of its one role.
         csrf_token: of a session; None otherwise.
         token_id: the token, or that with which the session was begun.
+        token_name: of the token that sends the request; None: no token does.
     """
 
     kind: Literal["session", "token", "system"]
@@ -22,3 +23,9 @@ class Principal:
     permissions: frozenset[str]
     csrf_token: str | None = None
     token_id: str | None = None
+    token_name: str | None = None
+
+    @property
+    def called(self) -> str:
+        """As what they do is signed: the user, and in brackets the token that did it for them."""
+        return self.user_name if self.token_name is None else f"{self.user_name} ({self.token_name})"

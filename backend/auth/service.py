@@ -69,6 +69,7 @@ def by_token(session: Session, secret: str) -> Principal:
         roles=(row.role,),
         permissions=permissions_of([row.role]) & allowed,
         token_id=row.id,
+        token_name=row.name,
     )
 
 

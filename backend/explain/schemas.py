@@ -4,13 +4,7 @@ from datetime import datetime
 
 from backend.explain.site import Doing
 from backend.runs.schemas import RunState
-from backend.text.schemas import Text
-
-
-class Told(Text):
-    """A sentence of the catalogue, and `text`: the sentence itself in the language that was asked for, times in UTC."""
-
-    text: str
+from backend.text.schemas import Told
 
 
 class Next(Told):
@@ -33,7 +27,7 @@ class Waiting(Told):
 
 class SiteExplained(Told):
     """What one site does, since when. `explain.site.<code>`. `round`, `kind`: the step that it does, or is to do next; null: none.
-    `attempt` of at most `attempts`; null: nothing of it was begun. `progress`: a fraction. `then`: what follows first."""
+    `attempt` of at most `attempts`; null: nothing of it was begun. `progress`: a fraction. `then`: what follows first; null: nothing, or it is not known."""
 
     site: str
     display_name: str

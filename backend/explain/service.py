@@ -9,7 +9,7 @@ from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.explain import repository
 from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
 from backend.explain.run import explain_run
-from backend.explain.schemas import Next, RunExplained, SiteExplained, Told, Waiting
+from backend.explain.schemas import Next, RunExplained, SiteExplained, Waiting
 from backend.explain.site import SiteSays, explain_site
 from backend.explain.words import Then, Wait
 from backend.pilots.amendments import amendments_of
@@ -22,7 +22,7 @@ from backend.runs.turns import Ahead
 from backend.settings import Settings
 from backend.sites.windows import window_of
 from backend.text.saying import say_text
-from backend.text.schemas import Text
+from backend.text.schemas import Text, Told
 from backend.text.times import moment
 from dimat.schedule import Schedule, StepKey
 
@@ -83,7 +83,7 @@ class _Saying:
                 "attempt": None if step is None else step.attempt,
                 "attempts": None if step is None else step.attempts,
                 "progress": None if step is None else step.progress,
-                "waits_for": [self.wait(wait, says) for wait in says.waits], "then": self.then(says.then),
+                "waits_for": [self.wait(wait, says) for wait in says.waits], "then": self.then(says.then or says.after),
             }
         )  # fmt: skip
 

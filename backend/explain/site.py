@@ -1,6 +1,6 @@
 """What a site does in a run, and what it waits for. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -40,10 +40,12 @@ class SiteSays:
     key: StepKey | None = None
     step: StepFact | None = None
     waits: tuple[Wait, ...] = ()
+    after: Then | None = None
+    """What follows if nothing happens to it: what comes after its step, or what it waits for."""
 
     @property
     def then(self) -> Then | None:
-        """What follows first, of what is known."""
+        """What follows first, of what its waits bring about."""
         known = [wait.then for wait in self.waits if wait.then is not None]
         return min(known, key=_soonest, default=None)
 
@@ -84,10 +86,16 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
             "at_work_again" if again else "at_work", key, since=step.started_at, percent=round(100 * step.progress),
             attempt=step.attempt, attempts=step.attempts,
         )  # fmt: skip
-        return SiteSays(site, _DOING[key.kind], step.started_at, text, key, step, found)
+        return SiteSays(
+            site, _DOING[key.kind], step.started_at, text, key, step, found, _after(run, site, key)
+        )
     doing: Doing = "paused" if run.state in ("pausing", "paused") else "waiting"
     since = max(_last_end(site) or run.since, run.since) if doing == "paused" else _since(run, site, step)
-    return SiteSays(site, doing, since, of_step(doing, key, since=since), key, step, found)
+    after = Then(told("goes_on_when_asked" if doing == "paused" else "begins_then")) if found else None
+    return SiteSays(
+        site, doing, since, of_step(doing, key, since=since), key, step, found,
+        None if run.waits_for_coordinator else after,
+    )  # fmt: skip
 
 
 def _open(site: SiteFact) -> StepFact | None:
@@ -104,6 +112,15 @@ def _next(run: RunFacts, site: SiteFact) -> StepKey | None:
     rounds = range(run.rounds_done + 1, run.rounds + 1)
     steps = (step for round in rounds for step in run.schedule.steps_of(site.index, round))
     return next((step for step in steps if not run.is_done(step)), None)
+
+
+def _after(run: RunFacts, site: SiteFact, key: StepKey) -> Then | None:
+    """The step after the one it is at."""
+    if run.waits_for_coordinator or run.state != "running":
+        return None
+    done = replace(run, done=run.done | {key})
+    coming = _next(done, site)
+    return Then(told("site_is_done")) if coming is None else Then(of_step("step_follows", coming))
 
 
 def _is_away(run: RunFacts, site: SiteFact) -> bool:

@@ -44,7 +44,7 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
     _check_arm(spec, body)
     row = AmendmentRow(
         pilot_id=pilot_id, arm=body.arm, state="asked", asked_round=body.from_round,
-        patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.user_name, why=body.why, left_out=[],
+        patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.called, why=body.why, left_out=[],
     )  # fmt: skip
     runs = runs_at(session, pilot_id, spec)
     known = _expected(spec, runs, rows_of(session, pilot_id))

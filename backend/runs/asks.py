@@ -75,7 +75,7 @@ def _ask(session: Session, run_ids: Collection[str], ask: Ask, who: Principal, w
 
 def reason_of(code: str, who: Principal, why: str | None, **more: int) -> dict[str, Any]:
     """The reason `code`, of the catalogue with `_why` where somebody said why."""
-    params: dict[str, Any] = {"who": who.user_name, "at": utc_now().isoformat(), **more}
+    params: dict[str, Any] = {"who": who.called, "at": utc_now().isoformat(), **more}
     if not (why := (why or "").strip()):
         return {"code": code, "params": params}
     return {"code": f"{code}_why", "params": params | {"why": why}}

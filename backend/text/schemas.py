@@ -16,3 +16,9 @@ class Text(Schema):
 
     code: str
     params: Params
+
+
+class Told(Text):
+    """A sentence of the catalogue, and `text`: the sentence itself in the language that was asked for, times in UTC."""
+
+    text: str

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backend.text.schemas import Schema, Text
+from backend.text.schemas import Schema, Told
 from dimat.frozen import Whole
 from dimat.timetable import Timetable
 
@@ -19,6 +19,6 @@ class TimetablePreview(Schema):
     """`words`: `timetables.<code>` of the catalogue. `next`: the times at which the first rounds would be due if the pilot were launched now, three
     or as many as there are rounds; `last_round_at`: the last, if no round is late; null where that is too far off to say."""
 
-    words: Text
+    words: Told
     next: list[datetime]
     last_round_at: datetime | None

@@ -99,6 +99,8 @@ def test_a_site_at_work_says_at_what_how_far_and_since_when(stage: Stage) -> Non
     assert (site.doing, site.kind, site.round, site.progress) == ("preparing", "prepare", 0, 0.4)
     assert (site.attempt, site.attempts, site.since) == (1, 3, began)
     assert site.text == f"At the step “Prepare” of the start since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done."
+    assert site.then is not None
+    assert site.then.text == "Then comes “Merge” of round 1."
     assert found.text.endswith("1 of 3 sites is at work.")
     assert (found.round, found.rounds, found.state) == (0, 4, "running")
 
@@ -109,6 +111,8 @@ def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage)
     a, b = of(found, "a"), of(found, "b")
     assert (a.doing, a.kind, a.round, a.attempt) == ("waiting", "merge", 3, None)
     assert (texts(a), a.waits_for[0].sites) == (["Waiting for b to finish “Train” of round 2."], ["b"])
+    assert b.then is not None
+    assert b.then.text == "It begins as soon as it has what it waits for."
     assert (texts(b), b.waits_for[0].sites) == (["Waiting for c to finish “Train” of round 1."], ["c"])
     trained = [step for step in stage.steps() if (step.round, step.kind, step.site_index) == (2, "train", 0)]
     assert a.since == trained[0].finished_at
@@ -308,6 +312,7 @@ def test_a_paused_run_says_who_paused_it_and_that_somebody_must_resume_it(stage:
     assert found.then is not None
     assert found.then.code == "goes_on_when_asked"
     assert {site.doing for site in found.sites} == {"paused"}
+    assert {site.then and site.then.code for site in found.sites} == {"goes_on_when_asked"}
     assert any(wait.code == "run_paused" for wait in of(found, "c").waits_for)
     assert found.waits_for == []
 

@@ -38,7 +38,7 @@ def test_a_manager_asks_and_everybody_reads_who_what_when_and_why(api: Api, pilo
     assert asked.status_code == 201, asked.text
     found = asked.json()
     assert (found["state"], found["asked_round"], found["from_round"]) == ("asked", None, 4)
-    assert (found["by"], found["why"]) == ("admin", "One epoch is too little.")
+    assert (found["by"], found["why"]) == ("admin (manager)", "One epoch is too little.")
     settings = [{"field": "train.epochs", "old": 1, "new": 3}]
     assert found["changes"] == [{"arms": ["alone", "matched"], "settings": settings}]
     assert found["comparison_ends"] == []

@@ -229,13 +229,17 @@ def test_cancel_asks_once_and_leaves_the_end_to_the_coordinator(api: Api, run: d
     first = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert (first.status_code, first.json()["state"]) == (202, "cancelling")
     reason = first.json()["reason"]
-    assert (reason["code"], reason["params"]["who"]) == ("cancelled", "admin")  # the token's user
+    assert (reason["code"], reason["params"]["who"]) == (
+        "cancelled",
+        "admin (manager)",
+    )  # the token's user, and the token
     assert before <= datetime.fromisoformat(reason["params"]["at"]) <= utc_now()
     again = api.manager.post(f"/api/v1/runs/{run['id']}/cancel")
     assert again.json()["reason"] == reason
     assert again.json()["revision"] == first.json()["revision"] == run["revision"] + 1
-    assert [entry["action"] for entry in api.admin.get("/api/v1/audit?limit=1").json()["items"]] == [
-        "run_cancelled"
+    newest = api.admin.get("/api/v1/audit?limit=1").json()["items"]
+    assert [(entry["action"], entry["actor_name"]) for entry in newest] == [
+        ("run_cancelled", "admin (manager)")
     ]
 
 

@@ -45,6 +45,9 @@ def test_a_timetable_is_said_in_words(cron: str, english: str, japanese: str) ->
 def test_a_preview_gives_the_next_times_and_that_of_the_last_round(api: Api) -> None:
     weekly = {"cron": "0 2 * * 1", "time_zone": "Asia/Tokyo"}
     body = api.viewer.post("/api/v1/timetables/preview", json={"timetable": weekly, "rounds": 8}).json()
+    assert body["words"]["text"] == "Every Monday at 02:00 (Asia/Tokyo)."
+    japanese = api.viewer.post("/api/v1/timetables/preview?lang=ja", json={"timetable": weekly}).json()
+    assert japanese["words"]["text"] == "毎週月曜日02:00（Asia/Tokyo）"
     first, second, third = (datetime.fromisoformat(at) for at in body["next"])
     assert second - first == third - second == timedelta(days=7)
     assert datetime.fromisoformat(body["last_round_at"]) - first == timedelta(weeks=7)
