@@ -26,13 +26,13 @@ def of_pilot(facts: PilotFacts) -> list[Mark]:
 
 
 def _unnamed(one: ArmChanges, num_arms: int) -> ArmChanges:
-    return ArmChanges(arms=[], settings=one.settings) if len(one.arms) == num_arms else one
+    return one.model_copy(update={"arms": []}) if len(one.arms) == num_arms else one
 
 
 def of_run(facts: PilotFacts, run: RunFacts) -> list[Mark]:
     """The amendments under which the run went on, and that change its arm, which need not be named."""
     mine = [
-        (mark, [ArmChanges(arms=[], settings=one.settings) for one in mark.changes if run.arm in one.arms])
+        (mark, [one.model_copy(update={"arms": []}) for one in mark.changes if run.arm in one.arms])
         for mark in facts.amendments
         if run.id not in mark.left_out
     ]

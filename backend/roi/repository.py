@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import Select, case, func, select
@@ -14,10 +15,9 @@ from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
 from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
-from backend.runs import absences
+from backend.runs import absences, effects
 from backend.runs.amending import ends_of_comparison
 from backend.runs.away import AwayAt, away_in
-from backend.runs.settings_changed import by_arm
 from dimat.spec import PilotSpec
 
 _PHASE_ORDER = {"after_merge": 0, "after_train": 1}
@@ -92,14 +92,16 @@ def load(
         runs=tuple(_run(run, found, spec, away[run.id], ends.get(run.id)) for run in runs),
         assumptions=assumptions,
         assumptions_version=version,
-        amendments=tuple(_marks(spec, known)),
+        amendments=tuple(_marks(spec, known, runs)),
     )
 
 
-def _marks(spec: PilotSpec, known: Sequence[InForce]) -> Iterator[Mark]:
-    for at, one in enumerate(known):
-        new, before = one.amendment, [other.amendment for other in known[:at]]
-        yield Mark(new.from_round, tuple(by_arm(spec, before, new)), new.by, new.why, one.left_out)
+def _marks(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunRow]) -> Iterator[Mark]:
+    """A mark in each round in which an amendment takes hold; none of one that changes nothing."""
+    found = effects.of_all(spec, known, [(run.id, run.arm) for run in runs])
+    for one in known:
+        for round, changes in groupby(found[one.id].changes, key=lambda change: change.round):
+            yield Mark(round, tuple(changes), one.amendment.by, one.amendment.why, one.left_out)
 
 
 def _shown(every: Sequence[RunRow], only_run: str | None, with_run: str | None) -> list[RunRow]:

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
@@ -13,11 +12,11 @@ from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
 from backend.pilots.amendments import InForce, for_run, rows_of, value_of
 from backend.pilots.specs import stored_spec
-from backend.runs import absences, repository, settings_changed
+from backend.runs import absences, effects, repository
 from backend.runs.deciding import Decided, Refused, RunAt, decide
+from backend.runs.effects import Effect
 from backend.runs.schemas import (
     AmendmentCreate,
-    ArmChanges,
     ComparisonEnd,
     LeftOut,
     PilotAmendment,
@@ -27,7 +26,6 @@ from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
 from dimat.amending import comparison_ends, first_free_round
 from dimat.methods import CONTROL_METHOD
-from dimat.plan import Amendment
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 
@@ -156,17 +154,22 @@ def _all(session: Session, pilot: PilotRow) -> list[PilotAmendment]:
     runs = repository.of_pilot(session, pilot.id)
     is_open = any(row.state == "asked" for row in rows)
     expected = _expected(spec, runs_at(session, pilot.id, spec) if is_open else [], rows)
-    return [_told(spec, runs, row, rows, expected) for row in rows]
+    counting = [(run.id, run.arm) for run in runs if run.replaced_by is None]
+    found = effects.of_all(spec, list(expected.values()), counting)
+    return [_told(spec, runs, row, rows, expected, found) for row in rows]
 
 
 def _told(
     spec: PilotSpec, runs: Sequence[RunRow], row: AmendmentRow, rows: Sequence[AmendmentRow],
-    expected: Mapping[str, InForce],
+    expected: Mapping[str, InForce], found: Mapping[str, Effect],
 ) -> PilotAmendment:  # fmt: skip
     before = [expected[other.id] for other in rows if other.id < row.id and other.id in expected]
     mine = expected.get(row.id)
     amendment = mine.amendment if mine else value_of(row, row.asked_round or 1)
     left_out = mine.left_out if mine else frozenset()
+    effect = (
+        found[row.id] if mine else Effect(effects.alone(spec, [one.amendment for one in before], amendment))
+    )
     return PilotAmendment(
         id=row.id,
         arm=row.arm,
@@ -174,9 +177,14 @@ def _told(
         asked_round=row.asked_round,
         from_round=mine.amendment.from_round if mine else None,
         patch=amendment.patch,
-        changes=_changes(spec, [one.amendment for one in before], amendment),
-        comparison_ends=_ends(spec, runs, before, mine) if mine else [],
-        left_out=[LeftOut(run_id=run.id, arm=run.arm, seed=run.seed) for run in runs if run.id in left_out],
+        changes=effect.changes,
+        overruled=effect.overruled,
+        comparison_ends=_ends(spec, runs, before, mine, list(expected.values())) if mine else [],
+        left_out=[
+            LeftOut(run_id=run.id, arm=run.arm, seed=run.seed)
+            for run in runs
+            if run.id in left_out and run.replaced_by is None
+        ],
         reason=None if row.reason is None else Text.model_validate(row.reason),
         by=row.by,
         why=row.why,
@@ -185,22 +193,18 @@ def _told(
     )
 
 
-def _changes(spec: PilotSpec, before: Sequence[Amendment], amendment: Amendment) -> list[ArmChanges]:
-    try:
-        return settings_changed.by_arm(spec, before, amendment)
-    except ValidationError:  # that is why it was refused
-        return []
-
-
 def _ends(
-    spec: PilotSpec, runs: Sequence[RunRow], before: Sequence[InForce], mine: InForce
+    spec: PilotSpec,
+    runs: Sequence[RunRow],
+    before: Sequence[InForce],
+    mine: InForce,
+    known: Sequence[InForce],
 ) -> list[ComparisonEnd]:
-    """Where this amendment ends the comparison of an arm, or ends it sooner."""
-    about = [(run.id, run.arm, run.seed) for run in runs]
-    known = ends_of_comparison(spec, before, about)
-    ends = ends_of_comparison(spec, [*before, mine], about)
-    sooner: dict[str, int] = {}
+    """Where this amendment ends the comparison of an arm, and those made after it leave that so."""
+    about = [(run.id, run.arm, run.seed) for run in runs if run.replaced_by is None]
+    were, ends, stand = (ends_of_comparison(spec, some, about) for some in (before, [*before, mine], known))
+    found: dict[str, int] = {}
     for id, arm, _ in about:
-        if id in ends and ends[id] < known.get(id, spec.rounds + 1):
-            sooner[arm] = min(ends[id], sooner.get(arm, ends[id]))
-    return [ComparisonEnd(arm=arm, round=round) for arm, round in sooner.items()]
+        if id in stand and ends.get(id) == stand[id] != were.get(id):
+            found[arm] = min(stand[id], found.get(arm, stand[id]))
+    return [ComparisonEnd(arm=arm, round=round) for arm, round in found.items()]

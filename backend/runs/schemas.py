@@ -258,18 +258,33 @@ AmendmentState = Literal["asked", "in_force", "refused"]
 
 
 class SettingChange(Schema):
-    """One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value."""
+    """One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value. `stays`: it is as it was
+    in the round before, and would be `otherwise` without this amendment."""
 
     field: str
     old: str | int | float | bool | None
     new: str | int | float | bool | None
+    stays: bool
+    otherwise: str | int | float | bool | None
 
 
 class ArmChanges(Schema):
-    """What changes, the same in all of these arms."""
+    """What changes from `round` on, the same in all of these arms."""
 
+    round: int
     arms: list[str]
     settings: list[SettingChange]
+
+
+class Overruled(Schema):
+    """Of these arms another amendment, made later, decides the settings `fields` instead: it is in force from `from_round` on, asked for
+    by `by`."""
+
+    arms: list[str]
+    fields: list[str]
+    amendment_id: str
+    from_round: int
+    by: str
 
 
 class ComparisonEnd(Schema):
@@ -287,7 +302,9 @@ class LeftOut(Schema):
 
 class PilotAmendment(Schema):
     """A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
-    in `reason` (`errors.<code>` of the catalogue) why it cannot. `left_out`: runs that had ended and are as they were."""
+    in `reason` (`errors.<code>` of the catalogue) why it cannot. `changes`: what is, or will be, in force because of it when all amendments
+    are in their order; of a refused one, what it would have changed. `overruled`: where another one decides instead. `left_out`: runs that
+    had ended, count, and are as they were."""
 
     id: str
     arm: str | None
@@ -296,6 +313,7 @@ class PilotAmendment(Schema):
     from_round: int | None
     patch: Patch
     changes: list[ArmChanges]
+    overruled: list[Overruled]
     comparison_ends: list[ComparisonEnd]
     left_out: list[LeftOut]
     reason: Text | None

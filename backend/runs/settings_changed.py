@@ -1,13 +1,12 @@
-"""What an amendment changes, setting by setting: values, and the same as words for charts. Pure."""
+"""How two plans of an arm differ, setting by setting: values, and the same as words for charts. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from backend.runs.schemas import ArmChanges, SettingChange
+from backend.runs.schemas import SettingChange
 from backend.text.catalogue import find, say
-from dimat.amending import concerns
 from dimat.methods import CONTROL_METHOD
-from dimat.plan import Amendment, ArmPlan, amended_plan
+from dimat.plan import ArmPlan
 from dimat.spec import PilotSpec
 
 Scalar = str | int | float | bool | None
@@ -23,24 +22,29 @@ _NAMED = {
 }
 
 
-def by_arm(spec: PilotSpec, before: Sequence[Amendment], new: Amendment) -> list[ArmChanges]:
-    """What `new` changes in its first round; arms in which it changes the same stand together, in the order of the spec.
+def fields_changed(old: ArmPlan, now: ArmPlan) -> list[str]:
+    """Dotted places of what differs. Of an arm that does not merge, or does no more, only how it trains, and where."""
+    merges = now.method != CONTROL_METHOD
+    before, after = dict(_leaves(_counting(old, merges))), dict(_leaves(_counting(now, merges)))
+    return [field for field in {**before, **after} if before.get(field) != after.get(field)]
 
-    Args:
-        before: the amendments made before it.
-    """
-    found: list[tuple[list[SettingChange], list[str]]] = []
-    for arm in spec.arms:
-        if not concerns(spec, arm.name, new):
-            continue
-        old, now = (amended_plan(spec, arm.name, known, new.from_round) for known in (before, [*before, new]))
-        changed = _changed(spec, old, now)
-        same = next((arms for known, arms in found if known == changed), None)
-        if same is not None:
-            same.append(arm.name)
-        elif changed:
-            found.append((changed, [arm.name]))
-    return [ArmChanges(arms=arms, settings=settings) for settings, arms in found]
+
+def changed_settings(
+    spec: PilotSpec, old: ArmPlan, now: ArmPlan, fields: Collection[str], without: ArmPlan
+) -> list[SettingChange]:
+    """`fields` from `old` to `now`; what stays as it is says what it would be `without`."""
+    values = [dict(_leaves(_counting(plan, True))) for plan in (old, now, without)]
+    settings = []
+    for field in fields:
+        before, after, otherwise = (_scalar(known.get(field)) for known in values)
+        if field != "members":
+            stays = values[0].get(field) == values[1].get(field)
+            settings.append(
+                SettingChange(
+                    field=field, old=before, new=after, stays=stays, otherwise=otherwise if stays else None
+                )
+            )
+    return [*(_who(spec, old, now) if "members" in fields else ()), *settings]
 
 
 def words(lang: str, change: SettingChange) -> str:
@@ -50,20 +54,19 @@ def words(lang: str, change: SettingChange) -> str:
         return name
     if change.field.startswith("members."):
         return say(lang, "amendments.who", {"name": name, "sites": str(change.new)})
-    values = {"old": _value(lang, change.field, change.old), "new": _value(lang, change.field, change.new)}
+    values = {
+        name: _value(lang, change.field, value)
+        for name, value in (("old", change.old), ("new", change.new), ("otherwise", change.otherwise))
+    }
+    if change.stays:
+        return say(lang, "amendments.stays", {"name": name, **values})
     return say(lang, "amendments.change", {"name": name, **values})
 
 
-def _changed(spec: PilotSpec, old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
-    before, after = dict(_leaves(_counting(old))), dict(_leaves(_counting(now)))
-    fields = [field for field in {**before, **after} if before.get(field) != after.get(field)]
-    settings = [
-        SettingChange(field=field, old=_scalar(before.get(field)), new=_scalar(after.get(field)))
-        for field in fields
-        if field != "members"
-    ]
+def _who(spec: PilotSpec, old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
     joining = _moved(spec, "join", now.members, old.members)
-    return [*joining, *_moved(spec, "leave", old.members, now.members), *settings]
+    moved = [*joining, *_moved(spec, "leave", old.members, now.members)]
+    return moved or [SettingChange(field="members.stay", old=None, new=None, stays=True, otherwise=None)]
 
 
 def _moved(
@@ -73,14 +76,13 @@ def _moved(
     moving = set(there) - set(not_there)
     shown = [site.display_name or site.name for site in spec.sites if site.name in moving]
     if shown:
-        yield SettingChange(field=f"members.{how}", old=None, new=", ".join(shown))
+        yield SettingChange(
+            field=f"members.{how}", old=None, new=", ".join(shown), stays=False, otherwise=None
+        )
 
 
-def _counting(plan: ArmPlan) -> Mapping[str, Any]:
-    """Of an arm that does not merge only how it trains, and where."""
-    return plan.model_dump(
-        mode="json", include={"method", "train", "members"} if plan.method == CONTROL_METHOD else None
-    )
+def _counting(plan: ArmPlan, merges: bool) -> Mapping[str, Any]:
+    return plan.model_dump(mode="json", include=None if merges else {"method", "train", "members"})
 
 
 def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -50,11 +50,11 @@ def shapes() -> Iterator[tuple[str, PilotFacts]]:
 
 def amended() -> PilotFacts:
     """In round 3: the arm `dimat` for one of two reasons; its second seed had ended."""
-    rarer = SettingChange(field="merge.merge_every", old=1, new=2)
-    longer = SettingChange(field="train.epochs", old=1, new=3)
+    rarer = SettingChange(field="merge.merge_every", old=1, new=2, stays=False, otherwise=None)
+    longer = SettingChange(field="train.epochs", old=1, new=3, stays=False, otherwise=None)
     marks = (
-        Mark(3, (ArmChanges(arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"})),
-        Mark(3, (ArmChanges(arms=["local_only", "dimat"], settings=[longer]),), "ben", "Too little"),
+        Mark(3, (ArmChanges(round=3, arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"})),
+        Mark(3, (ArmChanges(round=3, arms=["local_only", "dimat"], settings=[longer]),), "ben", "Too little"),
     )  # fmt: skip
     seeds = [run(arm, flat(0.8, 0.7), seed=s) for s in (1, 2) for arm in ("local_only", "dimat")]
     return pilot(*seeds, amendments=marks)

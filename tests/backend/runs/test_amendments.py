@@ -16,6 +16,10 @@ from tests.backend.conftest import Api
 LONGER = {"patch": {"train": {"epochs": 3}}, "why": "One epoch is too little."}
 
 
+def turns(field: str, old: Any, new: Any) -> dict[str, Any]:
+    return {"field": field, "old": old, "new": new, "stays": False, "otherwise": None}
+
+
 @pytest.fixture
 def pilot(api: Api) -> dict[str, Any]:
     """Launched, of ten rounds; the arm `matched` has finished two."""
@@ -39,8 +43,8 @@ def test_a_manager_asks_and_everybody_reads_who_what_when_and_why(api: Api, pilo
     found = asked.json()
     assert (found["state"], found["asked_round"], found["from_round"]) == ("asked", None, 4)
     assert (found["by"], found["why"]) == ("admin (manager)", "One epoch is too little.")
-    settings = [{"field": "train.epochs", "old": 1, "new": 3}]
-    assert found["changes"] == [{"arms": ["alone", "matched"], "settings": settings}]
+    settings = [turns("train.epochs", 1, 3)]
+    assert found["changes"] == [{"round": 4, "arms": ["alone", "matched"], "settings": settings}]
     assert found["comparison_ends"] == []
     listed = api.viewer.get(path).json()
     assert (listed["items"], listed["total"]) == ([found], 1)
@@ -63,8 +67,8 @@ def test_who_leaves_and_who_joins_again_is_told_by_the_names_that_people_know(
     sites = pilot["spec"]["sites"]
     names = [site["name"] for site in sites]
     fewer = ask(api, pilot, {"patch": {"members": names[:-1]}, "from_round": 4}).json()
-    gone = [{"field": "members.leave", "old": None, "new": sites[-1]["display_name"] or names[-1]}]
-    assert fewer["changes"] == [{"arms": ["alone", "matched"], "settings": gone}]
+    gone = [turns("members.leave", None, sites[-1]["display_name"] or names[-1])]
+    assert fewer["changes"] == [{"round": 4, "arms": ["alone", "matched"], "settings": gone}]
     back = ask(api, pilot, {"patch": {"members": names}, "from_round": 6}).json()
     assert [one["field"] for one in back["changes"][0]["settings"]] == ["members.join"]
     refused = ask(api, pilot, {"patch": {"members": [*names, "nowhere"]}})
@@ -72,16 +76,60 @@ def test_who_leaves_and_who_joins_again_is_told_by_the_names_that_people_know(
     assert "nowhere" in ask(api, pilot, {"patch": {"members": [*names, "nowhere"]}}, "ja").json()["title"]
 
 
+def test_what_a_row_tells_is_what_is_in_force_in_the_final_order(api: Api, pilot: dict[str, Any]) -> None:
+    """One made later that begins sooner decides for its arm, and both rows say so."""
+    every = ask(api, pilot, {"patch": {"train": {"epochs": 2}}, "from_round": 7}).json()
+    one = ask(api, pilot, {"patch": {"train": {"epochs": 5}}, "arm": "matched", "from_round": 5}).json()
+    listed = api.viewer.get(f"/api/v1/pilots/{pilot['id']}/amendments").json()["items"]
+    overruled = {"fields": ["train.epochs"], "amendment_id": one["id"], "from_round": 5, "by": "admin"}
+    assert [row["id"] for row in listed] == [every["id"], one["id"]]
+    assert listed[0]["changes"] == [
+        {"round": 7, "arms": ["alone"], "settings": [turns("train.epochs", 1, 2)]}
+    ]
+    assert listed[0]["overruled"] == [{"arms": ["matched"], **overruled}]
+    assert listed[1]["changes"] == one["changes"] == [
+        {"round": 5, "arms": ["matched"], "settings": [turns("train.epochs", 1, 5)]},
+        {"round": 7, "arms": ["matched"], "settings": [
+            {"field": "train.epochs", "old": 5, "new": 5, "stays": True, "otherwise": 2}]},
+    ]  # fmt: skip
+    assert listed[1]["overruled"] == []
+
+
+def test_a_comparison_ends_only_where_it_does_in_the_final_order(api: Api, pilot: dict[str, Any]) -> None:
+    one = ask(api, pilot, {**LONGER, "arm": "matched", "from_round": 6}).json()
+    assert one["comparison_ends"] == [{"arm": "matched", "round": 6}]
+    ask(api, pilot, {**LONGER, "from_round": 5})
+    listed = api.viewer.get(f"/api/v1/pilots/{pilot['id']}/amendments").json()["items"]
+    assert [row["comparison_ends"] for row in listed] == [[], []]
+
+
+def test_a_run_that_was_restarted_is_not_called_left_out(api: Api, pilot: dict[str, Any]) -> None:
+    """Its successor is changed, and a reader would take the arm for left out."""
+    ask(api, pilot, LONGER)
+    with api.database.write() as session:
+        first, second = session.scalars(select(RunRow).order_by(RunRow.arm)).all()
+        row = session.scalars(select(AmendmentRow)).one()
+        row.state, row.from_round, row.left_out = "in_force", 4, [first.id]
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    found = api.viewer.get(path).json()["items"][0]
+    assert [one["run_id"] for one in found["left_out"]] == [first.id]
+    assert found["changes"][0]["arms"] == ["matched"]
+    with api.database.write() as session:
+        session.get_one(RunRow, first.id).replaced_by = second.id
+    assert api.viewer.get(path).json()["items"][0]["left_out"] == []
+
+
 def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:
     patch = {"method": "regmean", "merge": {"merge_every": 2}, "topology": {"kind": "ring"}}
     found = ask(api, pilot, {"patch": patch}).json()
     assert found["changes"] == [
         {
+            "round": 4,
             "arms": ["matched"],
             "settings": [
-                {"field": "method", "old": "dimat", "new": "regmean"},
-                {"field": "topology.kind", "old": "full", "new": "ring"},
-                {"field": "merge.merge_every", "old": 1, "new": 2},
+                turns("method", "dimat", "regmean"),
+                turns("topology.kind", "full", "ring"),
+                turns("merge.merge_every", 1, 2),
             ],
         }
     ]

@@ -12,7 +12,7 @@ import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
-import { settingWords } from './settingWords';
+import { fieldName, settingWords } from './settingWords';
 
 type Amendment = Schemas['PilotAmendment'];
 const DECIDING_MS = 2000;
@@ -98,10 +98,24 @@ function What({ of }: { of: Amendment }) {
   return (
     <>
       {of.changes.map((change) => (
-        <div key={change.arms.join()}>
+        <div key={`${String(change.round)} ${change.arms.join()}`}>
+          {change.round === (of.from_round ?? of.asked_round ?? 1)
+            ? null
+            : `${t('ui.amend.in_round', { round: change.round })} `}
           {formats.settings(change.settings.map((setting) => settingWords(setting, t)))}
           <span className="aw-sub">{formats.list(change.arms)}</span>
         </div>
+      ))}
+      {of.changes.length === 0 && !of.reason ? <div>{t('ui.amend.nothing')}</div> : null}
+      {of.overruled.map((other) => (
+        <span className="aw-sub" key={other.amendment_id + other.arms.join()}>
+          {t('ui.amend.overruled', {
+            arms: formats.list(other.arms),
+            round: other.from_round,
+            who: other.by,
+            fields: formats.settings(other.fields.map((field) => fieldName(field, t))),
+          })}
+        </span>
       ))}
       {of.reason ? <span className="aw-sub">{say('errors', of.reason, shown)}</span> : null}
       {[...new Set(of.comparison_ends.map(({ round }) => round))].map((round) => (

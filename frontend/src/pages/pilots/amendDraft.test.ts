@@ -28,13 +28,23 @@ describe('a change to a launched pilot', () => {
 });
 
 describe('a setting that changes', () => {
-  const of = (lng: 'en' | 'ja') => {
+  const languageOf = (lng: 'en' | 'ja') => {
     const language = createInstance();
     const resources = { en: { translation: en }, ja: { translation: ja } };
     void language.init({ resources, lng, interpolation: INTERPOLATION, initAsync: false });
-    return (field: string, old: string | number | boolean | null, now: string | number | boolean | null) =>
-      settingWords({ field, old, new: now }, language.t);
+    return language;
   };
+  const of = (lng: 'en' | 'ja') => {
+    const language = languageOf(lng);
+    return (field: string, old: string | number | boolean | null, now: string | number | boolean | null) =>
+      settingWords({ field, old, new: now, stays: false, otherwise: null }, language.t);
+  };
+  it('says what it would be where it is kept as it is', () => {
+    const kept = { field: 'train.epochs', old: 5, new: 5, stays: true, otherwise: 2 };
+    const said = (lng: 'en' | 'ja') => settingWords(kept, languageOf(lng).t);
+    expect(said('en')).toBe('Epochs in a round: stays 5, otherwise 2');
+    expect(said('ja')).toBe('ラウンドあたりのエポック数：2に変わらず5のまま');
+  });
   it('is said with its values as people call them', () => {
     expect(of('en')('method', 'dimat', 'regmean')).toBe(
       'Method: Match and merge (DIMAT) → Merge by second moments (RegMean)',

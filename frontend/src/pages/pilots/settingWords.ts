@@ -15,8 +15,12 @@ const NAMED: Readonly<Record<string, (t: TFunction, value: string) => string>> =
   'merge.over': (t, value) => t(`amendments.values.${value}`),
 };
 
+export function fieldName(field: string, t: TFunction): string {
+  return t(`amendments.fields.${field}`);
+}
+
 export function settingWords(change: Change, t: TFunction): string {
-  const name = t(`amendments.fields.${change.field}`);
+  const name = fieldName(change.field, t);
   if (change.old === null && change.new === null) return name;
   if (change.field.startsWith('members.')) return t('amendments.who', { name, sites: change.new });
   const said = (value: Change['old']): string => {
@@ -24,5 +28,7 @@ export function settingWords(change: Change, t: TFunction): string {
     if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');
     return typeof value === 'string' ? (NAMED[change.field]?.(t, value) ?? value) : String(value);
   };
+  if (change.stays)
+    return t('amendments.stays', { name, new: said(change.new), otherwise: said(change.otherwise) });
   return t('amendments.change', { name, old: said(change.old), new: said(change.new) });
 }

@@ -1,0 +1,139 @@
+"""What an amendment is said to change is what the plans that runs follow do from round to round, whatever overlaps."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.pilots.amendments import InForce
+from backend.runs import effects
+from dimat.plan import Amendment, Patch, amended_plan
+from dimat.spec import PilotSpec
+from tests.backend.coordinator.stage import spec
+
+SPEC: PilotSpec = spec(rounds=12, arms=("local_only", "plain_average", "dimat"))
+PATCHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "train": st.fixed_dictionaries(
+            {},
+            optional={
+                "epochs": st.integers(1, 4),
+                "loss": st.sampled_from(["cross_entropy", "balanced_softmax"]),
+                "class_weights": st.sampled_from(["none", "balanced"]),
+            },
+        ),
+        "merge": st.fixed_dictionaries({}, optional={"merge_every": st.integers(1, 3)}),
+        "method": st.sampled_from(["dimat", "plain_average", "regmean"]),
+        "topology": st.sampled_from([{"kind": "ring"}, {"kind": "full"}, {"kind": "star"}]),
+    },
+)
+AMENDMENTS = st.lists(
+    st.tuples(st.sampled_from([None, "local_only", "dimat"]), st.integers(1, 12), PATCHES), max_size=5
+)
+
+
+def known(*given: tuple[str | None, int, dict[str, Any]]) -> list[InForce]:
+    return [
+        InForce(
+            str(place),
+            Amendment(arm=arm, from_round=round, patch=Patch.model_validate(patch), by="aiko", why="To see."),
+            frozenset(),
+        )
+        for place, (arm, round, patch) in enumerate(given)
+    ]
+
+
+def told(of: effects.Effect) -> list[tuple[int, list[str], list[tuple[str, Any, Any, Any]]]]:
+    return [
+        (
+            change.round,
+            change.arms,
+            [
+                (s.field, s.old, s.new, ("stays, not", s.otherwise) if s.stays else None)
+                for s in change.settings
+            ],
+        )
+        for change in of.changes
+    ]
+
+
+@settings(max_examples=60)
+@given(AMENDMENTS)
+def test_rows_together_tell_every_turn_of_every_arm_and_no_other(
+    asked: list[tuple[str | None, int, dict[str, Any]]],
+) -> None:
+    all_of = known(*(one for one in asked if not (one[0] == "local_only" and one[2].keys() - {"train"})))
+    amendments = [one.amendment for one in all_of]
+    try:
+        plans = {
+            (arm.name, round): amended_plan(SPEC, arm.name, amendments, round)
+            for arm in SPEC.arms
+            for round in range(13)
+        }
+        found = effects.of_all(SPEC, all_of)
+    except ValueError:  # settings that exclude each other were never in force
+        return
+    said: dict[tuple[str, int, str], tuple[Any, Any]] = {}
+    for effect in found.values():
+        for change in effect.changes:
+            for arm in change.arms:
+                for one in change.settings:
+                    assert (arm, change.round, one.field) not in said, "told by two amendments"
+                    said[arm, change.round, one.field] = (one.old, one.new)
+                    assert one.stays == (one.old == one.new)
+                    assert not one.stays or one.otherwise != one.new
+    for (arm, round), plan in plans.items():
+        if round == 0:
+            continue
+        before = plans[arm, round - 1]
+        turns = {
+            "train.epochs": (before.train.epochs, plan.train.epochs),
+            "train.loss": (before.train.loss, plan.train.loss),
+        }
+        if plan.method != "local_only":
+            turns |= {
+                "merge.merge_every": (before.merge.merge_every, plan.merge.merge_every),
+                "method": (before.method, plan.method),
+                "topology.kind": (before.topology.kind, plan.topology.kind),
+            }
+        for field, (old, new) in turns.items():
+            assert said.get((arm, round, field), (old, old)) == (old, new)
+
+
+def test_one_made_later_that_begins_sooner_overrules_for_its_arm() -> None:
+    found = effects.of_all(
+        SPEC, known((None, 9, {"train": {"epochs": 2}}), ("dimat", 7, {"train": {"epochs": 5}}))
+    )
+    assert told(found["0"]) == [(9, ["local_only", "plain_average"], [("train.epochs", 1, 2, None)])]
+    overruled = found["0"].overruled
+    assert [(one.arms, one.fields, one.amendment_id, one.from_round) for one in overruled] == [
+        (["dimat"], ["train.epochs"], "1", 7)
+    ]
+    assert told(found["1"]) == [
+        (7, ["dimat"], [("train.epochs", 1, 5, None)]),
+        (9, ["dimat"], [("train.epochs", 5, 5, ("stays, not", 2))]),
+    ]
+    assert found["1"].overruled == []
+
+
+def test_one_that_only_keeps_what_there_is_takes_hold_where_the_other_would() -> None:
+    found = effects.of_all(
+        SPEC, known((None, 9, {"train": {"epochs": 2}}), ("dimat", 4, {"train": {"epochs": 1}}))
+    )
+    assert told(found["1"]) == [(9, ["dimat"], [("train.epochs", 1, 1, ("stays, not", 2))])]
+    assert told(found["0"]) == [(9, ["local_only", "plain_average"], [("train.epochs", 1, 2, None)])]
+
+
+def test_of_an_arm_that_had_ended_nothing_is_said_to_change() -> None:
+    late = [
+        InForce(one.id, one.amendment, frozenset({"r2"}))
+        for one in known((None, 9, {"train": {"epochs": 2}}))
+    ]
+    found = effects.of_all(SPEC, late, [("r1", "local_only"), ("r2", "dimat"), ("r3", "plain_average")])
+    assert told(found["0"]) == [(9, ["local_only", "plain_average"], [("train.epochs", 1, 2, None)])]
+
+
+def test_an_arm_that_merges_no_more_is_not_said_to_lose_its_settings() -> None:
+    found = effects.of_all(SPEC, known(("dimat", 3, {"method": "local_only"})))
+    assert told(found["0"]) == [(3, ["dimat"], [("method", "dimat", "local_only", None)])]
