@@ -178,16 +178,17 @@ def _run_summary(facts: PilotFacts, panels: Panels, look: Look) -> str:
         if at is None:
             said.append(_partial(measure, found, look))
             continue
-        moment = found.moments[at]
+        moment, over = found.moments[at], found.over[at]
         said.append(
             look.t(
-                "accuracy_run",
+                "accuracy_run" if over == len(facts.sites) else "accuracy_run_some",
                 when=moment.words(look),
                 measure=look.t(f"measure_{measure}"),
                 mean=percent(found.mean[at] or 0.0),
                 low=percent(found.low[at] or 0.0),
                 high=percent(found.high[at] or 0.0),
                 start=percent(found.mean[0] or 0.0),
+                over=over,
                 num_sites=len(facts.sites),
             )
         )
@@ -231,6 +232,7 @@ def _pilot_summary(
     before it is said with its own last round."""
     said = []
     for measure in shown:
+        series_of = dict(by_measure[measure])
         trained = {name: found.trained() for name, found in by_measure[measure]}
         lasts = {name: max(rounds) for name, rounds in trained.items() if max(rounds, default=0) > 0}
         standing = [last for name, last in lasts.items() if facts.standing_of(name)]
@@ -239,9 +241,12 @@ def _pilot_summary(
         for name, rounds in trained.items():
             at = max((round for round in rounds if round <= shared), default=None)
             if at is not None:
-                code = "accuracy_arm" if at == shared else "accuracy_arm_at"
-                when = Moment(at, "after_train").words(look)
-                parts.append(look.t(code, arm=name, mean=percent(rounds[at]), when=when))
+                moment, num_sites = Moment(at, "after_train"), len(facts.sites)
+                over = series_of[name].sites_at(moment)
+                code = "accuracy_arm" if over == num_sites else "accuracy_arm_some"
+                params = {"arm": name, "mean": percent(rounds[at]), "over": over, "num_sites": num_sites}
+                code += "" if at == shared else "_at"
+                parts.append(look.t(code, **params, when=moment.words(look)))
         if parts:
             text, when = look.t("list_separator").join(parts), Moment(shared, "after_train").words(look)
             said.append(look.t("accuracy_pilot", measure=look.t(f"measure_{measure}"), when=when, arms=text))

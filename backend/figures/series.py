@@ -32,7 +32,7 @@ class Accuracies:
     """One measure of one run (or the mean of an arm's runs) over its moments.
 
     Attributes:
-        by_site: one line per site. mean, low, high: over sites; None while a site is missing.
+        by_site: one line per site. mean, low, high: over sites; None while a site is missing. over: how many sites the mean is over.
     """
 
     moments: tuple[Moment, ...]
@@ -40,6 +40,7 @@ class Accuracies:
     mean: Values
     low: Values
     high: Values
+    over: tuple[int, ...]
 
     @property
     def measured(self) -> bool:
@@ -54,6 +55,10 @@ class Accuracies:
         means = zip(self.moments, self.mean, strict=True)
         return {at.round: mean for at, mean in means if mean is not None and at.phase == "after_train"}
 
+    def sites_at(self, moment: Moment) -> int:
+        """Over how many sites the mean is; of several seeds the fewest."""
+        return dict(zip(self.moments, self.over, strict=True)).get(moment, 0)
+
 
 def of_run(run: RunFacts, measure: Measure) -> Accuracies:
     points = run.points
@@ -67,17 +72,21 @@ def of_run(run: RunFacts, measure: Measure) -> Accuracies:
         mean=tuple(_rounded(over_sites(values)) if values else None for values in complete),
         low=tuple(_rounded(min(_known(values))) if values else None for values in complete),
         high=tuple(_rounded(max(_known(values))) if values else None for values in complete),
+        over=tuple(len(_known(values)) if values else 0 for values in complete),
     )
 
 
 def of_arm(runs: Sequence[RunFacts], measure: Measure) -> Accuracies:
     """The mean over seeds at the moments that every run with results has reached; low and high over seeds."""
     means = []
+    over: dict[Moment, int] = {}
     for run in runs:
         one = of_run(run, measure)
         found = {
             moment: value for moment, value in zip(one.moments, one.mean, strict=True) if value is not None
         }
+        for moment, count in zip(one.moments, one.over, strict=True):
+            over[moment] = min(count, over.get(moment, count))
         if found:
             means.append(found)
     shared = set.intersection(*(set(found) for found in means)) if means else set()
@@ -89,6 +98,7 @@ def of_arm(runs: Sequence[RunFacts], measure: Measure) -> Accuracies:
         mean=tuple(_rounded(sum(at) / len(at)) for at in values),
         low=tuple(min(at) for at in values),
         high=tuple(max(at) for at in values),
+        over=tuple(over[moment] for moment in moments),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from backend.pilots.assumptions import Assumptions
 from backend.runs import away
 from backend.runs.schemas import ArmChanges
+from dimat.absence import Absence
 
 Phase = away.Phase
 Measure = Literal["own_site", "all_site"]
@@ -81,6 +82,7 @@ class RunFacts:
     Attributes:
         usage: (round, site index) -> usage; absent = nothing spent.
         by_round: (round, purpose) -> traffic. by_link: (from index, to index) -> traffic.
+        absences: of sites that the run went on without, as they were silent.
         comparison_ends: the round from which on an amendment lets it train otherwise than the control arm's run of its seed.
     """
 
@@ -99,6 +101,7 @@ class RunFacts:
     by_round: Mapping[tuple[int, str], Traffic]
     by_link: Mapping[tuple[int, int], Traffic]
     comparison_ends: int | None = None
+    absences: tuple[Absence, ...] = ()
 
     @property
     def ended_early(self) -> bool:

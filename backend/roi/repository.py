@@ -18,6 +18,7 @@ from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
 from backend.runs import absences, effects
 from backend.runs.amending import ends_of_comparison
 from backend.runs.away import AwayAt, away_in
+from dimat.absence import Absence
 from dimat.spec import PilotSpec
 
 _PHASE_ORDER = {"after_merge": 0, "after_train": 1}
@@ -72,13 +73,9 @@ def load(
     assumptions, version = _assumptions(session, pilot_id)
     control = spec.control_arm
     known = in_force(session, pilot_id)
-    gone = absences.rows_of(session, [run.id for run in runs])
-    away = {
-        run.id: away_in(
-            spec, run.arm, for_run(known, run.id), [absences.value_of(one, spec) for one in gone[run.id]]
-        )
-        for run in runs
-    }
+    rows = absences.rows_of(session, [run.id for run in runs])
+    gone = {id: tuple(absences.value_of(one, spec) for one in ones) for id, ones in rows.items()}
+    away = {run.id: away_in(spec, run.arm, for_run(known, run.id), gone[run.id]) for run in runs}
     ends = ends_of_comparison(spec, known, [(run.id, run.arm, run.seed) for run in runs])
     return PilotFacts(
         id=pilot_id,
@@ -89,7 +86,7 @@ def load(
         control_arm=control.name if control else None,
         all_site_measured=spec.evaluation.all_site != "none",
         simulated=spec.evaluation.all_site == "shared_set",
-        runs=tuple(_run(run, found, spec, away[run.id], ends.get(run.id)) for run in runs),
+        runs=tuple(_run(run, found, spec, away[run.id], gone[run.id], ends.get(run.id)) for run in runs),
         assumptions=assumptions,
         assumptions_version=version,
         amendments=tuple(_marks(spec, known, runs)),
@@ -140,8 +137,9 @@ def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, i
 
 
 def _run(
-    row: RunRow, found: _Measured, spec: PilotSpec, away: AwayAt, comparison_ends: int | None
-) -> RunFacts:
+    row: RunRow, found: _Measured, spec: PilotSpec, away: AwayAt, gone: tuple[Absence, ...],
+    comparison_ends: int | None,
+) -> RunFacts:  # fmt: skip
     points = found.points.get(row.id, {})
     return RunFacts(
         id=row.id,
@@ -162,6 +160,7 @@ def _run(
         by_round=found.by_round.get(row.id, {}),
         by_link=found.by_link.get(row.id, {}),
         comparison_ends=comparison_ends,
+        absences=gone,
     )
 
 

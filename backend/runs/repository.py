@@ -132,15 +132,15 @@ def barred(session: Session, pilot_id: str) -> set[str]:
     return set(session.scalars(found.where(*prepares, is_barred)))
 
 
-def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None]]:
-    """Mean own-site and all-site accuracy after the last round that all sites finished, by run."""
+def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None, int]]:
+    """By run the mean own-site and all-site accuracy after the last round that all sites finished which take part, and over how many."""
     rows = session.execute(
-        select(MetricRow.run_id, func.avg(MetricRow.own_site), func.avg(MetricRow.all_site))
+        select(MetricRow.run_id, func.avg(MetricRow.own_site), func.avg(MetricRow.all_site), func.count())
         .join(RunRow, and_(RunRow.id == MetricRow.run_id, RunRow.rounds_done == MetricRow.round))
         .where(MetricRow.run_id.in_(run_ids), MetricRow.phase == "after_train")
         .group_by(MetricRow.run_id)
     )
-    return {id: (float(own), None if every is None else float(every)) for id, own, every in rows}
+    return {id: (float(own), None if every is None else float(every), num) for id, own, every, num in rows}
 
 
 def round_finished_at(session: Session, run_id: str, round: int) -> datetime | None:

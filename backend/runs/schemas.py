@@ -46,7 +46,7 @@ class Run(Schema):
     """One execution of one arm with one seed.
 
     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
-    the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
+    the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
     its own, too. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
     timetable; a time that is over waits for runs that have not done the round before.
@@ -80,6 +80,7 @@ class Run(Schema):
     seconds: float | None
     own_site_mean: float | None
     all_site_mean: float | None
+    mean_over: int | None
     progress: Text
     next_round: int | None
     next_round_at: datetime | None

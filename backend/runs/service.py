@@ -91,7 +91,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     shut = windows.closed(session, now)
     return [
         _run(
-            row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None)),
+            row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
             steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
             None if row.state in RUN_ENDS else next.get(row.pilot_id),
             closed_in(stored_spec(specs[row.pilot_id]), shut), now,
@@ -128,7 +128,7 @@ def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]
 
 
 def _run(
-    row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None],
+    row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None, int | None],
     steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
     away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed], now: datetime,
 ) -> Run:  # fmt: skip
@@ -143,7 +143,7 @@ def _run(
             "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted,
             "busy_s": row.busy_s, "cpu_s": row.cpu_s, "gpu_s": row.gpu_s, "created_at": row.created_at,
             "started_at": row.started_at, "finished_at": row.finished_at, "seconds": seconds(row, now),
-            "own_site_mean": means[0], "all_site_mean": means[1],
+            "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
                 due_in(stored_spec(pilot), next, now), closed,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from backend.roi import calculator
 from backend.roi.facts import Measure, PilotFacts, RunFacts, Values, over_sites
-from backend.summary import wording
+from backend.summary import left_out, wording
 from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
 
 SHOWN_DIGITS = 3
@@ -22,6 +22,8 @@ def summarise(facts: PilotFacts) -> PilotSummary:
     return PilotSummary(
         sentence=wording.sentence(facts, arms),
         who=wording.who(facts, arms),
+        left_out=left_out.sentences(facts, arms),
+        ended=wording.comparison_ended(facts, shared),
         status=wording.status(facts),
         arms=arms,
         evidence=wording.evidence(facts, arms),
@@ -62,6 +64,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         num_seeds=len(used),
         own_site_mean=_over_sites(own),
         all_site_mean=_over_sites(rest),
+        mean_over=None if own is None else sum(value is not None for value in own),
         own_site_vs_control=_mean_difference(compared, "own_site", last),
         all_site_vs_control=_mean_difference(compared, "all_site", last),
         bytes_exchanged=sum(run.bytes_exchanged for run in every),
@@ -72,6 +75,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         sites_losing=None
         if own_vs is None
         else sum(value is not None and value <= -wording.SAME for value in own_vs),
+        left_out=left_out.of_arm(facts, arm),
         by_site=[
             SiteOutcome(
                 site=site.name,

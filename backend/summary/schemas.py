@@ -15,10 +15,20 @@ class SiteOutcome(Schema):
     all_site_vs_control: float | None
 
 
+class LeftOutSite(Schema):
+    """A site that was silent, in the rounds from `from_round` up to `until_round`, in which it came back; None: it did not, or not yet.
+    Of several seeds: the first and the last of these rounds."""
+
+    site: str
+    display_name: str
+    from_round: int
+    until_round: int | None
+
+
 class ArmOutcome(Schema):
     """One arm. Accuracies are those after training in `round`: the last round that the arm and the control
     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
-    all arms have in common; None before that."""
+    all arms have in common; None before that. `mean_over`: over how many sites they are. `left_out`: sites that its runs went on without."""
 
     arm: str
     method: str
@@ -28,21 +38,26 @@ class ArmOutcome(Schema):
     num_seeds: int
     own_site_mean: float | None
     all_site_mean: float | None
+    mean_over: int | None
     own_site_vs_control: float | None
     all_site_vs_control: float | None
     bytes_exchanged: int
     busy_s: float
     sites_gaining: int | None
     sites_losing: int | None
+    left_out: list[LeftOutSite]
     by_site: list[SiteOutcome]
 
 
 class PilotSummary(Schema):
-    """`who`: how many sites gain and lose in the arm that `sentence` names. `simulated`: all-site accuracy
+    """`who`: how many sites gain and lose in the arm that `sentence` names. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+    an earlier round than they have come to. `simulated`: all-site accuracy
     comes from shared rows, which real sites would not have."""
 
     sentence: Text
     who: Text | None
+    left_out: list[Text]
+    ended: Text | None
     status: Text
     arms: list[ArmOutcome]
     evidence: Text

@@ -73,12 +73,13 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
 
 
 def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
-    """How many sites gain and lose on their own data in the arm that `sentence` names; None where it names
-    none."""
+    """How many sites gain and lose on their own data in the arm that `sentence` names, of those that have a value
+    in both; None where it names none."""
     best = _best(facts, arms) if facts.control_arm is not None else None
     if best is None or _missing(facts, arms):
         return None
-    gaining, losing, num_sites = best.sites_gaining or 0, best.sites_losing or 0, len(facts.sites)
+    gaining, losing = best.sites_gaining or 0, best.sites_losing or 0
+    num_sites = sum(site.own_site_vs_control is not None for site in best.by_site)
     if num_sites in (gaining, losing):
         code = "who_all_gain" if gaining else "who_all_lose"
     elif gaining and losing:
@@ -86,6 +87,19 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
     else:
         code = "who_some_gain" if gaining else "who_some_lose" if losing else "who_none"
     return Text(code=code, params={"gaining": gaining, "losing": losing, "num_sites": num_sites})
+
+
+def comparison_ended(facts: PilotFacts, shared: int | None) -> Text | None:
+    """Why no round after `shared` is compared, where that is because of an amendment."""
+    if shared is None or shared >= facts.rounds or facts.control_arm is None:
+        return None
+    names = [
+        label.name
+        for label in facts.arms
+        if any(run.comparison_ends == shared + 1 for run in facts.standing_of(label.name))
+    ]
+    params: Params = {"names": ", ".join(names), "control": facts.control_arm, "round": shared + 1}
+    return Text(code="comparison_ended", params=params) if names else None
 
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
 
-from backend.figures import build, palette
+from backend.figures import accuracy, build, palette
 from backend.figures.frame import Look
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic
@@ -339,3 +339,30 @@ def test_a_run_is_marked_only_with_what_changed_it() -> None:
     assert len(on_both_panels) == 2
     assert "Rounds from merge to merge: 1 → 2 (dimat)<br>" in on_both_panels[0]
     assert "Epochs in a round: 1 → 3<br>" in on_both_panels[0]  # of every arm
+
+
+def test_a_mean_says_over_how_many_sites_it_is_where_some_take_no_part() -> None:
+    whole = run("dimat", flat(0.9, 0.9), num_sites=3)
+    points = tuple(
+        dataclasses.replace(
+            point,
+            away=frozenset({2}),
+            own_site=(*point.own_site[:2], None),
+            all_site=(*point.all_site[:2], None),
+        )
+        if point.round >= 3
+        else point
+        for point in whole.points
+    )
+    facts = pilot(
+        run("local_only", flat(0.8, 0.6), num_sites=3), dataclasses.replace(whole, points=points), num_sites=3
+    )
+    en, ja = Look("en", "light"), Look("ja", "light")
+    assert (
+        "90.0% on average over 2 of 3 sites (the others" in accuracy.of_run(facts, facts.runs[1], en).summary
+    )
+    assert "3拠点中2拠点の平均で90.0%" in accuracy.of_run(facts, facts.runs[1], ja).summary
+    assert "over 3 sites" in accuracy.of_run(facts, facts.runs[0], en).summary
+    said = accuracy.of_pilot(facts, en).summary
+    assert "dimat 90.0% over 2 of 3 sites" in said
+    assert "local_only 80.0%;" in said

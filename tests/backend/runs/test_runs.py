@@ -26,6 +26,7 @@ def run(api: Api) -> dict[str, Any]:
 def test_run_shows_means_over_sites_of_its_last_finished_round(run: dict[str, Any]) -> None:
     assert run["own_site_mean"] == pytest.approx(0.61)
     assert run["all_site_mean"] == pytest.approx(0.51)
+    assert run["mean_over"] == 3
     assert (run["rounds_done"], run["pilot_name"], run["state"]) == (1, "first-pilot", "running")
     assert run["progress"]["code"] == "starting_round"
 

@@ -1,6 +1,7 @@
 """The sentence on top of a pilot says who gains and who loses, and no more than was measured."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from measured_pilots import flat, pilot, run
@@ -8,6 +9,7 @@ from measured_pilots import flat, pilot, run
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.summary.outcome import state_of, summarise
 from backend.text.catalogue import say
+from dimat.absence import Absence
 
 
 def control(**changes: object) -> RunFacts:
@@ -257,3 +259,55 @@ def test_every_sentence_is_complete_in_both_languages(lang: str) -> None:
                 said = say(lang, f"summary.{text.code}", text.params)
                 assert not said.startswith("summary.")
                 assert not re.search(r"[{}]", said)
+
+
+def without_the_last(begun: int, until: int | None = None, arm: str = "dimat", **changes: object) -> RunFacts:
+    """A run whose third site was silent from a round on, up to the one in which it came back."""
+    gone = Absence(site="site-2", from_round=begun, until_round=until)
+    whole = run(arm, flat(0.9 if arm == "dimat" else 0.8, 0.9), num_sites=3, **changes)  # type: ignore[arg-type]
+    points = tuple(
+        replace(
+            point,
+            away=frozenset({2}),
+            own_site=(*point.own_site[:2], None),
+            all_site=(*point.all_site[:2], None),
+        )
+        if gone.covers(point.round)
+        else point
+        for point in whole.points
+    )
+    return replace(whole, points=points, absences=(gone,))
+
+
+def test_who_was_left_out_is_said_and_counts_neither_as_gaining_nor_as_a_site_that_does_not() -> None:
+    found = summarise(pilot(without_the_last(3, arm="local_only"), without_the_last(2), num_sites=3))
+    assert found.who is not None
+    assert (found.who.code, found.who.params["num_sites"]) == ("who_all_gain", 2)
+    assert [(arm.mean_over, arm.left_out[0].from_round) for arm in found.arms] == [(2, 3), (2, 2)]
+    assert [(text.code, text.params) for text in found.left_out] == [
+        ("left_out_to_end", {"site": "Site 2", "round": 3, "names": "local_only"}),
+        ("left_out_to_end", {"site": "Site 2", "round": 2, "names": "dimat"}),
+    ]
+    back = summarise(pilot(control(num_sites=3), without_the_last(2, 4), num_sites=3))
+    assert [text.code for text in back.left_out] == ["left_out_until"]
+    assert [(arm.mean_over, len(arm.left_out)) for arm in back.arms] == [(3, 0), (3, 1)]
+
+
+def test_of_many_sites_left_out_only_some_are_named() -> None:
+    gone = tuple(Absence(site=f"site-{site}", from_round=2) for site in range(5))
+    live = replace(run("dimat", flat(0.9, 0.9), num_sites=9, done=1, state="running"), absences=gone)
+    said = summarise(pilot(control(num_sites=9), live, num_sites=9)).left_out
+    assert [text.code for text in said] == ["left_out", "left_out", "left_out", "left_out_more"]
+    assert said[-1].params == {"num_sites": 2}
+
+
+def test_a_comparison_that_an_amendment_ended_says_so_beside_its_round() -> None:
+    amended = replace(run("dimat", flat(0.9, 0.9)), comparison_ends=3)
+    found = summarise(pilot(control(), amended))
+    assert found.arms[1].round == 2
+    assert found.ended is not None
+    assert (found.ended.code, found.ended.params) == (
+        "comparison_ended", {"names": "dimat", "control": "local_only", "round": 3}
+    )  # fmt: skip
+    yet_to_come = replace(run("dimat", flat(0.9, 0.9), done=1, state="running"), comparison_ends=3)
+    assert summarise(pilot(control(), yet_to_come)).ended is None

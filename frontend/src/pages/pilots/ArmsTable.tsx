@@ -7,17 +7,24 @@ import { DataTable, type Column } from '../../components/DataTable';
 import { Delta } from '../../components/Delta';
 import { RoomyPanel } from '../../components/Page';
 import { StateBadge, Tag } from '../../components/StateBadge';
+import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 
 type Arm = Schemas['ArmOutcome'];
+/** So many sites that an arm went on without are named. */
+const SITES_NAMED = 3;
 type SiteOutcome = Schemas['SiteOutcome'];
 
-/** After which round the arms stand side by side; says nothing where it is not the same for all. */
-export function SharedRound({ arms }: { arms: readonly Arm[] }) {
+/** After which round the arms stand side by side, where it is the same for all, and why it is no later one. */
+export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   const { t, i18n } = useTranslation();
-  const [round, ...others] = roundsOf(arms);
-  if (round === undefined || others.length > 0) return null;
-  return <>{(i18n.language === 'ja' ? '' : ' ') + t('ui.pilot.arms_round', { round })}</>;
+  const say = useSay();
+  const [round, ...others] = roundsOf(summary.arms);
+  const said = [
+    ...(round === undefined || others.length > 0 ? [] : [t('ui.pilot.arms_round', { round })]),
+    ...(summary.ended ? [say('summary', summary.ended)] : []),
+  ];
+  return <>{said.map((one) => (i18n.language === 'ja' ? '' : ' ') + one).join('')}</>;
 }
 
 export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
@@ -51,6 +58,20 @@ export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
           {rounds.length > 1 && arm.round !== null ? (
             <span className="aw-sub">{t('ui.pilot.arm_round', { round: arm.round })}</span>
           ) : null}
+          {arm.left_out.slice(0, SITES_NAMED).map((site) => (
+            <span className="aw-sub" key={site.site}>
+              {t(site.until_round === null ? 'ui.pilot.left_out' : 'ui.pilot.left_out_until', {
+                site: site.display_name,
+                round: site.from_round,
+                until: site.until_round,
+              })}
+            </span>
+          ))}
+          {arm.left_out.length > SITES_NAMED ? (
+            <span className="aw-sub">
+              {t('ui.pilot.left_out_more', { more: arm.left_out.length - SITES_NAMED })}
+            </span>
+          ) : null}
           {arm.num_seeds > 0 && arm.num_seeds < mostSeeds ? (
             <span className="aw-sub">
               {t('ui.pilot.over_seeds', { number: formats.number(arm.num_seeds) })}
@@ -64,7 +85,14 @@ export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
       label: t('ui.run.own_site'),
       number: true,
       cell: (arm) => (
-        <Value value={arm.own_site_mean} against={arm.is_control ? null : arm.own_site_vs_control} />
+        <>
+          <Value value={arm.own_site_mean} against={arm.is_control ? null : arm.own_site_vs_control} />
+          {arm.mean_over !== null && arm.mean_over < arm.by_site.length ? (
+            <span className="aw-sub">
+              {t('ui.pilot.mean_over', { over: arm.mean_over, sites: arm.by_site.length })}
+            </span>
+          ) : null}
+        </>
       ),
     },
     {

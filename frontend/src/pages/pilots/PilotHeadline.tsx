@@ -32,6 +32,9 @@ export function PilotHeadline({
     params: { path: { pilot_id: pilotId } },
   });
   const said = [summary.sentence, ...(summary.who ? [summary.who] : [])].map((text) => say('summary', text));
+  const notes = [...(summary.ended ? [summary.ended] : []), ...summary.left_out].map((text) =>
+    say('summary', text),
+  );
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
@@ -43,6 +46,7 @@ export function PilotHeadline({
         <p className="aw-small">{say('roi', roi.data.sentence)}</p>
       ) : null}
       <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
+      {notes.length > 0 ? <p className="aw-small">{notes.join(i18n.language === 'ja' ? '' : ' ')}</p> : null}
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
           {say('summary', summary.evidence)}

@@ -142,7 +142,7 @@ function Launched({ pilot }: { pilot: Pilot }) {
             <Panel title={t('ui.pilot.arms')}>
               <p className="aw-soft aw-small">
                 {t('ui.pilot.arms_help')}
-                <SharedRound arms={said.arms} />
+                <SharedRound summary={said} />
               </p>
               {mixed.length > 0 ? (
                 <Note icon="info">{t('ui.pilot.own_model_note', { arms: formats.list(mixed) })}</Note>

@@ -19,6 +19,7 @@ import { RunActions } from './RunActions';
 import { RunFamily } from './RunFamily';
 import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
+import { absenceKey, sitesIn } from './absent';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 
@@ -80,10 +81,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
   const after = {
     round: formats.number(Math.max(0, run.rounds_done)),
     rounds: formats.number(run.rounds),
+    sites: sitesIn(run, t),
   };
   const meanNote = (value: number | null, isSimulated: boolean) => {
     if (value === null) return t(ENDED.has(run.state) ? 'ui.run.not_measured' : 'ui.run.not_measured_yet');
-    if (run.rounds_done < 1) return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note');
+    if (run.rounds_done < 1)
+      return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note', after);
     return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
   };
   const share = Math.max(0, run.rounds_done) / run.rounds;
@@ -98,7 +101,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       lead={t('ui.run.lead', {
         method: t(`methods.${run.method}`),
         seed: run.seed,
-        sites: formats.number(run.num_sites),
+        sites: sitesIn(run, t),
       })}
       actions={
         <>
@@ -142,7 +145,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           tone={one.until_round === null ? 'warn' : 'calm'}
           icon="info"
         >
-          {t(one.until_round === null ? 'ui.run.left_out' : 'ui.run.left_out_until', {
+          {t(absenceKey(run, one), {
             site: one.display_name,
             from: one.from_round,
             until: one.until_round,
