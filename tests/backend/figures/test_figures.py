@@ -321,11 +321,11 @@ def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(
     facts = amended()
     figure = build.run_figure(facts, facts.run("run-dimat-1"), name, EN)
     told = hovered(figure)[0]
-    assert told.startswith("<b>From round 3 on</b><br>Rounds from merge to merge: 1 → 2<br>")
+    assert told.startswith("<b>From round 3 on</b><br>Merge every … rounds: 1 → 2<br>")
     assert "Weekly &lt;b&gt;is&lt;/b&gt; enough" in told
     assert "Epochs in a round: 1 → 3<br>" in told
     assert all(2 < line["x0"] < 3 for line in figure.layout["shapes"])
-    assert "Amended from round 3 on: Rounds from merge to merge: 1 → 2." in figure.summary
+    assert "Amended from round 3 on: Merge every … rounds: 1 → 2." in figure.summary
     ja = build.run_figure(facts, facts.run("run-dimat-1"), name, Look("ja", "dark"))
     assert "統合の間隔（ラウンド）：1 → 2<br>" in hovered(ja)[0]
 
@@ -337,7 +337,7 @@ def test_a_run_is_marked_only_with_what_changed_it() -> None:
         assert figure.summary.count("Amended from round 3") == lines
     on_both_panels = hovered(build.pilot_figure(facts, "accuracy", EN))
     assert len(on_both_panels) == 2
-    assert "Rounds from merge to merge: 1 → 2 (dimat)<br>" in on_both_panels[0]
+    assert "Merge every … rounds: 1 → 2 (dimat)<br>" in on_both_panels[0]
     assert "Epochs in a round: 1 → 3<br>" in on_both_panels[0]  # of every arm
 
 

@@ -12,10 +12,19 @@ import { ProblemList } from '../../components/ProblemList';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { METHODS } from '../runs/runFilter';
 import { useSiteNames } from '../sites/useSiteNames';
-import { amendmentOf, EMPTY, FIELDS, PLAIN_GRAPHS, type AmendDraft } from './amendDraft';
+import { amendmentOf, EMPTY, FIELDS, PLAIN_GRAPHS, settingsNow, type AmendDraft } from './amendDraft';
+import { MIXINGS } from '../topologies/links';
+import { fieldName } from './settingWords';
 import { NUMBERS } from './pilotDraft';
 
-export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () => void }) {
+interface Props {
+  pilot: Schemas['Pilot'];
+  /** Amendments so far. */
+  made: readonly Schemas['PilotAmendment'][];
+  done: () => void;
+}
+
+export function AmendForm({ pilot, made, done }: Props) {
   const { t } = useTranslation();
   const refresh = useRefresh();
   const { shown } = useSiteNames();
@@ -26,6 +35,9 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
   const change = (part: Partial<AmendDraft>) => setDraft((known) => ({ ...known, ...part }));
   const fields = asFields(placedAt(findings(error, shown), FIELDS));
 
+  const now = settingsNow(pilot.spec, made, draft);
+  const canWeigh = draft.topology !== '' || now.topology !== null;
+
   const send = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
@@ -33,7 +45,7 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
     const answer = await answered(
       http.POST('/api/v1/pilots/{pilot_id}/amendments', {
         params: { path: { pilot_id: pilot.id } },
-        body: amendmentOf(draft, pilot.spec.merge?.wire?.compress ?? false),
+        body: amendmentOf(draft, now),
       }),
     );
     setBusy(false);
@@ -45,21 +57,27 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
     await refresh('/api/v1/pilots');
     done();
   };
-  const choice = (label: string, path: string, key: 'method' | 'topology' | 'numbers', data: Option[]) => (
+  const choice = (
+    name: string,
+    key: 'method' | 'topology' | 'mixing' | 'numbers' | 'compress',
+    data: Option[],
+    more: { disabled?: boolean; description?: string } = {},
+  ) => (
     <Select
-      label={label}
+      label={fieldName(name, t)}
       data={data}
       value={draft[key] || null}
       placeholder={t('ui.amend.as_it_is')}
       onChange={(value) => change({ [key]: value ?? '' })}
       clearable
-      {...fields.at(path)}
+      {...more}
+      {...fields.at(`patch.${name}`)}
     />
   );
   const number = (
     label: string,
     path: string,
-    key: 'fromRound' | 'mergeEvery' | 'epochs' | 'lr',
+    key: 'fromRound' | 'mergeEvery' | 'epochs' | 'lr' | 'momentum',
     placeholder = t('ui.amend.as_it_is'),
   ) => (
     <NumberInput
@@ -67,14 +85,16 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
       value={draft[key]}
       placeholder={placeholder}
       onChange={(value) => change({ [key]: value === '' ? '' : Number(value) })}
-      allowDecimal={key === 'lr'}
-      step={key === 'lr' ? 0.01 : 1}
+      allowDecimal={key === 'lr' || key === 'momentum'}
+      step={key === 'lr' ? 0.01 : key === 'momentum' ? 0.1 : 1}
       decimalScale={6}
       stepHoldDelay={400}
       stepHoldInterval={80}
       {...fields.at(path)}
     />
   );
+  const setting = (name: string, key: 'mergeEvery' | 'epochs' | 'lr' | 'momentum') =>
+    number(fieldName(name, t), `patch.${name}`, key);
   // The closed-form head is how an arm ends, not how it merges.
   const merging = METHODS.filter((method) => method !== 'ridge_head');
   return (
@@ -99,26 +119,35 @@ export function AmendForm({ pilot, done }: { pilot: Schemas['Pilot']; done: () =
         />
         {number(t('ui.amend.from_round'), 'from_round', 'fromRound', t('ui.amend.next'))}
         {choice(
-          t('ui.method'),
-          'patch.method',
+          'method',
           'method',
           merging.map((value) => ({ value, label: t(`methods.${value}`) })),
         )}
         {choice(
-          t('ui.new.topology'),
-          'patch.topology',
+          'topology.kind',
           'topology',
           PLAIN_GRAPHS.map((value) => ({ value, label: t(`ui.topology.kind_${value}`) })),
         )}
-        {number(t('ui.new.merge_every'), 'patch.merge.merge_every', 'mergeEvery')}
         {choice(
-          t('ui.new.numbers'),
-          'patch.merge.wire',
+          'topology.mixing',
+          'mixing',
+          MIXINGS.map((value) => ({ value, label: t(`ui.topology.mixing_${value}`) })),
+          { disabled: !canWeigh, description: t(canWeigh ? 'ui.amend.mixing_help' : 'ui.amend.mixing_ask') },
+        )}
+        {setting('merge.merge_every', 'mergeEvery')}
+        {choice(
+          'merge.wire.numbers',
           'numbers',
           NUMBERS.map((value) => ({ value, label: t(`ui.new.numbers_${value}`) })),
         )}
-        {number(t('ui.new.epochs'), 'patch.train.epochs', 'epochs')}
-        {number(t('ui.amend.lr'), 'patch.train.lr', 'lr')}
+        {choice(
+          'merge.wire.compress',
+          'compress',
+          (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
+        )}
+        {setting('train.epochs', 'epochs')}
+        {setting('train.lr', 'lr')}
+        {setting('train.momentum', 'momentum')}
       </div>
       <MultiSelect
         label={t('ui.amend.members')}

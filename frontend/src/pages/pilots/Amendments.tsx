@@ -44,7 +44,9 @@ export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boo
       }
     >
       <div className="aw-stack">
-        {changing ? <AmendForm pilot={pilot} done={() => setChanging(false)} /> : null}
+        {changing ? (
+          <AmendForm pilot={pilot} made={found.data?.items ?? []} done={() => setChanging(false)} />
+        ) : null}
         <Answer query={found}>
           {({ items }) =>
             items.length > 0 ? (

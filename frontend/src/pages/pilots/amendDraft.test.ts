@@ -3,27 +3,82 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION } from '../../i18n/start';
-import { amendmentOf, EMPTY } from './amendDraft';
+import { amendmentOf, EMPTY, settingsNow } from './amendDraft';
 import { settingWords } from './settingWords';
+
+const NOW = { topology: { kind: 'star', hub: 'a' }, wire: { numbers: 'float32', compress: false } } as const;
 
 describe('a change to a launched pilot', () => {
   it('leaves out what was left empty', () => {
     const given = { ...EMPTY, why: 'Too slow.', epochs: 0, mergeEvery: 5 };
-    expect(amendmentOf(given, false)).toEqual({
+    expect(amendmentOf(given, NOW)).toEqual({
       arm: null,
       from_round: null,
       patch: { train: { epochs: 0 }, merge: { merge_every: 5 } },
       why: 'Too slow.',
     });
-    expect(amendmentOf(EMPTY, false).patch).toEqual({});
+    expect(amendmentOf(EMPTY, NOW).patch).toEqual({});
   });
   it('keeps models compressed where only their numbers change', () => {
     const given = { ...EMPTY, arm: 'matched', fromRound: 4, numbers: 'int8' };
-    expect(amendmentOf(given, true)).toMatchObject({
+    expect(amendmentOf(given, { ...NOW, wire: { numbers: 'float32', compress: true } })).toMatchObject({
       arm: 'matched',
       from_round: 4,
       patch: { merge: { wire: { numbers: 'int8', compress: true } } },
     });
+  });
+});
+
+describe('weights and compression, which are set with what they belong to', () => {
+  const arms = [
+    { name: 'alone', method: 'local_only' },
+    { name: 'matched', method: 'dimat' },
+    { name: 'averaged', method: 'plain_average', topology: { kind: 'line' } },
+  ];
+  const spec = { topology: { kind: 'ring' }, arms } as unknown as Parameters<typeof settingsNow>[0];
+  const star = {
+    arm: null,
+    state: 'in_force',
+    from_round: 5,
+    patch: { topology: { kind: 'star', hub: 'a' }, merge: { wire: { numbers: 'int8', compress: false } } },
+  } as const;
+  it('keep the topology of the arm, or the one that amendments gave it by then', () => {
+    const given = { ...EMPTY, arm: 'averaged', mixing: 'uniform' };
+    const of = (draft: typeof given) => amendmentOf(draft, settingsNow(spec, [star], draft)).patch.topology;
+    expect(of(given)).toEqual({ kind: 'star', hub: 'a', mixing: 'uniform', weights: null });
+    expect(of({ ...given, fromRound: 4 })).toEqual({ kind: 'line', mixing: 'uniform', weights: null });
+    expect(of({ ...given, topology: 'full' })).toEqual({ kind: 'full', mixing: 'uniform' });
+  });
+  it('are asked for by arm where arms that merge have different topologies', () => {
+    expect(settingsNow(spec, [], EMPTY).topology).toBeNull();
+    expect(settingsNow(spec, [star], EMPTY).topology).toEqual({ kind: 'star', hub: 'a' });
+  });
+  it('leave the numbers on the way as they are', () => {
+    const given = { ...EMPTY, compress: 'yes', momentum: 0.5 };
+    expect(amendmentOf(given, settingsNow(spec, [star], given)).patch).toEqual({
+      train: { momentum: 0.5 },
+      merge: { wire: { numbers: 'int8', compress: true } },
+    });
+  });
+});
+
+describe('a setting', () => {
+  const text = (tree: object, path: string): unknown =>
+    path.split('.').reduce<unknown>((found, part) => (found as Record<string, unknown>)[part], tree);
+  it.each([
+    ['method', 'method'],
+    ['topology.kind', 'new.topology'],
+    ['topology.mixing', 'topology.mixing'],
+    ['merge.merge_every', 'new.merge_every'],
+    ['merge.wire.numbers', 'new.numbers'],
+    ['train.epochs', 'new.epochs'],
+    ['train.loss', 'new.loss'],
+    ['train.class_weights', 'new.class_weights'],
+    ['train.own_model', 'new.own_model'],
+  ])('%s has one name in forms and in the list of changes', (changed, formed) => {
+    for (const catalogue of [en, ja]) {
+      expect(text(catalogue.amendments.fields, changed)).toBe(text(catalogue.ui, formed));
+    }
   });
 });
 

@@ -3,51 +3,94 @@ import type { Schemas } from '../../api/client';
 import type { Field } from '../../components/fields';
 
 type Patch = Schemas['AmendmentCreate']['patch'];
+type Spec = Schemas['PilotSpec'];
+type Made = Pick<Schemas['PilotAmendment'], 'arm' | 'state' | 'patch' | 'from_round'>;
 
 export interface AmendDraft {
   arm: string;
   fromRound: number | '';
   method: string;
   topology: string;
+  mixing: string;
   mergeEvery: number | '';
   numbers: string;
+  /** 'yes', 'no', or as it is. */
+  compress: string;
   epochs: number | '';
   lr: number | '';
+  momentum: number | '';
   /** Names of the sites that take part from then on; none: as it is. */
   members: string[];
   why: string;
 }
 
 export const EMPTY: AmendDraft = {
-  arm: '', fromRound: '', method: '', topology: '', mergeEvery: '', numbers: '', epochs: '', lr: '', members: [], why: '',
+  arm: '', fromRound: '', method: '', topology: '', mixing: '', mergeEvery: '', numbers: '', compress: '', epochs: '', lr: '',
+  momentum: '', members: [], why: '',
 }; // prettier-ignore
 
 /** Graphs that need no further settings. */
 export const PLAIN_GRAPHS = ['full', 'ring', 'star', 'line', 'bipartite', 'torus', 'exponential', 'one_peer'] as const; // prettier-ignore
 
+const FORMED = ['method', 'topology.kind', 'topology.mixing', 'merge.merge_every', 'merge.wire.numbers', 'merge.wire.compress', 'train.epochs', 'train.lr', 'train.momentum'] as const; // prettier-ignore
+
+/** Settings are called in the form as in the list of what was changed. */
 export const FIELDS: readonly Field[] = [
   { path: 'arm', label: 'ui.arm' },
   { path: 'from_round', label: 'ui.amend.from_round' },
-  { path: 'patch.method', label: 'ui.method' },
-  { path: 'patch.topology', label: 'ui.new.topology' },
-  { path: 'patch.merge.merge_every', label: 'ui.new.merge_every' },
-  { path: 'patch.merge.wire', label: 'ui.new.numbers' },
-  { path: 'patch.train.epochs', label: 'ui.new.epochs' },
-  { path: 'patch.train.lr', label: 'ui.amend.lr' },
+  ...FORMED.map((name) => ({ path: `patch.${name}`, label: `amendments.fields.${name}` })),
   { path: 'patch.members', label: 'ui.amend.members' },
   { path: 'why', label: 'ui.amend.why' },
 ];
 
-/** `compress`: whether models are compressed now, which a change of their numbers leaves as it is. */
-export function amendmentOf(draft: AmendDraft, compress: boolean): Schemas['AmendmentCreate'] {
-  const train = { ...set('epochs', draft.epochs), ...set('lr', draft.lr) };
+/** What is set whole although one part of it changes, as it is where the draft is to begin. */
+export interface Now {
+  /** Null: arms that merge have different ones. */
+  topology: Spec['topology'] | null;
+  wire: NonNullable<NonNullable<Spec['merge']>['wire']>;
+}
+
+export function settingsNow(spec: Spec, made: readonly Made[], draft: AmendDraft): Now {
+  const merging = spec.arms.filter(({ method }) => method !== 'local_only');
+  const arms = spec.arms.filter(({ name }) => name === draft.arm);
+  const found = (arms.length > 0 ? arms : merging).map((arm) => {
+    const patches = made
+      .filter((one) => one.state !== 'refused' && (one.arm === null || one.arm === arm.name))
+      .filter((one) => draft.fromRound === '' || (one.from_round ?? 1) <= draft.fromRound)
+      .map(({ patch }) => patch);
+    const last = <Value>(values: (Value | null | undefined)[]) => values.findLast((value) => value != null);
+    return {
+      topology: last([spec.topology, arm.topology, ...patches.map(({ topology }) => topology)]) ?? {},
+      wire: last([spec.merge?.wire, arm.merge?.wire, ...patches.map(({ merge }) => merge?.wire)]) ?? {},
+    };
+  });
+  const [first] = found;
+  const same = found.every(({ topology }) => JSON.stringify(topology) === JSON.stringify(first?.topology));
+  return { topology: same ? (first?.topology ?? {}) : null, wire: first?.wire ?? {} };
+}
+
+export function amendmentOf(draft: AmendDraft, now: Now): Schemas['AmendmentCreate'] {
+  const train = {
+    ...set('epochs', draft.epochs),
+    ...set('lr', draft.lr),
+    ...set('momentum', draft.momentum),
+  };
+  const wire = {
+    ...set('numbers', draft.numbers),
+    ...(draft.compress ? { compress: draft.compress === 'yes' } : {}),
+  };
   const merge = {
     ...set('merge_every', draft.mergeEvery),
-    ...(draft.numbers ? { wire: { numbers: draft.numbers, compress } } : {}),
+    ...(Object.keys(wire).length > 0 ? { wire: { ...now.wire, ...wire } } : {}),
   };
+  const mixing = draft.mixing ? { mixing: draft.mixing, weights: null } : {};
   const patch = {
     ...set('method', draft.method),
-    ...(draft.topology ? { topology: { kind: draft.topology } } : {}),
+    ...(draft.topology
+      ? { topology: { kind: draft.topology, ...set('mixing', draft.mixing) } }
+      : draft.mixing && now.topology
+        ? { topology: { ...now.topology, ...mixing } }
+        : {}),
     ...(Object.keys(train).length > 0 ? { train } : {}),
     ...(draft.members.length > 0 ? { members: draft.members } : {}),
     ...(Object.keys(merge).length > 0 ? { merge } : {}),

@@ -7,7 +7,7 @@ import { Loading, ProblemNote } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
 import { useSay } from '../../i18n/say';
 import { TopologyFacts } from './Facts';
-import { mixingFor, type Spec } from './links';
+import { mixingFor, MIXINGS, type Spec } from './links';
 import { Matrix } from './Matrix';
 import { OptionFields, type OptionAt } from './OptionFields';
 import { optionMeant, optionOf, startOf } from './options';
@@ -17,7 +17,6 @@ const Graph = lazy(() => import('./Graph'));
 const PRESETS = [
   'full', 'ring', 'star', 'line', 'torus', 'exponential', 'one_peer', 'random_regular', 'small_world',
 ] as const; // prettier-ignore
-const MIXINGS = ['metropolis', 'uniform', 'optimised'] as const;
 
 interface Props {
   topology: Topology;

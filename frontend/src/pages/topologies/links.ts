@@ -18,6 +18,9 @@ export function neighbours(links: readonly Link[], site: string): string[] {
   return links.flatMap((link) => (link.a === site ? [link.b] : link.b === site ? [link.a] : []));
 }
 
+/** Weights that are worked out from the graph. */
+export const MIXINGS = ['metropolis', 'uniform', 'optimised'] as const;
+
 /** The weights to keep where a graph becomes one of another kind: those that are worked out anew for it. */
 export function mixingFor(spec: Spec, kind: Spec['kind']): NonNullable<Spec['mixing']> {
   if (spec.mixing === 'uniform') return 'uniform';
