@@ -1,5 +1,7 @@
 """Writes and lists the audit. The API writes it in the transaction of the command; nothing changes a row."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -25,6 +27,14 @@ def record(
             params=params,
         )
     )
+
+
+def about(session: Session, action: str, thing_kind: str, ids: Collection[str]) -> Sequence[AuditRow]:
+    """What was done to these things, oldest first."""
+    found = select(AuditRow).where(
+        AuditRow.thing_kind == thing_kind, AuditRow.thing_id.in_(ids), AuditRow.action == action
+    )
+    return session.scalars(found.order_by(AuditRow.id)).all()
 
 
 def entries(session: Session, paging: ListQuery) -> AuditPage:

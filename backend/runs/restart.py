@@ -74,6 +74,7 @@ def restart(
     session.add(child)
     leave_out_too(session, parent.pilot_id, like=parent.id, run_id=child.id)
     about: dict[str, Any] = {"arm": parent.arm, "seed": parent.seed, "round": body.from_round}
+    about |= {"run_id": child.id, "why": (body.why or "").strip()}
     audit.record(session, who, "run_restarted", "run", parent.id, **about)
     session.flush()
     return Restarted(service.get(session, child.id), now=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
 from backend.db.paging import Order, page
 from backend.db.tables import AbsenceRow, PilotRow, RunRow, StepRow, utc_now
 from backend.errors import NotFound
@@ -20,6 +21,7 @@ from backend.runs.schemas import Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
 from backend.sites import windows
 from backend.sites.windows import Opening
+from backend.text.schemas import Text
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
@@ -89,15 +91,28 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     gone = absences.rows_of(session, [row.id for row in rows])
     next, now = next_rounds(session, list(specs)), utc_now()
     shut = windows.closed(session, now)
+    begun = _restarted(session, rows)
     return [
         _run(
             row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
             steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
             None if row.state in RUN_ENDS else next.get(row.pilot_id),
-            closed_in(stored_spec(specs[row.pilot_id]), shut), now,
+            closed_in(stored_spec(specs[row.pilot_id]), shut), begun.get(row.id), now,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _restarted(session: Session, rows: Sequence[RunRow]) -> Mapping[str, Text]:
+    """By run who began it anew, when and why, where somebody did: its reason says so only until it starts."""
+    parents = {row.parent_run_id for row in rows if row.parent_run_id is not None}
+    found = {}
+    for entry in audit.about(session, "run_restarted", "run", parents) if parents else ():
+        why = entry.params.get("why")
+        said = {"who": entry.actor_name, "at": entry.at.isoformat(), "round": entry.params["round"]}
+        code, more = ("restarted_why", {"why": why}) if why else ("restarted", {})
+        found[str(entry.params.get("run_id"))] = Text(code=code, params=said | more)
+    return found
 
 
 def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[AbsenceRow]) -> Collection[int]:
@@ -130,7 +145,8 @@ def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]
 def _run(
     row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None, int | None],
     steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
-    away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed], now: datetime,
+    away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed],
+    restarted: Text | None, now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -138,6 +154,7 @@ def _run(
             "pilot_title": pilot.title, "arm": row.arm,
             "method": row.method, "seed": row.seed, "state": row.state, "reason": row.reason,
             "parent_run_id": row.parent_run_id, "from_round": row.from_round, "replaced_by": row.replaced_by,
+            "restarted": restarted,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
             "bytes_exchanged": row.bytes_exchanged, "bytes_uploaded": row.bytes_uploaded,
             "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted,

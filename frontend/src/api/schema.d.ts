@@ -1083,9 +1083,11 @@ export interface components {
         };
         /**
          * ArmChanges
-         * @description What changes, the same in all of these arms.
+         * @description What changes from `round` on, the same in all of these arms.
          */
         ArmChanges: {
+            /** Round */
+            round: number;
             /** Arms */
             arms: string[];
             /** Settings */
@@ -1095,7 +1097,7 @@ export interface components {
          * ArmOutcome
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
          *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
-         *     all arms have in common; None before that.
+         *     all arms have in common; None before that. `mean_over`: over how many sites they are. `left_out`: sites that its runs went on without.
          */
         ArmOutcome: {
             /** Arm */
@@ -1114,6 +1116,8 @@ export interface components {
             own_site_mean: number | null;
             /** All Site Mean */
             all_site_mean: number | null;
+            /** Mean Over */
+            mean_over: number | null;
             /** Own Site Vs Control */
             own_site_vs_control: number | null;
             /** All Site Vs Control */
@@ -1126,6 +1130,8 @@ export interface components {
             sites_gaining: number | null;
             /** Sites Losing */
             sites_losing: number | null;
+            /** Left Out */
+            left_out: components["schemas"]["LeftOutSite"][];
             /** By Site */
             by_site: components["schemas"]["SiteOutcome"][];
         };
@@ -1734,6 +1740,21 @@ export interface components {
             /** Seed */
             seed: number;
         };
+        /**
+         * LeftOutSite
+         * @description A site that was silent, in the rounds from `from_round` up to `until_round`, in which it came back; None: it did not, or not yet.
+         *     Of several seeds: the first and the last of these rounds.
+         */
+        LeftOutSite: {
+            /** Site */
+            site: string;
+            /** Display Name */
+            display_name: string;
+            /** From Round */
+            from_round: number;
+            /** Until Round */
+            until_round: number | null;
+        };
         /** Link */
         Link: {
             /** A */
@@ -2064,6 +2085,23 @@ export interface components {
             kind: "none";
         };
         /**
+         * Overruled
+         * @description Of these arms another amendment, made later, decides the settings `fields` instead: it is in force from `from_round` on, asked for
+         *     by `by`.
+         */
+        Overruled: {
+            /** Arms */
+            arms: string[];
+            /** Fields */
+            fields: string[];
+            /** Amendment Id */
+            amendment_id: string;
+            /** From Round */
+            from_round: number;
+            /** By */
+            by: string;
+        };
+        /**
          * Patch
          * @description A change to how an arm runs; what is None stays as it is.
          */
@@ -2126,7 +2164,9 @@ export interface components {
         /**
          * PilotAmendment
          * @description A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
-         *     in `reason` (`errors.<code>` of the catalogue) why it cannot. `left_out`: runs that had ended and are as they were.
+         *     in `reason` (`errors.<code>` of the catalogue) why it cannot. `changes`: what is, or will be, in force because of it when all amendments
+         *     are in their order; of a refused one, what it would have changed. `overruled`: where another one decides instead. `left_out`: runs that
+         *     had ended, count, and are as they were.
          */
         PilotAmendment: {
             /** Id */
@@ -2145,6 +2185,8 @@ export interface components {
             patch: components["schemas"]["Patch"];
             /** Changes */
             changes: components["schemas"]["ArmChanges"][];
+            /** Overruled */
+            overruled: components["schemas"]["Overruled"][];
             /** Comparison Ends */
             comparison_ends: components["schemas"]["ComparisonEnd"][];
             /** Left Out */
@@ -2413,12 +2455,16 @@ export interface components {
         };
         /**
          * PilotSummary
-         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `simulated`: all-site accuracy
+         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+         *     an earlier round than they have come to. `simulated`: all-site accuracy
          *     comes from shared rows, which real sites would not have.
          */
         PilotSummary: {
             sentence: components["schemas"]["Text"];
             who: components["schemas"]["Text"] | null;
+            /** Left Out */
+            left_out: components["schemas"]["Text"][];
+            ended: components["schemas"]["Text"] | null;
             status: components["schemas"]["Text"];
             /** Arms */
             arms: components["schemas"]["ArmOutcome"][];
@@ -2676,9 +2722,9 @@ export interface components {
          * @description One execution of one arm with one seed.
          *
          *     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
-         *     the same. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
+         *     the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
-         *     its own, too. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
+         *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
          *     timetable; a time that is over waits for runs that have not done the round before.
          */
         Run: {
@@ -2706,6 +2752,7 @@ export interface components {
             parent_run_id: string | null;
             /** From Round */
             from_round: number | null;
+            restarted: components["schemas"]["Text"] | null;
             /** Replaced By */
             replaced_by: string | null;
             /** Rounds */
@@ -2743,6 +2790,8 @@ export interface components {
             own_site_mean: number | null;
             /** All Site Mean */
             all_site_mean: number | null;
+            /** Mean Over */
+            mean_over: number | null;
             progress: components["schemas"]["Text"];
             /** Next Round */
             next_round: number | null;
@@ -2914,7 +2963,8 @@ export interface components {
         };
         /**
          * SettingChange
-         * @description One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value.
+         * @description One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value. `stays`: it is as it was
+         *     in the round before, and would be `otherwise` without this amendment.
          */
         SettingChange: {
             /** Field */
@@ -2923,6 +2973,10 @@ export interface components {
             old: string | number | boolean | null;
             /** New */
             new: string | number | boolean | null;
+            /** Stays */
+            stays: boolean;
+            /** Otherwise */
+            otherwise: string | number | boolean | null;
         };
         /**
          * ShardsPartition
@@ -3057,7 +3111,7 @@ export interface components {
         /**
          * SiteExplained
          * @description What one site does, since when. `explain.site.<code>`. `round`, `kind`: the step that it does, or is to do next; null: none.
-         *     `attempt` of at most `attempts`; null: nothing of it was begun. `progress`: a fraction. `then`: what follows first.
+         *     `attempt` of at most `attempts`; null: nothing of it was begun. `progress`: a fraction. `then`: what follows first; null: nothing, or it is not known.
          */
         SiteExplained: {
             /** Code */
@@ -3352,7 +3406,7 @@ export interface components {
          *     or as many as there are rounds; `last_round_at`: the last, if no round is late; null where that is too far off to say.
          */
         TimetablePreview: {
-            words: components["schemas"]["Text"];
+            words: components["schemas"]["Told"];
             /** Next */
             next: string[];
             /** Last Round At */
@@ -5049,7 +5103,10 @@ export interface operations {
     };
     preview_timetable: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description en or ja; default: Accept-Language. */
+                lang?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;

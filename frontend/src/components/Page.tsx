@@ -31,16 +31,19 @@ export function Page({ title, lead, above, actions, children }: Props) {
 }
 
 export function Panel({
+  id,
   title,
   aside,
   children,
 }: {
+  /** Where a link within the page leads. */
+  id?: string;
   title?: ReactNode;
   aside?: ReactNode;
   children: ReactNode;
 }) {
   return (
-    <section className="aw-panel">
+    <section className="aw-panel" id={id}>
       {title !== undefined ? (
         <div className="aw-panel-head">
           <h2>{title}</h2>

@@ -38,6 +38,11 @@ def test_a_restart_queues_one_run_for_each_key_and_marks_the_old_one(api: Api, e
     assert (made["state"], made["arm"], made["seed"]) == ("queued", "matched", ended["seed"])
     assert (made["parent_run_id"], made["from_round"], made["replaced_by"]) == (ended["id"], 1, None)
     assert made["reason"]["params"]["why"] == "the sensor is mended"
+    assert made["restarted"] == made["reason"]
+    with api.database.write() as session:
+        session.get_one(RunRow, made["id"]).reason = None  # it has started
+    later = api.viewer.get(f"/api/v1/runs/{made['id']}").json()
+    assert (later["restarted"], ended["restarted"]) == (made["restarted"], None)
     old = api.viewer.get(f"/api/v1/runs/{ended['id']}").json()
     assert (old["replaced_by"], old["state"], old["rounds_done"]) == (made["id"], "cancelled", 1)
     entry = api.admin.get("/api/v1/audit?limit=1").json()["items"][0]

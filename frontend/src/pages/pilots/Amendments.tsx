@@ -2,7 +2,7 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, type Schemas } from '../../api/client';
+import type { Schemas } from '../../api/client';
 import { useMay } from '../../api/session';
 import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
@@ -12,28 +12,22 @@ import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
+import { AMENDMENTS } from './AsLaunched';
 import { fieldName, settingWords } from './settingWords';
+import { useAmendments } from './useAmendments';
 
 type Amendment = Schemas['PilotAmendment'];
-const DECIDING_MS = 2000;
 
 export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boolean }) {
   const { t } = useTranslation();
   const [changing, setChanging] = useState(false);
   const mayAmend = useMay('pilots.amend');
-  const found = api.useQuery(
-    'get',
-    '/api/v1/pilots/{pilot_id}/amendments',
-    { params: { path: { pilot_id: pilot.id } } },
-    {
-      refetchInterval: ({ state }) =>
-        state.data?.items.some((one) => one.state === 'asked') ? DECIDING_MS : false,
-    },
-  );
+  const found = useAmendments(pilot.id);
   const canChange = mayAmend && busy && pilot.state === 'launched';
   if (!canChange && (found.data?.total ?? 0) === 0) return null;
   return (
     <Panel
+      id={AMENDMENTS}
       title={t('ui.amend.title')}
       aside={
         canChange && !changing ? (

@@ -9,6 +9,8 @@ import { RoomyPanel } from '../../components/Page';
 import { StateBadge, Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
+import { methodsSince } from './amended';
+import { useAmendments } from './useAmendments';
 
 type Arm = Schemas['ArmOutcome'];
 /** So many sites that an arm went on without are named. */
@@ -27,8 +29,9 @@ export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   return <>{said.map((one) => (i18n.language === 'ja' ? '' : ' ') + one).join('')}</>;
 }
 
-export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
+export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string }) {
   const { t } = useTranslation();
+  const amended = useAmendments(pilot).data?.items ?? [];
   const formats = useFormats();
   const rounds = roundsOf(arms);
   const mostSeeds = Math.max(...arms.map((arm) => arm.num_seeds));
@@ -41,6 +44,11 @@ export function ArmsTable({ arms }: { arms: readonly Arm[] }) {
         <>
           {arm.arm}
           <span className="aw-sub">{t(`methods.${arm.method}`)}</span>
+          {methodsSince(amended, arm.arm).map(({ round, method }) => (
+            <span className="aw-sub" key={round}>
+              {t('ui.amend.method_since', { round, method: t(`methods.${method}`) })}
+            </span>
+          ))}
           {arm.is_control ? (
             <Tag tone="calm" icon="info">
               {t('ui.pilot.control')}

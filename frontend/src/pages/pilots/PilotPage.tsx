@@ -22,6 +22,7 @@ import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
+import { AsLaunched } from './AsLaunched';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { PilotHeadline } from './PilotHeadline';
 import { PilotLedger } from './PilotLedger';
@@ -147,7 +148,7 @@ function Launched({ pilot }: { pilot: Pilot }) {
               {mixed.length > 0 ? (
                 <Note icon="info">{t('ui.pilot.own_model_note', { arms: formats.list(mixed) })}</Note>
               ) : null}
-              <ArmsTable arms={said.arms} />
+              <ArmsTable arms={said.arms} pilot={pilot.id} />
             </Panel>
           </>
         )}
@@ -185,12 +186,15 @@ function Runs({ pilot }: { pilot: Pilot }) {
     <RoomyPanel title={t('ui.nav.runs')} count={runs.data?.items.length} live={busy(pilot)}>
       <Answer query={runs}>
         {(page) => (
-          <DataTable
-            caption={t('ui.nav.runs')}
-            columns={columns}
-            rows={page.items}
-            rowKey={(run) => run.id}
-          />
+          <>
+            <AsLaunched pilot={pilot.id} />
+            <DataTable
+              caption={t('ui.nav.runs')}
+              columns={columns}
+              rows={page.items}
+              rowKey={(run) => run.id}
+            />
+          </>
         )}
       </Answer>
     </RoomyPanel>

@@ -7,6 +7,7 @@ import type { Schemas } from '../../api/client';
 import { RoomyPanel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
+import { AsLaunched } from './AsLaunched';
 import { ChangeMoney } from './ChangeMoney';
 import type { Formats } from '../../i18n/formats';
 import { useFormats } from '../../i18n/useFormats';
@@ -85,6 +86,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   return (
     <div className="aw-grid2">
       <RoomyPanel title={t('ui.pilot.settings')}>
+        <AsLaunched pilot={pilot.id} />
         <Pairs facts={facts} />
       </RoomyPanel>
       <Money pilot={pilot} />

@@ -3,9 +3,11 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
+import { useSay } from '../../i18n/say';
 
 export function RunFamily({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
+  const say = useSay();
   return (
     <>
       {run.replaced_by ? (
@@ -16,6 +18,7 @@ export function RunFamily({ run }: { run: Schemas['Run'] }) {
       {run.parent_run_id ? (
         <Note icon="info">
           {t('ui.run.goes_on', { round: run.from_round })}{' '}
+          {run.restarted ? `${say('reasons', run.restarted)} ` : null}
           <Link to={`/runs/${run.parent_run_id}`}>{t('ui.run.to_parent')}</Link>
         </Note>
       ) : null}

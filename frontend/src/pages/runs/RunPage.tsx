@@ -13,6 +13,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 import { useLive } from '../../live/useLive';
 import { withOwnModel } from '../pilots/armWords';
+import { AsLaunched } from '../pilots/AsLaunched';
 import { RoiNote } from '../pilots/RoiNote';
 import { Elapsed } from './Elapsed';
 import { RunActions } from './RunActions';
@@ -139,6 +140,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         />
       )}
       <RunFamily run={run} />
+      <AsLaunched pilot={run.pilot_id} arm={run.arm} />
       {run.absences.map((one) => (
         <Note
           key={`${one.site}-${one.from_round}`}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { isAmended, methodsSince } from './amended';
+
+const turn = (field: string, to: string, stays = false) => ({
+  field,
+  old: 'x',
+  new: to,
+  stays,
+  otherwise: null,
+});
+const made = [
+  { state: 'in_force', changes: [{ round: 9, arms: ['b'], settings: [turn('method', 'regmean')] }] },
+  { state: 'in_force', changes: [{ round: 4, arms: ['a', 'b'], settings: [turn('method', 'fisher'), turn('train.lr', '1')] }] },
+  { state: 'in_force', changes: [{ round: 11, arms: ['b'], settings: [turn('method', 'regmean', true)] }] },
+  { state: 'refused', changes: [{ round: 12, arms: ['b', 'c'], settings: [turn('method', 'dimat')] }] },
+] as const satisfies readonly object[]; // prettier-ignore
+
+describe('a pilot that was amended', () => {
+  const all = made.map((one) => ({ ...one, changes: one.changes.map((change) => ({ ...change, arms: [...change.arms], settings: [...change.settings] })) })); // prettier-ignore
+  it('has by arm the methods that are in force, from which round on', () => {
+    expect(methodsSince(all, 'b')).toEqual([
+      { round: 4, method: 'fisher' },
+      { round: 9, method: 'regmean' },
+    ]);
+    expect(methodsSince(all, 'a')).toEqual([{ round: 4, method: 'fisher' }]);
+  });
+  it('is as it was launched where a change was refused', () => {
+    expect([isAmended(all), isAmended(all, 'a'), isAmended(all, 'c'), isAmended([])]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+});
