@@ -92,6 +92,7 @@ class RunsSummary(Schema):
 
     queued: int
     running: int
+    paused: int
     completed: int
     failed: int
     cancelled: int

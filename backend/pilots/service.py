@@ -17,7 +17,7 @@ from backend.sites import service as sites
 from backend.web import ListQuery, check_match
 from dimat.spec import PilotSpec, spec_sha256
 
-_NOT_RUNNING = ("queued", "completed", "failed", "cancelled")
+_NOT_RUNNING = ("queued", "paused", "completed", "failed", "cancelled")
 
 
 def list_pilots(session: Session, paging: ListQuery, q: str | None, state: str | None) -> PilotPage:

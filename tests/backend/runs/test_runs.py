@@ -310,6 +310,11 @@ def test_all_runs_of_a_pilot_are_paused_resumed_and_cancelled_at_once(api: Api, 
     newest = api.admin.get("/api/v1/audit?limit=1").json()["items"][0]
     assert (newest["action"], newest["params"]["num_runs"]) == ("pilot_cancelled", 2)
     with api.database.write() as session:
+        for state, row in zip(("paused", "cancelled"), session.query(RunRow), strict=True):
+            row.state = state
+    summary = api.viewer.get(path).json()["runs_summary"]
+    assert (summary["paused"], summary["running"], summary["cancelled"]) == (1, 0, 1)
+    with api.database.write() as session:
         for row in session.query(RunRow):
             row.state = "cancelled"
     refused = api.manager.post(f"{path}/pause")

@@ -321,5 +321,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
 }
 
 function busy(pilot: Pilot | undefined): boolean {
-  return pilot !== undefined && pilot.runs_summary.queued + pilot.runs_summary.running > 0;
+  if (pilot === undefined) return false;
+  const { queued, running, paused } = pilot.runs_summary;
+  return queued + running + paused > 0;
 }

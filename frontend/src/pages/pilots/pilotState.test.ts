@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pilotState } from './pilotState';
 
-const NONE = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+const NONE = { queued: 0, running: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
 
 describe('the state of a pilot as people read it', () => {
   it.each([
@@ -14,6 +14,9 @@ describe('the state of a pilot as people read it', () => {
   });
   it('is launched while a run waits or works', () => {
     expect(pilotState({ state: 'launched', runs_summary: { ...NONE, completed: 3, queued: 1 } })).toBe(
+      'launched',
+    );
+    expect(pilotState({ state: 'launched', runs_summary: { ...NONE, completed: 3, paused: 1 } })).toBe(
       'launched',
     );
     expect(pilotState({ state: 'launched', runs_summary: NONE })).toBe('launched');

@@ -3,9 +3,9 @@ import type { Schemas } from '../../api/client';
 
 /** A launched pilot whose runs have all ended is finished: nothing more will come of itself. That some failed is no success. */
 export function pilotState(pilot: Pick<Schemas['Pilot'], 'state' | 'runs_summary'>): string {
-  const { queued, running, completed, failed, cancelled } = pilot.runs_summary;
+  const { queued, running, paused, completed, failed, cancelled } = pilot.runs_summary;
   const ended = completed + failed + cancelled;
-  if (pilot.state !== 'launched' || queued + running > 0 || ended === 0) return pilot.state;
+  if (pilot.state !== 'launched' || queued + running + paused > 0 || ended === 0) return pilot.state;
   if (completed === 0) return failed > 0 ? 'failed' : 'cancelled';
   return failed > 0 ? 'finished_in_part' : 'finished';
 }
