@@ -75,7 +75,7 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
     if run.state in RUN_ENDS:
         return None
     if run.waits_for_coordinator:
-        return Then(told("coordinator_back", since=run.unheard_since))
+        return Then(told("coordinator_back"))
     if run.state != "running":
         return Then(told(_FOLLOWS[run.state]))
     known = [(site.site.index, then) for site in sites if (then := site.then) is not None]

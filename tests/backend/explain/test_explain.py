@@ -112,7 +112,7 @@ def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage)
     assert (a.doing, a.kind, a.round, a.attempt) == ("waiting", "merge", 3, None)
     assert (texts(a), a.waits_for[0].sites) == (["Waiting for b to finish “Train” of round 2."], ["b"])
     assert b.then is not None
-    assert b.then.text == "It begins as soon as it has what it waits for."
+    assert b.then.text == "It begins as soon as the wait is over."
     assert (texts(b), b.waits_for[0].sites) == (["Waiting for c to finish “Train” of round 1."], ["c"])
     trained = [step for step in stage.steps() if (step.round, step.kind, step.site_index) == (2, "train", 0)]
     assert a.since == trained[0].finished_at
