@@ -2,6 +2,7 @@
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import { api, type Schemas } from '../../api/client';
+import { useHealth } from '../../api/session';
 import { Answer, Note } from '../../components/Answer';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
@@ -23,6 +24,7 @@ import { RunMatches } from './RunMatches';
 import { absenceKey, sitesIn } from './absent';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
+import { waitsForCoordinator } from './waitsForCoordinator';
 
 type Run = Schemas['Run'];
 const FOLLOWED = ['/api/v1/runs/'];
@@ -90,6 +92,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note', after);
     return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
   };
+  const unheard = waitsForCoordinator(run, useHealth().data?.coordinator);
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -113,7 +116,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     >
       <div className="aw-headline">
         <p className="aw-headline-text" role="status">
-          {say('progress', run.progress)}
+          {unheard ? say('explain.run', unheard) : say('progress', run.progress)}
         </p>
         <div
           className="aw-bar"
