@@ -11,6 +11,7 @@ from backend.figures.frame import (
     empty,
     layout,
     layout_axis,
+    line_mode,
     plain,
     round_axis,
 )
@@ -47,9 +48,10 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         look, amended, len(panels), marks.BEFORE_MERGE
     )
     return Figure(
-        data=data,
+        data=[*data, *marks.legend(look, amended)],
         layout=layout(look, axes, len(panels)),
-        summary=look.joined([_run_summary(facts, panels, look), marks.summary(look, amended)]),
+        summary=_run_summary(facts, panels, look),
+        notes=marks.notes(look, amended),
         table=_run_table(facts, panels, look, as_lines),
         revision=run.revision,
     )
@@ -81,9 +83,10 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         look, amended, len(shown), marks.BEFORE_MERGE
     )
     return Figure(
-        data=data,
+        data=[*data, *marks.legend(look, amended)],
         layout=layout(look, axes, len(shown)),
-        summary=look.joined([_pilot_summary(facts, shown, by_measure, look), marks.summary(look, amended)]),
+        summary=_pilot_summary(facts, shown, by_measure, look),
+        notes=marks.notes(look, amended),
         table=_pilot_table(shown, by_measure, look),
         revision=facts.revision,
     )
@@ -113,7 +116,7 @@ def band(
 def _line(look: Look, panel: int, found: Accuracies, values: Sequence[float | None], name: str) -> Trace:
     return {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": line_mode(len(found.moments)),
         "x": [moment.x for moment in found.moments],
         "y": list(values),
         "xaxis": axis_name("x", panel),
@@ -167,8 +170,9 @@ def _axes(look: Look, panels: Panels, rounds: int, runs: Iterable[RunFacts]) -> 
 
 def _nothing(look: Look, text: str, revision: int) -> Figure:
     return Figure(
-        data=[], layout=empty(look, text), summary=text, table=Table(columns=[], rows=[]), revision=revision
-    )
+        data=[], layout=empty(look, text), summary=text, notes=[], table=Table(columns=[], rows=[]),
+        revision=revision,
+    )  # fmt: skip
 
 
 def _run_summary(facts: PilotFacts, panels: Panels, look: Look) -> str:

@@ -65,14 +65,10 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     # The bars' legend stands on top, since the map below needs the room of its names.
     shape["legend"] = {**shape["legend"], "y": 1.02, "yanchor": "bottom"}
     return Figure(
-        data=data,
+        data=[*data, *marks.legend(look, amended)],
         layout=shape,
-        summary=look.joined(
-            [
-                _run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
-                marks.summary(look, amended),
-            ]
-        ),
+        summary=_run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
+        notes=marks.notes(look, amended),
         table=_run_table(by_round, so_far, look),
         revision=run.revision,
     )
@@ -113,6 +109,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     return Figure(
         data=data,
         layout=layout(look, axes, height=150 + 44 * len(totals)),
+        notes=[],
         summary=look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
         table=Table(
             columns=[look.t("column_arm"), *kinds, look.t("column_total")],
@@ -286,5 +283,10 @@ def _run_table(by_round: dict[int, Totals], so_far: list[int], look: Look) -> Ta
 
 def _nothing(look: Look, text: str, revision: int) -> Figure:
     return Figure(
-        data=[], layout=empty(look, text), summary=text, table=Table(columns=[], rows=[]), revision=revision
+        data=[],
+        layout=empty(look, text),
+        summary=text,
+        notes=[],
+        table=Table(columns=[], rows=[]),
+        revision=revision,
     )

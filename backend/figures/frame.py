@@ -2,10 +2,10 @@
 figure is readable at 390 px; the page has the title, the figure has none."""
 
 import html
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from backend.figures import palette
@@ -17,6 +17,8 @@ FONT = 'system-ui, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Goth
 PANEL_HEIGHT, SPACE, LEGEND_HEIGHT = 260, 0.16, 110
 TRANSPARENT = "rgba(0,0,0,0)"
 ROUNDS_LABELLED = 8
+MARKED_UP_TO = 60
+"""Points of a line."""
 Trace = dict[str, Any]
 
 
@@ -130,9 +132,20 @@ def round_axis(
         anchor=axis_name("y", panel),
         range=[first, rounds + 0.5],
         tick0=0,
-        dtick=max(1, math.ceil(rounds / ROUNDS_LABELLED)),
+        dtick=round_step(rounds),
         **more,
     )
+
+
+def round_step(rounds: int) -> int:
+    """From label to label on an axis of rounds: 1, 2, 5, 10, 20, 25 or 50 and so on, so that few are written, and round ones."""
+    sizes = (size * int(10**power) for power in count() for size in (1, 2, 5, 10, 20, 25))
+    return next(size for size in sizes if size * ROUNDS_LABELLED >= rounds)
+
+
+def line_mode(points: int) -> str:
+    """Of many points the markers would hide the line."""
+    return "lines+markers" if points <= MARKED_UP_TO else "lines"
 
 
 def accuracy_axis(look: Look, title: str, panel: int, panels: int) -> dict[str, Any]:

@@ -4,9 +4,10 @@ changed when one points at it."""
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
-from backend.figures.frame import Look, axis_name, plain
+from backend.figures.frame import Look, Trace, axis_name, plain
 from backend.roi.facts import Mark, PilotFacts, RunFacts
 from backend.runs.schemas import ArmChanges
 from backend.runs.settings_changed import words
@@ -36,7 +37,7 @@ def of_run(facts: PilotFacts, run: RunFacts) -> list[Mark]:
         for mark in facts.amendments
         if run.id not in mark.left_out
     ]
-    return [Mark(mark.round, tuple(changes), mark.by, mark.why) for mark, changes in mine if changes]
+    return [replace(mark, changes=tuple(changes)) for mark, changes in mine if changes]
 
 
 def drawn(
@@ -65,23 +66,31 @@ def drawn(
     return {"shapes": shapes, "annotations": annotations}
 
 
-def summary(look: Look, marks: Iterable[Mark]) -> str:
-    """The same in sentences."""
-    return look.joined(
-        [
-            look.t(
-                "mark_summary", round=mark.round, changes=look.t("list_separator").join(_lines(look, mark))
-            )
-            for mark in sorted(marks, key=lambda mark: mark.round)
-        ]
-    )
+def legend(look: Look, marks: Sequence[Mark]) -> list[Trace]:
+    """What the sign means, beside the names of the lines; nothing is drawn where it stands for."""
+    if not marks:
+        return []
+    sign = {"symbol": "diamond", "size": 9, "color": look.colours.text}
+    return [
+        {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": look.t("mark_legend"),
+         "marker": sign, "showlegend": True, "hoverinfo": "skip", "legendrank": 2000}
+    ]  # fmt: skip
+
+
+def notes(look: Look, marks: Iterable[Mark]) -> list[str]:
+    """The same in sentences, in the order of rounds."""
+    return [
+        look.t("mark_summary", round=mark.round, changes=look.t("list_separator").join(_lines(look, mark)))
+        for mark in sorted(marks, key=lambda mark: mark.round)
+    ]
 
 
 def _hover(look: Look, round: int, marks: Sequence[Mark]) -> str:
     lines = [f"<b>{look.t('mark_heading', round=round)}</b>"]
     for mark in marks:
         lines += [plain(line) for line in _lines(look, mark)]
-        why = look.t("mark_why", who=mark.by, why=mark.why)
+        when = "" if mark.at is None else f"{mark.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        why = look.t("mark_why_at" if when else "mark_why", who=mark.by, when=when, why=mark.why)
         lines += [
             f"<i>{plain(line)}</i>"
             for line in textwrap.wrap(why, LINE_UP_TO // 2 if look.lang == "ja" else LINE_UP_TO)
@@ -91,7 +100,9 @@ def _hover(look: Look, round: int, marks: Sequence[Mark]) -> str:
 
 def _lines(look: Look, mark: Mark) -> list[str]:
     return [
-        look.t("mark_arms", arms=", ".join(change.arms), change=said) if change.arms else said
+        look.t("mark_arms", arms=look.t("between_names").join(change.arms), change=said)
+        if change.arms
+        else said
         for change in mark.changes
         for said in (words(look.lang, setting) for setting in change.settings)
     ]

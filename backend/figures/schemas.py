@@ -16,10 +16,11 @@ class Table(Schema):
 
 
 class Figure(Schema):
-    """`data` and `layout` go to Plotly unchanged; `revision` grows with every change of what is shown."""
+    """`data` and `layout` go to Plotly unchanged; `notes`: amendments, one sentence each; `revision` grows with every change of what is shown."""
 
     data: list[dict[str, Any]]
     layout: dict[str, Any]
     summary: str
+    notes: list[str]
     table: Table
     revision: int

@@ -3,9 +3,10 @@
 The panels share one scale, so that own-site and all-site value can be compared at a glance.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from backend.figures import palette
+from backend.figures import marks, palette
 from backend.figures.frame import (
     Look,
     Trace,
@@ -16,12 +17,13 @@ from backend.figures.frame import (
     heading,
     layout,
     layout_axis,
+    line_mode,
     plain,
     round_axis,
 )
 from backend.figures.schemas import Figure, Table
 from backend.roi import report
-from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.facts import Mark, PilotFacts, RunFacts
 from backend.roi.numbers import currency_symbol, money
 from backend.roi.schemas import ArmRoi, RoiBase, RoiReport
 from backend.text.catalogue import find, say
@@ -32,20 +34,20 @@ HOVER = "<b>%{fullData.name}</b><br>%{customdata}<extra></extra>"
 
 def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     """One arm with one seed."""
-    return _figure(facts, report.build(facts, run=run), look)
+    return _figure(facts, report.build(facts, run=run), marks.of_run(facts, run), look)
 
 
 def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     """All arms against the control arm."""
-    return _figure(facts, report.build(facts), look)
+    return _figure(facts, report.build(facts), marks.of_pilot(facts), look)
 
 
-def _figure(facts: PilotFacts, roi: RoiReport, look: Look) -> Figure:
+def _figure(facts: PilotFacts, roi: RoiReport, amended: Sequence[Mark], look: Look) -> Figure:
     bases = [base for base in roi.bases if base.arms]
     if not bases or roi.currency is None:
         text = _said(look, roi)
         return Figure(
-            data=[], layout=empty(look, text), summary=text,
+            data=[], layout=empty(look, text), summary=text, notes=[],
             table=Table(columns=[], rows=[]), revision=facts.revision,
         )  # fmt: skip
     divisor, unit = _unit(roi, look)
@@ -65,14 +67,16 @@ def _figure(facts: PilotFacts, roi: RoiReport, look: Look) -> Figure:
             tickformat=",",
             **({"matches": "y"} if number > 1 else {}),
         )
-    axes["annotations"] = [
+    headings = [
         heading(look, look.basis(base.basis), domain(number, len(bases))[1])
         for number, base in enumerate(bases, 1)
     ]
+    axes |= marks.drawn(look, amended, len(bases), marks.BEFORE_BARS, headings)
     return Figure(
-        data=data,
+        data=[*data, *marks.legend(look, amended)],
         layout=layout(look, axes, len(bases)),
         summary=look.joined([_said(look, roi), *(_arm_words(look, base, roi.currency) for base in bases)]),
+        notes=marks.notes(look, amended),
         table=_table(bases, roi.currency, look),
         revision=facts.revision,
     )
@@ -102,7 +106,7 @@ def _arm(
     traces.append(
         {
             **place,
-            "mode": "lines+markers",
+            "mode": line_mode(len(arm.points)),
             "y": [_scaled(point.likely, divisor) for point in arm.points],
             "name": plain(arm.arm),
             "showlegend": panel == 1,

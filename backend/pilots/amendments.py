@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -18,12 +19,14 @@ class InForce:
     id: str
     amendment: Amendment
     left_out: frozenset[str]
+    at: datetime | None = None
+    """When it was asked for; None: only thought of."""
 
 
 def in_force(session: Session, pilot_id: str) -> list[InForce]:
     """In the order in which they were made, which is the order in which they apply."""
     return [
-        InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out))
+        InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out), row.at)
         for row in repository.amendments(session, pilot_id, "in_force")
     ]
 

@@ -5,6 +5,7 @@ Nothing here knows the database, money or a language. "Complete" always means: e
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from backend.pilots.assumptions import Assumptions
@@ -128,13 +129,15 @@ class ArmLabel:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An amendment in force, for charts. `left_out`: ids of runs that had ended before."""
+    """An amendment in force, for charts: what it changes in a round. `left_out`: ids of runs that had ended before. `at`: when it was
+    asked for."""
 
     round: int
     changes: tuple[ArmChanges, ...]
     by: str
     why: str
     left_out: frozenset[str] = frozenset()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ def _marks(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunRow]) ->
     found = effects.of_all(spec, known, [(run.id, run.arm) for run in runs])
     for one in known:
         for round, changes in groupby(found[one.id].changes, key=lambda change: change.round):
-            yield Mark(round, tuple(changes), one.amendment.by, one.amendment.why, one.left_out)
+            by, why = one.amendment.by, one.amendment.why
+            yield Mark(round, tuple(changes), by, why, one.left_out, one.at)
 
 
 def _shown(every: Sequence[RunRow], only_run: str | None, with_run: str | None) -> list[RunRow]:

@@ -23,7 +23,9 @@ DEFAULT_LANGUAGE = "en"
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
 
 
-_LISTS = frozenset({"waiting", "known", "missing", "names", "expected"})
+_LISTS = frozenset(
+    {"waiting", "known", "missing", "names", "expected", "members", "arms", "sites", "running"}
+)
 """Values that are names in a row; `shown` of frontend/src/i18n/say.ts does the same."""
 _TIMES = frozenset({"at", "since", "until", "due", "opens"})
 """Values that are moments in ISO form; the pages write them in the reader's own zone, and in `zone` where the text names one."""

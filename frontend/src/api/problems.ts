@@ -1,4 +1,5 @@
 /* What went wrong, in the reader's language and at the field it belongs to. */
+import { formatsOf } from '../i18n/formats';
 import i18next from 'i18next';
 import { named, type Params } from '../i18n/named';
 import { shown } from '../i18n/say';
@@ -53,7 +54,7 @@ export function findings(error: unknown, site?: (name: string) => string): Findi
       field: one.field,
       code: one.code,
       params: one.params,
-      sentence: [said.title, said.remedy].filter(Boolean).join(i18next.language === 'ja' ? '' : ' '),
+      sentence: formatsOf(i18next.language).sentences([said.title, said.remedy]),
     };
   });
 }

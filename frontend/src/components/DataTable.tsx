@@ -1,5 +1,7 @@
 /* A table that turns into a list of cards on narrow screens; roles are explicit because CSS `display` drops them. */
-import type { ReactNode } from 'react';
+import { Button } from '@mantine/core';
+import { useState, type ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
 import { Icon } from './Icon';
 
 export interface Column<Row> {
@@ -17,10 +19,15 @@ interface Props<Row> {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
+  /** Of a longer table so many rows are shown until somebody asks for all. */
+  first?: number;
 }
 
-export function DataTable<Row>({ caption, columns, rows, rowKey }: Props<Row>) {
-  return (
+export function DataTable<Row>({ caption, columns, rows, rowKey, first }: Props<Row>) {
+  const { t } = useTranslation();
+  const [whole, setWhole] = useState(false);
+  const shown = whole || first === undefined ? rows : rows.slice(0, first);
+  const table = (
     <div className="aw-table-frame" role="region" aria-label={caption} tabIndex={0}>
       <table className="aw-table" role="table" aria-label={caption}>
         <thead role="rowgroup">
@@ -39,7 +46,7 @@ export function DataTable<Row>({ caption, columns, rows, rowKey }: Props<Row>) {
           </tr>
         </thead>
         <tbody role="rowgroup">
-          {rows.map((row) => (
+          {shown.map((row) => (
             <tr role="row" key={rowKey(row)}>
               {columns.map((column) => (
                 <td
@@ -58,6 +65,15 @@ export function DataTable<Row>({ caption, columns, rows, rowKey }: Props<Row>) {
         </tbody>
       </table>
     </div>
+  );
+  if (shown.length === rows.length) return table;
+  return (
+    <>
+      {table}
+      <Button mt="md" size="xs" variant="default" onClick={() => setWhole(true)}>
+        {t('ui.show_all_rows', { rows: rows.length })}
+      </Button>
+    </>
   );
 }
 

@@ -4,12 +4,14 @@ import { keepPreviousData } from '@tanstack/react-query';
 import { useId, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, type Schemas } from '../api/client';
+import { useFormats } from '../i18n/useFormats';
 import { Answer } from './Answer';
 import Chart from './Chart';
 import { Icon } from './Icon';
 import { Panel } from './Page';
 
 type Name = 'accuracy' | 'communication' | 'roi';
+const NOTES = 3;
 interface Props {
   of: { run: string } | { pilot: string };
   name: Name;
@@ -22,6 +24,7 @@ export function FigurePanel({ of, name, note }: Props) {
   const query = useFigure(of, name);
   const [open, setOpen] = useState(false);
   const id = useId();
+  const formats = useFormats();
   const title = t(`ui.figure.${name}`);
   const toggle = query.data && query.data.table.rows.length > 0 && (
     <Button
@@ -43,7 +46,13 @@ export function FigurePanel({ of, name, note }: Props) {
         {(figure) => (
           <>
             {note ? null : <p className="aw-figure-summary">{figure.summary}</p>}
-            {figure.data.length > 0 ? <Chart figure={figure} label={`${title}. ${figure.summary}`} /> : null}
+            {note ? null : <Notes of={figure.notes} />}
+            {figure.data.length > 0 ? (
+              <Chart
+                figure={figure}
+                label={`${title}. ${formats.sentences([figure.summary, ...figure.notes])}`}
+              />
+            ) : null}
             <div id={id} hidden={!open}>
               {open ? <NumbersTable caption={title} table={figure.table} /> : null}
             </div>
@@ -51,6 +60,21 @@ export function FigurePanel({ of, name, note }: Props) {
         )}
       </Answer>
     </Panel>
+  );
+}
+
+/** Amendments over a chart: the first few, and where all of them stand. */
+function Notes({ of }: { of: readonly string[] }) {
+  const { t } = useTranslation();
+  const more = of.length - NOTES;
+  if (of.length === 0) return null;
+  return (
+    <ul className="aw-figure-summary aw-notes">
+      {of.slice(0, NOTES).map((note, at) => (
+        <li key={at}>{note}</li>
+      ))}
+      {more > 0 ? <li>{t('ui.figure.more_notes', { more })}</li> : null}
+    </ul>
   );
 }
 

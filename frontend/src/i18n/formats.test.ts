@@ -2,6 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { formatsOf } from './formats';
 import { shown } from './say';
 
+describe('sentences one after the other', () => {
+  it('have a space between in English only, and none for what is not said', () => {
+    expect(formatsOf('en').sentences(['One.', null, '', 'Two.'])).toBe('One. Two.');
+    expect(formatsOf('ja').sentences(['作業中です。', undefined, '各拠点は待っています。'])).toBe(
+      '作業中です。各拠点は待っています。',
+    );
+  });
+});
+
 describe('values as people of a language read them', () => {
   it('bytes grow by thousands', () => {
     expect(formatsOf('en').bytes(1_534_000)).toBe('1.5 MB');

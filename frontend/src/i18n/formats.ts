@@ -23,6 +23,8 @@ export interface Formats {
   duration(seconds: number | null | undefined): string;
   /** Names in a sentence: 'a, b and c'. */
   list(names: readonly string[]): string;
+  /** Sentences one after the other: Japanese writes no space between. Empty ones are left out. */
+  sentences(said: readonly (string | null | undefined)[]): string;
   /** Settings side by side, which are no sentence and may hold commas. */
   settings(values: readonly string[]): string;
 }
@@ -116,6 +118,7 @@ export function formatsOf(language: string): Formats {
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
     list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
+    sentences: (said) => said.filter(Boolean).join(language === 'ja' ? '' : ' '),
     settings: (values) => values.join(language === 'ja' ? '、' : '; '),
   };
 }

@@ -47,7 +47,7 @@ export function shown(params: Params, language: string): Record<string, string> 
 
 /** Values that are moments in ISO form; a text that names a `zone` speaks of a timetable or window in it. */
 const MOMENTS = new Set(['since', 'until', 'due', 'opens']);
-const LISTS = new Set(['waiting', 'known', 'missing', 'names']);
+const LISTS = new Set(['waiting', 'known', 'missing', 'names', 'members', 'arms', 'sites', 'running']);
 
 function moment(at: string, zone: Param, language: string): string {
   const formats = formatsOf(language);

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
 
 from backend.figures import accuracy, build, palette
-from backend.figures.frame import Look
+from backend.figures.frame import Look, round_step
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic
 from backend.runs.schemas import ArmChanges, SettingChange
@@ -20,6 +21,7 @@ from backend.summary.outcome import summarise
 LOOKS = [Look(lang, theme) for lang in ("en", "ja") for theme in ("light", "dark")]
 NAMES: tuple[FigureName, ...] = ("accuracy", "communication", "roi")
 EN = Look("en", "light")
+WHEN = datetime(2026, 11, 25, 20, 41, 56, tzinfo=UTC)
 PAGES: dict[Theme, str] = {"light": "#ffffff", "dark": "#1a1f29"}
 
 
@@ -53,7 +55,7 @@ def amended() -> PilotFacts:
     rarer = SettingChange(field="merge.merge_every", old=1, new=2, stays=False, otherwise=None)
     longer = SettingChange(field="train.epochs", old=1, new=3, stays=False, otherwise=None)
     marks = (
-        Mark(3, (ArmChanges(round=3, arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"})),
+        Mark(3, (ArmChanges(round=3, arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"}), WHEN),
         Mark(3, (ArmChanges(round=3, arms=["local_only", "dimat"], settings=[longer]),), "ben", "Too little"),
     )  # fmt: skip
     seeds = [run(arm, flat(0.8, 0.7), seed=s) for s in (1, 2) for arm in ("local_only", "dimat")]
@@ -316,7 +318,7 @@ def hovered(figure: Figure) -> list[str]:
     return [one["hovertext"] for one in figure.layout.get("annotations", ()) if "hovertext" in one]
 
 
-@pytest.mark.parametrize("name", ["accuracy", "communication"])
+@pytest.mark.parametrize("name", NAMES)
 def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(name: FigureName) -> None:
     facts = amended()
     figure = build.run_figure(facts, facts.run("run-dimat-1"), name, EN)
@@ -325,7 +327,9 @@ def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(
     assert "Weekly &lt;b&gt;is&lt;/b&gt; enough" in told
     assert "Epochs in a round: 1 → 3<br>" in told
     assert all(2 < line["x0"] < 3 for line in figure.layout["shapes"])
-    assert "Amended from round 3 on: Merge every … rounds: 1 → 2." in figure.summary
+    assert "Amended from round 3 on: Merge every … rounds: 1 → 2." in figure.notes
+    assert "<i>aiko, 2026-11-25 20:41 UTC: Weekly" in told
+    assert [trace["name"] for trace in figure.data if trace.get("legendrank") == 2000] == ["Amendment"]
     ja = build.run_figure(facts, facts.run("run-dimat-1"), name, Look("ja", "dark"))
     assert "統合の間隔（ラウンド）：1 → 2<br>" in hovered(ja)[0]
 
@@ -334,7 +338,7 @@ def test_a_run_is_marked_only_with_what_changed_it() -> None:
     facts = amended()
     for id, lines in (("run-dimat-1", 2), ("run-dimat-2", 1), ("run-local_only-1", 1)):
         figure = build.run_figure(facts, facts.run(id), "accuracy", EN)
-        assert figure.summary.count("Amended from round 3") == lines
+        assert len(figure.notes) == lines
     on_both_panels = hovered(build.pilot_figure(facts, "accuracy", EN))
     assert len(on_both_panels) == 2
     assert "Merge every … rounds: 1 → 2 (dimat)<br>" in on_both_panels[0]
@@ -366,3 +370,16 @@ def test_a_mean_says_over_how_many_sites_it_is_where_some_take_no_part() -> None
     said = accuracy.of_pilot(facts, en).summary
     assert "dimat 90.0% over 2 of 3 sites" in said
     assert "local_only 80.0%;" in said
+
+
+@pytest.mark.parametrize(
+    ("rounds", "step"), [(1, 1), (8, 1), (12, 2), (40, 5), (150, 20), (200, 25), (365, 50), (2000, 250)]
+)
+def test_rounds_are_labelled_at_round_numbers(rounds: int, step: int) -> None:
+    assert round_step(rounds) == step
+
+
+def test_a_line_of_many_points_has_no_markers() -> None:
+    few, many = (pilot(run("local_only", flat(0.8, 0.6), rounds=n), rounds=n) for n in (40, 90))
+    modes = [build.pilot_figure(facts, "accuracy", EN).data[0]["mode"] for facts in (few, many)]
+    assert modes == ["lines+markers", "lines"]

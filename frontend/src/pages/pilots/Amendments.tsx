@@ -17,6 +17,7 @@ import { fieldName, settingWords } from './settingWords';
 import { useAmendments } from './useAmendments';
 
 type Amendment = Schemas['PilotAmendment'];
+const FIRST = 10;
 
 export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boolean }) {
   const { t } = useTranslation();
@@ -82,7 +83,15 @@ function Listed({ items }: { items: readonly Amendment[] }) {
       cell: (one) => <StateBadge of="amendment" state={one.state} />,
     },
   ];
-  return <DataTable caption={t('ui.amend.title')} columns={columns} rows={items} rowKey={(one) => one.id} />;
+  return (
+    <DataTable
+      caption={t('ui.amend.title')}
+      columns={columns}
+      rows={items}
+      rowKey={(one) => one.id}
+      first={FIRST}
+    />
+  );
 }
 
 /** The settings by arm, and below them what a reader of results must know. */

@@ -19,14 +19,15 @@ type SiteOutcome = Schemas['SiteOutcome'];
 
 /** After which round the arms stand side by side, where it is the same for all, and why it is no later one. */
 export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const formats = useFormats();
   const say = useSay();
   const [round, ...others] = roundsOf(summary.arms);
   const said = [
     ...(round === undefined || others.length > 0 ? [] : [t('ui.pilot.arms_round', { round })]),
     ...(summary.ended ? [say('summary', summary.ended)] : []),
   ];
-  return <>{said.map((one) => (i18n.language === 'ja' ? '' : ' ') + one).join('')}</>;
+  return <>{formats.sentences([t('ui.pilot.arms_help'), ...said])}</>;
 }
 
 export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string }) {

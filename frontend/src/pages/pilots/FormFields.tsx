@@ -2,6 +2,7 @@ import { MultiSelect, NumberInput, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
+import { useFormats } from '../../i18n/useFormats';
 import { Panel } from '../../components/Page';
 import {
   MODELS,
@@ -29,6 +30,7 @@ export function BasicFields({
   setSites,
 }: FieldsProps & { sites: readonly Schemas['Site'][]; setSites: (names: readonly string[]) => void }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const chosen = sites.filter((site) => draft.sites.includes(site.name));
   const sets = new Set(chosen.map((site) => site.data.dataset));
   return (
@@ -67,7 +69,7 @@ export function BasicFields({
         />
         {sets.size > 1 ? (
           <Note tone="warn" icon="warn">
-            {t('ui.new.mixed_data', { names: [...sets].join(', ') })}
+            {t('ui.new.mixed_data', { names: formats.list([...sets]) })}
           </Note>
         ) : null}
       </div>

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { api, type Schemas } from '../../api/client';
 import { Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
+import { useFormats } from '../../i18n/useFormats';
 
 const TONES = {
   none: ['calm', 'clock'],
@@ -26,7 +27,8 @@ export function PilotHeadline({
   summary: Schemas['PilotSummary'];
   children?: ReactNode;
 }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const formats = useFormats();
   const say = useSay();
   const roi = api.useQuery('get', '/api/v1/pilots/{pilot_id}/roi', {
     params: { path: { pilot_id: pilotId } },
@@ -45,8 +47,8 @@ export function PilotHeadline({
       {roi.data && JUDGED.has(roi.data.verdict) ? (
         <p className="aw-small">{say('roi', roi.data.sentence)}</p>
       ) : null}
-      <p className="aw-headline-text">{said.join(i18n.language === 'ja' ? '' : ' ')}</p>
-      {notes.length > 0 ? <p className="aw-small">{notes.join(i18n.language === 'ja' ? '' : ' ')}</p> : null}
+      <p className="aw-headline-text">{formats.sentences(said)}</p>
+      {notes.length > 0 ? <p className="aw-small">{formats.sentences(notes)}</p> : null}
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
           {say('summary', summary.evidence)}

@@ -142,7 +142,6 @@ function Launched({ pilot }: { pilot: Pilot }) {
             <PilotHeadline pilotId={pilot.id} summary={said} />
             <Panel title={t('ui.pilot.arms')}>
               <p className="aw-soft aw-small">
-                {t('ui.pilot.arms_help')}
                 <SharedRound summary={said} />
               </p>
               {mixed.length > 0 ? (

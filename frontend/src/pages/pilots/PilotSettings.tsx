@@ -77,7 +77,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.timetable.title'), timetable],
-    [t('ui.new.seeds'), (spec.seeds ?? [1]).join(', ')],
+    [t('ui.new.seeds'), formats.settings((spec.seeds ?? [1]).map(String))],
     ...spec.arms.map((arm): [string, string] => [
       t('ui.pilot.arm_settings', { name: arm.name }),
       formats.settings([t(`methods.${arm.method}`), ...armWords(arm, spec).map((word) => said(word, t))]),

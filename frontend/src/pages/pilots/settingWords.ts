@@ -22,7 +22,11 @@ export function fieldName(field: string, t: TFunction): string {
 export function settingWords(change: Change, t: TFunction): string {
   const name = fieldName(change.field, t);
   if (change.old === null && change.new === null) return name;
-  if (change.field.startsWith('members.')) return t('amendments.who', { name, sites: change.new });
+  if (change.field.startsWith('members.'))
+    return t('amendments.who', {
+      name,
+      sites: String(change.new).replaceAll(', ', t('figures.between_names')),
+    });
   const said = (value: Change['old']): string => {
     if (value === null) return '–';
     if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');

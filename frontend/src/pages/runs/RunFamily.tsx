@@ -4,10 +4,12 @@ import { Link } from 'react-router';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { useSay } from '../../i18n/say';
+import { useFormats } from '../../i18n/useFormats';
 
 export function RunFamily({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
   const say = useSay();
+  const formats = useFormats();
   return (
     <>
       {run.replaced_by ? (
@@ -17,8 +19,10 @@ export function RunFamily({ run }: { run: Schemas['Run'] }) {
       ) : null}
       {run.parent_run_id ? (
         <Note icon="info">
-          {t('ui.run.goes_on', { round: run.from_round })}{' '}
-          {run.restarted ? `${say('reasons', run.restarted)} ` : null}
+          {formats.sentences([
+            t('ui.run.goes_on', { round: run.from_round }),
+            run.restarted && say('reasons', run.restarted),
+          ])}{' '}
           <Link to={`/runs/${run.parent_run_id}`}>{t('ui.run.to_parent')}</Link>
         </Note>
       ) : null}

@@ -14,7 +14,7 @@ export function RunMatches({ run }: { run: string }) {
   return (
     <RoomyPanel title={t('ui.matches.title')}>
       <p className="aw-figure-summary">{t('ui.matches.text')}</p>
-      <div className="aw-numbers" role="region" aria-label={t('ui.matches.title')} tabIndex={0}>
+      <div className="aw-numbers aw-low" role="region" aria-label={t('ui.matches.title')} tabIndex={0}>
         <table className="aw-plain-table">
           <thead>
             <tr>

@@ -90,10 +90,12 @@ function Explanation({ of }: { of: Explained }) {
   return (
     <>
       <p className="aw-explained">
-        {say('explain.run', of)}{' '}
-        {of.then && held.length === 0 && !(isSaid && of.then.code === 'round_begins')
-          ? say('explain.then', of.then)
-          : null}
+        {formats.sentences([
+          say('explain.run', of),
+          of.then && held.length === 0 && !(isSaid && of.then.code === 'round_begins')
+            ? say('explain.then', of.then)
+            : null,
+        ])}
       </p>
       {held.map((one) => {
         const { wait } = one;
@@ -104,7 +106,7 @@ function Explanation({ of }: { of: Explained }) {
             tone={planned ? 'calm' : 'warn'}
             icon={planned ? 'clock' : 'warn'}
           >
-            {why(one)} {wait.then && !planned ? say('explain.then', wait.then) : null}
+            {formats.sentences([why(one), wait.then && !planned ? say('explain.then', wait.then) : null])}
           </Note>
         );
       })}
