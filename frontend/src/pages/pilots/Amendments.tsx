@@ -104,10 +104,12 @@ function What({ of }: { of: Amendment }) {
     <>
       {of.changes.map((change) => (
         <div key={`${String(change.round)} ${change.arms.join()}`}>
-          {change.round === (of.from_round ?? of.asked_round ?? 1)
-            ? null
-            : `${t('ui.amend.in_round', { round: change.round })} `}
-          {formats.settings(change.settings.map((setting) => settingWords(setting, t)))}
+          {formats.sentences([
+            change.round === (of.from_round ?? of.asked_round ?? 1)
+              ? null
+              : t('ui.amend.in_round', { round: change.round }),
+            formats.settings(change.settings.map((setting) => settingWords(setting, t))),
+          ])}
           <span className="aw-sub">{formats.list(change.arms)}</span>
         </div>
       ))}
