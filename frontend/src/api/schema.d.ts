@@ -1653,7 +1653,7 @@ export interface components {
         };
         /**
          * Figure
-         * @description `data` and `layout` go to Plotly unchanged; `revision` grows with every change of what is shown.
+         * @description `data` and `layout` go to Plotly unchanged; `notes`: amendments, one sentence each; `revision` grows with every change of what is shown.
          */
         Figure: {
             /** Data */
@@ -1666,6 +1666,8 @@ export interface components {
             };
             /** Summary */
             summary: string;
+            /** Notes */
+            notes: string[];
             table: components["schemas"]["Table"];
             /** Revision */
             revision: number;
@@ -2722,7 +2724,9 @@ export interface components {
          * @description One execution of one arm with one seed.
          *
          *     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
-         *     the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the catalogue. `reason`: how it ended, or
+         *     the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `rounds_done`: that last round; -1: not
+         *     even the start state (round 0) is finished everywhere. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the
+         *     catalogue. `reason`: how it ended, or
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
          *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
          *     timetable; a time that is over waits for runs that have not done the round before.
@@ -2910,6 +2914,8 @@ export interface components {
             queued: number;
             /** Running */
             running: number;
+            /** Paused */
+            paused: number;
             /** Completed */
             completed: number;
             /** Failed */
