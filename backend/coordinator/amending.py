@@ -65,7 +65,7 @@ def _decide(
 
 
 def _begin(session: Session, row: AmendmentRow, found: Decided, now: datetime) -> None:
-    row.state, row.from_round, row.decided_at = "in_force", found.amendment.from_round, now
+    row.state, row.from_round, row.decided_at = "in_force", found.amendment.from_round, max(now, row.at)
     row.left_out = list(found.left_out)
     params: Params = {"round": found.amendment.from_round, "who": row.by}
     if row.arm is None:
@@ -76,5 +76,5 @@ def _begin(session: Session, row: AmendmentRow, found: Decided, now: datetime) -
 
 
 def _refuse(session: Session, row: AmendmentRow, reason: Text, now: datetime) -> None:
-    row.state, row.decided_at, row.reason = "refused", now, reason.model_dump()
+    row.state, row.decided_at, row.reason = "refused", max(now, row.at), reason.model_dump()
     record(session, "amendment_refused", pilot_id=row.pilot_id, params={"who": row.by})
