@@ -46,6 +46,7 @@ class SiteCreate(Schema):
     placement: Placement = "local"
     data: SiteData
     window: Window | None = None
+    limits: SiteLimits = SiteLimits()
 
 
 class SitePatch(Schema):

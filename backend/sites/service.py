@@ -43,7 +43,7 @@ def create(session: Session, who: Principal, body: SiteCreate) -> Site:
         raise NameTaken("site", body.name)
     row = SiteRow(
         name=body.name, display_name=body.display_name, placement=body.placement,
-        data=body.data.model_dump(mode="json"), window=_stored(body.window),
+        data=body.data.model_dump(mode="json"), window=_stored(body.window), limits=_given(body.limits),
     )  # fmt: skip
     session.add(row)
     with unique_name("site", body.name):
@@ -68,7 +68,7 @@ def update(session: Session, who: Principal, id: str, body: SitePatch, if_match:
     if "window" in body.model_fields_set:
         row.window = _stored(body.window)
     if body.limits is not None:
-        row.limits = body.limits.model_dump(exclude_none=True) or None
+        row.limits = _given(body.limits)
     if body.state is not None:
         row.state = body.state
     row.revision += 1
@@ -122,6 +122,10 @@ def check_exists(session: Session, rows: dict[str, SiteRow], name: str, field: s
         raise Invalid("unknown_site", {"name": name, "known": known}, field)
     if rows[name].state == "revoked":
         raise Invalid("site_revoked", {"name": name}, field)
+
+
+def _given(limits: SiteLimits) -> dict[str, Any] | None:
+    return limits.model_dump(exclude_none=True) or None
 
 
 def _found(row: SiteRow | None, id: str) -> SiteRow:

@@ -3113,6 +3113,8 @@ export interface components {
             placement?: "local" | "remote";
             data: components["schemas"]["SampleData"];
             window?: components["schemas"]["Window"] | null;
+            /** @default {} */
+            limits?: components["schemas"]["SiteLimits"];
         };
         /**
          * SiteExplained

@@ -104,6 +104,13 @@ def test_samples_say_what_a_site_can_start_with(api: Api) -> None:
     assert "pendigits" in names
 
 
+def test_a_site_may_have_limits_from_the_start(api: Api) -> None:
+    given = {"name": "small", "data": PENDIGITS, "limits": {"max_epochs": 2, "memory_mb": 2000}}
+    made = api.manager.post("/api/v1/sites", json=given)
+    assert made.status_code == 201, made.text
+    assert made.json()["limits"] == {"max_epochs": 2, "threads": None, "memory_mb": 2000}
+
+
 def test_limits_are_shown_replaced_as_a_whole_and_lifted(api: Api) -> None:
     create_sites(api.manager, 1)
     site = api.viewer.get("/api/v1/sites").json()["items"][0]
