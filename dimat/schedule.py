@@ -254,9 +254,13 @@ class Schedule:
     def older_inputs(self, round: int) -> frozenset[StepKey]:
         """Steps of rounds before `round` for which steps of rounds after it wait: what sites had made last that join, or come back, then.
         Everybody else's are of the round before."""
-        coming = ((turn, site) for turn in self.turns if turn > round for site in self._joining.sources(turn))
-        found = (self._last_model(turn, site) for turn, site in coming)
-        return frozenset(step for step in found if step.round < round)
+        return frozenset(step for turn, step in self._brought_along if step.round < round < turn)
+
+    @cached_property
+    def _brought_along(self) -> Sequence[tuple[int, StepKey]]:
+        """Of each site that joins or comes back the round, and the step that made its last model before."""
+        coming = ((turn, site) for turn in self.turns for site in self._joining.sources(turn))
+        return [(turn, self._last_model(turn, site)) for turn, site in coming]
 
     def _remembered_in(self, step: StepKey) -> StepKey | None:
         kind = self.plan_of(step.round).remembers

@@ -39,7 +39,7 @@ from worker.messages import (
 )
 from worker.reporting import Every, ReportSender
 from worker.settings import STUCK_AFTER_S, DeviceChoice
-from worker.standstill import StandstillWatch
+from worker.standstill import StandstillWatch, Watched
 from worker.step_log import Keeper
 from worker.steps.bench import matched
 from worker.steps.fetches import fetches_of
@@ -87,7 +87,7 @@ class Execution:
         self._checkpoints = Checkpoints(message, self.id, checkpoint_every_s, self._beat)
         self._log = Keeper(message.step_id)
         self._seq = count()
-        self._num_epochs = 0
+        self._num_epochs = self._num_files = 0
         self._progress = 0.0
         self._exchanges: list[ExchangeReport] = []
         self._due = fetches_of(message)
@@ -135,7 +135,7 @@ class Execution:
             still = StandstillWatch(self._stuck_after_s, self._mark, stuck)
             beat = Every(CANCEL_POLL_S, self._tick, "step-beat")
             with beat, watch, still, within_threads(self.message.limits):
-                end = self._work(open_store(), chosen)
+                end = self._work(Watched(open_store(), self._file_moved), chosen)
         except Cancelled:
             end = StepCancelled(
                 exchanges=tuple(self._exchanges),
@@ -235,7 +235,10 @@ class Execution:
 
     def _mark(self) -> tuple[float, int, int]:
         """It changes whenever the step gets on."""
-        return self._progress, self._num_epochs, len(self._exchanges)
+        return self._progress, self._num_epochs, self._num_files
+
+    def _file_moved(self) -> None:
+        self._num_files += 1
 
     def _epoch_done(self, take: Callable[[], Underway]) -> None:
         self._num_epochs += 1

@@ -5,10 +5,12 @@ step is tried again.
 """
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Self
 
+from worker.artifacts import ArtifactStore, Stored
 from worker.limits import die
+from worker.messages import ArtifactRef
 from worker.reporting import Every
 
 LOOK_EVERY_S = 1.0
@@ -33,6 +35,38 @@ class Standstill:
             self._at_s, self._cpu_s, self._mark = at_s, cpu_s, mark
             return 0.0
         return passed_s
+
+
+class Watched:
+    """A store that tells when a file has come or gone, in whatever step."""
+
+    def __init__(self, store: ArtifactStore, moved: Callable[[], None]) -> None:
+        self._store, self._moved = store, moved
+
+    def put(self, content: bytes) -> ArtifactRef:
+        ref = self._store.put(content)
+        self._moved()
+        return ref
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        content = self._store.get(ref)
+        self._moved()
+        return content
+
+    def has(self, ref: ArtifactRef) -> bool:
+        return self._store.has(ref)
+
+    def remove(self, ref: ArtifactRef) -> None:
+        self._store.remove(ref)
+
+    def stored(self) -> Iterator[Stored]:
+        return self._store.stored()
+
+    def discard(self, file: Stored) -> bool:
+        return self._store.discard(file)
+
+    def identity(self) -> str:
+        return self._store.identity()
 
 
 class StandstillWatch:

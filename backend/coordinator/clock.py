@@ -1,9 +1,9 @@
 """The time by which the coordinator waits: the time of day, without small steps back.
 
-A clock that is put back a little would leave pauses and leases in the future; it is waited until it has caught up, and meanwhile as much
-time passes as the machine has really been up. One that is set anew (by hand, by the network after a start with a wrong time) or stood still
-while the machine slept is followed, wherever it goes: else every timetable would be wrong for as long as the process lives.
-`Jumps` tells whoever has waited by it: what was measured across a jump is no length of time.
+A clock that is put back a little would leave pauses and leases in the future, so that this one is not put back, and from then on is ahead of it
+by so much, at most `JUMP_S`. One that is set anew (by hand, by the network after a start with a wrong time) or stood still while the machine
+slept is followed, wherever it goes: else every timetable would be wrong for as long as the process lives.
+`Jumps` tells whoever waits by it: what was measured across a jump is no length of time.
 """
 
 import time
@@ -42,7 +42,7 @@ class Jumps:
 
     def between(self, now: datetime, uptime_s: float) -> bool:
         """Since it was last asked."""
-        passed_s = (now - self._now).total_seconds()
-        ahead_s = passed_s - (uptime_s - self._uptime_s)
+        passed_s = uptime_s - self._uptime_s
+        ahead_s = (now - self._now).total_seconds() - passed_s
         self._now, self._uptime_s = now, uptime_s
         return abs(ahead_s) > JUMP_S

@@ -13,7 +13,7 @@ from backend.db.tables import RunRow, StepRow
 from backend.db.tables.runs import gpu_seconds
 from backend.events.service import record
 from backend.runs import states
-from backend.runs.attempts import MISSING, MISSING_ATTEMPTS, STORE_ATTEMPTS, STORE_AWAY, TAKEN_BACK, pause_s
+from backend.runs.attempts import PATIENT, STORE_AWAY, TAKEN_BACK, in_a_row, pause_s
 from backend.text.schemas import Params
 from worker import logs
 from worker.messages import StepCancelled, StepFailed, cancel_key, recall_key
@@ -78,16 +78,18 @@ def lose(
     record(session, "attempt_lost", pilot_id=step.pilot_id, run_id=step.run_id, params=lost)
     move_step(step, "lost")
     changes.touch(step.run_id)
+    patience = PATIENT.get(reason["code"])
     tried = step.attempt - step.taken_back
-    if reason["code"] == STORE_AWAY:
-        if tried >= STORE_ATTEMPTS:
+    if patience is not None:
+        tried = in_a_row(step.reason, reason["code"])
+        if tried >= patience and reason["code"] == STORE_AWAY:
             away = {**about, "attempts": step.attempt, "error": reason["params"].get("error", "")}
             fail(step, {"code": "store_away_too_long", "params": away}, now, changes)
             return
-    elif reason["code"] == MISSING:
-        if tried >= MISSING_ATTEMPTS:
+        if tried >= patience:
             fail(step, reason, now, changes)
             return
+        reason = {**reason, "params": {**reason["params"], "in_a_row": tried}}
     else:
         step.strikes += 1
     if step.strikes >= max_attempts:

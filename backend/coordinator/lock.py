@@ -46,6 +46,16 @@ class DatabaseAway(Exception):
         )
 
 
+class FolderRefused(Exception):
+    """The lock's file cannot be made beside the database."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"Nothing can be written in '{folder}', where the database is: {error.strerror}. Give the server's user the right to, "
+            "or choose another DATABASE_URL."
+        )
+
+
 class LockLost(Exception):
     """This process can no longer be sure that it is the only coordinator, so it must not act."""
 
@@ -60,12 +70,16 @@ class LockLost(Exception):
 def only_coordinator(database: Database) -> Iterator[StillAlone]:
     """Holds the lock while the block runs, which asks what it is given before it acts.
 
-    Raises: AlreadyCoordinated, DatabaseAway.
+    Raises: AlreadyCoordinated, DatabaseAway, FolderRefused.
     """
     if database.is_sqlite:
         path = Path(database.engine.url.database or "").resolve()  # by whatever name it is called
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f"{path.name}.coordinator-lock").open("a") as file:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = path.with_name(f"{path.name}.coordinator-lock").open("a")
+        except OSError as error:
+            raise FolderRefused(path.parent, error) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

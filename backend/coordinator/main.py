@@ -14,6 +14,7 @@ from backend.coordinator.daily import Daily
 from backend.coordinator.lock import (
     AlreadyCoordinated,
     DatabaseAway,
+    FolderRefused,
     LockLost,
     StillAlone,
     only_coordinator,
@@ -64,7 +65,7 @@ def run(settings: Settings) -> int:
     try:
         with only_coordinator(database) as still_alone, Daily(settings):
             _loop(database, settings, settings.broker_url, stop, still_alone)
-    except (AlreadyCoordinated, DatabaseAway, LockLost) as error:
+    except (AlreadyCoordinated, DatabaseAway, FolderRefused, LockLost) as error:
         print(error, file=sys.stderr)
         return 1
     finally:

@@ -26,12 +26,11 @@ class Reaper:
 
     def __init__(self, ingest: Ingest, plans: Plans, settings: Settings, since: datetime) -> None:
         self._ingest, self._plans, self._settings, self._since = ingest, plans, settings, since
-
         self._overtaken: dict[tuple[str, int], datetime] = {}
         """Attempts that have not begun although one sent later has, and when that was seen first."""
 
     def begin(self, since: datetime) -> None:
-        """Listens anew: times before are those of another clock."""
+        """Listens anew: what was heard before says nothing of how long somebody was silent."""
         self._since, self._overtaken = since, {}
 
     def leases(self, session: Session, now: datetime, changes: Changes) -> None:
@@ -65,7 +64,8 @@ class Reaper:
             for step in suspects
             if self._ingest.is_overtaken(step)
         }
-        limit = now - timedelta(seconds=UNBEGUN_AFTER_S)
+        # Of workers that share a site one may be slow to say that it has begun.
+        limit = now - timedelta(seconds=self._settings.lease_s)
         for known in suspects:
             step = session.get_one(StepRow, known.id)
             same = (step.state, step.attempt) == ("dispatched", known.attempt)
@@ -79,9 +79,9 @@ class Reaper:
 
     def silence(self, session: Session, now: datetime) -> None:
         """Sites that no worker has named for a while, and workers long gone."""
-        sites_repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
         if not self.has_listened(now):
             return
+        sites_repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
         silent_after = timedelta(seconds=self._settings.silent_after_s)
         fallen = [
             (site.name, site.display_name or site.name)

@@ -11,7 +11,7 @@ from backend.coordinator.taking_turns import Ready
 from backend.db.parts import in_parts
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.runs import states
-from backend.runs.attempts import TAKEN_BACK
+from backend.runs.attempts import LONGEST_PAUSE_S, LONGEST_STORE_PAUSE_S, STORE_AWAY, TAKEN_BACK
 from dimat.schedule import StepKey
 from worker.messages import StepLimits, cancel_key, recall_key
 
@@ -103,10 +103,14 @@ def flags_of_live(session: Session) -> set[str]:
     return {cancel_key(id) for id in runs} | {recall_key(id, attempt) for id, attempt in steps}
 
 
-def bring_back_from_the_future(session: Session, now: datetime, longest_pause_s: float) -> None:
+def bring_back_from_the_future(session: Session, now: datetime) -> None:
     """Times written by a clock that was ahead: nothing would be tried again, and no silence noticed, until it is then."""
-    limit = now + timedelta(seconds=longest_pause_s)
-    session.execute(update(StepRow).where(StepRow.next_try_at > limit).values(next_try_at=now))
+    ahead = select(StepRow).where(StepRow.next_try_at > now + timedelta(seconds=LONGEST_PAUSE_S))
+    for step in session.scalars(ahead):
+        is_away = step.reason is not None and step.reason["code"] == STORE_AWAY
+        if not is_away or step.next_try_at > now + timedelta(seconds=LONGEST_STORE_PAUSE_S):  # type: ignore[operator]  # chosen by it
+            step.next_try_at = now
+    session.flush()
     for time in (StepRow.heartbeat_at, StepRow.dispatched_at):
         session.execute(
             update(StepRow).where(time > now, StepRow.state.in_(states.STEP_LIVE)).values({time: now})

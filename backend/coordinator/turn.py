@@ -35,7 +35,6 @@ from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
 from backend.db.session import Database
-from backend.runs.attempts import LONGEST_STORE_PAUSE_S
 from backend.settings import Settings
 from worker.messages import Report, WorkerBeat, report, site_queue
 
@@ -86,6 +85,7 @@ class Coordinator:
         self._dispatch = Dispatch(self._plans)
         self._jumps = Jumps(now(), monotonic())
         self._reaper = Reaper(self._ingest, self._plans, settings, now())
+        self._judged_at = now()
         self._polled_at = 0.0
         self._is_owed = False
         """Whether the last look was taken with reports unread, so that it could judge nobody's silence: the next turn that has read all looks."""
@@ -117,7 +117,7 @@ class Coordinator:
         changes = Changes()
         with self._database.write() as session:
             if self._is_new:
-                repository.bring_back_from_the_future(session, now, LONGEST_STORE_PAUSE_S)
+                repository.bring_back_from_the_future(session, now)
                 self._round_timers.bring_back_from_the_future(session, now)
                 self._listens_since = listening.since(session, now, self._settings.silent_after_s)
                 changes.allowed |= repository.flags_of_live(session)
@@ -147,6 +147,7 @@ class Coordinator:
         self._cancelling_since = {}
         self._ingest.begin_anew()
         self._reaper.begin(now)
+        self._judged_at = now
 
     def _until_poll_s(self) -> float:
         """Time that nothing else calls for: what time decides is looked at every `POLL_S`, not that long after the last report."""
@@ -211,6 +212,11 @@ class Coordinator:
 
     def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         if not is_behind:  # signs of life may be among the reports that are not yet taken
+            if (now - self._judged_at).total_seconds() > self._settings.lease_s:
+                # It was stopped meanwhile (`docker pause`): what was said then is not read yet, or was never heard.
+                self._listens_since = now
+                self._reaper.begin(now)
+            self._judged_at = now
             lost = Changes()
             self._reaper.leases(session, now, lost)
             self._end_failed(session, now, lost)

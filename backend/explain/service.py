@@ -148,10 +148,9 @@ def _site(
 
 
 def _step(row: StepRow, max_attempts: int) -> StepFact:
-    cause = None if row.reason is None else row.reason["code"]
     return StepFact(
         key=_key(row), state=row.state, attempt=row.attempt,
-        attempts=last_attempt(row.attempt, row.strikes, row.taken_back, cause, max_attempts),
+        attempts=last_attempt(row.attempt, row.strikes, row.reason, max_attempts),
         taken_back=row.taken_back, reason=row.reason,
         progress=row.progress, is_shared=row.run_id is None, created_at=row.created_at, dispatched_at=row.dispatched_at,
         started_at=row.started_at, heartbeat_at=row.heartbeat_at, finished_at=row.finished_at,

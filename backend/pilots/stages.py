@@ -5,6 +5,7 @@ Which sites follow is a proposal; whoever opens the draft may change it.
 
 import re
 from collections.abc import Collection, Sequence
+from unicodedata import east_asian_width
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -56,7 +57,8 @@ def _chain(session: Session, row: PilotRow) -> tuple[PilotRow, int]:
 
 def _title(first: str, number: int) -> str:
     """With brackets as the title's own script has them."""
-    return f"{first} ({number})" if first.isascii() else f"{first}（{number}）"
+    is_wide = any(east_asian_width(letter) in "WF" for letter in first)
+    return f"{first}（{number}）" if is_wide else f"{first} ({number})"
 
 
 def _free_name(session: Session, first: str, number: int) -> str:

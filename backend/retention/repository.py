@@ -128,8 +128,15 @@ def lock(session: Session, pilot_ids: Sequence[str]) -> None:
 def under_way_since(session: Session) -> datetime | None:
     """When the step was sent that was sent first of all that are under way; None: none is. What they have made nobody may have been told
     yet, if the coordinator is away."""
-    under_way = StepRow.state.in_(STEP_UNDER_WAY)
-    return session.scalar(select(func.min(StepRow.dispatched_at)).where(under_way))
+    sent_at = func.coalesce(StepRow.dispatched_at, StepRow.started_at)
+    sent = select(func.min(sent_at)).where(StepRow.state.in_(STEP_UNDER_WAY))
+    # Sent by a coordinator that died before it noted so.
+    perhaps = (
+        select(func.min(func.coalesce(StepRow.next_try_at, StepRow.created_at)))
+        .join(RunRow, RunRow.id == StepRow.run_id)
+        .where(StepRow.state == "ready", RunRow.state == "running")
+    )
+    return min((at for at in (session.scalar(sent), session.scalar(perhaps)) if at is not None), default=None)
 
 
 def kept(session: Session) -> set[str]:

@@ -3,7 +3,7 @@
 First the rows say that an artifact is removed, then its file goes: whoever asks in between is told why it is not to be had. A row stays
 marked for good, so that a restart can say why it is refused, and so that a call that was killed is finished by the next one: files
 are found by listing the store, and what no row wants to keep goes. A file that was put within `SAFE_AGE` is left alone, whatever the
-rows say: its step may not have been reported yet. For the same reason no file goes that no row knows and that was put while a step is under
+rows say: its step may not have been reported yet. For the same reason no file goes that was put while a step was under
 way that is so still: with the coordinator away for days its report waits.
 
 All is looked for while others write, and changed in small parts: one writer at a time is all that SQLite has, and nobody shall wait for
@@ -120,8 +120,10 @@ def _remove_files(
     """Artifacts, orphans and bytes that went."""
     files = list(store.stored())
     with database.read() as session:
+        # First who is under way: who ends in between is then found among the names.
+        since = repository.under_way_since(session)
         names = repository.names_of_steps(session, repository.how_runs_stand(session, ended_before))
-        kept, since = repository.kept(session), repository.under_way_since(session)
+        kept = repository.kept(session)
     # Since it was marked a run may have been restarted, or a step have made the same anew.
     removed = set(marked) - names.needed
     if not dry:
@@ -131,9 +133,7 @@ def _remove_files(
     old = [
         file
         for file in files
-        if file.sha256 not in keep
-        and now - file.at >= SAFE_AGE
-        and (file.sha256 in removed or file.at < reported_before)
+        if file.sha256 not in keep and now - file.at >= SAFE_AGE and file.at < reported_before
     ]
     named = {file.sha256 for file in files if file.sha256 is not None}
     if not named & (keep | removed) and any(file.sha256 is not None for file in old):

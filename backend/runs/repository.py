@@ -12,6 +12,7 @@ from backend.db.paging import Order
 from backend.db.tables import (
     ArmRow,
     ArtifactRow,
+    EventRow,
     MetricRow,
     PilotRow,
     RoundRow,
@@ -151,12 +152,18 @@ def round_finished_at(session: Session, run_id: str, round: int) -> datetime | N
 
 def joiners_needed_since(session: Session, run: RunRow) -> datetime | None:
     """Since when a run that has done its first round waits for start models of sites that join in its next: since that may begin, and
-    no sooner than the run did. None: it may not begin yet."""
+    no sooner than the run did, or went on after a pause. None: it may not begin yet."""
     timer = session.get(RoundTimerRow, (run.pilot_id, run.rounds_done + 1))
     if timer is not None and timer.opened_at is None:
         return None
     opened_at = None if timer is None else timer.opened_at
-    known = (round_finished_at(session, run.id, run.rounds_done), opened_at, run.started_at)
+    resumed = select(func.max(EventRow.at)).where(EventRow.run_id == run.id, EventRow.code == "run_resumed")
+    known = (
+        round_finished_at(session, run.id, run.rounds_done),
+        opened_at,
+        run.started_at,
+        session.scalar(resumed),
+    )
     return max((at for at in known if at is not None), default=None)
 
 

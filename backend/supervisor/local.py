@@ -18,7 +18,7 @@ from pathlib import Path
 import redis
 from sqlalchemy.exc import DBAPIError
 
-from backend.coordinator.lock import AlreadyCoordinated, DatabaseAway, only_coordinator
+from backend.coordinator.lock import AlreadyCoordinated, DatabaseAway, FolderRefused, only_coordinator
 from backend.db.migrate import migrate
 from backend.db.session import Database, first_line
 from backend.settings import Settings
@@ -162,6 +162,8 @@ def _nobody_else_coordinates(settings: Settings) -> None:
             "another Awase is at work on this database. Stop it first, or let this one use a database of its own "
             "(DATABASE_URL)."
         ) from None
+    except FolderRefused as error:
+        raise StartError(str(error)) from None
     except DatabaseAway as error:
         raise error.error from None
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from backend.coordinator.lock import AlreadyCoordinated, LockLost, only_coordinator
+from backend.coordinator.lock import AlreadyCoordinated, FolderRefused, LockLost, only_coordinator
 from backend.db.session import Database
 from tests import services
 
@@ -47,6 +47,14 @@ def test_a_second_name_of_the_same_file_is_the_same_database(tmp_path: Path) -> 
         pass
     first.close()
     second.close()
+
+
+def test_a_folder_that_takes_no_lock_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    database = Database(f"sqlite:///{tmp_path / 'file' / 'awase.db'}")
+    with pytest.raises(FolderRefused, match=r"file', where the database is"), only_coordinator(database):
+        pass
+    database.close()
 
 
 def test_a_coordinator_whose_lock_went_with_its_connection_may_not_act(

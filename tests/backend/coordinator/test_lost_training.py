@@ -149,3 +149,19 @@ def test_an_attempt_that_got_further_is_followed_by_another_however_often(
             break
         message = next_attempt(stage, first)
     assert (stage.run(RUN).reason or {})["code"] == "attempts_used_up"
+
+
+def test_a_model_that_is_missing_once_ends_no_step_that_was_often_interrupted(
+    stage: Stage, first: StepMessage
+) -> None:
+    message = stage.take(first)
+    for night in range(1, 15):
+        tell(stage, stage.begin(message), night)
+        stage.turn()
+        stage.lose_worker()
+        stage.pass_time(60)
+        message = next_attempt(stage, first)
+    stage.fail(stage.begin(message), "artifact_missing", retryable=True)
+    stage.turn()
+    assert stage.step(first).state == "ready"
+    assert next_attempt(stage, first).attempt == 16

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from backend.db.tables import AbsenceRow, AmendmentRow, HeartbeatRow, SiteRow
+from backend.db.tables import AbsenceRow, AmendmentRow, EventRow, HeartbeatRow, SiteRow
 from backend.roi import calculator
 from backend.roi import service as roi
 from backend.runs import asks
@@ -109,6 +109,7 @@ def test_a_site_that_is_silent_and_has_nothing_to_do_keeps_nobody_waiting(stage:
 
 
 def test_a_pilot_that_says_nothing_waits_for_a_week(stage: Stage) -> None:
+    stage.leap()
     stage.launch(spec(rounds=4))
     until_round(stage, 1)
     lead(stage, 20, "a", "b")
@@ -424,3 +425,24 @@ def test_a_site_that_joins_and_comes_in_time_takes_part(stage: Stage) -> None:
     assert not absences(stage)
     trained = [s.round for s in stage.steps("p/dimat") if s.site_name == "c" and s.kind == "train"]
     assert trained == [5, 6]
+
+
+def test_a_run_that_was_paused_waits_for_a_site_that_joins_from_then_on(stage: Stage) -> None:
+    stage.launch(pilot("stop", rounds=6, arms=("dimat", "local_only"), waiting=["c"]))
+    with stage.database.write() as session:
+        session.execute(update(SiteRow).where(SiteRow.name == "c").values(state="invited", last_seen_at=None))
+    stage.amend({"members": ["a", "b", "c"]}, 5)
+    while stage.run("p/dimat").rounds_done < 4:
+        lead(stage, 1, "a", "b")
+    stage.ask("p/dimat", asks.PAUSE)
+    lead(stage, 25, "a", "b")
+    assert stage.run("p/dimat").state == "paused"
+    stage.ask("p/dimat", asks.RESUME)
+    lead(stage, 1, "a", "b")
+    with stage.database.write() as session:  # events are told by the time of day, which is not the stage's
+        resumed = update(EventRow).where(EventRow.run_id == "p/dimat", EventRow.code == "run_resumed")
+        session.execute(resumed.values(at=stage.now()))
+    lead(stage, 15, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    lead(stage, 25, "a", "b")
+    assert stage.run("p/dimat").state == "failed"

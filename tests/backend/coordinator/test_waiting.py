@@ -332,7 +332,7 @@ def test_a_message_that_got_lost_is_noticed_though_others_always_wait_at_its_sit
         for message in [m for m in stage.waiting() if m.run_id != "p/dimat" or m.kind != "train"]:
             stage.finish(message, stage.begin(stage.take(message)))
     lost = stage.take(next(m for m in stage.post.queues["c"] if m.run_id == "p/dimat"))
-    for _ in range(60):
+    for _ in range(90):
         stage.beat("w", *SITES)
         stage.turn()
         for site, queue in stage.post.queues.items():
@@ -342,3 +342,29 @@ def test_a_message_that_got_lost_is_noticed_though_others_always_wait_at_its_sit
         if stage.step(lost).attempt > 1:
             return
     raise AssertionError("nobody noticed")
+
+
+def test_a_clock_that_was_put_back_holds_no_retry_back(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    message, *_ = stage.waiting()
+    stage.fail(stage.begin(stage.take(message)), "unexpected_error", retryable=True)
+    stage.turn(0.1)
+    stage.set_clock(-590)
+    stage.pass_time(65)
+    assert stage.step(message).state == "dispatched"
+
+
+def test_a_coordinator_that_stood_still_hears_what_was_said_meanwhile_before_it_judges(stage: Stage) -> None:
+    stage.launch(spec(silent={"policy": "stop", "limit_s": 30.0}))
+    stage.beat("w", *SITES)
+    stage.turn()
+    begun = [stage.begin(stage.take(message)) for message in stage.waiting()]
+    stage.turn()
+    stage.turn(after_s=3600)  # stopped by the system, say; what was said comes a moment later
+    for _ in range(50):
+        stage.beat("w", *SITES)
+        for about in begun:
+            stage.post.report(StepBeat(progress=0.5, **about))
+        stage.turn()
+    assert {(step.state, step.attempt) for step in stage.steps()} == {("running", 1)}

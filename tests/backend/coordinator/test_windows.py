@@ -74,6 +74,7 @@ def test_what_was_sent_and_has_not_begun_is_taken_back_and_what_has_begun_goes_t
 
 
 def test_a_silent_site_is_waited_for_only_while_its_window_is_open(stage: Stage) -> None:
+    stage.leap()
     give_window(stage)
     stage.launch(pilot(silent={"policy": "stop", "limit_s": 15 * HOUR_S}))
     lead(stage, 30, "a", "b")
@@ -115,6 +116,7 @@ def message_of(stage: Stage, site: str) -> StepMessage:
 def test_of_a_site_that_is_away_for_many_windows_one_message_waits_and_its_step_has_all_its_tries(
     stage: Stage,
 ) -> None:
+    stage.leap()
     give_window(stage)
     stage.launch(pilot(silent={"policy": "wait", "limit_s": None}))
     at_hour(stage, 1, *SITES)
@@ -142,6 +144,7 @@ def test_who_begins_an_attempt_that_was_taken_back_long_ago_is_told_to_stop(stag
 
 
 def test_time_in_which_a_run_was_paused_is_no_waiting_whenever_windows_close(stage: Stage) -> None:
+    stage.leap()
     give_window(stage)
     stage.launch(pilot(silent={"policy": "wait", "limit_s": 12 * HOUR_S}))
     at_hour(stage, 1, "a", "b")

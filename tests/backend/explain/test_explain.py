@@ -15,6 +15,7 @@ from backend.explain.causes import _ENDINGS
 from backend.explain.run import _FOLLOWS
 from backend.explain.schemas import RunExplained, SiteExplained
 from backend.runs import asks
+from backend.runs.attempts import STORE_ATTEMPTS
 from backend.settings import Settings
 from backend.text.catalogue import LANGUAGES, find
 from dimat.spec import PilotSpec
@@ -212,7 +213,7 @@ def test_a_step_that_is_tried_again_says_when_why_and_how_often_yet(stage: Stage
     (message,) = messages(stage, "b")
     stage.fail(stage.begin(stage.take(message)), "store_unreachable", retryable=True)
     beat(stage, 1, *SITES)
-    assert of(explained(stage), "b").attempts == 65
+    assert of(explained(stage), "b").attempts == STORE_ATTEMPTS
 
 
 def test_a_step_whose_process_is_silent_at_a_site_that_is_not_is_told_with_its_lease(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The next stage of a pilot: a draft with the same spec and more sites."""
 
+import pytest
 from sqlalchemy import update
 
 from backend.db.tables import RunRow
@@ -79,9 +80,12 @@ def test_a_site_that_takes_part_already_is_refused_and_named(api: Api) -> None:
     assert "'site-01'" in told["title"]
 
 
-def test_the_title_of_a_stage_has_the_brackets_of_its_script(api: Api) -> None:
-    path = f"/api/v1/pilots/{ended(api, title='不良検査')['id']}/next-stage"
-    assert api.manager.post(path, json={}).json()["title"] == "不良検査（2）"
+@pytest.mark.parametrize(
+    ("title", "following"), [("不良検査", "不良検査（2）"), ("Qualité – café", "Qualité – café (2)")]
+)
+def test_the_title_of_a_stage_has_the_brackets_of_its_script(title: str, following: str, api: Api) -> None:
+    path = f"/api/v1/pilots/{ended(api, title=title)['id']}/next-stage"
+    assert api.manager.post(path, json={}).json()["title"] == following
 
 
 def test_more_sites_than_the_rows_suffice_for_are_named(api: Api) -> None:
