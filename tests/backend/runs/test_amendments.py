@@ -81,7 +81,12 @@ def test_what_a_row_tells_is_what_is_in_force_in_the_final_order(api: Api, pilot
     every = ask(api, pilot, {"patch": {"train": {"epochs": 2}}, "from_round": 7}).json()
     one = ask(api, pilot, {"patch": {"train": {"epochs": 5}}, "arm": "matched", "from_round": 5}).json()
     listed = api.viewer.get(f"/api/v1/pilots/{pilot['id']}/amendments").json()["items"]
-    overruled = {"fields": ["train.epochs"], "amendment_id": one["id"], "from_round": 5, "by": "admin"}
+    overruled = {
+        "fields": ["train.epochs"],
+        "amendment_id": one["id"],
+        "from_round": 5,
+        "by": "admin (manager)",
+    }
     assert [row["id"] for row in listed] == [every["id"], one["id"]]
     assert listed[0]["changes"] == [
         {"round": 7, "arms": ["alone"], "settings": [turns("train.epochs", 1, 2)]}

@@ -1,5 +1,6 @@
 """Restarting a run over HTTP: who may, once for each key, and only from what is there."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -38,11 +39,14 @@ def test_a_restart_queues_one_run_for_each_key_and_marks_the_old_one(api: Api, e
     assert (made["state"], made["arm"], made["seed"]) == ("queued", "matched", ended["seed"])
     assert (made["parent_run_id"], made["from_round"], made["replaced_by"]) == (ended["id"], 1, None)
     assert made["reason"]["params"]["why"] == "the sensor is mended"
-    assert made["restarted"] == made["reason"]
+    assert made["restarted"]["code"] == made["reason"]["code"]
+    moments = [datetime.fromisoformat(made[told]["params"].pop("at")) for told in ("restarted", "reason")]
+    assert abs(moments[0] - moments[1]) < timedelta(seconds=10)  # the audit's and the run's own
+    assert made["restarted"]["params"] == made["reason"]["params"]
     with api.database.write() as session:
         session.get_one(RunRow, made["id"]).reason = None  # it has started
     later = api.viewer.get(f"/api/v1/runs/{made['id']}").json()
-    assert (later["restarted"], ended["restarted"]) == (made["restarted"], None)
+    assert (later["restarted"]["code"], ended["restarted"]) == (made["restarted"]["code"], None)
     old = api.viewer.get(f"/api/v1/runs/{ended['id']}").json()
     assert (old["replaced_by"], old["state"], old["rounds_done"]) == (made["id"], "cancelled", 1)
     entry = api.admin.get("/api/v1/audit?limit=1").json()["items"][0]
