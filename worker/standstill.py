@@ -14,8 +14,8 @@ from worker.messages import ArtifactRef
 from worker.reporting import Every
 
 LOOK_EVERY_S = 1.0
-IDLE_SHARE = 0.01
-"""Of the processor's time: the thread that tells that the step lives needs some of it, too."""
+IDLE_SHARE, IDLE_CPU_S = 0.01, 1.0
+"""Of the processor's time, and seconds of it at any rate: the thread that tells that the step lives needs some, too."""
 
 
 class Standstill:
@@ -31,7 +31,7 @@ class Standstill:
     def seconds(self, at_s: float, cpu_s: float, mark: Hashable) -> float:
         """For how long the step has stood still."""
         passed_s = at_s - self._at_s
-        if mark != self._mark or cpu_s - self._cpu_s > max(IDLE_SHARE * passed_s, LOOK_EVERY_S):
+        if mark != self._mark or cpu_s - self._cpu_s > max(IDLE_SHARE * passed_s, IDLE_CPU_S):
             self._at_s, self._cpu_s, self._mark = at_s, cpu_s, mark
             return 0.0
         return passed_s

@@ -40,8 +40,10 @@ def test_a_second_coordinator_is_refused_until_the_first_is_through(database_url
 
 
 def test_a_second_name_of_the_same_file_is_the_same_database(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "other").symlink_to(tmp_path / "real")
+    for folder in ("real", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "real" / "awase.db").touch()
+    (tmp_path / "other" / "awase.db").symlink_to(tmp_path / "real" / "awase.db")
     first, second = (Database(f"sqlite:///{tmp_path / folder / 'awase.db'}") for folder in ("real", "other"))
     with only_coordinator(first), pytest.raises(AlreadyCoordinated), only_coordinator(second):
         pass

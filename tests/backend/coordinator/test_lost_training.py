@@ -129,17 +129,23 @@ def test_a_cancelled_step_keeps_no_checkpoint(stage: Stage, first: StepMessage) 
     assert (step.state, step.checkpoint) == ("cancelled", None)
 
 
-def test_an_attempt_that_got_further_is_followed_by_another_however_often(
-    stage: Stage, first: StepMessage
-) -> None:
-    """A site that is switched off every night, and trains for weeks."""
+def after_nights(stage: Stage, first: StepMessage, nights: int) -> StepMessage:
+    """Each night the site is switched off, an epoch further; the message of the morning after."""
     message = stage.take(first)
-    for night in range(1, 13):
+    for night in range(1, nights + 1):
         tell(stage, stage.begin(message), night)
         stage.turn()
         stage.lose_worker()
         stage.pass_time(60)
         message = next_attempt(stage, first)
+    return message
+
+
+def test_an_attempt_that_got_further_is_followed_by_another_however_often(
+    stage: Stage, first: StepMessage
+) -> None:
+    """A site that is switched off every night, and trains for weeks."""
+    message = after_nights(stage, first, 12)
     for _ in range(4):  # and then gets no further
         tell(stage, stage.begin(message), 3)
         stage.turn()
@@ -154,13 +160,7 @@ def test_an_attempt_that_got_further_is_followed_by_another_however_often(
 def test_a_model_that_is_missing_once_ends_no_step_that_was_often_interrupted(
     stage: Stage, first: StepMessage
 ) -> None:
-    message = stage.take(first)
-    for night in range(1, 15):
-        tell(stage, stage.begin(message), night)
-        stage.turn()
-        stage.lose_worker()
-        stage.pass_time(60)
-        message = next_attempt(stage, first)
+    message = after_nights(stage, first, 14)
     stage.fail(stage.begin(message), "artifact_missing", retryable=True)
     stage.turn()
     assert stage.step(first).state == "ready"
