@@ -323,11 +323,11 @@ def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(
     facts = amended()
     figure = build.run_figure(facts, facts.run("run-dimat-1"), name, EN)
     told = hovered(figure)[0]
-    assert told.startswith("<b>From round 3 on</b><br>Merge every … rounds: 1 → 2<br>")
+    assert told.startswith("<b>From round 3 on</b><br>Merge interval (rounds): 1 → 2<br>")
     assert "Weekly &lt;b&gt;is&lt;/b&gt; enough" in told
     assert "Epochs in a round: 1 → 3<br>" in told
     assert all(2 < line["x0"] < 3 for line in figure.layout["shapes"])
-    assert "Amended from round 3 on: Merge every … rounds: 1 → 2." in figure.notes
+    assert "Amended from round 3 on: Merge interval (rounds): 1 → 2." in figure.notes
     assert "<i>aiko, 2026-11-25 20:41 UTC: Weekly" in told
     assert [trace["name"] for trace in figure.data if trace.get("legendrank") == 2000] == ["Amendment"]
     ja = build.run_figure(facts, facts.run("run-dimat-1"), name, Look("ja", "dark"))
@@ -341,7 +341,7 @@ def test_a_run_is_marked_only_with_what_changed_it() -> None:
         assert len(figure.notes) == lines
     on_both_panels = hovered(build.pilot_figure(facts, "accuracy", EN))
     assert len(on_both_panels) == 2
-    assert "Merge every … rounds: 1 → 2 (dimat)<br>" in on_both_panels[0]
+    assert "Merge interval (rounds): 1 → 2 (dimat)<br>" in on_both_panels[0]
     assert "Epochs in a round: 1 → 3<br>" in on_both_panels[0]  # of every arm
 
 
