@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from backend.roi import calculator
 from backend.roi.facts import Measure, PilotFacts, RunFacts, Values, over_sites
 from backend.summary import left_out, wording
-from backend.summary.schemas import ArmOutcome, PilotSummary, SiteOutcome
+from backend.summary.schemas import Against, ArmOutcome, PilotSummary, SiteOutcome
 
 SHOWN_DIGITS = 3
 
@@ -22,6 +22,7 @@ def summarise(facts: PilotFacts) -> PilotSummary:
     return PilotSummary(
         sentence=wording.sentence(facts, arms),
         who=wording.who(facts, arms),
+        over=wording.over(facts, arms),
         left_out=left_out.sentences(facts, arms),
         ended=wording.comparison_ended(facts, shared),
         status=wording.status(facts),
@@ -55,6 +56,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
     if is_control:
         own_vs = rest_vs = None
         compared = []
+    against = _against(compared, last)
     return ArmOutcome(
         arm=arm,
         method=method,
@@ -65,8 +67,9 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         own_site_mean=_over_sites(own),
         all_site_mean=_over_sites(rest),
         mean_over=None if own is None else sum(value is not None for value in own),
-        own_site_vs_control=_mean_difference(compared, "own_site", last),
-        all_site_vs_control=_mean_difference(compared, "all_site", last),
+        own_site_vs_control=None if against is None else _apart(against.own_site, against.own_site_control),
+        all_site_vs_control=_rest_apart(against),
+        against=against,
         bytes_exchanged=sum(run.bytes_exchanged for run in every),
         busy_s=sum(run.busy_s for run in every),
         sites_gaining=None
@@ -155,16 +158,36 @@ def _difference(
     return tuple(None if a is None or b is None else _apart(a, b) for a, b in pairs_of_sites)
 
 
-def _mean_difference(
+def _against(pairs: Sequence[tuple[RunFacts, RunFacts]], last: int | None) -> Against | None:
+    own, rest = _common_means(pairs, "own_site", last), _common_means(pairs, "all_site", last)
+    if own is None:
+        return None
+    num_sites, ours, theirs = own
+    return Against(
+        num_sites=num_sites,
+        own_site=ours,
+        own_site_control=theirs,
+        all_site=rest[1] if rest else None,
+        all_site_control=rest[2] if rest else None,
+    )
+
+
+def _common_means(
     pairs: Sequence[tuple[RunFacts, RunFacts]], measure: Measure, last: int | None
-) -> float | None:
-    """Over the sites that take part in both."""
+) -> tuple[int, float, float] | None:
+    """How many sites take part in both, and the means over them."""
     ours = _mean([(run, None) for run, _ in pairs], measure, last)
     theirs = _mean([(control, None) for _, control in pairs], measure, last)
     if ours is None or theirs is None:
         return None
     both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
-    return _apart(over_sites([a for a, _ in both]), over_sites([b for _, b in both])) if both else None
+    return (len(both), over_sites([a for a, _ in both]), over_sites([b for _, b in both])) if both else None
+
+
+def _rest_apart(against: Against | None) -> float | None:
+    if against is None or against.all_site is None or against.all_site_control is None:
+        return None
+    return _apart(against.all_site, against.all_site_control)
 
 
 def _apart(ours: float, theirs: float) -> float:

@@ -25,10 +25,22 @@ class LeftOutSite(Schema):
     until_round: int | None
 
 
+class Against(Schema):
+    """An arm beside the control arm, over the `num_sites` sites that take part in both in that round: where a site was left out of one of
+    them, neither mean is that of the arm."""
+
+    num_sites: int
+    own_site: float
+    own_site_control: float
+    all_site: float | None
+    all_site_control: float | None
+
+
 class ArmOutcome(Schema):
     """One arm. Accuracies are those after training in `round`: the last round that the arm and the control
     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
-    all arms have in common; None before that. `mean_over`: over how many sites they are. `left_out`: sites that its runs went on without."""
+    all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
+    are between; None where there are none. `left_out`: sites that its runs went on without."""
 
     arm: str
     method: str
@@ -41,6 +53,7 @@ class ArmOutcome(Schema):
     mean_over: int | None
     own_site_vs_control: float | None
     all_site_vs_control: float | None
+    against: Against | None
     bytes_exchanged: int
     busy_s: float
     sites_gaining: int | None
@@ -50,12 +63,13 @@ class ArmOutcome(Schema):
 
 
 class PilotSummary(Schema):
-    """`who`: how many sites gain and lose in the arm that `sentence` names. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+    """`who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
     an earlier round than they have come to. `simulated`: all-site accuracy
     comes from shared rows, which real sites would not have."""
 
     sentence: Text
     who: Text | None
+    over: Text | None
     left_out: list[Text]
     ended: Text | None
     status: Text

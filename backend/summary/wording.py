@@ -89,6 +89,22 @@ def who(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
     return Text(code=code, params={"gaining": gaining, "losing": losing, "num_sites": num_sites})
 
 
+def over(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
+    """Over which sites the numbers of `sentence` and `who` are; None: over all, or there are none."""
+    best = _best(facts, arms) if facts.control_arm is not None else None
+    if best is None or best.against is None or _missing(facts, arms):
+        return None
+    if best.against.num_sites == len(best.by_site):
+        return None
+    params: Params = {
+        "num_sites": best.against.num_sites,
+        "of": len(best.by_site),
+        "arm": best.arm,
+        "control": facts.control_arm or "",
+    }
+    return Text(code="over", params=params)
+
+
 def comparison_ended(facts: PilotFacts, shared: int | None) -> Text | None:
     """Why no round after `shared` is compared, where that is because of an amendment."""
     if shared is None or shared >= facts.rounds or facts.control_arm is None:
@@ -158,25 +174,20 @@ def _gain(arm: ArmOutcome) -> float:
 
 
 def _result(facts: PilotFacts, arm: ArmOutcome) -> Text:
-    own = arm.own_site_vs_control or 0.0
-    own_mean = arm.own_site_mean or 0.0
+    assert arm.against is not None, "only arms with a difference are the best one"
+    against, own = arm.against, arm.own_site_vs_control or 0.0
     params: Params = {
         "arm": arm.arm,
         "round": arm.round,
         "rounds": facts.rounds,
-        "own": percent(own_mean),
-        "own_control": percent(own_mean - own),
+        "own": percent(against.own_site),
+        "own_control": percent(against.own_site_control),
         "own_points": points(own),
     }
-    if arm.all_site_vs_control is None:
+    rest, ours, theirs = arm.all_site_vs_control, against.all_site, against.all_site_control
+    if rest is None or ours is None or theirs is None:
         return Text(code=f"own_{_direction(own)}", params=params)
-    rest = arm.all_site_vs_control
-    rest_mean = arm.all_site_mean or 0.0
-    params |= {
-        "all": percent(rest_mean),
-        "all_control": percent(rest_mean - rest),
-        "all_points": points(rest),
-    }
+    params |= {"all": percent(ours), "all_control": percent(theirs), "all_points": points(rest)}
     return Text(code=f"all_{_direction(rest)}_own_{_direction(own)}", params=params)
 
 

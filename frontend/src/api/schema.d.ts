@@ -1034,6 +1034,23 @@ export interface components {
             };
         };
         /**
+         * Against
+         * @description An arm beside the control arm, over the `num_sites` sites that take part in both in that round: where a site was left out of one of
+         *     them, neither mean is that of the arm.
+         */
+        Against: {
+            /** Num Sites */
+            num_sites: number;
+            /** Own Site */
+            own_site: number;
+            /** Own Site Control */
+            own_site_control: number;
+            /** All Site */
+            all_site: number | null;
+            /** All Site Control */
+            all_site_control: number | null;
+        };
+        /**
          * Amendment
          * @description A change to a launched pilot from a round on; `arm` None means every arm.
          */
@@ -1097,7 +1114,8 @@ export interface components {
          * ArmOutcome
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
          *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
-         *     all arms have in common; None before that. `mean_over`: over how many sites they are. `left_out`: sites that its runs went on without.
+         *     all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
+         *     are between; None where there are none. `left_out`: sites that its runs went on without.
          */
         ArmOutcome: {
             /** Arm */
@@ -1122,6 +1140,7 @@ export interface components {
             own_site_vs_control: number | null;
             /** All Site Vs Control */
             all_site_vs_control: number | null;
+            against: components["schemas"]["Against"] | null;
             /** Bytes Exchanged */
             bytes_exchanged: number;
             /** Busy S */
@@ -2457,13 +2476,14 @@ export interface components {
         };
         /**
          * PilotSummary
-         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
          *     an earlier round than they have come to. `simulated`: all-site accuracy
          *     comes from shared rows, which real sites would not have.
          */
         PilotSummary: {
             sentence: components["schemas"]["Text"];
             who: components["schemas"]["Text"] | null;
+            over: components["schemas"]["Text"] | null;
             /** Left Out */
             left_out: components["schemas"]["Text"][];
             ended: components["schemas"]["Text"] | null;

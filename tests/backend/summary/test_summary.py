@@ -9,6 +9,7 @@ from measured_pilots import flat, pilot, run
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.summary.outcome import state_of, summarise
 from backend.text.catalogue import say
+from backend.text.schemas import Text
 from dimat.absence import Absence
 
 
@@ -254,7 +255,10 @@ def test_every_sentence_is_complete_in_both_languages(lang: str) -> None:
         for rest in (0.5, 0.6, 0.7, None):
             base = control() if rest is not None else run("local_only", flat(0.8, None))
             found = summarise(pilot(base, run("dimat", flat(own, rest)), all_site_measured=rest is not None))
-            for text in (found.sentence, found.who, found.status, found.evidence):
+            over = Text(
+                code="over", params={"num_sites": 2, "of": 3, "arm": "dimat", "control": "local_only"}
+            )
+            for text in (found.sentence, found.who, found.status, found.evidence, over):
                 assert text is not None
                 said = say(lang, f"summary.{text.code}", text.params)
                 assert not said.startswith("summary.")
@@ -291,6 +295,23 @@ def test_who_was_left_out_is_said_and_counts_neither_as_gaining_nor_as_a_site_th
     back = summarise(pilot(control(num_sites=3), without_the_last(2, 4), num_sites=3))
     assert [text.code for text in back.left_out] == ["left_out_until"]
     assert [(arm.mean_over, len(arm.left_out)) for arm in back.arms] == [(3, 0), (3, 1)]
+
+
+def test_where_a_site_is_in_only_one_of_both_the_sentence_names_what_was_measured_of_the_others() -> None:
+    """The site that the control arm went on without is better than the others: a mean with it is none to subtract from."""
+    dimat = run("dimat", lambda _r, site: ((0.8, 0.9, 1.0)[site], (0.7, 0.8, 0.9)[site]), num_sites=3)
+    found = summarise(pilot(without_the_last(3, arm="local_only"), dimat, num_sites=3))
+    assert {name: found.sentence.params[name] for name in ("own", "own_control", "all", "all_control")} == {
+        "own": "85.0", "own_control": "80.0", "all": "75.0", "all_control": "90.0"
+    }  # fmt: skip
+    against = found.arms[1].against
+    assert against is not None
+    assert (against.num_sites, found.arms[1].mean_over, found.arms[1].own_site_mean) == (2, 3, 0.9)
+    assert found.over is not None
+    assert (found.over.code, found.over.params) == (
+        "over", {"num_sites": 2, "of": 3, "arm": "dimat", "control": "local_only"}
+    )  # fmt: skip
+    assert summarise(pilot(control(num_sites=3), dimat, num_sites=3)).over is None
 
 
 def test_of_many_sites_left_out_only_some_are_named() -> None:

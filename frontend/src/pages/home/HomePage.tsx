@@ -133,7 +133,7 @@ function SilentSites({ sites }: { sites: Schemas['Site'][] }) {
   const names = formats.list(sites.slice(0, 5).map((site) => site.display_name || site.name));
   return (
     <Note tone="warn" icon="warn">
-      {t('ui.home.silent', { names, number: formats.number(sites.length) })}{' '}
+      {t('ui.home.silent', { names, number: sites.length })}{' '}
       <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
     </Note>
   );

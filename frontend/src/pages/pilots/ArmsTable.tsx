@@ -101,6 +101,11 @@ export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string
               {t('ui.pilot.mean_over', { over: arm.mean_over, sites: arm.by_site.length })}
             </span>
           ) : null}
+          {arm.against && arm.against.num_sites < (arm.mean_over ?? 0) ? (
+            <span className="aw-sub">
+              {t('ui.pilot.difference_over', { over: arm.against.num_sites, sites: arm.by_site.length })}
+            </span>
+          ) : null}
         </>
       ),
     },

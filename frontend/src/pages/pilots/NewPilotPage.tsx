@@ -181,7 +181,7 @@ function Form({
               rounds: draft.rounds,
             })}
           </p>
-          <AwaySites names={draft.sites} />
+          <AwaySites names={draft.sites} policy={draft.silent} />
           <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
         </>
       ),

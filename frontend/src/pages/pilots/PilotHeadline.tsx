@@ -34,9 +34,9 @@ export function PilotHeadline({
     params: { path: { pilot_id: pilotId } },
   });
   const said = [summary.sentence, ...(summary.who ? [summary.who] : [])].map((text) => say('summary', text));
-  const notes = [...(summary.ended ? [summary.ended] : []), ...summary.left_out].map((text) =>
-    say('summary', text),
-  );
+  const notes = [summary.over, summary.ended, ...summary.left_out]
+    .filter((text) => text !== null)
+    .map((text) => say('summary', text));
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">

@@ -34,6 +34,7 @@ import { AwaySites } from '../sites/AwaySites';
 import { withOwnModel } from './armWords';
 import { copyName } from './copyName';
 import { launchPilot } from './launchPilot';
+import { silentOf } from './pilotDraft';
 import { pilotState } from './pilotState';
 
 type Pilot = Schemas['Pilot'];
@@ -71,7 +72,12 @@ function LivePilot({ id }: { id: string }) {
             </>
           }
         >
-          {busy(found) ? <AwaySites names={found.spec.sites.map((site) => site.name)} /> : null}
+          {busy(found) ? (
+            <AwaySites
+              names={found.spec.sites.map((site) => site.name)}
+              policy={silentOf(found.spec.silent).silent}
+            />
+          ) : null}
           {busy(found) ? (
             <NextRound
               round={found.next_round}
@@ -304,7 +310,10 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
                       rounds: pilot.spec.rounds,
                     })}
                   </p>
-                  <AwaySites names={pilot.spec.sites.map((site) => site.name)} />
+                  <AwaySites
+                    names={pilot.spec.sites.map((site) => site.name)}
+                    policy={silentOf(pilot.spec.silent).silent}
+                  />
                 </>
               ),
               action: t('ui.pilot.launch'),

@@ -1,11 +1,17 @@
-/* Sites of a pilot that no worker serves just now: its runs wait for them. */
+/* Sites of a pilot that no worker serves just now, and what its runs do then. */
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
+import type { Silent } from '../pilots/pilotDraft';
 import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from './useSiteNames';
 
-export function AwaySites({ names }: { names: readonly string[] }) {
+interface Props {
+  names: readonly string[];
+  policy: Silent;
+}
+
+export function AwaySites({ names, policy }: Props) {
   const { t } = useTranslation();
   const formats = useFormats();
   const sites = useSiteNames();
@@ -16,7 +22,7 @@ export function AwaySites({ names }: { names: readonly string[] }) {
   const shown = formats.list(away.slice(0, 5).map((site) => site.display_name || site.name));
   return (
     <Note tone="warn" icon="warn">
-      {t('ui.sites.away', { names: shown, number: away.length })}{' '}
+      {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}{' '}
       <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
     </Note>
   );
