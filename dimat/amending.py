@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dimat.errors import (
+    DeltasNeedNeighbours,
     DimatError,
     FinalMergeMissed,
     HubTakesNoPart,
@@ -102,6 +103,8 @@ def clash(
     try:
         for round in turning_points(spec, amendments):
             _check_round(spec, arm, amendments, round)
+        if new is not None and _asks_for_differences_in_vain(spec, arm, amendments, new):
+            return Clash.of(DeltasNeedNeighbours(arm=arm), "merge.wire.deltas")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         context = {k: v for k, v in (first.get("ctx") or {}).items() if k not in ("place", "message")}
@@ -181,6 +184,24 @@ def _check_end(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], last:
     if last.merge.final_merge and not last.merge.ridge_head and spec.rounds % every:
         missed = FinalMergeMissed(arm=arm, merge_every=every, rounds=spec.rounds)
         raise _At(missed, "merge.merge_every")
+
+
+def _asks_for_differences_in_vain(
+    spec: PilotSpec, arm: str, amendments: Sequence[Amendment], new: Amendment
+) -> bool:
+    """Whether no arm that the new amendment is for ever merges over neighbours from its round on. Of several one is enough: the others
+    are there to be compared."""
+    wire = None if new.patch.merge is None else new.patch.merge.wire
+    if wire is None or not wire.deltas:
+        return False
+    arms = [arm] if new.arm is not None else [arm, *(one.name for one in spec.arms)]
+    plans = (
+        amended_plan(spec, one, amendments, round)
+        for one in arms
+        for round in turning_points(spec, amendments)
+        if round >= new.from_round
+    )
+    return all(plan.method == CONTROL_METHOD or plan.over != "neighbours" for plan in plans)
 
 
 def _stops_merging(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], new: Amendment) -> bool:

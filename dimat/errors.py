@@ -6,6 +6,8 @@
     |-- TooFewMembers          nobody to merge with
     |-- HubTakesNoPart         a star without its hub
     |-- SkipNeedsNeighbours    merges over all sites, and going on without one
+    |-- DeltasNeedCompression  differences that are not compressed are no shorter
+    |-- DeltasNeedNeighbours   differences, where no model is fetched from a neighbour twice
     |-- LimitMissing           a policy that would never take effect
     |-- CronMalformed          a timetable that cannot be read
     |-- CronPartMalformed      a timetable of which one part cannot be read
@@ -124,6 +126,19 @@ class SkipNeedsNeighbours(DimatError):
     template = (
         "The arm '{arm}' adds up the models of all sites, and cannot leave one out on the way; the pilot is to go on without silent "
         "sites. Let it wait or stop, or merge over neighbours."
+    )
+
+
+class DeltasNeedCompression(DimatError):
+    code = "deltas_need_compression"
+    template = "Differences from the last model are shorter only if they are compressed. Set compress, too, or leave out deltas."
+
+
+class DeltasNeedNeighbours(DimatError):
+    code = "deltas_need_neighbours"
+    template = (
+        "The arm '{arm}' is to send differences from the last model, and fetches no models of neighbours to merge: there is nothing that "
+        "they could be against. Leave out deltas, or merge over neighbours."
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dimat.errors import ClassesCountedTwice, LimitMissing, NumbersHaveNoClasses
+from dimat.errors import ClassesCountedTwice, DeltasNeedCompression, LimitMissing, NumbersHaveNoClasses
 from dimat.frozen import Frozen, Whole
 from dimat.validation import as_pydantic
 
@@ -91,18 +91,31 @@ class ProbeSpec(Frozen):
 Numbers = Literal["float32", "float16", "bfloat16", "int8"]
 
 
+def _is_off(value: bool) -> bool:
+    return not value
+
+
 class WireSpec(Frozen):
     """How models travel from site to site. `numbers`: rounded to fewer bits; a site goes on with its own model as it is, and with
     `int8` adds what rounding left over to what it sends next (error feedback). `compress`: without loss, by shuffle and zstd;
-    second moments, which travel as float32, too."""
+    second moments, which travel as float32, too. `deltas`: in merges over neighbours a model is fetched as what differs from what its site
+    sent last, where that is shorter and the receiver still has the latter; the same model comes out."""
 
     numbers: Numbers = "float32"
     compress: bool = False
+    # Left out of JSON where it says nothing: digests of pilots from before it existed stay as they are.
+    deltas: bool = Field(False, exclude_if=_is_off)
 
     @property
     def is_plain(self) -> bool:
         """Whether what travels is what is stored."""
         return self.numbers == "float32" and not self.compress
+
+    @model_validator(mode="after")
+    def _compresses_deltas(self) -> Self:
+        if self.deltas and not self.compress:
+            raise as_pydantic(DeltasNeedCompression(), "deltas")
+        return self
 
 
 class MergeSpec(Frozen):

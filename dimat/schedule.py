@@ -199,6 +199,27 @@ class Schedule:
                 break
         return None
 
+    def sent_before(self, step: StepKey) -> StepKey | None:
+        """The step whose model, as it travelled, `step` sends the difference to: the one with which the site was last read in a merge over
+        neighbours that knows of differences (`WireSpec.deltas`), if that was in the same numbers. None: it sends the whole alone."""
+        wire = self.wire_of(step)
+        if not wire.deltas or self._merge_that_reads(step) is None:
+            return None
+        for round in range(step.round, 0, -1):
+            if step.site not in self.members_of(round):
+                continue
+            earlier = self.model_before(round, step.site)
+            is_another = earlier != step and earlier not in self.undone
+            if is_another and self._merge_that_reads(earlier) is not None and self.wire_of(earlier).deltas:
+                return earlier if self.wire_of(earlier) == wire else None
+        return None
+
+    def keeps_what_it_fetches(self, step: StepKey) -> bool:
+        """Whether the site keeps the models that `step` fetches, since the next ones may come as differences to them."""
+        if step.kind != "merge" or self.tree_of(step.round) is not None:
+            return False
+        return self.plan_of(step.round).merge.wire.deltas
+
     def tells(self, step: StepKey) -> Moments | None:
         """Which second moments neighbours need beside the model that `step` makes, as the merge that comes goes by them. Where all
         sites are added up, each makes its own when it is its turn."""
@@ -248,7 +269,7 @@ class Schedule:
 
     def read_by(self, step: StepKey) -> tuple[StepKey, ...]:
         """All steps of whose artifacts `step` reads something: its inputs, and what its site left for itself, in whatever round."""
-        left = (self.momentum_of(step), self.residual_of(step), self.alone_of(step))
+        left = (self.momentum_of(step), self.residual_of(step), self.alone_of(step), self.sent_before(step))
         return (*self._inputs(step), *(before for before in left if before is not None))
 
     def older_inputs(self, round: int) -> frozenset[StepKey]:

@@ -25,6 +25,7 @@ from dimat.steps import Alone, StepContext, StepResult
 from dimat.topology import Link
 from dimat.training.evaluate import Metrics
 from dimat.wire.codec import decode, encode, sha256
+from dimat.wire.deltas import against, is_of_use
 from dimat.wire.sending import Artifacts, artifacts_of
 
 RowsOf = Callable[[int, int], SiteRows]
@@ -87,6 +88,8 @@ class _Run:
         self.made = Made(self.schedule)
         self.metrics: dict[StepKey, Metrics] = {}
         self.matched: dict[int, dict[Link, Units]] = {}
+        self.held: dict[Link, str] = {}
+        """(from, to) -> the name of the model that the one has of the other since its last merge, where sites keep them."""
         self.bytes_exchanged = self.bytes_uploaded = self.bytes_wasted = 0
         self.busy_s = 0.0
 
@@ -131,7 +134,8 @@ class _Run:
         """One step, from artifacts to an artifact."""
         began = self.clock()
         result = self._result(key)
-        made = artifacts_of(result, self.schedule.wire_of(key), key.kind == "gather", self._residual(key))
+        wire, is_gather = self.schedule.wire_of(key), key.kind == "gather"
+        made = artifacts_of(result, wire, is_gather, self._residual(key), self._sent_before(key))
         self.made.add(key, made)
         self.bytes_uploaded += sum(len(data) for data in astuple(made) if data is not None)
         if result.metrics is not None:
@@ -236,6 +240,10 @@ class _Run:
         expected = steps.mean_layout(self.spec.model, self._rows(key.site))
         return decode(_there(self.made[before].residual), expected)
 
+    def _sent_before(self, key: StepKey) -> bytes | None:
+        before = self.schedule.sent_before(key)
+        return None if before is None else self._sent(before)
+
     def _moments(self, keys: Sequence[StepKey], rows: SiteRows, kind: Moments) -> dict[int, Params]:
         expected = second_moments.layout(kind, self.spec.model, rows)
         return {
@@ -244,8 +252,11 @@ class _Run:
 
     def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
+        keeps = self.schedule.keeps_what_it_fetches(step)
         for key in fetched:
-            num_bytes = len(self._sent(key))
+            num_bytes = len(self._fetched(key, step.site) if keeps else self._sent(key))
+            if keeps:
+                self.held[key.site, step.site] = sha256(self._sent(key))
             if step.kind in ("merge", "gather"):
                 num_bytes += len(self.made[key].moments or b"")
             if key.site in rejected:
@@ -259,6 +270,13 @@ class _Run:
     def _sent(self, key: StepKey) -> bytes:
         """The model as other sites get it."""
         return self.made[key].shared or self._model(key)
+
+    def _fetched(self, key: StepKey, receiver: int) -> bytes:
+        """As what the receiver, which keeps models, gets it."""
+        delta = self.made[key].delta
+        if delta is not None and is_of_use(against(delta), self.held.get((key.site, receiver))):
+            return delta
+        return self._sent(key)
 
     def _rows(self, site: int) -> SiteRows:
         return self.rows_of(self.seed, site)

@@ -16,6 +16,7 @@ from dimat.data_spec import AnyData, ColumnPartition, ConditionShift, DataSpec, 
 from dimat.errors import (
     ClassesCountedTwice,
     DataSetsDiffer,
+    DeltasNeedNeighbours,
     DuplicateName,
     DuplicateSeed,
     FinalMergeMissed,
@@ -167,11 +168,15 @@ class PilotSpec(Frozen):
                 self._merges_when_it_should(arm)
             with at(f"arms.{position}.merge.ridge_head" if arm.merge else "merge.ridge_head"):
                 self._can_end_with_its_head(arm)
+            with at(f"arms.{position}.merge.wire.deltas"):
+                self._can_send_differences(arm)
             with at("silent.policy"):
                 self._can_leave_out(arm)
             with at(f"arms.{position}.train"):
                 self._counts_classes_once(arm)
                 self._keeps_to_its_targets(arm)
+        with at("merge.wire.deltas"):
+            self._some_arm_can_send_differences()
         for sample in samples:
             self._fits_sample(sample)
         return self
@@ -215,11 +220,29 @@ class PilotSpec(Frozen):
         if self.rounds < 2:
             raise RidgeHeadNeedsRounds(arm=arm.name, rounds=self.rounds)
 
-    def _can_leave_out(self, arm: ArmSpec) -> None:
+    def _goes_over_all(self, arm: ArmSpec) -> bool:
         own = arm.merge or MergePatch()
         is_summed = (own.over or self.merge.over) == "tree" and arm.method in SUMMED_METHODS
-        if self.silent.policy == "skip" and (is_summed or arm.method == "federated_average"):
+        return is_summed or arm.method == "federated_average"
+
+    def _can_leave_out(self, arm: ArmSpec) -> None:
+        if self.silent.policy == "skip" and self._goes_over_all(arm):
             raise SkipNeedsNeighbours(arm=arm.name)
+
+    def _can_send_differences(self, arm: ArmSpec) -> None:
+        """Of an arm that asks for them itself."""
+        asks = arm.merge is not None and arm.merge.wire is not None and arm.merge.wire.deltas
+        if asks and (arm.method == CONTROL_METHOD or self._goes_over_all(arm)):
+            raise DeltasNeedNeighbours(arm=arm.name)
+
+    def _some_arm_can_send_differences(self) -> None:
+        """Of arms that the pilot asks for them, one is enough: the others are there to be compared."""
+        if not self.merge.wire.deltas:
+            return
+        merging = [arm for arm in self.arms if arm.method != CONTROL_METHOD]
+        asked = [arm for arm in merging if arm.merge is None or arm.merge.wire is None]
+        if asked and all(self._goes_over_all(arm) for arm in asked):
+            raise DeltasNeedNeighbours(arm=asked[0].name)
 
     def _counts_classes_once(self, arm: ArmSpec) -> None:
         own = arm.train or TrainPatch()

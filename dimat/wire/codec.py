@@ -52,7 +52,7 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
 
 def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tuple[Params, WireSpec]:
     """As `decode`, and how they travelled: read off the bytes, not taken from whoever sent them."""
-    most, compressed = _most_bytes(layout), is_compressed(data)
+    most, compressed = most_bytes(layout), is_compressed(data)
     try:
         plain = decompress(data, most) if compressed else data
         if len(plain) > most:
@@ -72,7 +72,7 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
     return {name: params[name] for name in sorted(params)}, WireSpec(numbers=numbers, compress=compressed)
 
 
-def _most_bytes(layout: Layout) -> int:
+def most_bytes(layout: Layout) -> int:
     """What the artifact of this layout cannot exceed, in whatever numbers: in int8 each weight has factors beside it."""
     values = sum(math.prod(shape) * dtype.itemsize for shape, dtype in layout.values())
     factors = sum(4 * shape[0] for shape, _ in layout.values() if len(shape) > 1)

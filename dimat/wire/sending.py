@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from dimat.params import Params, averaged, layout_of
 from dimat.parts import WireSpec
 from dimat.steps.context import StepResult
-from dimat.wire.codec import PLAIN, decode, encode
+from dimat.wire.codec import PLAIN, decode, encode, most_bytes
+from dimat.wire.deltas import difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Artifacts:
     Attributes:
         model: what the site goes on with; of a `gather` step the sums of its branch.
         shared: the model as neighbours get it, where that differs. residual: what rounding left over, for the next `shared`.
+        delta: what makes `shared` of what the site sent last, where that is shorter.
         momentum, moments, mean: see `StepResult`. alone, alone_momentum: the model that the site trains alone, and what its optimiser
             remembers.
     """
@@ -25,12 +27,17 @@ class Artifacts:
     mean: bytes | None = None
     shared: bytes | None = None
     residual: bytes | None = None
+    delta: bytes | None = None
     alone: bytes | None = None
     alone_momentum: bytes | None = None
 
 
 def artifacts_of(
-    result: StepResult, wire: WireSpec = PLAIN, is_gather: bool = False, residual: Params | None = None
+    result: StepResult,
+    wire: WireSpec = PLAIN,
+    is_gather: bool = False,
+    residual: Params | None = None,
+    sent_before: bytes | None = None,
 ) -> Artifacts:
     """All artifacts of a step.
 
@@ -38,11 +45,16 @@ def artifacts_of(
         wire: how its model travels; the plain one for a step whose model nobody else reads.
         is_gather: its params are sums, made to be sent: they are kept as they travel.
         residual: what rounding left over when the site last sent.
+        sent_before: as what its model travelled when the site last sent; None: it sends the whole.
     """
     without_loss = WireSpec(compress=wire.compress)
     shared, left = None, None
     if result.params is not None and not is_gather and result.mean is None and not wire.is_plain:
         shared, left = _rounded(result.params, wire, residual)
+    delta = None
+    if shared is not None and sent_before is not None:
+        assert result.params is not None
+        delta = difference(shared, sent_before, most_bytes(layout_of(result.params)))
     alone = result.alone
     return Artifacts(
         model=None if result.params is None else encode(result.params, wire if is_gather else PLAIN),
@@ -51,6 +63,7 @@ def artifacts_of(
         mean=None if result.mean is None else encode(result.mean, wire),
         shared=shared,
         residual=None if left is None else encode(left),
+        delta=delta,
         alone=None if alone is None else encode(alone.params),
         alone_momentum=None if alone is None or alone.momentum is None else encode(alone.momentum),
     )

@@ -42,9 +42,8 @@ PATCHES = st.builds(
         over=st.sampled_from([None, "neighbours", "tree"]),
         align=st.sampled_from([None, True, False]),
         wire=st.none()
-        | st.builds(
-            WireSpec, numbers=st.sampled_from(["float32", "float16", "int8"]), compress=st.booleans()
-        ),
+        | st.builds(WireSpec, numbers=st.sampled_from(["float32", "float16", "int8"]), compress=st.booleans())
+        | st.just(WireSpec(compress=True, deltas=True)),
         final_merge=st.sampled_from([None, True]),
         ridge_head=st.sampled_from([None, True, False]),
         warm_start=st.sampled_from([None, True]),
@@ -67,7 +66,8 @@ def told(schedule: Schedule, step: StepKey) -> list[Any]:
     plan = schedule.plan_of(max(step.round, 1))
     about: list[Any] = [
         schedule.inputs(step), schedule.wire_of(step), schedule.residual_of(step), schedule.tells(step),
-        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step),
+        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step), schedule.sent_before(step),
+        schedule.keeps_what_it_fetches(step),
     ]  # fmt: skip
     if step.kind == "merge" and schedule.tree_of(step.round) is None:
         about.append(schedule.weights(step).tolist())
@@ -202,6 +202,22 @@ def test_a_pilot_that_skips_silent_sites_cannot_come_to_add_up_all(make_spec: Ma
         "skip_needs_neighbours",
         "method",
     )
+
+
+def test_differences_are_refused_where_nobody_could_send_one(make_spec: MakeSpec) -> None:
+    arms = [{"name": name, "method": name} for name in ("local_only", "dimat", "federated_average")]
+    spec = make_spec(rounds=6, arms=arms)
+    deltas = MergePatch(wire=WireSpec(compress=True, deltas=True))
+    refused = ("deltas_need_neighbours", "merge.wire.deltas")
+    assert clashes(spec, "federated_average", amended(2, "federated_average", merge=deltas)) == refused
+    assert clashes(spec, "dimat", amended(2, "dimat", merge=deltas)) is None
+    # For every arm: one of them has something of it, and the others stay comparable.
+    assert clashes(spec, "federated_average", amended(2, merge=deltas)) is None
+    turned = amended(2, "dimat", method="regmean", merge=MergePatch(over="tree"))
+    assert clashes(spec, "dimat", amended(3, merge=deltas), [turned]) == refused
+    # What an arm does otherwise from now on is no fault of what it was asked before.
+    asked = amended(2, "dimat", merge=deltas)
+    assert clashes(spec, "dimat", turned, [asked]) is None
 
 
 def test_an_arm_that_would_merge_no_more_is_told_unless_it_is_meant(make_spec: MakeSpec) -> None:
