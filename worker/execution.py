@@ -20,15 +20,19 @@ from dimat.errors import ArtifactInvalid, DataError, DimatError
 from dimat.rows import SiteRows
 from dimat.steps import Cancelled, StepContext
 from dimat.training.checkpoint import Underway
+from dimat.wire.deltas import against
 from dimat.wire.sending import artifacts_of
 from worker import devices, logs, steps
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from worker.data.samples import load_site_rows
+from worker.held import HeldFolder
 from worker.limits import MemoryWatch, within_threads
 from worker.messages import (
     Accuracies,
+    DeltaRef,
     ExchangeReport,
+    FetchDue,
     Report,
     StepBeat,
     StepCancelled,
@@ -42,7 +46,7 @@ from worker.settings import STUCK_AFTER_S, DeviceChoice
 from worker.standstill import StandstillWatch, Watched
 from worker.step_log import Keeper
 from worker.steps.bench import matched
-from worker.steps.fetches import fetches_of
+from worker.steps.fetches import fetches_of, keeps_what_it_fetches
 
 log = logging.getLogger(__name__)
 CANCEL_POLL_S = 1.0
@@ -79,6 +83,7 @@ class Execution:
         checkpoint_every_s: float = CHECKPOINT_EVERY_S,
         id: str | None = None,
         stuck_after_s: float = STUCK_AFTER_S,
+        held: HeldFolder | None = None,
     ) -> None:
         self.id = id or str(uuid7())
         self.message = message
@@ -90,7 +95,10 @@ class Execution:
         self._num_epochs = self._num_files = 0
         self._progress = 0.0
         self._exchanges: list[ExchangeReport] = []
-        self._due = fetches_of(message)
+        self._held = None
+        if held is not None and message.run_id is not None and keeps_what_it_fetches(message):
+            self._held = held.of(message.run_id, message.context.index)
+        self._due: tuple[FetchDue, ...] = ()
         self._cancelled = threading.Event()
         self._began = self._beaten_at = self._told_at = time.monotonic()
         self._cpu_began = time.process_time()
@@ -118,6 +126,9 @@ class Execution:
                 "%s of round %d begins on %s, attempt %d", self.message.kind, getattr(self.message, "round", 0), chosen,
                 self.message.attempt,
             )  # fmt: skip
+            self._due = (
+                fetches_of(self.message, self._held.digest) if self._held else fetches_of(self.message)
+            )
             self._send(StepStarted(device=chosen, pid=os.getpid(), fetches=self._due, **self._about()))
 
             def too_large(used_mb: int, limit_mb: int) -> None:
@@ -162,6 +173,8 @@ class Execution:
             logging.WARNING if code else logging.INFO, "%s of round %d %s after %.1f s%s",
             self.message.kind, getattr(self.message, "round", 0), end.kind, self._seconds(), code,
         )  # fmt: skip
+        if self._held is not None:
+            self._held.drop()  # what is kept by now is no longer aside
         self._send_end(end)
         if not (isinstance(end, StepFailed) and end.retryable):
             self._checkpoints.clear()
@@ -173,17 +186,29 @@ class Execution:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
         start = self._checkpoints.open(store, rows)
         bench = steps.Bench(
-            self.message, self._context(device), rows, store, self._exchanges, start, self._exchanged
+            self.message,
+            self._context(device),
+            rows,
+            store,
+            self._exchanges,
+            start,
+            self._exchanged,
+            self._held,
         )
         result = steps.run(bench)
         if result.num_epochs:
             log.info("trained %d epochs", result.num_epochs)
         message = self.message
-        made = artifacts_of(result, message.wire, message.kind == "gather", bench.residual(message.residual))
+        residual, sent_before = bench.residual(message.residual), bench.sent_before(message.sent_before)
+        made = artifacts_of(result, message.wire, message.kind == "gather", residual, sent_before)
         kept = {name: store.put(data) for name, data in asdict(made).items() if data is not None}
         for name, ref in kept.items():
             log.info("stored %s: %d bytes, sha256 %s", name, ref.num_bytes, ref.sha256[:12])
         uploaded = sum(ref.num_bytes for ref in kept.values())
+        if made.delta is not None:
+            kept["delta"] = DeltaRef(**kept["delta"].model_dump(), against=against(made.delta))
+        if self._held is not None:
+            self._held.keep()
         is_prepare = self.message.kind == "prepare"
         metrics = result.metrics
         return StepFinished(
@@ -266,9 +291,12 @@ class Execution:
         """Tells what was fetched before anything is made of it: who dies then has told it. Each fetch by itself where they take their
         time, all at once where they do not."""
         now = time.monotonic()
-        if len(self._exchanges) == len(self._due) or now - self._told_at >= TELL_FETCHED_S:
+        if self._fetched_all() or now - self._told_at >= TELL_FETCHED_S:
             self._told_at = now
             self._beat()
+
+    def _fetched_all(self) -> bool:
+        return len([one for one in self._exchanges if one.purpose != "difference"]) == len(self._due)
 
     def _failed(self, code: str, params: dict[str, Any], retryable: bool) -> StepFailed:
         return StepFailed(

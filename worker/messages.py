@@ -40,6 +40,21 @@ class ArtifactRef(Wire):
     num_bytes: Count
 
 
+class DeltaRef(ArtifactRef):
+    """A difference in the store (`dimat.wire.deltas`). `against`: the name of what it is against."""
+
+    against: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def artifact(self) -> ArtifactRef:
+        """As the store knows it."""
+        return ArtifactRef(sha256=self.sha256, num_bytes=self.num_bytes)
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class EpochsDone(Wire):
     """How far a step that trains is. `asked`: at most so many follow each other; of both models where the site trains one alone, too."""
 
@@ -97,6 +112,8 @@ class _Step(Wire):
     """How what the step makes travels to other sites."""
     residual: ArtifactRef | None = None
     """What rounding left over when the site last sent; None: nothing, or it sends nothing."""
+    sent_before: ArtifactRef | None = Field(None, exclude_if=_is_none)
+    """As what the site's model travelled when it last sent; None: no difference to it is made."""
     limits: StepLimits = Field(StepLimits(), exclude_if=_allows_all)
 
 
@@ -138,13 +155,14 @@ class AlignMessage(_Step):
 
 class NeighbourRef(Wire):
     """A model to fetch from a linked site, and its weight in the own row of W (0 for `align`); `moments`: the second moments
-    to fetch with it, for methods that merge by them."""
+    to fetch with it, for methods that merge by them. `delta`: what to fetch instead where the site holds what it is against."""
 
     index: int
     name: str
     artifact: ArtifactRef
     weight: float
     moments: ArtifactRef | None = None
+    delta: DeltaRef | None = Field(None, exclude_if=_is_none)
 
 
 class _Combines(_Step):
@@ -250,18 +268,20 @@ class Accuracies(Wire):
     alone_share: Fraction | None = None
 
 
-Purpose = Literal["align", "merge", "moments", "join"]
+Purpose = Literal["align", "merge", "moments", "join", "difference"]
 
 
 class ExchangeReport(Wire):
     """One artifact fetched over one link, whatever came of it: a model, or a sum or mean of models (`align`, `merge`, and `join` where the
-    site goes on with it), or second moments (`moments`).
+    site goes on with it), or second moments (`moments`). A model that came as a difference is of the merge like any other; one from which the
+    model could not be had is a `difference`, and the model was then fetched whole.
 
     `num_bytes` came over the link, `unknown_bytes` more at most: of a transfer that broke off nobody knows how far it had come.
-    `wire_format`: numbers, and "zstd" where they are compressed, as found in the bytes; None where they could not be read.
+    `wire_format`: numbers, "zstd" where they are compressed and "delta" where a difference came, as found in the bytes; None where they
+    could not be read.
     `matched_correlation` -1..1 and `in_place_fraction` 0..1 are None where nothing was matched.
     `rejected` says why the model was not used (a code of the catalogue), its weight went to the own model.
-    `failed` says why what was to be fetched did not come, or could not be read; the attempt ended there.
+    `failed` says why what was to be fetched did not come, or could not be read; unless it was a difference the attempt ended there.
     """
 
     from_index: Count
@@ -275,6 +295,12 @@ class ExchangeReport(Wire):
     in_place_fraction: Fraction | None = None
     rejected: Name | None = None
     failed: Name | None = None
+
+    @model_validator(mode="after")
+    def _says_why_a_difference_stands_by_itself(self) -> Self:
+        if self.purpose == "difference" and self.failed is None:
+            raise ValueError("a difference of which the model came is booked as the model")
+        return self
 
 
 class FetchDue(Wire):
@@ -374,6 +400,7 @@ class StepFinished(_StepEnd):
     shared: ArtifactRef | None = None
     """The model as neighbours get it, where that differs from `artifact`."""
     residual: ArtifactRef | None = None
+    delta: DeltaRef | None = Field(None, exclude_if=_is_none)
     alone: ArtifactRef | None = None
     alone_momentum: ArtifactRef | None = None
     num_epochs: Count | None = None

@@ -8,6 +8,8 @@ AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
 AWASE_DEVICE              auto | cpu | cuda
 AWASE_CHECKPOINT_EVERY_S  seconds of training after which a step leaves a checkpoint, at the end of an epoch; default 10
 AWASE_STUCK_AFTER_S       seconds after which a step is ended and tried again that neither computes nor gets on with what it fetches; default 3600
+AWASE_HELD_MB             millions of bytes of neighbours' models that are kept in <data dir>/held, where pilots let models travel as
+                          differences; default 2000; 0: none are kept, and all models come whole
 AWASE_LOG                 text | json: lines of the log; json goes to standard error instead of the log file
 AWASE_SITE                the one site this worker serves; unset: all local sites
 """
@@ -46,6 +48,7 @@ class WorkerSettings(BaseSettings):
     step_beat_s: float = Field(4.0, gt=0)
     worker_beat_s: float = Field(4.0, gt=0)
     checkpoint_every_s: float = Field(10.0, ge=0)
+    held_mb: int = Field(2000, ge=0)
     stuck_after_s: float = Field(STUCK_AFTER_S, gt=0)
 
     @cached_property

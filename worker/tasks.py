@@ -21,6 +21,7 @@ from dimat.training.repeatable import compute_repeatably
 from worker.app import STEP_TASK
 from worker.artifacts import ArtifactStore, open_store
 from worker.execution import Execution
+from worker.held import HeldFolder
 from worker.messages import StepFailed, step_message
 from worker.reporting import RedisReportSender
 from worker.settings import WorkerSettings
@@ -41,6 +42,8 @@ def register(app: Celery, settings: WorkerSettings) -> None:
     def store(_pid: int) -> ArtifactStore:
         return open_store(settings.artifacts_url)
 
+    held = HeldFolder(settings.data_dir / "held", settings.held_mb * 1_000_000) if settings.held_mb else None
+
     @app.task(name=STEP_TASK, ignore_result=True, bind=True)
     def step(task: Any, message: str) -> None:
         pid = os.getpid()
@@ -49,6 +52,7 @@ def register(app: Celery, settings: WorkerSettings) -> None:
             settings.checkpoint_every_s,
             id=task.request.id,  # known to the parent, which speaks for a child that was killed
             stuck_after_s=settings.stuck_after_s,
+            held=held,
         )  # fmt: skip
         execution.run(lambda: store(pid), settings.device)
 

@@ -17,7 +17,7 @@ from backend.coordinator.plans import NO_LIMITS, Artifacts, Made, StepId
 from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
 from backend.db.tables import RunRow, StepRow
 from dimat.schedule import StepKey
-from worker.messages import ArtifactRef, CheckpointRef, StepLimits, StepMessage
+from worker.messages import ArtifactRef, CheckpointRef, DeltaRef, StepLimits, StepMessage
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
@@ -147,8 +147,12 @@ def _artifacts(rows: Sequence[Row[Any]]) -> Artifacts:
     return {
         StepKey(row.round, row.kind, row.site_index): Made(
             ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0),
-            **{name: ArtifactRef.model_validate(ref) for name, ref in (row.extras or {}).items()},
+            **{name: _ref(name, ref) for name, ref in (row.extras or {}).items()},
         )
         for row in rows
         if row.artifact_sha256 is not None
     }
+
+
+def _ref(name: str, ref: dict[str, Any]) -> ArtifactRef:
+    return DeltaRef.model_validate(ref) if name == "delta" else ArtifactRef.model_validate(ref)

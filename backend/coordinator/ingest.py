@@ -228,8 +228,8 @@ class Ingest:
         ledger.book_used(session, step, report, known)
         changes.touch(
             step.run_id,
-            bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not e.rejected),
-            bytes_wasted=sum(e.num_bytes for e in report.exchanges if e.rejected),
+            bytes_exchanged=sum(e.num_bytes for e in report.exchanges if not (e.rejected or e.failed)),
+            bytes_wasted=sum(e.num_bytes for e in report.exchanges if e.rejected or e.failed),
             bytes_uploaded=report.uploaded_bytes,
             busy_s=report.seconds,
             cpu_s=report.cpu_s,

@@ -11,7 +11,7 @@ from backend.coordinator import known_repository
 from backend.db.tables import ExchangeRow, RunRow, SiteRow, StepRow
 from worker.messages import ArtifactRef, ExchangeReport, FetchDue, Report, StepFinished
 
-MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
+MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "delta", "alone", "alone_momentum")
 """Fields of a finished step that name what is in the store."""
 
 
@@ -69,6 +69,6 @@ def exchange_id(
 ) -> str:
     """It says what happened, so that a doubled report finds its row."""
     name = f"{step.id}/{attempt}/{execution}/{exchange.from_index}"
-    if exchange.purpose == "moments":  # comes beside the model of the same site
-        name += "/moments"
+    if exchange.purpose in ("moments", "difference"):  # comes beside the model of the same site
+        name += f"/{exchange.purpose}"
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))

@@ -67,13 +67,13 @@ def note(step: StepRow, report: StepStarted | StepBeat) -> None:
 
 
 def book_used(session: Session, step: StepRow, report: StepFinished, known: Known) -> None:
-    """Of a step that is done: accepted, or refused by it."""
+    """Of a step that is done: accepted, or refused by it. A difference that was of no use did not end it."""
     for exchange in report.exchanges:
         id = exchange_id(step, report.attempt, report.execution_id, exchange)
         if step.run_id is None or id in known.exchanges:
             continue
         known.exchanges.add(id)
-        result = "rejected" if exchange.rejected else "accepted"
+        result = "failed" if exchange.failed else "rejected" if exchange.rejected else "accepted"
         session.add(_row(step, id, report.attempt, exchange, result))
 
 

@@ -17,6 +17,7 @@ from worker.messages import (
     AlignMessage,
     ArtifactRef,
     CheckpointRef,
+    DeltaRef,
     EvaluateMessage,
     GatheredRef,
     GatherMessage,
@@ -43,6 +44,7 @@ class Made:
     mean: ArtifactRef | None = None
     shared: ArtifactRef | None = None
     residual: ArtifactRef | None = None
+    delta: DeltaRef | None = None
     alone: ArtifactRef | None = None
     alone_momentum: ArtifactRef | None = None
 
@@ -91,7 +93,7 @@ class RunPlan:
             "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,
             "context": self._context(key.site, fingerprint), "model": self.spec.model,
             "wire": self.schedule.wire_of(key), "residual": self._residual(key, artifacts),
-            "limits": id.limits,
+            "sent_before": self._sent_before(key, artifacts), "limits": id.limits,
         }  # fmt: skip
         if key.kind == "prepare":
             return PrepareMessage(train=self.spec.train, resume=id.checkpoint, **about)
@@ -148,7 +150,7 @@ class RunPlan:
                 return self._merge_all(key, other_keys[0], own, plan, artifacts, about)
             case "merge":
                 row = self.schedule.weights(key)
-                by_moments = plan.method in MOMENTS_OF
+                by_moments, keeps = plan.method in MOMENTS_OF, self.schedule.keeps_what_it_fetches(key)
                 return MergeMessage(
                     round=key.round,
                     method=plan.method,
@@ -162,7 +164,7 @@ class RunPlan:
                     momentum=artifacts[before].momentum if before is not None else None,
                     last_loss=self.schedule.last_loss(key),
                     neighbours=tuple(
-                        self._neighbour(other, artifacts, float(row[other.site]), by_moments)
+                        self._neighbour(other, artifacts, float(row[other.site]), by_moments, keeps)
                         for other in other_keys
                     ),
                     **about,
@@ -203,12 +205,19 @@ class RunPlan:
         before = self.schedule.residual_of(key)
         return artifacts[before].residual if before is not None else None
 
+    def _sent_before(self, key: StepKey, artifacts: Artifacts) -> ArtifactRef | None:
+        before = self.schedule.sent_before(key)
+        return artifacts[before].sent if before is not None else None
+
     def _neighbour(
-        self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False
+        self, key: StepKey, artifacts: Artifacts, weight: float, by_moments: bool = False, keeps: bool = False
     ) -> NeighbourRef:
+        """`keeps`: whether the step keeps what it fetches, and may have what a difference is against."""
         made, name = artifacts[key], self.site_names[key.site]
-        moments = made.moments if by_moments else None
-        return NeighbourRef(index=key.site, name=name, artifact=made.sent, weight=weight, moments=moments)
+        moments, delta = made.moments if by_moments else None, made.delta if keeps else None
+        return NeighbourRef(
+            index=key.site, name=name, artifact=made.sent, weight=weight, moments=moments, delta=delta
+        )
 
     def _context(self, site: int, fingerprint: str | None) -> SiteContext:
         return SiteContext(

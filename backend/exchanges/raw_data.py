@@ -15,6 +15,7 @@ CARRIES: Mapping[str, Carried] = {
     "align": "params",
     "join": "params",
     "merge": "params",  # of a model, or the sum or mean of those of several sites
+    "difference": "params",  # which bits of a model are others than in the one before
     "moments": "second_moments",  # of features of hidden layers, or of gradients: sums over all rows
 }
 """By what an exchange was fetched for."""

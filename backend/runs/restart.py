@@ -131,7 +131,9 @@ def _has_what_is_read(schedule: Schedule, key: StepKey, row: StepRow) -> bool:
 
 def refs_of(row: StepRow) -> Sequence[ArtifactRef]:
     """All that a step left in the store."""
-    beside = [ArtifactRef.model_validate(ref) for ref in (row.extras or {}).values()]
+    beside = [
+        ArtifactRef(sha256=ref["sha256"], num_bytes=ref["num_bytes"]) for ref in (row.extras or {}).values()
+    ]
     if row.artifact_sha256 is None:
         return beside
     return [ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0), *beside]

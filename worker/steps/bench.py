@@ -19,10 +19,13 @@ from dimat.parts import WireSpec
 from dimat.rows import SiteRows
 from dimat.steps import Alone, NeighbourMatch, StepContext
 from dimat.training.checkpoint import Underway
-from dimat.wire.codec import decode, received
+from dimat.wire.codec import decode, most_bytes, received, sha256
+from dimat.wire.deltas import applied
 from worker.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, StoreUnavailable
+from worker.held import Held
 from worker.messages import (
     ArtifactRef,
+    DeltaRef,
     ExchangeReport,
     GatheredRef,
     MatchedReport,
@@ -46,6 +49,7 @@ class Bench:
         exchanges: what was fetched over links so far; also booked when the step fails afterwards.
         start: how far an attempt before had come with training; None: not known, or to no epoch.
         on_exchange: called after each of them, whatever came of it.
+        held: models of neighbours that the site has, and keeps; None: it keeps none.
     """
 
     message: StepMessage
@@ -55,6 +59,7 @@ class Bench:
     exchanges: list[ExchangeReport] = field(default_factory=list)
     start: Underway | None = None
     on_exchange: Callable[[], None] = lambda: None
+    held: Held | None = None
 
     @cached_property
     def layout(self) -> Layout:
@@ -81,6 +86,16 @@ class Bench:
         if ref is None:
             return None
         return decode(self.store.get(ref), steps.mean_layout(self.message.model, self.rows))
+
+    def sent_before(self, ref: ArtifactRef | None) -> bytes | None:
+        """As what the site's model travelled when it last sent; None, too, where it cannot be had: then it sends the whole alone."""
+        if ref is None:
+            return None
+        try:
+            return self.store.get(ref)
+        except (ArtifactInvalid, StoreUnavailable) as error:
+            log.warning("no difference is made to what was sent last: %s", error)
+            return None
 
     def before(self, message: MergeMessage | MergeAllMessage) -> Remembered | None:
         """What the last merge left. Raises: StoreUnavailable, ArtifactInvalid."""
@@ -112,6 +127,12 @@ class Bench:
         It may hold values that are not finite: whoever uses it rejects it and says so.
         Raises: StoreUnavailable, ArtifactInvalid.
         """
+        if self.held is not None and ref.delta is not None:
+            before = self.held.content(ref.index)
+            if before is not None and sha256(before) == ref.delta.against:
+                found = self._fetch_difference(ref, ref.delta, before)
+                if found is not None:
+                    return found
         return self._fetch(ref.index, ref.artifact, purpose_of(self.message), self.layout)
 
     def gathered(self, ref: GatheredRef, method: Method) -> Sums:
@@ -162,10 +183,49 @@ class Bench:
             seconds = time.perf_counter() - began
             self._note(from_index, purpose, seconds=seconds, **_came(error, content, artifact))
             raise
-        name = self.message.context.site_names[from_index]
-        log.info("fetched %d bytes from %s for %s in %.2f s", len(content), name, purpose, seconds)
+        self._told(from_index, purpose, len(content), seconds)
         self._note(from_index, purpose, seconds=seconds, num_bytes=len(content), wire_format=format_of(wire))
+        if self.held is not None and purpose != "moments":
+            self.held.put_aside(from_index, content)
         return params
+
+    def _fetch_difference(self, ref: NeighbourRef, delta: DeltaRef, before: bytes) -> Params | None:
+        """As `_fetch`, of the same model by fewer bytes; None: it could not be had so, and is to be fetched whole.
+
+        Raises: ArtifactInvalid: the model that was promised came, and is none.
+        """
+        began, content = time.perf_counter(), b""
+        try:
+            content = self.store.get(delta.artifact)
+            seconds = time.perf_counter() - began
+            model = applied(before, content, most_bytes(self.layout))
+            if sha256(model) != ref.artifact.sha256:
+                raise ValueError("what it gives is not the model")
+        except (ArtifactInvalid, StoreUnavailable, ValueError) as error:
+            seconds = time.perf_counter() - began
+            name = self.message.context.site_names[ref.index]
+            log.warning("the difference of %s is of no use, its model is fetched whole: %s", name, error)
+            came = {"num_bytes": len(content), "failed": "difference_useless"}
+            if not isinstance(error, ValueError):
+                came = _came(error, content, delta)
+            self._note(ref.index, "difference", seconds=seconds, **came)
+            return None
+        purpose = purpose_of(self.message)
+        came = {"num_bytes": len(content), "seconds": seconds}
+        try:
+            params, wire = received(model, self.layout, allow_non_finite=True)
+        except ArtifactInvalid as error:
+            self._note(ref.index, purpose, failed=error.code, **came)
+            raise
+        self._told(ref.index, f"{purpose}, as a difference,", len(content), seconds)
+        self._note(ref.index, purpose, wire_format=f"{format_of(wire)}+delta", **came)
+        if self.held is not None:
+            self.held.put_aside(ref.index, model)
+        return params
+
+    def _told(self, from_index: int, what_for: str, num_bytes: int, seconds: float) -> None:
+        name = self.message.context.site_names[from_index]
+        log.info("fetched %d bytes from %s for %s in %.2f s", num_bytes, name, what_for, seconds)
 
     def _note(self, from_index: int, purpose: Purpose, **came: Any) -> None:
         where = {"from_index": from_index, "to_index": self.context.site_index, "purpose": purpose}
@@ -197,6 +257,8 @@ class Bench:
                     "rejected": "non_finite_params" if exchange.from_index in result.rejected else None,
                 }
             )
+            if exchange.purpose != "difference"
+            else exchange
             for exchange in self.exchanges
         ]
 
@@ -213,7 +275,7 @@ def _came(error: ArtifactInvalid | StoreUnavailable, content: bytes, artifact: A
 
 
 def format_of(wire: WireSpec) -> str:
-    """As the ledger names it: float32, int8, float16+zstd."""
+    """As the ledger names it: float32, int8, float16+zstd; "+delta" behind that where a difference came."""
     return f"{wire.numbers}+zstd" if wire.compress else wire.numbers
 
 

@@ -1,10 +1,12 @@
 """What a step will fetch over links, worked out from its message alone: told before the first byte moves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dimat.wire.deltas import is_of_use
 from worker.messages import (
     AdoptMessage,
     AlignMessage,
+    ArtifactRef,
     FetchDue,
     GatherMessage,
     MergeAllMessage,
@@ -23,15 +25,33 @@ def purpose_of(message: StepMessage) -> Purpose:
     return PURPOSES.get(message.kind, "merge")
 
 
-def fetches_of(message: StepMessage) -> tuple[FetchDue, ...]:
-    """Everything of other sites that the step reads. The site's own artifacts cross no link."""
+def keeps_what_it_fetches(message: StepMessage) -> bool:
+    """Whether the site keeps the models that come with this step: as `Schedule.keeps_what_it_fetches`."""
+    return isinstance(message, MergeMessage) and message.merge.wire.deltas
+
+
+def fetches_of(
+    message: StepMessage, held: Callable[[int], str | None] = lambda _: None
+) -> tuple[FetchDue, ...]:
+    """Everything of other sites that the step reads. The site's own artifacts cross no link.
+
+    Args:
+        held: by index of a neighbour the name of the model that the site still has of it, None: none.
+    """
     due: list[FetchDue] = []
     for ref in _sources(message):
-        num_bytes = ref.artifact.num_bytes
+        num_bytes = _model(ref, held).num_bytes
         due.append(FetchDue(from_index=ref.index, purpose=purpose_of(message), num_bytes=num_bytes))
         if ref.moments is not None:
             due.append(FetchDue(from_index=ref.index, purpose="moments", num_bytes=ref.moments.num_bytes))
     return tuple(due)
+
+
+def _model(ref: NeighbourRef, held: Callable[[int], str | None]) -> ArtifactRef:
+    """As what it is fetched."""
+    if ref.delta is not None and is_of_use(ref.delta.against, held(ref.index)):
+        return ref.delta
+    return ref.artifact
 
 
 def _sources(message: StepMessage) -> Sequence[NeighbourRef]:

@@ -228,9 +228,9 @@ class ExchangeRow(Base):
     """One artifact fetched over one link: a row of the byte ledger.
 
     `purpose`, for what it was fetched: align | join (the model that a site goes on with as it joins) | merge (models, their sums or
-    mean) | moments (second moments, to merge by). `result`: accepted | rejected by the merge | failed (it did not come, or not whole)
-    | wasted (its attempt did not count) | unconfirmed (its attempt died and did not tell whether it had fetched it). `rejected`: the
-    code of why it was rejected or failed.
+    mean) | moments (second moments, to merge by) | difference (one from which the model could not be had, which was fetched whole then).
+    `result`: accepted | rejected by the merge | failed (it did not come, or not whole) | wasted (its attempt did not count) | unconfirmed
+    (its attempt died and did not tell whether it had fetched it). `rejected`: the code of why it was rejected or failed.
     `num_bytes` came over the link; `unknown_bytes`: at most so many more, of a transfer that broke off or is unconfirmed.
     """
 
@@ -249,7 +249,7 @@ class ExchangeRow(Base):
     unknown_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     seconds: Mapped[float]
     wire_format: Mapped[str | None]
-    """Numbers, and "zstd" where compressed: "float32", "int8+zstd". None: not known, as of rows of earlier versions."""
+    """Numbers, "zstd" where compressed, "delta" where a difference: "float32", "int8+zstd", "bfloat16+zstd+delta". None: not known, as of rows of earlier versions."""
     matched_correlation: Mapped[float | None]
     in_place_fraction: Mapped[float | None]
     rejected: Mapped[str | None]
