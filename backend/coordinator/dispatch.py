@@ -145,14 +145,18 @@ def _checkpoint(step: StepRow) -> CheckpointRef | None:
 
 def _artifacts(rows: Sequence[Row[Any]]) -> Artifacts:
     return {
-        StepKey(row.round, row.kind, row.site_index): Made(
-            ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0),
-            **{name: _ref(name, ref) for name, ref in (row.extras or {}).items()},
-        )
+        StepKey(row.round, row.kind, row.site_index): _made(row)
         for row in rows
         if row.artifact_sha256 is not None
     }
 
 
-def _ref(name: str, ref: dict[str, Any]) -> ArtifactRef:
-    return DeltaRef.model_validate(ref) if name == "delta" else ArtifactRef.model_validate(ref)
+def _made(row: Row[Any]) -> Made:
+    model = ArtifactRef(sha256=row.artifact_sha256, num_bytes=row.artifact_bytes or 0)
+    beside = dict(row.extras or {})
+    delta = beside.pop("delta", None)
+    return Made(
+        model,
+        delta=None if delta is None else DeltaRef.model_validate(delta),
+        **{name: ArtifactRef.model_validate(ref) for name, ref in beside.items()},
+    )

@@ -82,7 +82,10 @@ def _moved(
 
 
 def _counting(plan: ArmPlan, merges: bool) -> Mapping[str, Any]:
-    return plan.model_dump(mode="json", include=None if merges else {"method", "train", "members"})
+    found = plan.model_dump(mode="json", include=None if merges else {"method", "train", "members"})
+    if merges:
+        found["merge"]["wire"]["deltas"] = plan.merge.wire.deltas  # which is left out where it is off
+    return found
 
 
 def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -47,7 +47,15 @@ def executed(message: StepMessage, store: DirectoryStore) -> Made:
     assert due == {(one.from_index, one.purpose, one.num_bytes) for one in end.exchanges}
     made = end.artifact or received.own  # type: ignore[union-attr]
     return Made(
-        made, end.momentum, end.moments, end.mean, end.shared, end.residual, end.alone, end.alone_momentum
+        made,
+        end.momentum,
+        end.moments,
+        end.mean,
+        end.shared,
+        end.residual,
+        end.delta,
+        end.alone,
+        end.alone_momentum,
     )
 
 

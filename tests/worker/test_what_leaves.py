@@ -17,12 +17,15 @@ from backend.exchanges.raw_data import CARRIES
 from dimat.absence import Absence
 from dimat.schedule import StepKey, StepKind
 from dimat.spec import PilotSpec
+from dimat.wire.compression import decompress, is_compressed
+from dimat.wire.deltas import MAGIC
 from tests.worker.test_distributed import Heard, in_order
 from worker.artifacts import DirectoryStore
 from worker.data.samples import load_site_rows
 from worker.execution import Execution
 from worker.messages import (
     ArtifactRef,
+    DeltaRef,
     NeighbourRef,
     Purpose,
     Report,
@@ -52,6 +55,7 @@ ARMS = {
     "over all": pilot("regmean", merge={"over": "tree"}),
     "head": pilot("common_basis", merge={"ridge_head": True, "over": "tree"}),
     "gradients": pilot("fisher"),
+    "differences": pilot("dimat", merge={"wire": {"compress": True, "deltas": True}}),
 }
 AWAY = (Absence(site="s1", from_round=1, until_round=3),)
 
@@ -80,12 +84,19 @@ class Keeping(DirectoryStore):
         pass
 
 
+def unpacked(content: bytes) -> bytes:
+    """What is in an artifact, of a difference the bits that differ."""
+    packed = content[len(MAGIC) + 32 :] if content[: len(MAGIC)] == MAGIC else content
+    return decompress(packed, 10**6) if is_compressed(packed) else packed
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_no_row_of_any_site_is_in_what_its_steps_hand_out(arm: str, tmp_path: Path) -> None:
     spec, store = ARMS[arm], Keeping(tmp_path)
     told = executed(spec, store, AWAY if arm == "matched" else ())
     assert any(isinstance(one, StepBeat) and one.checkpoint is not None for one in told)
-    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    files = [unpacked(path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.read_bytes()[:3] == MAGIC for path in tmp_path.rglob("?" * 64)) == (arm == "differences")
     reports = "\n".join(one.model_dump_json() for one in told)
     assert len(files) > SITES
     for site in range(SITES):
@@ -104,7 +115,11 @@ def test_what_is_handed_out_is_laid_out_alike_however_many_rows_a_site_has(arm: 
         executed(more, store)
         found = set()
         for path in store.root.rglob("?" * 64):
-            tensors = load(path.read_bytes())
+            content = path.read_bytes()
+            if content[: len(MAGIC)] == MAGIC:  # bits of a model, as many as it has
+                found.add(len(unpacked(content)))
+                continue
+            tensors = load(unpacked(content))
             found.add(tuple(sorted((name, value.shape, str(value.dtype)) for name, value in tensors.items())))
         return found
 
@@ -122,7 +137,7 @@ def test_the_arms_looked_at_have_steps_of_every_kind() -> None:
 def test_other_sites_are_handed_only_what_the_ledger_knows_to_carry_no_rows() -> None:
     """A message has no other way to name something of another site, and a step no other way to hand it out."""
     assert set(get_args(Purpose)) == set(CARRIES)
-    assert _refs(NeighbourRef) == {"artifact", "moments"}
+    assert _refs(NeighbourRef) == {"artifact", "moments", "delta"}
     assert _refs(StepFinished) == set(MADE)
     kinds = get_args(get_args(StepMessage)[0])
     of_others = {(kind.__name__, name) for kind in kinds for name in _fields(kind, NeighbourRef)}
@@ -133,7 +148,7 @@ def test_other_sites_are_handed_only_what_the_ledger_knows_to_carry_no_rows() ->
 
 
 def _refs(of: type[BaseModel]) -> set[str]:
-    return _fields(of, ArtifactRef)
+    return _fields(of, ArtifactRef) | _fields(of, DeltaRef)
 
 
 def _fields(of: type[BaseModel], kind: type[BaseModel]) -> set[str]:

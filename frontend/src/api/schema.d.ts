@@ -1561,12 +1561,13 @@ export interface components {
          *     `purpose`: what its bytes were good for. align: a model to take the order of units from; join: the model that a site goes on with as it
          *     joins or comes back; merge: models, their sums or mean, and second moments to merge by; wasted: nothing, as it was refused, did
          *     not come, or its attempt or run did not count; evaluate: only to be evaluated (no step fetches for that, so there are none). A
-         *     model that a merge both matches and mixes is fetched once, and is of the merge. `fetched_for`: what it was meant for.
+         *     model that a merge both matches and mixes is fetched once, and is of the merge. `fetched_for`: what it was meant for; `difference`: to have the
+         *     model of it, which could not be, and was fetched whole then.
          *     `result`: accepted; rejected by the merge; failed: it did not come, or not whole; wasted: its attempt did not count; unconfirmed: its
          *     attempt died and did not say whether it had fetched it. `rejected`: why it was rejected or failed, a code `reasons.<code>`.
          *     `num_bytes` came over the link. `unknown_bytes`: so many more at most, of a fetch that broke off or is unconfirmed.
-         *     `wire_format`: numbers and compression as found in the bytes, such as `int8+zstd`; null where they could not be read, or of an earlier
-         *     version. `taken_over`: it was fetched by the run that this one goes on from. `raw_data_bytes`: of rows of a site's data.
+         *     `wire_format`: numbers, compression and whether it was a difference from the model before, as found in the bytes, such as `int8+zstd` or
+         *     `bfloat16+zstd+delta`; null where they could not be read, or of an earlier version. `taken_over`: it was fetched by the run that this one goes on from. `raw_data_bytes`: of rows of a site's data.
          */
         Exchange: {
             /** Id */
@@ -1592,7 +1593,7 @@ export interface components {
              * Fetched For
              * @enum {string}
              */
-            fetched_for: "align" | "join" | "merge" | "moments";
+            fetched_for: "align" | "join" | "merge" | "moments" | "difference";
             /**
              * Result
              * @enum {string}
@@ -3944,7 +3945,8 @@ export interface components {
          * WireSpec
          * @description How models travel from site to site. `numbers`: rounded to fewer bits; a site goes on with its own model as it is, and with
          *     `int8` adds what rounding left over to what it sends next (error feedback). `compress`: without loss, by shuffle and zstd;
-         *     second moments, which travel as float32, too.
+         *     second moments, which travel as float32, too. `deltas`: in merges over neighbours a model is fetched as what differs from what its site
+         *     sent last, where that is shorter and the receiver still has the latter; the same model comes out.
          */
         WireSpec: {
             /**
@@ -3958,6 +3960,11 @@ export interface components {
              * @default false
              */
             compress?: boolean;
+            /**
+             * Deltas
+             * @default false
+             */
+            deltas?: boolean;
         };
         /** WorkerHealth */
         WorkerHealth: {

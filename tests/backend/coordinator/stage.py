@@ -24,6 +24,7 @@ from worker.messages import (
     Accuracies,
     AlignMessage,
     ArtifactRef,
+    DeltaRef,
     ExchangeReport,
     FetchDue,
     MergeAllMessage,
@@ -295,6 +296,11 @@ def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
     def made(what: str) -> ArtifactRef:
         return ArtifactRef(sha256=hashlib.sha256((what + inputs).encode()).hexdigest(), num_bytes=MODEL_BYTES)
 
+    shared = made("shared") if makes_model and not message.wire.is_plain else None
+    before = message.sent_before
+    delta = None
+    if before is not None:
+        delta = DeltaRef(**made("delta").model_dump(), against=before.sha256)
     keeps = (
         isinstance(message, TrainMessage) and message.train.keep_momentum and message.round < message.rounds
     )
@@ -303,6 +309,8 @@ def finished(message: StepMessage, about: dict[str, Any]) -> StepFinished:
         momentum=made("momentum") if keeps else None,
         mean=made("mean") if isinstance(message, MergeAllMessage) else None,
         moments=made("moments") if getattr(message, "tell", None) else None,
+        shared=shared,
+        delta=delta,
         accuracies=Accuracies(own_site=0.9, all_site=0.8, validation=0.7), exchanges=exchanges,
         uploaded_bytes=MODEL_BYTES if makes_model else 0, seconds=1.0, cpu_s=1.0, device="cpu",
         fingerprint="f" if message.kind == "prepare" else None, num_rows=5 if message.kind == "prepare" else None,

@@ -20,6 +20,7 @@ from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, finished
 from worker.artifacts import DirectoryStore, StoreUnavailable
 from worker.execution import Execution
+from worker.held import HeldFolder
 from worker.messages import (
     ArtifactRef,
     ExchangeReport,
@@ -43,6 +44,11 @@ def pilot() -> PilotSpec:
         },
         {"name": "tree", "method": "regmean", "merge": {"over": "tree"}},
         {"name": "moments", "method": "regmean"},
+        {
+            "name": "deltas",
+            "method": "dimat",
+            "merge": {"wire": {"numbers": "bfloat16", "compress": True, "deltas": True}},
+        },
     ]
     sites = [{"name": name, "data": {"kind": "sample", "dataset": "pendigits"}} for name in SITES]
     return PilotSpec.model_validate(
@@ -130,7 +136,9 @@ class Reporter:
 
 
 def execute(message: str, store: CountingStore, reports: Path) -> None:
-    Execution(step_message.validate_json(message), "w", Reporter(reports), 4.0).run(lambda: store, "cpu")
+    held = HeldFolder(store.root.with_name("held"), 10**9)
+    execution = Execution(step_message.validate_json(message), "w", Reporter(reports), 4.0, held=held)
+    execution.run(lambda: store, "cpu")
 
 
 @dataclass
@@ -205,7 +213,7 @@ class House:
             return [(row.result, row.num_bytes, row.unknown_bytes) for row in session.scalars(rows)]
 
 
-RUNS = ["p/matched", "p/tree", "p/moments"]
+RUNS = ["p/matched", "p/tree", "p/moments", "p/deltas"]
 
 
 @pytest.fixture
@@ -223,6 +231,14 @@ def merges_two(message: StepMessage) -> bool:
     return isinstance(message, MergeMessage) and len(message.neighbours) == 2
 
 
+def merges_by_differences(message: StepMessage) -> bool:
+    return (
+        isinstance(message, MergeMessage)
+        and len(message.neighbours) == 2
+        and all(ref.delta for ref in message.neighbours)
+    )
+
+
 def test_the_ledger_holds_what_the_store_served_to_the_byte(house: House) -> None:
     house.to_the_end()
     assert house.booked() == (CountingStore.served(house.root), 0)
@@ -231,7 +247,47 @@ def test_the_ledger_holds_what_the_store_served_to_the_byte(house: House) -> Non
         formats = set(session.execute(select(ExchangeRow.run_id, ExchangeRow.wire_format)))
         of_runs = select(func.sum(ExchangeRow.num_bytes)).group_by(ExchangeRow.run_id)
         assert set(session.scalars(of_runs)) == {house.stage.run(id).bytes_exchanged for id in RUNS}
-    assert formats == {("p/matched", "int8+zstd"), ("p/tree", "float32"), ("p/moments", "float32")}
+    assert formats == {
+        ("p/matched", "int8+zstd"), ("p/tree", "float32"), ("p/moments", "float32"), ("p/deltas", "bfloat16+zstd"),
+        ("p/deltas", "bfloat16+zstd+delta"),
+    }  # fmt: skip
+
+
+def test_a_difference_of_no_use_is_booked_beside_the_model_that_was_fetched_whole(house: House) -> None:
+    """The step goes on, and what is damaged costs no attempt."""
+    message = house.until(merges_by_differences)
+    assert isinstance(message, MergeMessage)
+    delta = message.neighbours[0].delta
+    assert delta is not None
+    path = house.root / delta.sha256[:2] / delta.sha256
+    path.write_bytes(path.read_bytes()[:-7])
+    house.work(message)
+    house.to_the_end()
+    whole, other = message.neighbours[0].artifact, message.neighbours[1].delta
+    assert other is not None
+    assert sorted(house.rows(message)) == sorted(
+        [
+            ("failed", delta.num_bytes - 7, 0),
+            ("accepted", whole.num_bytes, 0),
+            ("accepted", other.num_bytes, 0),
+        ]
+    )
+    assert house.booked() == (CountingStore.served(house.root), 0)
+    assert house.stage.run("p/deltas").bytes_wasted == delta.num_bytes - 7
+
+
+def test_of_a_worker_killed_while_it_fetches_a_difference_no_more_is_unknown_than_that(house: House) -> None:
+    message = house.until(merges_by_differences)
+    assert isinstance(message, MergeMessage)
+    house.work_and_die(message, DiesAtGet)
+    house.to_the_end()
+    deltas = [ref.delta.num_bytes for ref in message.neighbours if ref.delta is not None]
+    assert sorted(house.rows(message)) == sorted(("unconfirmed", 0, num_bytes) for num_bytes in deltas)
+    # The next attempt found what the first had found.
+    assert [result for result, *_ in house.rows(message.model_copy(update={"attempt": 2}))] == [
+        "accepted"
+    ] * 2
+    assert sorted(n for _, n, _ in house.rows(message.model_copy(update={"attempt": 2}))) == sorted(deltas)
 
 
 def test_models_that_a_failed_attempt_fetched_are_booked_as_wasted(house: House) -> None:

@@ -32,11 +32,12 @@ def count(stage: Stage, table: type[MetricRow | ExchangeRow], run_id: str) -> in
 
 
 def rich() -> PilotSpec:
-    """With everything that a step may leave for a later one: momentum, second moments, what a merge remembers."""
-    made = spec(rounds=4, arms=("dimat", "regmean", "slowmo"))
+    """With everything that a step may leave for a later one: momentum, second moments, what a merge remembers, what was sent last."""
+    made = spec(rounds=4, arms=("dimat", "regmean", "slowmo", "plain_average"))
     body = made.model_dump(mode="json")
     body["train"]["keep_momentum"] = True
     body["arms"][2]["merge"] = {"merge_every": 2}
+    body["arms"][3]["merge"] = {"wire": {"compress": True, "deltas": True}}
     return PilotSpec.model_validate(body)
 
 
@@ -47,7 +48,7 @@ def test_a_restarted_run_ends_in_the_bits_of_its_parent_and_does_nothing_twice(
     pilot = rich()
     stage.launch(pilot)
     stage.work_until_quiet()
-    for arm in ("dimat", "regmean", "slowmo"):
+    for arm in ("dimat", "regmean", "slowmo", "plain_average"):
         parent_id = f"p/{arm}"
         child_id = restarted(stage, parent_id, round).run.id
         before = len(stage.steps())

@@ -401,6 +401,40 @@ def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None
     assert "momentum" not in extras["train", 2, 0]  # no round follows
 
 
+def test_differences_travel_with_what_they_are_against(stage: Stage) -> None:
+    """Through the rows, also under a coordinator that was started in the middle of it."""
+    wire = {"numbers": "float16", "compress": True, "deltas": True}
+    stage.launch(spec(rounds=3, arms=("dimat",), merge={"wire": wire}))
+    sent: list[StepMessage] = []
+    for turn in range(200):
+        stage.turn()
+        if turn == 8:
+            stage.restart()
+        messages = stage.waiting()
+        if not messages and sent:
+            break
+        for message in messages:
+            sent.append(stage.take(message))
+            stage.finish(message, stage.begin(message))
+    assert stage.run("p/dimat").state == "completed"
+    extras = {(step.kind, step.round, step.site_index): step.extras or {} for step in stage.steps("p/dimat")}
+    trained = {m.round: m for m in sent if isinstance(m, TrainMessage) and m.context.index == 1}
+    for round, before in ((1, ("align", 0, 1)), (2, ("train", 1, 1))):
+        told = trained[round].sent_before
+        assert told is not None
+        assert told.model_dump() == extras[before]["shared"]
+        assert extras["train", round, 1]["delta"]["against"] == told.sha256
+    assert trained[3].sent_before is None  # nobody reads it
+    for message in sent:
+        if isinstance(message, MergeMessage):
+            before = ("align", 0) if message.round == 1 else ("train", message.round - 1)
+            for ref in message.neighbours:
+                left = extras[*before, ref.index]
+                assert ref.artifact.model_dump() == left["shared"]
+                assert (ref.delta and ref.delta.model_dump()) == left.get("delta")
+                assert (ref.delta is None) == (message.round == 1)
+
+
 def test_sites_align_before_the_round_in_which_an_amendment_changes_the_method(stage: Stage) -> None:
     """Also under a coordinator that was started in the middle of it."""
     pilot = spec(rounds=3, arms=("dimat",))

@@ -59,7 +59,7 @@ export function AmendForm({ pilot, made, done }: Props) {
   };
   const choice = (
     name: string,
-    key: 'method' | 'topology' | 'mixing' | 'numbers' | 'compress',
+    key: 'method' | 'topology' | 'mixing' | 'numbers' | 'compress' | 'deltas',
     data: Option[],
     more: { disabled?: boolean; description?: string } = {},
   ) => (
@@ -144,6 +144,12 @@ export function AmendForm({ pilot, made, done }: Props) {
           'merge.wire.compress',
           'compress',
           (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
+        )}
+        {choice(
+          'merge.wire.deltas',
+          'deltas',
+          (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
+          { description: t('ui.amend.deltas_help') },
         )}
         {setting('train.epochs', 'epochs')}
         {setting('train.lr', 'lr')}

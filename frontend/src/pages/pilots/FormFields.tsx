@@ -7,6 +7,7 @@ import { Panel } from '../../components/Page';
 import {
   MODELS,
   NUMBERS,
+  PACKINGS,
   VIT_SETTINGS,
   takesRows,
   widthOf,
@@ -141,6 +142,14 @@ export function ModelFields({
           value={draft.numbers}
           onChange={(value) => value && change({ numbers: value as Numbers })}
           {...fields.at('spec.merge.wire.numbers')}
+        />
+        <Select
+          label={t('ui.new.packing')}
+          description={t(`ui.new.packing_${draft.packing}_help`)}
+          data={PACKINGS.map((value) => ({ value, label: t(`ui.new.packing_${value}`) }))}
+          value={draft.packing}
+          onChange={(value) => value && change({ packing: value })}
+          {...fields.at('spec.merge.wire.deltas')}
         />
         <Whole
           label={t('ui.new.rounds')}

@@ -12,7 +12,7 @@ import { ChangeMoney } from './ChangeMoney';
 import type { Formats } from '../../i18n/formats';
 import { useFormats } from '../../i18n/useFormats';
 import { optionsOf } from '../topologies/options';
-import { silentOf, strengthsOf } from './pilotDraft';
+import { packingOf, silentOf, strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
@@ -75,6 +75,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       ? [[t('ui.new.own_model'), t('ui.new.own_model_yes')] as [string, string]]
       : []),
     [t('ui.new.numbers'), t(`ui.new.numbers_${spec.merge?.wire?.numbers ?? 'float32'}`)],
+    [t('ui.new.packing'), t(`ui.new.packing_${packingOf(spec.merge?.wire)}`)],
     [t('ui.new.rounds'), formats.number(spec.rounds)],
     [t('ui.timetable.title'), timetable],
     [t('ui.new.seeds'), formats.settings((spec.seeds ?? [1]).map(String))],

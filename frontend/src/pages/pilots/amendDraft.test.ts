@@ -29,6 +29,34 @@ describe('a change to a launched pilot', () => {
   });
 });
 
+describe('differences and compression, of which the one does not go without the other', () => {
+  const wireOf = (given: Partial<typeof EMPTY>, wire: object) =>
+    amendmentOf({ ...EMPTY, ...given }, { ...NOW, wire }).patch.merge?.wire;
+  it('come and go together where only one of them is said', () => {
+    expect(wireOf({ deltas: 'yes' }, { numbers: 'int8', compress: false })).toEqual({
+      numbers: 'int8',
+      compress: true,
+      deltas: true,
+    });
+    expect(wireOf({ compress: 'no' }, { compress: true, deltas: true })).toEqual({
+      compress: false,
+      deltas: false,
+    });
+    expect(wireOf({ deltas: 'no' }, { compress: true, deltas: true })).toEqual({
+      compress: true,
+      deltas: false,
+    });
+    expect(wireOf({ numbers: 'float16' }, { compress: true, deltas: true })).toEqual({
+      numbers: 'float16',
+      compress: true,
+      deltas: true,
+    });
+  });
+  it('are sent as they were chosen where they contradict each other', () => {
+    expect(wireOf({ deltas: 'yes', compress: 'no' }, {})).toEqual({ compress: false, deltas: true });
+  });
+});
+
 describe('weights and compression, which are set with what they belong to', () => {
   const arms = [
     { name: 'alone', method: 'local_only' },

@@ -16,6 +16,8 @@ export interface AmendDraft {
   numbers: string;
   /** 'yes', 'no', or as it is. */
   compress: string;
+  /** Likewise: models as differences from what was sent last. */
+  deltas: string;
   epochs: number | '';
   lr: number | '';
   momentum: number | '';
@@ -25,14 +27,14 @@ export interface AmendDraft {
 }
 
 export const EMPTY: AmendDraft = {
-  arm: '', fromRound: '', method: '', topology: '', mixing: '', mergeEvery: '', numbers: '', compress: '', epochs: '', lr: '',
+  arm: '', fromRound: '', method: '', topology: '', mixing: '', mergeEvery: '', numbers: '', compress: '', deltas: '', epochs: '', lr: '',
   momentum: '', members: [], why: '',
 }; // prettier-ignore
 
 /** Graphs that need no further settings. */
 export const PLAIN_GRAPHS = ['full', 'ring', 'star', 'line', 'bipartite', 'torus', 'exponential', 'one_peer'] as const; // prettier-ignore
 
-const FORMED = ['method', 'topology.kind', 'topology.mixing', 'merge.merge_every', 'merge.wire.numbers', 'merge.wire.compress', 'train.epochs', 'train.lr', 'train.momentum'] as const; // prettier-ignore
+const FORMED = ['method', 'topology.kind', 'topology.mixing', 'merge.merge_every', 'merge.wire.numbers', 'merge.wire.compress', 'merge.wire.deltas', 'train.epochs', 'train.lr', 'train.momentum'] as const; // prettier-ignore
 
 /** Settings are called in the form as in the list of what was changed. */
 export const FIELDS: readonly Field[] = [
@@ -77,7 +79,11 @@ export function amendmentOf(draft: AmendDraft, now: Now): Schemas['AmendmentCrea
   };
   const wire = {
     ...set('numbers', draft.numbers),
+    // Neither goes without the other: what is said of one alone is said of both.
+    ...(draft.deltas === 'yes' ? { compress: true } : {}),
+    ...(draft.compress === 'no' ? { deltas: false } : {}),
     ...(draft.compress ? { compress: draft.compress === 'yes' } : {}),
+    ...(draft.deltas ? { deltas: draft.deltas === 'yes' } : {}),
   };
   const merge = {
     ...set('merge_every', draft.mergeEvery),

@@ -1,6 +1,6 @@
 /* What sets an arm apart from the pilot's settings, as keys of the catalogue and their params. Pure. */
 import type { Schemas } from '../../api/client';
-import { given, type Method } from './pilotDraft';
+import { given, packingOf, type Method } from './pilotDraft';
 
 type Spec = Schemas['PilotSpec'];
 type Arm = Schemas['ArmSpec'];
@@ -45,7 +45,9 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
     ...(arm.merge?.wire
       ? [{ key: 'ui.arm_set.numbers', params: { value: arm.merge.wire.numbers ?? 'float32' } }]
       : []),
-    ...(arm.merge?.wire?.compress ? [{ key: 'ui.arm_set.compressed' }] : []),
+    ...(arm.merge?.wire && packingOf(arm.merge.wire) !== 'plain'
+      ? [{ key: `ui.arm_set.${packingOf(arm.merge.wire)}` }]
+      : []),
     ...numbers(arm),
     ...trainWords(arm),
   ];

@@ -7,6 +7,9 @@ type PilotSpec = Schemas['PilotSpec'];
 type Assumptions = Schemas['Assumptions-Input'];
 export const NUMBERS = ['float32', 'float16', 'bfloat16', 'int8'] as const;
 export type Numbers = (typeof NUMBERS)[number];
+/** How models are packed on their way: what a difference saves it saves compressed. */
+export const PACKINGS = ['plain', 'compressed', 'deltas'] as const;
+export type Packing = (typeof PACKINGS)[number];
 /** With what an arm ends: training, one more merge, or a merge and a head in closed form. */
 export const ENDINGS = ['training', 'merge', 'head'] as const;
 export type Ending = (typeof ENDINGS)[number];
@@ -95,6 +98,7 @@ export interface PilotDraft {
   silentMinutes: number;
   timetable: TimetableDraft;
   numbers: Numbers;
+  packing: Packing;
   rounds: number;
   epochs: number;
   seeds: string;
@@ -153,6 +157,7 @@ export function freshDraft(): PilotDraft {
     silentMinutes: waitsFor('wait'),
     timetable: freshTimetable(),
     numbers: 'float32',
+    packing: 'plain',
     rounds: 8,
     epochs: 1,
     seeds: '1',
@@ -206,6 +211,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     ...silentOf(spec.silent),
     timetable: timetableDraftOf(spec.timetable),
     numbers: spec.merge?.wire?.numbers ?? fresh.numbers,
+    packing: packingOf(spec.merge?.wire),
     rounds: spec.rounds,
     epochs: spec.train?.epochs ?? fresh.epochs,
     seeds: (spec.seeds ?? [1]).join(', '),
@@ -258,7 +264,7 @@ export function specOf(
       class_weights: draft.classWeights,
       own_model: draft.ownModel,
     },
-    merge: { ...base?.merge, wire: { ...base?.merge?.wire, numbers: draft.numbers } },
+    merge: { ...base?.merge, wire: wireOf(draft) },
     silent: {
       policy: draft.silent,
       limit_s: draft.silent === 'wait' && !draft.silentMinutes ? null : draft.silentMinutes * 60,
@@ -295,6 +301,15 @@ export function silentOf(spec: PilotSpec['silent']): Pick<PilotDraft, 'silent' |
   const silent = spec?.policy ?? 'wait';
   const limit_s = spec?.limit_s;
   return { silent, silentMinutes: limit_s === undefined ? waitsFor(silent) : (limit_s ?? 0) / 60 };
+}
+
+export function packingOf(wire: Schemas['WireSpec'] | undefined): Packing {
+  if (wire?.deltas) return 'deltas';
+  return wire?.compress ? 'compressed' : 'plain';
+}
+
+function wireOf({ numbers, packing }: PilotDraft): Schemas['WireSpec'] {
+  return { numbers, compress: packing !== 'plain', deltas: packing === 'deltas' };
 }
 
 function endingOf(merge: Partial<Schemas['MergeSpec']>): Ending {

@@ -48,6 +48,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.train.loss', 'new.loss'),
     ui('spec.train.keep_momentum', 'new.momentum'),
     ui('spec.merge.wire.numbers', 'new.numbers'),
+    ui('spec.merge.wire.deltas', 'new.packing'),
     ui('spec.rounds', 'new.rounds'),
     ui('spec.train.epochs', 'new.epochs'),
     ui('spec.seeds', 'new.seeds'),
