@@ -54,6 +54,11 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         {"name": "warm", "method": "dimat_guarded", "merge": {"warm_start": True, "merge_every": 2}},
         {"name": "warm-weights", "method": "weight_matching", "merge": {"warm_start": True}},
         {"name": "squeezed", "method": "fisher", "merge": {"wire": {"compress": True}}},
+        {
+            "name": "differences",
+            "method": "dimat",
+            "merge": {"wire": {"numbers": "bfloat16", "compress": True, "deltas": True}},
+        },
         {"name": "turns", "method": "dimat", "train": {"keep_momentum": True}},
     ]
     patch = Patch(method="regmean", merge=MergePatch(wire=WireSpec(numbers="int8")))
@@ -70,6 +75,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
             }
             for run in server.runs(pilot_id)
         }
+        differing = next(run for run in server.runs(pilot_id) if run["arm"] == "differences")
+        fetched = server.get(f"/runs/{differing['id']}/exchanges?limit=200")["items"]
         early = next(run for run in server.runs(pilot_id) if run["arm"] == "early")
         steps = server.get(f"/runs/{early['id']}/steps?limit=200")["items"]
     expected = json.loads(json.dumps(simulate_spec(PilotSpec.model_validate(spec), amendments=[turn])))
@@ -78,6 +85,8 @@ def test_every_method_ends_in_the_same_artifacts_as_in_one_process(tmp_path: Pat
         assert (found["arm"], found["state"]) == (known["arm"], "completed")
         for name in ("final_artifacts", "rounds", "bytes_exchanged", "bytes_uploaded"):
             assert found[name] == known[name], (found["arm"], name)
+    by_round = {(one["round"], one["wire_format"]) for one in fetched}
+    assert by_round >= {(round, "bfloat16+zstd+delta") for round in (2, 3, 4)}
     assert booked["fisher"] == booked["regmean"] == {"align", "merge", "moments"}
     assert booked["head"] == booked["head-tree"] == {"align", "merge", "moments"}
     assert booked["tree"] == {"align", "merge", "moments"}

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def pen_digits(**changes: Any) -> PilotSpec:
     return PilotSpec.model_validate(
         {
             "name": "small", "rounds": 4, "topology": {"kind": "line"}, "data": {"rows_per_site": 40},
-            "model": {"kind": "mlp", "hidden": [64, 64]},
+            "model": {"kind": "mlp", "hidden": [32]},
             "train": {"warmup_epochs": 1, "init": "common", "lr": 0.002},
             "merge": {"probe": {"rows": 16}, "wire": DELTAS},
             "sites": [{"name": f"s{i}", "data": {"kind": "sample", "dataset": "pendigits"}} for i in range(3)],
@@ -140,9 +141,11 @@ class Run:
         return [exchange.wire_format for exchange in self.exchanges()]
 
 
+@cache
 def simulated(
     spec: PilotSpec, amendments: Sequence[Amendment] = (), absences: Sequence[Absence] = ()
 ) -> RunResult:
+    """Both sequences as tuples: what was simulated once is known."""
     (run,) = simulate(
         spec,
         lambda seed, site: load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed),
@@ -181,14 +184,14 @@ def test_bytes_are_those_of_simulate_whoever_comes_goes_or_turns(tmp_path: Path)
         sites=[{"name": f"s{i}", "data": {"kind": "sample", "dataset": "pendigits"}} for i in range(5)],
     )  # fmt: skip
     int8 = WireSpec(numbers="int8", compress=True, deltas=True)
-    amendments = [
+    amendments = (
         turned(2, members=("s0", "s1", "s2", "s3", "s4")),
         turned(4, method="regmean"),
         turned(6, merge=MergePatch(wire=int8)),
         turned(8, merge=MergePatch(over="tree")),
         turned(9, method="dimat", merge=MergePatch(over="neighbours")),
-    ]
-    absences = [Absence(site="s2", from_round=3, until_round=5, undone=((2, "train"),))]
+    )
+    absences = (Absence(site="s2", from_round=3, until_round=5, undone=((2, "train"),)),)
     run, expected = Run(spec, tmp_path, amendments, absences), simulated(spec, amendments, absences)
     run.go()
     assert run.finals == expected.final_artifacts

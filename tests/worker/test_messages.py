@@ -23,6 +23,18 @@ def test_a_report_holds_only_what_can_be_booked(wrong: dict[str, Any]) -> None:
         "accuracies": {"own_site": 0.9, "all_site": 0.8, "validation": 0.7},
     }  # fmt: skip
     report.validate_python(body | {"exchanges": [exchange]})
+    delta = {"sha256": "d" * 64, "num_bytes": 40, "against": "b" * 64}
+    assert "delta" not in report.validate_python(body).model_dump()  # as workers before differences say it
+    assert report.validate_python(body | {"delta": delta}).model_dump()["delta"] == delta
+    for against in ("b" * 63, "../" + "b" * 61):
+        with pytest.raises(ValidationError, match="against"):
+            report.validate_python(body | {"delta": delta | {"against": against}})
+    # What came of a difference is the model; one that stands by itself says why.
+    report.validate_python(
+        body | {"exchanges": [exchange | {"purpose": "difference", "failed": "difference_useless"}]}
+    )
+    with pytest.raises(ValidationError, match="booked as the model"):
+        report.validate_python(body | {"exchanges": [exchange | {"purpose": "difference"}]})
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         report.validate_python(body | {"exchanges": [exchange | wrong]})
     for name, value in {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from backend.pilots.amendments import InForce
 from backend.runs import effects
+from backend.runs.settings_changed import words
 from dimat.plan import Amendment, Patch, amended_plan
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import spec
@@ -115,6 +116,18 @@ def test_one_made_later_that_begins_sooner_overrules_for_its_arm() -> None:
         (9, ["dimat"], [("train.epochs", 5, 5, ("stays, not", 2))]),
     ]
     assert found["1"].overruled == []
+
+
+def test_differences_are_told_as_begun_and_ended_though_specs_say_nothing_of_them_while_off() -> None:
+    wire = {"compress": True, "deltas": True}
+    begun, ended = {"merge": {"wire": wire}}, {"merge": {"wire": {"compress": True}}}
+    found = effects.of_all(SPEC, known(("dimat", 3, begun), ("dimat", 7, ended)))
+    assert told(found["0"]) == [
+        (3, ["dimat"], [("merge.wire.compress", False, True, None), ("merge.wire.deltas", False, True, None)])
+    ]
+    assert told(found["1"]) == [(7, ["dimat"], [("merge.wire.deltas", True, False, None)])]
+    (change,) = found["1"].changes
+    assert words("en", change.settings[0]) == "As differences from the last model: yes → no"
 
 
 def test_one_that_only_keeps_what_there_is_takes_hold_where_the_other_would() -> None:
