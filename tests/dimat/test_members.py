@@ -298,7 +298,8 @@ class Walk:
         weights = of.weights(step).tolist() if step.kind == "merge" else None
         return (
             of.inputs(step), weights, of.wire_of(step), of.tells(step), of.momentum_of(step), of.residual_of(step),
-            of.alone_of(step), of.last_loss(step), of.plan_of(max(step.round, 1)),
+            of.alone_of(step), of.last_loss(step), of.plan_of(max(step.round, 1)), of.sent_before(step),
+            step.kind == "merge" and of.keeps_what_it_fetches(step),
         )  # fmt: skip
 
     def send(self) -> None:
@@ -383,9 +384,10 @@ def test_nothing_that_was_sent_changes_when_sites_fall_silent_and_come_back(
     method: str, turn: Any, kind: str, every: int, rng: random.Random, make_spec: MakeSpec
 ) -> None:
     """Whenever it happens, and the run ends: what was done is what the schedule with these absences says."""
+    wire = {"numbers": "int8", "compress": True, "deltas": True}
     spec = make_spec(
         N, rounds=ROUNDS, topology={"kind": kind}, arms=[{"name": "arm", "method": method}],
-        train={"keep_momentum": True, "own_model": True}, merge={"wire": {"numbers": "int8"}, "merge_every": every},
+        train={"keep_momentum": True, "own_model": True}, merge={"wire": wire, "merge_every": every},
     )  # fmt: skip
     amendments = [amended(4, method=turn)] if turn else []
     run = Walk(spec, "arm", amendments)
