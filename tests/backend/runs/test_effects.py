@@ -127,7 +127,7 @@ def test_differences_are_told_as_begun_and_ended_though_specs_say_nothing_of_the
     ]
     assert told(found["1"]) == [(7, ["dimat"], [("merge.wire.deltas", True, False, None)])]
     (change,) = found["1"].changes
-    assert words("en", change.settings[0]) == "As differences from the last model: yes → no"
+    assert words("en", change.settings[0]) == "As differences from the last model: Yes → No"
 
 
 def test_one_that_only_keeps_what_there_is_takes_hold_where_the_other_would() -> None:
