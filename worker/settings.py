@@ -2,7 +2,7 @@
 
 BROKER_URL                redis://... of the shared broker
 AWASE_ARTIFACTS           the store; default <data dir>/artifacts
-AWASE_DATA_DIR            where the log file goes; default ./var
+AWASE_DATA_DIR            where the log file goes, and models that are kept (AWASE_HELD_MB); default ./var
 AWASE_WORKER_ID           name of this worker, new at each start
 AWASE_WORKER_CONCURRENCY  steps at the same time; default: one for each core
 AWASE_DEVICE              auto | cpu | cuda

@@ -306,6 +306,7 @@ class Walk:
         for step in self.schedule.ready_steps(self.done, self.sent.keys()):
             if step.round <= self.last_open:
                 self.sent[step] = self.told(step)
+                assert self.done.issuperset(self.schedule.read_by(step)), step
         while self.rounds_done < self.spec.rounds and self.done.issuperset(
             self.schedule.ends(self.rounds_done + 1)
         ):

@@ -40,6 +40,23 @@ describe('the form of a pilot', () => {
       merge: { final_merge: true },
     });
   });
+  it('sends how models are packed, differences never uncompressed, and gives it back', () => {
+    for (const [packing, wire] of [
+      ['plain', { compress: false, deltas: false }],
+      ['compressed', { compress: true, deltas: false }],
+      ['deltas', { compress: true, deltas: true }],
+    ] as const) {
+      const spec = specOf({ ...freshDraft(), packing, numbers: 'int8' }, [], { kind: 'ring' });
+      expect(spec.merge?.wire).toEqual({ numbers: 'int8', ...wire });
+      const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+      expect([again.packing, again.numbers]).toEqual([packing, 'int8']);
+    }
+    // The server says nothing of differences where there are none.
+    const base = specOf(freshDraft(), [], { kind: 'ring' });
+    const stored = { ...base, merge: { wire: { numbers: 'float32' as const, compress: true } } };
+    const draft = draftOf({ spec: stored, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect(draft.packing).toBe('compressed');
+  });
   it('sends with what an arm ends, and gives it back', () => {
     for (const [ending, merge] of [
       ['head', { ridge_head: true, final_merge: false }],
