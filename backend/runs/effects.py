@@ -14,7 +14,7 @@ from backend.pilots.amendments import InForce
 from backend.runs.schemas import ArmChanges, Overruled, SettingChange
 from backend.runs.settings_changed import changed_settings, fields_changed
 from dimat.amending import concerns
-from dimat.plan import Amendment, ArmPlan, Patch, amended_plan
+from dimat.plan import Amendment, ArmPlan, amended_plan
 from dimat.spec import PilotSpec
 
 
@@ -75,7 +75,7 @@ def _changes(
         before, without = (_without(spec, arm, amendments, place, at) for at in (round - 1, round))
         turned, would_turn = fields_changed(old, now), fields_changed(before, without)
         stays = [name for name in fields_changed(without, now) if name in would_turn and name not in turned]
-        fields = [name for name in (*turned, *stays) if _decider(mine[place:], round, name) is mine[place]]
+        fields = [name for name in (*turned, *stays) if _decider(spec, arm, mine, round, name) is mine[place]]
         settings = changed_settings(spec, old, now, fields, without)
         if settings:
             yield round, settings
@@ -97,7 +97,7 @@ def _overruled(spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int) -
     lost = set(fields_changed(meant, amended_plan(spec, arm, amendments, round)))
     by: dict[str, list[str]] = {}
     for name in fields_changed(before, meant):
-        decider = _decider(mine[place + 1 :], round, name)
+        decider = _decider(spec, arm, mine, round, name)
         if name in lost and decider is not None:
             by.setdefault(decider.id, []).append(name)
     for other in mine:
@@ -111,17 +111,15 @@ def _overruled(spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int) -
             )
 
 
-def _decider(made: Sequence[InForce], round: int, name: str) -> InForce | None:
-    """The last made that sets the field by `round`: its value counts."""
-    setting = [one for one in made if one.amendment.from_round <= round and _sets(one.amendment.patch, name)]
-    return setting[-1] if setting else None
-
-
-def _sets(patch: Patch, name: str) -> bool:
-    """Whether `patch` sets the field; a topology is set whole, and so is how models travel."""
-    top, _, rest = name.partition(".")
-    part = patch.model_dump(exclude_none=True).get(top)
-    return part is not None and (top not in ("train", "merge") or rest.partition(".")[0] in part)
+def _decider(spec: PilotSpec, arm: str, mine: Sequence[InForce], round: int, name: str) -> InForce | None:
+    """Whose value of the field counts in `round`: the last made that set another one than was set before it. Whoever asks for what
+    is set already decides nothing: it stays the change of who asked first."""
+    amendments = [one.amendment for one in mine]
+    plans = [amended_plan(spec, arm, amendments[:end], round) for end in range(len(mine) + 1)]
+    set_anew = [
+        one for one, old, new in zip(mine, plans, plans[1:], strict=False) if name in fields_changed(old, new)
+    ]
+    return set_anew[-1] if set_anew else None
 
 
 def _add_change(changes: list[ArmChanges], arm: str, round: int, settings: list[SettingChange]) -> None:

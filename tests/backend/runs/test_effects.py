@@ -138,6 +138,25 @@ def test_one_that_only_keeps_what_there_is_takes_hold_where_the_other_would() ->
     assert told(found["0"]) == [(9, ["local_only", "plain_average"], [("train.epochs", 1, 2, None)])]
 
 
+def test_a_change_is_that_of_who_asked_first_where_another_asks_for_the_same_again() -> None:
+    """As a form does that sends a topology whole to change how many bits travel, or a method for every arm that one has already."""
+    star = {"topology": {"kind": "star", "hub": "site-0"}}
+    found = effects.of_all(
+        SPEC,
+        known(
+            ("dimat", 3, {"method": "regmean", **star}),
+            ("dimat", 3, {"merge": {"wire": {"numbers": "float16"}}, **star}),
+            (None, 3, {"method": "regmean"}),
+        ),
+    )
+    assert [(field, arms) for _, arms, fields in told(found["0"]) for field, *_ in fields] == [
+        ("method", ["dimat"]), ("topology.kind", ["dimat"]), ("topology.hub", ["dimat"])
+    ]  # fmt: skip
+    assert [[field for field, *_ in fields] for *_, fields in told(found["1"])] == [["merge.wire.numbers"]]
+    assert [arms for _, arms, _ in told(found["2"])] == [["plain_average"]]
+    assert not any(found[id].overruled for id in found)
+
+
 def test_of_an_arm_that_had_ended_nothing_is_said_to_change() -> None:
     late = [
         InForce(one.id, one.amendment, frozenset({"r2"}))
