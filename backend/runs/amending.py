@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.auth.principal import Principal
-from backend.db.tables import AmendmentRow, PilotRow, RunRow
+from backend.db.tables import AmendmentRow, RunRow
 from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
 from backend.pilots.amendments import InForce, for_run, rows_of, value_of
@@ -24,7 +24,7 @@ from backend.runs.schemas import (
 )
 from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
-from dimat.amending import comparison_ends, first_free_round
+from dimat.amending import comparison_ends, concerns, first_free_round
 from dimat.methods import CONTROL_METHOD
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
@@ -58,12 +58,20 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         why=body.why,
     )  # fmt: skip
     session.flush()
-    return next(one for one in _all(session, pilot) if one.id == row.id)
+    rows = rows_of(session, pilot_id)
+    told = _all(session, spec, rows, runs, _expected(spec, runs, rows))
+    return next(one for one in told if one.id == row.id)
 
 
 def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
     """In the order in which they were asked for. Raises: NotFound."""
-    items = _all(session, pilots.row_of(session, pilot_id))
+    pilot = pilots.row_of(session, pilot_id)
+    if pilot.state == "draft":
+        return PilotAmendmentPage(items=[], next_cursor=None, total=0)
+    spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
+    runs = runs_at(session, pilot_id, spec)
+    expected = _expected(spec, runs, rows)
+    items = _all(session, spec, rows, runs, expected)
     return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
 
 
@@ -78,6 +86,7 @@ def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:
             row.arm,
             first_free_round([*steps[row.id], *_begun(row)]),
             _goes_on(row),
+            _last_round([*steps[row.id], *_begun(row)]),
             tuple(absences.value_of(one, spec) for one in gone[row.id]),
         )
         for row in rows
@@ -91,6 +100,10 @@ def _begun(run: RunRow) -> list[StepKey]:
         if run.from_round is None
         else [StepKey(run.from_round, "train" if run.from_round else "evaluate", 0)]
     )
+
+
+def _last_round(steps: Sequence[StepKey]) -> int:
+    return max((step.round for step in steps), default=0)
 
 
 def _goes_on(run: RunRow) -> bool:
@@ -146,22 +159,23 @@ def _expected(spec: PilotSpec, runs: Sequence[RunAt], rows: Sequence[AmendmentRo
     return found
 
 
-def _all(session: Session, pilot: PilotRow) -> list[PilotAmendment]:
-    rows = rows_of(session, pilot.id)
+def _all(
+    session: Session, spec: PilotSpec, rows: Sequence[AmendmentRow], at: Sequence[RunAt],
+    expected: Mapping[str, InForce],
+) -> list[PilotAmendment]:  # fmt: skip
     if not rows:
         return []
-    spec = stored_spec(pilot)
-    runs = repository.of_pilot(session, pilot.id)
-    is_open = any(row.state == "asked" for row in rows)
-    expected = _expected(spec, runs_at(session, pilot.id, spec) if is_open else [], rows)
+    runs = repository.of_pilot(session, rows[0].pilot_id)
     counting = [(run.id, run.arm) for run in runs if run.replaced_by is None]
     found = effects.of_all(spec, list(expected.values()), counting)
-    return [_told(spec, runs, row, rows, expected, found) for row in rows]
+    counts = {id for id, _ in counting}
+    reached = [run for run in at if run.id in counts]
+    return [_told(spec, runs, row, rows, expected, found, reached) for row in rows]
 
 
 def _told(
     spec: PilotSpec, runs: Sequence[RunRow], row: AmendmentRow, rows: Sequence[AmendmentRow],
-    expected: Mapping[str, InForce], found: Mapping[str, Effect],
+    expected: Mapping[str, InForce], found: Mapping[str, Effect], reached: Sequence[RunAt],
 ) -> PilotAmendment:  # fmt: skip
     before = [expected[other.id] for other in rows if other.id < row.id and other.id in expected]
     mine = expected.get(row.id)
@@ -185,11 +199,21 @@ def _told(
             for run in runs
             if run.id in left_out and run.replaced_by is None
         ],
+        begun=row.state == "in_force" and mine is not None and _has_begun(spec, mine, reached),
         reason=None if row.reason is None else Text.model_validate(row.reason),
         by=row.by,
         why=row.why,
         at=row.at,
         decided_at=row.decided_at,
+    )
+
+
+def _has_begun(spec: PilotSpec, one: InForce, runs: Sequence[RunAt]) -> bool:
+    """Whether one of the runs has got to its first round."""
+    return any(
+        run.last_round >= one.amendment.from_round
+        for run in runs
+        if run.id not in one.left_out and concerns(spec, run.arm, one.amendment)
     )
 
 

@@ -21,12 +21,13 @@ from dimat.spec import PilotSpec
 @dataclass(frozen=True, slots=True)
 class RunAt:
     """How far a run is: `first_free` is the first round that no step of it depends on yet. `goes_on`: it has not ended, and is not
-    about to. `absences`: of sites that it went on without."""
+    about to. `last_round`: the last that has a step. `absences`: of sites that it went on without."""
 
     id: str
     arm: str
     first_free: int
     goes_on: bool
+    last_round: int = 0
     absences: tuple[Absence, ...] = ()
 
 

@@ -112,11 +112,12 @@ def in_pilot(pilot_id: str) -> Select[RunRow]:
 
 
 def last_steps(session: Session, run_ids: Collection[str]) -> dict[str, list[StepKey]]:
-    """Of each run and kind the last step that is there, of one of the sites."""
+    """Of each run and kind the last step that is there, of one of the sites; none of rounds long done, as there are later ones."""
     found: dict[str, list[StepKey]] = {id: [] for id in run_ids}
     rows = session.execute(
         select(StepRow.run_id, StepRow.kind, func.max(StepRow.round))
-        .where(StepRow.run_id.in_(run_ids))
+        .join(RunRow, RunRow.id == StepRow.run_id)
+        .where(StepRow.run_id.in_(run_ids), StepRow.round >= RunRow.rounds_done - 1)
         .group_by(StepRow.run_id, StepRow.kind)
     )
     for run_id, kind, round in rows:

@@ -124,6 +124,36 @@ def test_a_run_that_was_restarted_is_not_called_left_out(api: Api, pilot: dict[s
     assert api.viewer.get(path).json()["items"][0]["left_out"] == []
 
 
+def test_an_amendment_has_begun_when_a_run_that_counts_has_got_to_its_first_round(
+    api: Api, pilot: dict[str, Any]
+) -> None:
+    for round in (5, 6):
+        assert (
+            ask(api, pilot, {"patch": {"train": {"epochs": round}}, "from_round": round}).status_code == 201
+        )
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    begun = lambda: [one["begun"] for one in api.viewer.get(path).json()["items"]]  # noqa: E731
+    assert begun() == [False, False]
+    with api.database.write() as session:
+        alone, matched = session.scalars(select(RunRow).order_by(RunRow.arm)).all()
+        first, second = session.scalars(select(AmendmentRow).order_by(AmendmentRow.id)).all()
+        for row in (first, second):
+            row.state, row.from_round = "in_force", row.asked_round
+        add_step(session, matched, "train", 4, 0, "completed")
+        ids = alone.id, matched.id, first.id
+    assert begun() == [False, False]
+    with api.database.write() as session:
+        add_step(session, session.get_one(RunRow, ids[1]), "merge", 5, 0, "ready")
+    assert begun() == [True, False]
+    with api.database.write() as session:
+        session.get_one(AmendmentRow, ids[2]).left_out = [ids[1]]
+    assert begun() == [False, False]
+    with api.database.write() as session:
+        session.get_one(AmendmentRow, ids[2]).left_out = []
+        session.get_one(RunRow, ids[1]).replaced_by = ids[0]
+    assert begun() == [False, False]
+
+
 def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:
     patch = {"method": "regmean", "merge": {"merge_every": 2}, "topology": {"kind": "ring"}}
     found = ask(api, pilot, {"patch": patch}).json()

@@ -7,11 +7,12 @@ import { useMay } from '../../api/session';
 import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
 import { Panel } from '../../components/Page';
-import { StateBadge } from '../../components/StateBadge';
+import { StateBadge, Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
+import { isYetToBegin } from './amended';
 import { AMENDMENTS } from './AsLaunched';
 import { fieldName, settingWords } from './settingWords';
 import { useAmendments } from './useAmendments';
@@ -80,7 +81,14 @@ function Listed({ items }: { items: readonly Amendment[] }) {
     {
       key: 'state',
       label: t('ui.state_label'),
-      cell: (one) => <StateBadge of="amendment" state={one.state} />,
+      cell: (one) =>
+        isYetToBegin(one) ? (
+          <Tag tone="calm" icon="clock">
+            {t('ui.amend.begins', { round: one.from_round })}
+          </Tag>
+        ) : (
+          <StateBadge of="amendment" state={one.state} />
+        ),
     },
   ];
   return (

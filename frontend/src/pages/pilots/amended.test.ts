@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAmended, methodsSince } from './amended';
+import { isAmended, isYetToBegin, methodsSince } from './amended';
 
 const turn = (field: string, to: string, stays = false) => ({
   field,
@@ -23,6 +23,11 @@ describe('a pilot that was amended', () => {
       { round: 9, method: 'regmean' },
     ]);
     expect(methodsSince(all, 'a')).toEqual([{ round: 4, method: 'fisher' }]);
+  });
+  it('has amendments that are decided and have not begun', () => {
+    expect(isYetToBegin({ state: 'in_force', begun: false })).toBe(true);
+    expect(isYetToBegin({ state: 'in_force', begun: true })).toBe(false);
+    expect(isYetToBegin({ state: 'refused', begun: false })).toBe(false);
   });
   it('is as it was launched where a change was refused', () => {
     expect([isAmended(all), isAmended(all, 'a'), isAmended(all, 'c'), isAmended([])]).toEqual([

@@ -22,6 +22,11 @@ export function methodsSince(made: readonly Made[], arm: string): MethodFrom[] {
     .sort((a, b) => a.round - b.round);
 }
 
+/** Whether it is decided, and no run has got to its first round. */
+export function isYetToBegin(one: Pick<Schemas['PilotAmendment'], 'state' | 'begun'>): boolean {
+  return one.state === 'in_force' && !one.begun;
+}
+
 /** Whether an amendment is in force, of the arm where one is named. */
 export function isAmended(made: readonly Made[], arm?: string): boolean {
   return made.some(
