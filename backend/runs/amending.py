@@ -13,6 +13,7 @@ from backend.pilots import service as pilots
 from backend.pilots.amendments import InForce, for_run, rows_of, value_of
 from backend.pilots.specs import stored_spec
 from backend.runs import absences, effects, repository
+from backend.runs.amendable import arms_now
 from backend.runs.deciding import Decided, Refused, RunAt, decide
 from backend.runs.effects import Effect
 from backend.runs.schemas import (
@@ -67,12 +68,13 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
     """In the order in which they were asked for. Raises: NotFound."""
     pilot = pilots.row_of(session, pilot_id)
     if pilot.state == "draft":
-        return PilotAmendmentPage(items=[], next_cursor=None, total=0)
+        return PilotAmendmentPage(items=[], next_cursor=None, total=0, arms=[])
     spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
     runs = runs_at(session, pilot_id, spec)
     expected = _expected(spec, runs, rows)
     items = _all(session, spec, rows, runs, expected)
-    return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
+    arms = arms_now(spec, list(expected.values()), runs) if pilot.state == "launched" else []
+    return PilotAmendmentPage(items=items, next_cursor=None, total=len(items), arms=arms)
 
 
 def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:

@@ -328,5 +328,24 @@ class PilotAmendment(Schema):
     decided_at: datetime | None
 
 
+class PlanFrom(Schema):
+    """How an arm runs from a round on: `settings` by their dotted places, those that are single values; who takes part."""
+
+    from_round: int
+    settings: dict[str, str | int | float | bool | None]
+    members: list[str]
+
+
+class ArmNow(Schema):
+    """`first_free_round`: from which on an amendment of the arm may count as things stand; null: no round is left, or its runs have ended.
+    `plans`: how it runs from there on, in the order of rounds."""
+
+    arm: str
+    first_free_round: int | None
+    plans: list[PlanFrom]
+
+
 class PilotAmendmentPage(Page[PilotAmendment]):
-    pass
+    """`arms`: of a launched pilot what an amendment would begin with, in the order of its arms."""
+
+    arms: list[ArmNow]

@@ -47,6 +47,15 @@ def changed_settings(
     return [*(_who(spec, old, now) if "members" in fields else ()), *settings]
 
 
+def single_values(plan: ArmPlan) -> dict[str, Scalar]:
+    """By its dotted place what a setting of the plan is, where it is a single value."""
+    return {
+        field: value
+        for field, value in _leaves(plan.model_dump(mode="json", exclude={"members"}))
+        if not isinstance(value, list | tuple)
+    }
+
+
 def words(lang: str, change: SettingChange) -> str:
     """`Merge every: 1 → 5`; only what it is about where the values are no single ones."""
     name = say(lang, f"amendments.fields.{change.field}")

@@ -1111,6 +1111,19 @@ export interface components {
             settings: components["schemas"]["SettingChange"][];
         };
         /**
+         * ArmNow
+         * @description `first_free_round`: from which on an amendment of the arm may count as things stand; null: no round is left, or its runs have ended.
+         *     `plans`: how it runs from there on, in the order of rounds.
+         */
+        ArmNow: {
+            /** Arm */
+            arm: string;
+            /** First Free Round */
+            first_free_round: number | null;
+            /** Plans */
+            plans: components["schemas"]["PlanFrom"][];
+        };
+        /**
          * ArmOutcome
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
          *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
@@ -2228,7 +2241,10 @@ export interface components {
             /** Decided At */
             decided_at: string | null;
         };
-        /** PilotAmendmentPage */
+        /**
+         * PilotAmendmentPage
+         * @description `arms`: of a launched pilot what an amendment would begin with, in the order of its arms.
+         */
         PilotAmendmentPage: {
             /** Items */
             items: components["schemas"]["PilotAmendment"][];
@@ -2236,6 +2252,8 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+            /** Arms */
+            arms: components["schemas"]["ArmNow"][];
         };
         /**
          * PilotClone
@@ -2496,6 +2514,20 @@ export interface components {
             evidence: components["schemas"]["Text"];
             /** Simulated */
             simulated: boolean;
+        };
+        /**
+         * PlanFrom
+         * @description How an arm runs from a round on: `settings` by their dotted places, those that are single values; who takes part.
+         */
+        PlanFrom: {
+            /** From Round */
+            from_round: number;
+            /** Settings */
+            settings: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Members */
+            members: string[];
         };
         /**
          * Preview

@@ -154,6 +154,41 @@ def test_an_amendment_has_begun_when_a_run_that_counts_has_got_to_its_first_roun
     assert begun() == [False, False]
 
 
+def test_the_list_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, Any]) -> None:
+    """So that nobody has to be refused to learn the first free round, or what is in force by then."""
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    names = [site["name"] for site in pilot["spec"]["sites"]]
+    ask(api, pilot, {"patch": {"train": {"epochs": 3}}, "arm": "matched", "from_round": 4})
+    ask(api, pilot, {"patch": {"members": names[:-1]}, "from_round": 6})
+    alone, matched = api.viewer.get(path).json()["arms"]
+    assert [(one["arm"], one["first_free_round"]) for one in (alone, matched)] == [
+        ("alone", 1),
+        ("matched", 4),
+    ]
+    told = [
+        (plan["from_round"], plan["settings"]["train.epochs"], plan["members"]) for plan in matched["plans"]
+    ]
+    assert told == [(4, 3, names), (6, 3, names[:-1])]
+    assert [plan["settings"]["train.epochs"] for plan in alone["plans"]] == [1, 1]
+    settings = matched["plans"][0]["settings"]
+    assert (settings["method"], settings["topology.kind"], settings["merge.wire.compress"]) == (
+        "dimat",
+        "full",
+        False,
+    )
+    first = matched["first_free_round"]
+    too_soon = {"patch": {"merge": {"merge_every": 2}}, "arm": "matched", "from_round": first - 1}
+    assert ask(api, pilot, too_soon).json()["code"] == "amendment_round_begun"
+    assert ask(api, pilot, too_soon | {"from_round": first}).status_code == 201
+    with api.database.write() as session:
+        for run in session.scalars(select(RunRow).where(RunRow.arm == "alone")):
+            run.state = "completed"
+    ended = api.viewer.get(path).json()["arms"][0]
+    assert (ended["first_free_round"], ended["plans"]) == (None, [])
+    draft = create_pilot(api.manager, names, name="second-pilot")
+    assert api.viewer.get(f"/api/v1/pilots/{draft['id']}/amendments").json()["arms"] == []
+
+
 def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:
     patch = {"method": "regmean", "merge": {"merge_every": 2}, "topology": {"kind": "ring"}}
     found = ask(api, pilot, {"patch": patch}).json()

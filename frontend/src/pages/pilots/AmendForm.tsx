@@ -14,17 +14,20 @@ import { METHODS } from '../runs/runFilter';
 import { useSiteNames } from '../sites/useSiteNames';
 import { amendmentOf, EMPTY, FIELDS, PLAIN_GRAPHS, settingsNow, type AmendDraft } from './amendDraft';
 import { MIXINGS } from '../topologies/links';
-import { fieldName } from './settingWords';
+import { membersAsked, presentOf } from './amendNow';
+import { fieldName, valueWords } from './settingWords';
 import { NUMBERS } from './pilotDraft';
 
 interface Props {
   pilot: Schemas['Pilot'];
   /** Amendments so far. */
   made: readonly Schemas['PilotAmendment'][];
+  /** What a change would begin with. */
+  arms: readonly Schemas['ArmNow'][];
   done: () => void;
 }
 
-export function AmendForm({ pilot, made, done }: Props) {
+export function AmendForm({ pilot, made, arms, done }: Props) {
   const { t } = useTranslation();
   const refresh = useRefresh();
   const { shown } = useSiteNames();
@@ -36,6 +39,18 @@ export function AmendForm({ pilot, made, done }: Props) {
   const fields = asFields(placedAt(findings(error, shown), FIELDS));
 
   const now = settingsNow(pilot.spec, made, draft);
+  const present = presentOf(
+    arms,
+    (name) => pilot.spec.arms.some((arm) => arm.name === name && arm.method === 'local_only'),
+    draft,
+    now,
+  );
+  const asItIs = (field: string) => {
+    const value = present.value(field);
+    return value == null
+      ? t('ui.amend.as_it_is')
+      : t('ui.amend.as_it_is_now', { value: valueWords(field, value, t) });
+  };
   const canWeigh = draft.topology !== '' || now.topology !== null;
 
   const send = async (event: FormEvent) => {
@@ -45,7 +60,7 @@ export function AmendForm({ pilot, made, done }: Props) {
     const answer = await answered(
       http.POST('/api/v1/pilots/{pilot_id}/amendments', {
         params: { path: { pilot_id: pilot.id } },
-        body: amendmentOf(draft, now),
+        body: amendmentOf({ ...draft, members: membersAsked(draft.members, present.members) }, now),
       }),
     );
     setBusy(false);
@@ -67,7 +82,7 @@ export function AmendForm({ pilot, made, done }: Props) {
       label={fieldName(name, t)}
       data={data}
       value={draft[key] || null}
-      placeholder={t('ui.amend.as_it_is')}
+      placeholder={asItIs(name)}
       onChange={(value) => change({ [key]: value ?? '' })}
       clearable
       {...more}
@@ -78,7 +93,7 @@ export function AmendForm({ pilot, made, done }: Props) {
     label: string,
     path: string,
     key: 'fromRound' | 'mergeEvery' | 'epochs' | 'lr' | 'momentum',
-    placeholder = t('ui.amend.as_it_is'),
+    placeholder: string,
   ) => (
     <NumberInput
       label={label}
@@ -94,7 +109,7 @@ export function AmendForm({ pilot, made, done }: Props) {
     />
   );
   const setting = (name: string, key: 'mergeEvery' | 'epochs' | 'lr' | 'momentum') =>
-    number(fieldName(name, t), `patch.${name}`, key);
+    number(fieldName(name, t), `patch.${name}`, key, asItIs(name));
   // The closed-form head is how an arm ends, not how it merges.
   const merging = METHODS.filter((method) => method !== 'ridge_head');
   return (
@@ -117,7 +132,14 @@ export function AmendForm({ pilot, made, done }: Props) {
           allowDeselect={false}
           {...fields.at('arm')}
         />
-        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', t('ui.amend.next'))}
+        {number(
+          t('ui.amend.from_round'),
+          'from_round',
+          'fromRound',
+          present.firstRound === null
+            ? t('ui.amend.next')
+            : t('ui.amend.next_round', { round: present.firstRound }),
+        )}
         {choice(
           'method',
           'method',
@@ -159,8 +181,7 @@ export function AmendForm({ pilot, made, done }: Props) {
         label={t('ui.amend.members')}
         description={t('ui.amend.members_help')}
         data={pilot.spec.sites.map(({ name }) => ({ value: name, label: shown(name) }))}
-        value={draft.members}
-        placeholder={draft.members.length > 0 ? undefined : t('ui.amend.as_it_is')}
+        value={draft.members.length > 0 ? draft.members : [...present.members]}
         onChange={(members) => change({ members })}
         clearable
         searchable
@@ -169,6 +190,7 @@ export function AmendForm({ pilot, made, done }: Props) {
       <Textarea
         label={t('ui.amend.why')}
         description={t('ui.amend.why_help')}
+        required
         value={draft.why}
         onChange={(event) => change({ why: event.currentTarget.value.replaceAll('\n', ' ') })}
         autosize

@@ -19,6 +19,12 @@ export function fieldName(field: string, t: TFunction): string {
   return t(`amendments.fields.${field}`);
 }
 
+export function valueWords(field: string, value: Change['old'], t: TFunction): string {
+  if (value === null) return '–';
+  if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');
+  return typeof value === 'string' ? (NAMED[field]?.(t, value) ?? value) : String(value);
+}
+
 export function settingWords(change: Change, t: TFunction): string {
   const name = fieldName(change.field, t);
   if (change.old === null && change.new === null) return name;
@@ -27,11 +33,7 @@ export function settingWords(change: Change, t: TFunction): string {
       name,
       sites: String(change.new).replaceAll(', ', t('figures.between_names')),
     });
-  const said = (value: Change['old']): string => {
-    if (value === null) return '–';
-    if (typeof value === 'boolean') return t(value ? 'ui.yes' : 'ui.no');
-    return typeof value === 'string' ? (NAMED[change.field]?.(t, value) ?? value) : String(value);
-  };
+  const said = (value: Change['old']) => valueWords(change.field, value, t);
   if (change.stays)
     return t('amendments.stays', { name, new: said(change.new), otherwise: said(change.otherwise) });
   return t('amendments.change', { name, old: said(change.old), new: said(change.new) });

@@ -1,0 +1,40 @@
+"""What an amendment of each arm would begin with: from which round on one may count, and how the arm runs from there if nobody asks for
+more. Pure. A form shows it, so that nobody has to be refused to learn it."""
+
+from collections.abc import Sequence
+
+from backend.pilots.amendments import InForce, for_run
+from backend.runs.deciding import RunAt
+from backend.runs.schemas import ArmNow, PlanFrom
+from backend.runs.settings_changed import single_values
+from dimat.plan import Amendment, amended_plan
+from dimat.spec import PilotSpec
+
+
+def arms_now(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunAt]) -> list[ArmNow]:
+    """In the order of the spec.
+
+    Args:
+        known: what is in force, or will be. runs: all of the pilot.
+    """
+    found = []
+    for arm in spec.arms:
+        going_on = [run for run in runs if run.arm == arm.name and run.goes_on]
+        first = max((run.first_free for run in going_on), default=spec.rounds + 1)
+        if first > spec.rounds:
+            found.append(ArmNow(arm=arm.name, first_free_round=None, plans=[]))
+            continue
+        plans = _plans(spec, arm.name, for_run(known, going_on[0].id), first)
+        found.append(ArmNow(arm=arm.name, first_free_round=first, plans=plans))
+    return found
+
+
+def _plans(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], first: int) -> list[PlanFrom]:
+    """One for each round from which on something may be different, `first` before all."""
+    later = {one.from_round for one in amendments if one.arm in (None, arm) and one.from_round > first}
+    plans = []
+    for round in (first, *sorted(later)):
+        plan = amended_plan(spec, arm, amendments, round)
+        members = list(plan.members)
+        plans.append(PlanFrom(from_round=round, settings=single_values(plan), members=members))
+    return plans
