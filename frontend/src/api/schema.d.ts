@@ -3217,8 +3217,8 @@ export interface components {
         /**
          * SiteLimits
          * @description What may be asked of the site's machine; null: no limit. `max_epochs`: of a round, fixed in a pilot when it is launched. `threads`:
-         *     of a step; it only lowers what the site's worker is set to. `memory_mb`: of the process of a step, in millions of bytes; a step that
-         *     uses more is ended, and Python and torch alone use some 350. The last two count from the next step on.
+         *     of a step; as a step computes in one thread today, it changes nothing yet. `memory_mb`: of the process of a step, in millions of bytes; a
+         *     step that uses more is ended, and Python and torch alone use some 350: less than 300 is refused. The last two count from the next step on.
          */
         SiteLimits: {
             /** Max Epochs */

@@ -1,5 +1,8 @@
 """Sites over HTTP: made, found, changed with a revision, revoked."""
 
+import pytest
+
+from backend.db.tables import SiteRow
 from tests.backend.building import PENDIGITS, create_sites
 from tests.backend.conftest import Api
 
@@ -109,6 +112,27 @@ def test_a_site_may_have_limits_from_the_start(api: Api) -> None:
     made = api.manager.post("/api/v1/sites", json=given)
     assert made.status_code == 201, made.text
     assert made.json()["limits"] == {"max_epochs": 2, "threads": None, "memory_mb": 2000}
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_memory_limit_under_which_no_step_can_run_is_refused_with_the_reason(api: Api, lang: str) -> None:
+    """It had been taken, or turned into another by the form, and ended every run of the site."""
+    create_sites(api.manager, 1)
+    site = api.viewer.get("/api/v1/sites").json()["items"][0]
+    path, told = f"/api/v1/sites/{site['id']}", {"Accept-Language": lang}
+    new = {"name": "small", "data": PENDIGITS, "limits": {"memory_mb": 50}}
+    for refused in (
+        api.manager.patch(path, json={"limits": {"memory_mb": 299}}, headers=told),
+        api.manager.post("/api/v1/sites", json=new, headers=told),
+    ):
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "memory_limit_too_small")
+        assert problem["field"] == "limits.memory_mb"
+        assert "300 MB" in problem["remedy"]
+    assert api.manager.patch(path, json={"limits": {"memory_mb": 300}}).status_code == 200
+    with api.database.write() as session:
+        session.get_one(SiteRow, site["id"]).limits = {"memory_mb": 100}
+    assert api.viewer.get(path).json()["limits"]["memory_mb"] == 100
 
 
 def test_limits_are_shown_replaced_as_a_whole_and_lifted(api: Api) -> None:

@@ -6,9 +6,9 @@ import { errorAt } from '../../api/problems';
 
 export type Limits = Schemas['SiteLimits'];
 const FIELDS = [
-  { name: 'max_epochs', min: 1 },
-  { name: 'threads', min: 1 },
-  { name: 'memory_mb', min: 100 },
+  { name: 'max_epochs', step: 1 },
+  { name: 'threads', step: 1 },
+  { name: 'memory_mb', step: 100 },
 ] as const;
 
 export function LimitFields(props: {
@@ -18,13 +18,16 @@ export function LimitFields(props: {
   disabled: boolean;
 }) {
   const { t } = useTranslation();
-  return FIELDS.map(({ name, min }) => (
+  return FIELDS.map(({ name, step }) => (
     <NumberInput
       key={name}
       label={t(`ui.sites.limit_${name}`)}
       description={t(`ui.sites.limit_${name}_help`)}
       placeholder={t('ui.sites.no_limit')}
-      min={min}
+      // What is too small is told, never turned into something else.
+      clampBehavior="none"
+      min={1}
+      step={step}
       allowDecimal={false}
       value={props.limits[name] ?? ''}
       onChange={(value) => props.change({ ...props.limits, [name]: value === '' ? null : Number(value) })}
