@@ -10,6 +10,7 @@ import {
   PACKINGS,
   VIT_SETTINGS,
   takesRows,
+  waitingOf,
   widthOf,
   type Numbers,
   type PilotDraft,
@@ -67,6 +68,17 @@ export function BasicFields({
           clearable
           clearButtonProps={{ 'aria-label': t('ui.clear') }}
           required
+        />
+        <MultiSelect
+          label={t('ui.new.waiting')}
+          description={t('ui.new.waiting_help')}
+          data={chosen.map((site) => ({ value: site.name, label: site.display_name || site.name }))}
+          value={waitingOf(draft)}
+          onChange={(waiting) => change({ waiting })}
+          {...fields.at('spec.waiting')}
+          searchable
+          clearable
+          clearButtonProps={{ 'aria-label': t('ui.clear') }}
         />
         {sets.size > 1 ? (
           <Note tone="warn" icon="warn">

@@ -181,7 +181,10 @@ function Form({
               rounds: draft.rounds,
             })}
           </p>
-          <AwaySites names={draft.sites} policy={draft.silent} />
+          <AwaySites
+            names={draft.sites.filter((name) => !draft.waiting.includes(name))}
+            policy={draft.silent}
+          />
           <p className="aw-soft aw-small">{t('ui.new.launch_saved', { name: pilot.title || pilot.name })}</p>
         </>
       ),

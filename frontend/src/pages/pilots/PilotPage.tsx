@@ -33,9 +33,11 @@ import { RoiNote } from './RoiNote';
 import { AwaySites } from '../sites/AwaySites';
 import { withOwnModel } from './armWords';
 import { copyName } from './copyName';
+import { sitesNeeded } from './amended';
 import { launchPilot } from './launchPilot';
 import { silentOf } from './pilotDraft';
 import { pilotState } from './pilotState';
+import { useAmendments } from './useAmendments';
 
 type Pilot = Schemas['Pilot'];
 const FOLLOWED = ['/api/v1/pilots/', '/api/v1/runs'];
@@ -72,12 +74,7 @@ function LivePilot({ id }: { id: string }) {
             </>
           }
         >
-          {busy(found) ? (
-            <AwaySites
-              names={found.spec.sites.map((site) => site.name)}
-              policy={silentOf(found.spec.silent).silent}
-            />
-          ) : null}
+          {busy(found) ? <AwayNow pilot={found} /> : null}
           {busy(found) ? (
             <NextRound
               round={found.next_round}
@@ -98,6 +95,12 @@ function LivePilot({ id }: { id: string }) {
       )}
     </Answer>
   );
+}
+
+function AwayNow({ pilot }: { pilot: Pilot }) {
+  const made = useAmendments(pilot.id).data?.items ?? [];
+  const policy = silentOf(pilot.spec.silent).silent;
+  return <AwaySites names={sitesNeeded(pilot.spec, made)} policy={policy} />;
 }
 
 /** Which pilot this one follows, and which follow it. */
@@ -311,7 +314,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
                     })}
                   </p>
                   <AwaySites
-                    names={pilot.spec.sites.map((site) => site.name)}
+                    names={sitesNeeded(pilot.spec, [])}
                     policy={silentOf(pilot.spec.silent).silent}
                   />
                 </>

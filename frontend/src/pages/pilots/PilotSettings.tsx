@@ -53,6 +53,18 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const timetable = spec.timetable ? t(timed.key, timed.params) : t('ui.timetable.every_once');
   const facts: [string, string][] = [
     [t('ui.nav.sites'), formats.list(spec.sites.map((site) => site.display_name || site.name))],
+    ...(spec.waiting?.length
+      ? [
+          [
+            t('ui.new.waiting'),
+            formats.list(
+              spec.sites
+                .filter(({ name }) => spec.waiting?.includes(name))
+                .map((site) => site.display_name || site.name),
+            ),
+          ] as [string, string],
+        ]
+      : []),
     [t('ui.new.dataset'), formats.list([...new Set(spec.sites.map(({ data }) => datasetIn(data, t)))])],
     [t('ui.new.partition'), share],
     [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAmended, isYetToBegin, methodsSince } from './amended';
+import { isAmended, isYetToBegin, methodsSince, sitesNeeded } from './amended';
 
 const turn = (field: string, to: string, stays = false) => ({
   field,
@@ -28,6 +28,13 @@ describe('a pilot that was amended', () => {
     expect(isYetToBegin({ state: 'in_force', begun: false })).toBe(true);
     expect(isYetToBegin({ state: 'in_force', begun: true })).toBe(false);
     expect(isYetToBegin({ state: 'refused', begun: false })).toBe(false);
+  });
+  it('waits for a site that joins later only once it was asked in', () => {
+    const spec = { sites: [{ name: 'a' }, { name: 'b' }, { name: 'c' }], waiting: ['c'] } as unknown as Parameters<typeof sitesNeeded>[0]; // prettier-ignore
+    const asked = (state: 'asked' | 'refused') => [{ state, patch: { members: ['a', 'b', 'c'] } }];
+    expect(sitesNeeded(spec, [])).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, asked('refused'))).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, asked('asked'))).toEqual(['a', 'b', 'c']);
   });
   it('is as it was launched where a change was refused', () => {
     expect([isAmended(all), isAmended(all, 'a'), isAmended(all, 'c'), isAmended([])]).toEqual([

@@ -27,6 +27,17 @@ export function isYetToBegin(one: Pick<Schemas['PilotAmendment'], 'state' | 'beg
   return one.state === 'in_force' && !one.begun;
 }
 
+/** Sites for which runs wait: those that are to join later only once somebody has asked for it. */
+export function sitesNeeded(
+  spec: Pick<Schemas['PilotSpec'], 'sites' | 'waiting'>,
+  made: readonly Pick<Schemas['PilotAmendment'], 'state' | 'patch'>[],
+): string[] {
+  const joined = made.flatMap((one) => (one.state === 'refused' ? [] : (one.patch.members ?? [])));
+  return spec.sites
+    .map(({ name }) => name)
+    .filter((name) => !spec.waiting?.includes(name) || joined.includes(name));
+}
+
 /** Whether an amendment is in force, of the arm where one is named. */
 export function isAmended(made: readonly Made[], arm?: string): boolean {
   return made.some(

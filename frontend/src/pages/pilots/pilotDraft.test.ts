@@ -13,6 +13,14 @@ describe('the form of a pilot', () => {
     const spec = specOf({ ...freshDraft(), sites: ['site-01'] }, [SITE], { kind: 'ring' });
     expect(spec.sites).toEqual([{ name: 'site-01', display_name: 'Osaka', data: SITE.data }]);
   });
+  it('says which of its sites wait, keeps them, and none that was taken out', () => {
+    const draft = { ...freshDraft(), sites: ['site-01'], waiting: ['site-01', 'site-02'] };
+    const spec = specOf(draft, [SITE], { kind: 'ring' });
+    expect(spec.waiting).toEqual(['site-01']);
+    const again = draftOf({ spec, assumptions: null } as unknown as Parameters<typeof draftOf>[0]);
+    expect(again.waiting).toEqual(['site-01']);
+    expect(specOf({ ...again, waiting: [] }, [SITE], { kind: 'ring' }, spec).waiting).toEqual([]);
+  });
   it('has a control arm by default, without a merge', () => {
     const [control] = specOf(freshDraft(), [], { kind: 'ring' }).arms;
     expect(control).toMatchObject({ method: 'local_only', merge: null });

@@ -70,6 +70,8 @@ export interface PilotDraft {
   name: string;
   title: string;
   sites: readonly string[];
+  /** Those of the sites that take no part at first, and may join by an amendment. */
+  waiting: readonly string[];
   partition: (typeof PARTITIONS)[number];
   alpha: number;
   classesPerSite: number;
@@ -132,6 +134,7 @@ export function freshDraft(): PilotDraft {
     name: '',
     title: '',
     sites: [],
+    waiting: [],
     partition: 'dirichlet',
     alpha: 0.5,
     classesPerSite: 2,
@@ -193,6 +196,7 @@ export function draftOf(pilot: Schemas['Pilot']): PilotDraft {
     name: spec.name,
     title: pilot.title ?? spec.title ?? '',
     sites: spec.sites.map((site) => site.name),
+    waiting: spec.waiting ?? [],
     partition: partition?.kind ?? fresh.partition,
     alpha: partition?.kind === 'dirichlet' ? (partition.alpha ?? fresh.alpha) : fresh.alpha,
     classesPerSite: partition?.kind === 'shards' ? (partition.classes_per_site ?? 2) : fresh.classesPerSite,
@@ -246,6 +250,7 @@ export function specOf(
       const site = byName.get(name) ?? stored.get(name);
       return site ? [{ name, display_name: site.display_name ?? '', data: site.data }] : [];
     }),
+    waiting: waitingOf(draft),
     topology,
     data: {
       ...base?.data,
@@ -288,6 +293,11 @@ export function specOf(
             },
     })),
   };
+}
+
+/** Who waits, of the sites that the pilot has. */
+export function waitingOf({ sites, waiting }: Pick<PilotDraft, 'sites' | 'waiting'>): string[] {
+  return waiting.filter((name) => sites.includes(name));
 }
 
 /** What is set; null means "as the pilot". */

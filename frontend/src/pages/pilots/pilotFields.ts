@@ -31,6 +31,7 @@ export function fieldsOf(draft: PilotDraft): Field[] {
     ui('spec.title', 'new.title'),
     ui('spec.name', 'new.name'),
     ui('spec.sites', 'nav.sites'),
+    ui('spec.waiting', 'new.waiting'),
     ui('spec.data.partition', 'new.partition'),
     ...(draft.partition === 'dirichlet' ? [ui('spec.data.partition.alpha', 'new.alpha')] : []),
     ...(draft.partition === 'shards' ? [ui('spec.data.partition.classes_per_site', 'new.classes')] : []),
