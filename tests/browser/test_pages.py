@@ -97,6 +97,15 @@ def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Wat
     watched.is_clean()
 
 
+def test_sites_that_wait_for_the_time_of_a_round_say_that_it_follows(house: House, watched: Watched) -> None:
+    timed = {**small_pilot(), "name": "timed", "timetable": {"cron": "0 0 29 2 *", "time_zone": "UTC"}}
+    run = house.runs(house.launch(timed))[0]
+    page = watched.open(f"/runs/{run['id']}")
+    rows = page.get_by_role("table", name="What every site does").get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("Round 1 begins on Feb 29", timeout=60_000)
+    house.cancel(run["id"]) if hasattr(house, "cancel") else house.post(f"/runs/{run['id']}/cancel", {})
+
+
 def test_run_of_the_control_arm_has_no_roi_panel_but_a_line(
     house: House, watched: Watched, pilot_id: str
 ) -> None:

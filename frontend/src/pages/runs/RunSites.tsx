@@ -37,7 +37,7 @@ function Explanation({ of }: { of: Explained }) {
   const say = useSay();
   const formats = useFormats();
   const [whole, setWhole] = useState(false);
-  // The sentence about the run says until when; at its sites it is not said again.
+  // What follows says until when; of what a site waits for it is not said again.
   const isSaid = of.code === 'running_until_due';
   const columns: Column<Site>[] = [
     { key: 'site', label: t('ui.explain.site'), main: true, cell: (site) => site.display_name },
@@ -68,11 +68,7 @@ function Explanation({ of }: { of: Explained }) {
     {
       key: 'then',
       label: t('ui.explain.then'),
-      // A wait that was planned says itself until when.
-      cell: (site) =>
-        site.then && !site.waits_for.some((wait) => isPlanned(wait) && wait.then?.code === site.then?.code)
-          ? say('explain.then', site.then)
-          : '–',
+      cell: (site) => (site.then ? say('explain.then', site.then) : '–'),
     },
   ];
   const held = heldUp(of).slice(0, MOST_HELD);
