@@ -14,6 +14,7 @@ import { useFormats } from '../../i18n/useFormats';
 import { optionsOf } from '../topologies/options';
 import { packingOf, silentOf, strengthsOf } from './pilotDraft';
 import { armWords, type Word } from './armWords';
+import { lengthOf } from './silentWords';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
@@ -121,13 +122,8 @@ function said(word: Word, t: TFunction): string {
 function silentIn(given: Schemas['PilotSpec']['silent'], t: TFunction, formats: Formats): string {
   const { silent, silentMinutes: minutes } = silentOf(given);
   if (!minutes) return t('ui.new.silent_for_ever');
-  const [value, unit] =
-    minutes % 1440 === 0
-      ? [minutes / 1440, 'days']
-      : minutes % 60 === 0
-        ? [minutes / 60, 'hours']
-        : [minutes, 'minutes'];
-  const time = t(`ui.new.silent_${unit}`, { value: formats.number(value, 1) });
+  const { value, unit } = lengthOf(minutes);
+  const time = t(`ui.new.silent_${unit}`, { value: formats.number(value) });
   return silent === 'wait'
     ? t('ui.new.silent_wait_value', { time })
     : t('ui.new.silent_value', { policy: t(`ui.new.silent_${silent}`), time });

@@ -2,11 +2,15 @@
 import { NumberInput, Select } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Panel } from '../../components/Page';
+import { useFormats } from '../../i18n/useFormats';
 import type { FieldsProps } from './FormFields';
 import { SILENT, waitsFor } from './pilotDraft';
+import { toldBeside } from './silentWords';
 
 export function SilentFields({ draft, change, fields }: FieldsProps) {
   const { t } = useTranslation();
+  const formats = useFormats();
+  const length = toldBeside(draft.silentMinutes);
   return (
     <Panel title={t('ui.new.silent')}>
       <div className="aw-fields">
@@ -20,12 +24,19 @@ export function SilentFields({ draft, change, fields }: FieldsProps) {
         />
         <NumberInput
           label={t('ui.new.silent_limit')}
-          description={t(
-            draft.silent === 'wait' ? 'ui.new.silent_limit_wait_help' : 'ui.new.silent_limit_help',
-          )}
+          description={formats.sentences([
+            t(draft.silent === 'wait' ? 'ui.new.silent_limit_wait_help' : 'ui.new.silent_limit_help'),
+            length
+              ? t('ui.new.silent_is', {
+                  minutes: formats.number(draft.silentMinutes, 2),
+                  time: t(`ui.new.silent_${length.unit}`, { value: formats.number(length.value) }),
+                })
+              : null,
+          ])}
           value={draft.silentMinutes}
           onChange={(given) => change({ silentMinutes: given === '' ? 0 : Number(given) })}
           min={0}
+          decimalScale={2}
           stepHoldDelay={400}
           stepHoldInterval={80}
           {...fields.at('spec.silent.limit_s')}

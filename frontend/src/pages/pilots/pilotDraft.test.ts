@@ -102,6 +102,8 @@ describe('the form of a pilot', () => {
     expect(spec.silent).toEqual({ policy: 'skip', limit_s: 1800 });
     const again = draftOf({ spec: { ...spec, sites: [] }, assumptions: null } as never);
     expect([again.silent, again.silentMinutes]).toEqual(['skip', 30]);
+    const short = specOf({ ...freshDraft(), silent: 'skip', silentMinutes: 0.33 }, [], { kind: 'ring' });
+    expect(short.silent?.limit_s).toBe(20);
     const ever = specOf({ ...freshDraft(), silentMinutes: 0 }, [], { kind: 'ring' });
     expect(ever.silent).toEqual({ policy: 'wait', limit_s: null });
     expect(specOf(freshDraft(), [], { kind: 'ring' }).silent?.limit_s).toBe(604_800);

@@ -272,7 +272,7 @@ export function specOf(
     merge: { ...base?.merge, wire: wireOf(draft) },
     silent: {
       policy: draft.silent,
-      limit_s: draft.silent === 'wait' && !draft.silentMinutes ? null : draft.silentMinutes * 60,
+      limit_s: draft.silent === 'wait' && !draft.silentMinutes ? null : Math.round(draft.silentMinutes * 60),
     },
     timetable: timetableOf(draft.timetable),
     rounds: draft.rounds,
