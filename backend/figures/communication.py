@@ -16,6 +16,8 @@ _COLOURS = {"align": 4, "join": 5, "merge": 0, "moments": 2, "wasted": 7}  # pla
 Totals = dict[str, int]
 # The names of the sites beside and under the map take the rest.
 MAP_WIDTH, MAP_HEIGHT = [0.27, 1.0], [0.0, 0.36]
+LEGEND_LINE = 22
+ON_TOP = {"y": 1.02, "yanchor": "bottom"}
 NAMES_UP_TO, NUMBERS_UP_TO = 16, 12
 
 
@@ -63,7 +65,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     }  # fmt: skip
     shape = layout(look, axes, height=720)
     # The bars' legend stands on top, since the map below needs the room of its names.
-    shape["legend"] = {**shape["legend"], "y": 1.02, "yanchor": "bottom"}
+    shape["legend"] |= ON_TOP
     return Figure(
         data=[*data, *marks.legend(look, amended)],
         layout=shape,
@@ -102,13 +104,16 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         "xaxis": axis(look, look.t("axis_bytes", unit=unit), rangemode="tozero"),
         "yaxis": axis(look, "", type="category", autorange="reversed", showgrid=False),
     }
+    # On a phone a legend of many kinds takes several lines: below the axis it would run into its title.
+    shape = layout(look, axes, height=150 + LEGEND_LINE * max(len(data) - 2, 0) + 44 * len(totals))
+    shape["legend"] |= {**ON_TOP, "traceorder": "normal"}
     parts = [
         look.t("communication_arm", arm=arm, bytes=num_bytes(_accepted(one))) for arm, one in totals.items()
     ]
     kinds = [look.t(f"kind_{kind}") for kind in KINDS]
     return Figure(
         data=data,
-        layout=layout(look, axes, height=150 + 44 * len(totals)),
+        layout=shape,
         notes=[],
         summary=look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
         table=Table(

@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from measured_pilots import MODEL_BYTES, flat, pilot, run
 from playwright.sync_api import Browser, Page, expect
 
+from backend.figures import build
+from backend.figures.frame import Look
+from backend.roi.facts import Traffic
 from tests.browser.browser import context
 from tests.browser.watched import Watched, sign_in_link, signed_in
 from tests.system.house import PENDIGITS, House, small_pilot
@@ -99,11 +104,59 @@ def test_assumptions_given_after_the_launch_value_what_was_measured(watched: Wat
 
 def test_sites_that_wait_for_the_time_of_a_round_say_that_it_follows(house: House, watched: Watched) -> None:
     timed = {**small_pilot(), "name": "timed", "timetable": {"cron": "0 0 29 2 *", "time_zone": "UTC"}}
-    run = house.runs(house.launch(timed))[0]
-    page = watched.open(f"/runs/{run['id']}")
+    pilot = house.launch(timed)
+    page = watched.open(f"/runs/{house.runs(pilot)[0]['id']}")
     rows = page.get_by_role("table", name="What every site does").get_by_role("row")
-    expect(rows.nth(1)).to_contain_text("Round 1 begins on Feb 29", timeout=60_000)
-    house.cancel(run["id"]) if hasattr(house, "cancel") else house.post(f"/runs/{run['id']}/cancel", {})
+    expect(rows.nth(1)).to_contain_text("Round 1 begins on", timeout=90_000)
+    # The form for a change says what is in force, and from when on it can count.
+    page = watched.open(f"/pilots/{pilot}")
+    page.get_by_role("button", name="Change from the next round on").click()
+    expect(page.get_by_label("From round")).to_have_attribute("placeholder", "as soon as possible (round 2)")
+    expect(page.get_by_label("Epochs in a round")).to_have_attribute("placeholder", "as it is (1)")
+    expect(page.get_by_label("Why *")).to_be_visible()
+    house.post(f"/pilots/{pilot}/cancel", {})
+
+
+def test_a_memory_limit_that_is_too_small_stays_as_typed_and_is_refused_with_the_reason(
+    house: House, watched: Watched
+) -> None:
+    site = house.post("/sites", {"name": "little", "data": PENDIGITS})
+    page = watched.open(f"/sites/{site['id']}")
+    field = page.get_by_label("Memory in MB, at most")
+    field.fill("50")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("With a memory limit of 50 MB no step could run")).to_be_visible()
+    expect(field).to_have_value("50")
+    assert house.get(f"/sites/{site['id']}")["limits"]["memory_mb"] is None
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_legend_of_many_kinds_keeps_clear_of_the_axis_on_a_phone(
+    house: House, browser: Browser, pilot_id: str, language: str
+) -> None:
+    """The kinds are those of a pilot in which all of them happened; layout and drawing are as always."""
+    kinds = {(1, kind): Traffic(MODEL_BYTES, 9000) for kind in ("align", "merge", "moments")}
+    merging = replace(run("dimat", flat(0.7, 0.9)), by_round=kinds)
+    facts = pilot(run("local_only", flat(0.8, 0.6)), merging)
+    figure = build.pilot_figure(facts, "communication", Look(language, "light"))
+    assert len(figure.data) == 4
+    profile = context(browser, width=390, height=844, language=language)
+    page = profile.new_page()
+    body = figure.model_dump_json()
+    page.route(
+        re.compile("/figures/communication"),
+        lambda asked: asked.fulfill(body=body, content_type="application/json"),
+    )
+    page.goto(sign_in_link(house))
+    page.get_by_role("main").locator("h1").wait_for()
+    page.goto(f"{house.origin}/pilots/{pilot_id}")
+    chart = page.locator(".js-plotly-plot").filter(has_text=re.compile("Second moments|2次モーメント"))
+    boxes = [chart.locator(part).first.bounding_box() for part in (".legend", ".barlayer", ".xtitle")]
+    legend, bars, title = (box for box in boxes if box is not None)
+    assert legend["y"] + legend["height"] <= bars["y"]
+    assert title["y"] >= bars["y"] + bars["height"]
+    assert bars["height"] > 20
+    profile.close()
 
 
 def test_run_of_the_control_arm_has_no_roi_panel_but_a_line(

@@ -207,6 +207,20 @@ def test_bytes_are_counted_by_round_and_by_link() -> None:
     assert "The link with the most is from Site 1 to Site 0 with 400.0 kB" in said
 
 
+def test_the_legend_of_a_pilots_bytes_stands_above_its_bars_and_gets_room_for_many_kinds() -> None:
+    """Below them it takes several lines on a phone, and runs into the title of the axis."""
+    facts = two_arms()
+    heights = []
+    for kinds in (["merge"], ["align", "join", "merge", "moments"]):
+        many = {(1, kind): Traffic(MODEL_BYTES, 0) for kind in kinds}
+        runs = [dataclasses.replace(run, by_round=many) if run.arm == "dimat" else run for run in facts.runs]
+        figure = build.pilot_figure(dataclasses.replace(facts, runs=tuple(runs)), "communication", EN)
+        assert len(figure.data) == len(kinds)
+        assert (figure.layout["legend"]["y"] > 1, figure.layout["legend"]["yanchor"]) == (True, "bottom")
+        heights.append(figure.layout["height"])
+    assert heights[0] < heights[1]
+
+
 def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:
     facts = two_arms()
     figure = build.run_figure(facts, facts.run("run-local_only-1"), "communication", EN)
