@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AmendmentRow, AssumptionsRow, PilotRow, RunRow
+from dimat.methods import CONTROL_METHOD
 
 
 def by_id(session: Session, id: str) -> PilotRow | None:
@@ -31,8 +32,11 @@ def followers(session: Session, ids: Sequence[str]) -> dict[str, list[PilotRow]]
     return found
 
 
-def matching(q: str | None, state: str | None) -> Select[PilotRow]:
+def matching(q: str | None, state: str | None, with_result: bool = False) -> Select[PilotRow]:
+    """`with_result`: those of which something can be read, as in `_with_result`."""
     query = select(PilotRow)
+    if with_result:
+        query = query.where(PilotRow.id.in_(_with_result()))
     if q:
         wanted = q.lower()
         query = query.where(
@@ -42,6 +46,23 @@ def matching(q: str | None, state: str | None) -> Select[PilotRow]:
             )
         )
     return query if state is None else query.where(PilotRow.state == state)
+
+
+def _with_result() -> Select[str]:
+    """Ids of pilots in which with some seed all arms have finished a round that count, and one of them merges. An arm whose run has
+    ended early holds nobody back, unless it is the one that the others are compared with."""
+    is_control = RunRow.method == CONTROL_METHOD
+    is_out = RunRow.state.in_(("failed", "cancelled"))
+    reached = case((and_(is_out, is_control), 0), (is_out, 1), else_=RunRow.rounds_done)
+    return (
+        select(RunRow.pilot_id)
+        .where(RunRow.replaced_by.is_(None))
+        .group_by(RunRow.pilot_id, RunRow.seed)
+        .having(
+            func.min(reached) >= 1,
+            func.max(case((is_control, 0), else_=RunRow.rounds_done)) >= 1,
+        )
+    )
 
 
 def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, AssumptionsRow]:

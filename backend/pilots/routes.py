@@ -26,10 +26,11 @@ Writes = Annotated[Principal, Depends(needs("pilots.write"))]
 
 @router.get("", responses=responses(401, 403, 422))
 def list_pilots(
-    _: Reads, session: ReadSession, paging: Paging, q: SearchText = None, state: PilotState | None = None
-) -> PilotPage:
-    """Pilots, newest first."""
-    return service.list_pilots(session, paging, q, state)
+    _: Reads, session: ReadSession, paging: Paging, q: SearchText = None, state: PilotState | None = None,
+    with_result: bool = False,
+) -> PilotPage:  # fmt: skip
+    """Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared."""
+    return service.list_pilots(session, paging, q, state, with_result)
 
 
 @router.post("", status_code=201, responses=responses(401, 403, 409, 422))

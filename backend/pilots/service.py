@@ -20,8 +20,10 @@ from dimat.spec import PilotSpec, spec_sha256
 _NOT_RUNNING = ("queued", "paused", "completed", "failed", "cancelled")
 
 
-def list_pilots(session: Session, paging: ListQuery, q: str | None, state: str | None) -> PilotPage:
-    query = repository.matching(q, state)
+def list_pilots(
+    session: Session, paging: ListQuery, q: str | None, state: str | None, with_result: bool = False
+) -> PilotPage:
+    query = repository.matching(q, state, with_result)
     found = page(session, query, [Order(PilotRow.id, descending=True)], paging.cursor, paging.limit)
     return PilotPage(items=_pilots(session, found.rows), next_cursor=found.next_cursor, total=found.total)
 

@@ -324,7 +324,7 @@ export interface paths {
         };
         /**
          * List Pilots
-         * @description Pilots, newest first.
+         * @description Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared.
          */
         get: operations["list_pilots"];
         put?: never;
@@ -5230,6 +5230,7 @@ export interface operations {
                 /** @description Part of the name, in any case. */
                 q?: string | null;
                 state?: ("draft" | "launched" | "decided" | "archived") | null;
+                with_result?: boolean;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
                 limit?: number;

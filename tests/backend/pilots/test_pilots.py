@@ -293,6 +293,41 @@ def test_clone_has_the_title_that_was_asked_for_or_that_of_the_original(api: Api
     assert (other["title"], other["spec"]["title"]) == ("Weekly merges (copy)", "Weekly merges (copy)")
 
 
+def test_a_pilot_has_a_result_when_all_its_arms_have_finished_a_round_with_some_seed(api: Api) -> None:
+    """The start page tells the last of these: a younger one that has just begun has nothing to tell."""
+    done = create_pilot(api.manager, seeds=[1, 2])
+    names = [site["name"] for site in done["spec"]["sites"]]
+    launch(api.manager, done)
+    young = create_pilot(api.manager, names, name="young")
+    launch(api.manager, young, "k2")
+    create_pilot(api.manager, names, name="draft")
+    found = lambda: [  # noqa: E731
+        one["name"] for one in api.viewer.get("/api/v1/pilots?with_result=true").json()["items"]
+    ]
+
+    def come_to(pilot: dict[str, Any], arm: str, seed: int, **values: Any) -> None:
+        with api.database.write() as session:
+            mine = {"pilot_id": pilot["id"], "arm": arm, "seed": seed}
+            row = session.scalars(select(RunRow).filter_by(**mine)).one()
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    assert found() == []
+    come_to(done, "matched", 1, rounds_done=2)
+    come_to(done, "alone", 2, rounds_done=1)
+    assert found() == []  # not with the same seed
+    come_to(done, "alone", 1, rounds_done=1)
+    assert found() == ["first-pilot"]
+    come_to(done, "alone", 1, state="failed")
+    assert found() == []
+    come_to(young, "alone", 1, rounds_done=1)
+    come_to(young, "matched", 1, rounds_done=0, state="cancelled")
+    assert found() == []
+    come_to(young, "matched", 1, rounds_done=1)
+    assert found() == ["young"]
+    assert len(api.viewer.get("/api/v1/pilots").json()["items"]) == 3
+
+
 def test_list_filters_by_state_and_text_newest_first(api: Api) -> None:
     pilot = create_pilot(api.manager)
     api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "second-pilot"})

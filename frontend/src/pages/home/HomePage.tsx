@@ -80,10 +80,17 @@ export function HomePage() {
   );
 }
 
-/** The last pilot that was launched: a draft must not push a result aside. */
+/** The last pilot that has a result; before there is one, the last that was launched: no draft pushes it aside. */
 function Latest({ pilots }: { pilots: readonly Schemas['Pilot'][] }) {
-  const pilot = pilots.find((one) => one.state !== 'draft') ?? pilots[0];
-  return pilot ? <LatestOf pilot={pilot} /> : null;
+  const found = api.useQuery('get', '/api/v1/pilots', { params: { query: { with_result: true, limit: 1 } } });
+  return (
+    <Answer query={found}>
+      {({ items: [told] }) => {
+        const pilot = told ?? pilots.find((one) => one.state !== 'draft') ?? pilots[0];
+        return pilot ? <LatestOf pilot={pilot} /> : null;
+      }}
+    </Answer>
+  );
 }
 
 function LatestOf({ pilot }: { pilot: Schemas['Pilot'] }) {
