@@ -17,6 +17,7 @@ from backend.runs.amendable import arms_now
 from backend.runs.deciding import Decided, Refused, RunAt, decide
 from backend.runs.effects import Effect
 from backend.runs.schemas import (
+    Amendable,
     AmendmentCreate,
     ComparisonEnd,
     LeftOut,
@@ -68,13 +69,23 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
     """In the order in which they were asked for. Raises: NotFound."""
     pilot = pilots.row_of(session, pilot_id)
     if pilot.state == "draft":
-        return PilotAmendmentPage(items=[], next_cursor=None, total=0, arms=[])
+        return PilotAmendmentPage(items=[], next_cursor=None, total=0)
     spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
     runs = runs_at(session, pilot_id, spec)
     expected = _expected(spec, runs, rows)
     items = _all(session, spec, rows, runs, expected)
-    arms = arms_now(spec, list(expected.values()), runs) if pilot.state == "launched" else []
-    return PilotAmendmentPage(items=items, next_cursor=None, total=len(items), arms=arms)
+    return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
+
+
+def amendable(session: Session, pilot_id: str) -> Amendable:
+    """Raises: NotFound."""
+    pilot = pilots.row_of(session, pilot_id)
+    if pilot.state != "launched":
+        return Amendable(arms=[])
+    spec = stored_spec(pilot)
+    runs = runs_at(session, pilot_id, spec)
+    expected = _expected(spec, runs, rows_of(session, pilot_id))
+    return Amendable(arms=arms_now(spec, list(expected.values()), runs))
 
 
 def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:

@@ -13,6 +13,7 @@ from backend.problems import responses
 from backend.runs import amending, asks, launch, results, service
 from backend.runs.broker import AppBroker, Broker
 from backend.runs.schemas import (
+    Amendable,
     AmendmentCreate,
     PilotAmendment,
     PilotAmendmentPage,
@@ -60,6 +61,12 @@ def list_pilot_runs(pilot_id: Id, _: Reads, session: ReadSession, paging: Paging
 def list_pilot_amendments(pilot_id: Id, _: Reads, session: ReadSession) -> PilotAmendmentPage:
     """Changes to the launched pilot in the order in which they were asked for, and in which they apply."""
     return amending.list_of_pilot(session, pilot_id)
+
+
+@router.get("/{pilot_id}/amendable", responses=responses(401, 403, 404, 422))
+def get_amendable(pilot_id: Id, _: Reads, session: ReadSession) -> Amendable:
+    """By arm from which round on a change may count as things stand, and how the arm runs from there if nobody asks for more."""
+    return amending.amendable(session, pilot_id)
 
 
 @router.post("/{pilot_id}/amendments", status_code=201, responses=responses(401, 403, 404, 409, 422))

@@ -345,7 +345,11 @@ class ArmNow(Schema):
     plans: list[PlanFrom]
 
 
-class PilotAmendmentPage(Page[PilotAmendment]):
-    """`arms`: of a launched pilot what an amendment would begin with, in the order of its arms."""
+class Amendable(Schema):
+    """What an amendment would begin with, in the order of the arms; none of a pilot that is not launched."""
 
     arms: list[ArmNow]
+
+
+class PilotAmendmentPage(Page[PilotAmendment]):
+    pass

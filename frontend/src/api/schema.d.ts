@@ -464,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pilots/{pilot_id}/amendable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Amendable
+         * @description By arm from which round on a change may count as things stand, and how the arm runs from there if nobody asks for more.
+         */
+        get: operations["get_amendable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pilots/{pilot_id}/result": {
         parameters: {
             query?: never;
@@ -1049,6 +1069,14 @@ export interface components {
             all_site: number | null;
             /** All Site Control */
             all_site_control: number | null;
+        };
+        /**
+         * Amendable
+         * @description What an amendment would begin with, in the order of the arms; none of a pilot that is not launched.
+         */
+        Amendable: {
+            /** Arms */
+            arms: components["schemas"]["ArmNow"][];
         };
         /**
          * Amendment
@@ -2241,10 +2269,7 @@ export interface components {
             /** Decided At */
             decided_at: string | null;
         };
-        /**
-         * PilotAmendmentPage
-         * @description `arms`: of a launched pilot what an amendment would begin with, in the order of its arms.
-         */
+        /** PilotAmendmentPage */
         PilotAmendmentPage: {
             /** Items */
             items: components["schemas"]["PilotAmendment"][];
@@ -2252,8 +2277,6 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
-            /** Arms */
-            arms: components["schemas"]["ArmNow"][];
         };
         /**
          * PilotClone
@@ -5894,6 +5917,64 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_amendable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pilot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Amendable"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -154,9 +154,9 @@ def test_an_amendment_has_begun_when_a_run_that_counts_has_got_to_its_first_roun
     assert begun() == [False, False]
 
 
-def test_the_list_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, Any]) -> None:
+def test_a_pilot_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, Any]) -> None:
     """So that nobody has to be refused to learn the first free round, or what is in force by then."""
-    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+    path = f"/api/v1/pilots/{pilot['id']}/amendable"
     names = [site["name"] for site in pilot["spec"]["sites"]]
     ask(api, pilot, {"patch": {"train": {"epochs": 3}}, "arm": "matched", "from_round": 4})
     ask(api, pilot, {"patch": {"members": names[:-1]}, "from_round": 6})
@@ -186,7 +186,7 @@ def test_the_list_says_what_a_change_would_begin_with(api: Api, pilot: dict[str,
     ended = api.viewer.get(path).json()["arms"][0]
     assert (ended["first_free_round"], ended["plans"]) == (None, [])
     draft = create_pilot(api.manager, names, name="second-pilot")
-    assert api.viewer.get(f"/api/v1/pilots/{draft['id']}/amendments").json()["arms"] == []
+    assert api.viewer.get(f"/api/v1/pilots/{draft['id']}/amendable").json()["arms"] == []
 
 
 def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, pilot: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ import { Button, MultiSelect, NumberInput, Select, Textarea } from '@mantine/cor
 import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
-import { http, type Schemas } from '../../api/client';
+import { api, http, type Schemas } from '../../api/client';
 import { answered, findings } from '../../api/problems';
 import { useRefresh } from '../../api/session';
 import { ProblemNote } from '../../components/Answer';
@@ -22,12 +22,10 @@ interface Props {
   pilot: Schemas['Pilot'];
   /** Amendments so far. */
   made: readonly Schemas['PilotAmendment'][];
-  /** What a change would begin with. */
-  arms: readonly Schemas['ArmNow'][];
   done: () => void;
 }
 
-export function AmendForm({ pilot, made, arms, done }: Props) {
+export function AmendForm({ pilot, made, done }: Props) {
   const { t } = useTranslation();
   const refresh = useRefresh();
   const { shown } = useSiteNames();
@@ -38,6 +36,10 @@ export function AmendForm({ pilot, made, arms, done }: Props) {
   const change = (part: Partial<AmendDraft>) => setDraft((known) => ({ ...known, ...part }));
   const fields = asFields(placedAt(findings(error, shown), FIELDS));
 
+  const amendable = api.useQuery('get', '/api/v1/pilots/{pilot_id}/amendable', {
+    params: { path: { pilot_id: pilot.id } },
+  });
+  const arms = amendable.data?.arms ?? [];
   const now = settingsNow(pilot.spec, made, draft);
   const present = presentOf(
     arms,

@@ -41,12 +41,7 @@ export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boo
     >
       <div className="aw-stack">
         {changing ? (
-          <AmendForm
-            pilot={pilot}
-            made={found.data?.items ?? []}
-            arms={found.data?.arms ?? []}
-            done={() => setChanging(false)}
-          />
+          <AmendForm pilot={pilot} made={found.data?.items ?? []} done={() => setChanging(false)} />
         ) : null}
         <Answer query={found}>
           {({ items }) =>
