@@ -55,7 +55,7 @@ def main() -> int:
         print(f"awase: {said}", file=sys.stderr, flush=True)
     if settings.site:
         print(
-            f"awase: starting the worker of the site '{settings.site}' (models: {settings.artifacts_url.rsplit('@', 1)[-1]}; what it does: {_log_file(settings)})",
+            f"awase: starting the worker of the site '{settings.site}' (models: {settings.artifacts_url.rsplit('@', 1)[-1]}; what it does: {_told_in(settings)})",
             flush=True,
         )
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
@@ -144,6 +144,10 @@ class _Beat:
 def _log_file(settings: WorkerSettings) -> Path:
     name = f"worker-{settings.site}.log" if settings.site else "worker.log"
     return settings.data_dir / "logs" / name
+
+
+def _told_in(settings: WorkerSettings) -> str:
+    return "standard error" if settings.log == "json" else str(_log_file(settings))
 
 
 def _set_up_log(settings: WorkerSettings) -> None:

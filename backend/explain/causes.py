@@ -109,9 +109,7 @@ def _next_attempt(case: Case) -> Iterator[Wait]:
     again = {"attempt": step.attempt, "attempts": step.attempts, "cause": step.reason["code"]}
     at = step.next_try_at
     if at > case.run.now:
-        yield Wait(
-            told("next_attempt", until=at, **again), then=Then(told("tried_again", until=at, **again), at)
-        )
+        yield Wait(told("next_attempt", **again), then=Then(told("tried_again", until=at, **again), at))
 
 
 def _run_holds(case: Case) -> Iterator[Wait]:

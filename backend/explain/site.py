@@ -156,7 +156,9 @@ def _ended_run(run: RunFacts, site: SiteFact) -> tuple[Doing, datetime, Text]:
     seen = site.last_seen_at
     if seen is not None and seen > run.since:
         return "stopped", run.since, told("ended_run_back")
-    return "silent", seen or run.since, told("ended_run", since=seen or run.since)
+    if seen is None:
+        return "silent", run.since, told("ended_run_never")
+    return "silent", seen, told("ended_run", since=seen)
 
 
 def _since(run: RunFacts, site: SiteFact, step: StepFact | None) -> datetime:

@@ -74,7 +74,7 @@ export function FoldedPanel({
       <summary>
         <h2>
           {title}
-          {count === undefined ? null : ` (${formats.number(count)})`}
+          {count === undefined ? null : formats.inBrackets(formats.number(count))}
         </h2>
       </summary>
       {children}

@@ -24,6 +24,8 @@ export interface Formats {
   /** Names in a sentence: 'a, b and c'. */
   list(names: readonly string[]): string;
   /** Sentences one after the other: Japanese writes no space between. Empty ones are left out. */
+  /** A note behind a title, in the brackets of the script. */
+  inBrackets(text: string): string;
   sentences(said: readonly (string | null | undefined)[]): string;
   /** Settings side by side, which are no sentence and may hold commas. */
   settings(values: readonly string[]): string;
@@ -119,6 +121,7 @@ export function formatsOf(language: string): Formats {
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
     list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
     sentences: (said) => said.filter(Boolean).join(language === 'ja' ? '' : ' '),
+    inBrackets: (text) => (language === 'ja' ? `（${text}）` : ` (${text})`),
     settings: (values) => values.join(language === 'ja' ? '、' : '; '),
   };
 }

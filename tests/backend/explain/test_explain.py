@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 import backend.explain
-from backend.db.tables import RunRow, utc_now
+from backend.db.tables import RunRow, SiteRow, utc_now
 from backend.explain import service
 from backend.explain.causes import _ENDINGS
 from backend.explain.run import _FOLLOWS
@@ -119,6 +120,16 @@ def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage)
     assert a.since == trained[0].finished_at
     # The cause lies at c, which has not begun what it was sent.
     assert [(wait.site, wait.code) for wait in found.waits_for] == [("c", "site_to_begin")]
+
+
+def test_of_a_site_that_was_never_connected_no_last_sign_of_life_is_told(stage: Stage) -> None:
+    stage.launch(pilot("stop"))
+    with stage.database.write() as session:
+        session.execute(update(SiteRow).where(SiteRow.name == "c").values(state="invited", last_seen_at=None))
+    beat(stage, int(LIMIT_S) + 30, "a", "b")
+    assert stage.run("p/dimat").state == "failed"
+    c = of(explained(stage), "c")
+    assert (c.doing, c.text) == ("silent", "It was never connected: the run ended because of it.")
 
 
 def test_a_silent_site_says_since_when_and_who_waits_for_it_says_that_it_is_silent(stage: Stage) -> None:
