@@ -123,7 +123,12 @@ def _put_clocks(clock: Clock) -> None:
     activation.watch = clock.around("forward", activation.watch)
     for part in ("centred", "together", "joined", "correlation"):
         setattr(activation, part, clock.around("statistics", getattr(activation, part)))
-    activation.assignments = clock.around("assignment", activation.assignments)
+    for part in (
+        "assignments",
+        "open_pairs",
+        "descend",
+    ):  # the last two: what no sample speaks for, by weights
+        setattr(activation, part, clock.around("assignment", getattr(activation, part)))
     dimat.permute = clock.around("permute", dimat.permute)
     dimat.mix = clock.around("mix", dimat.mix)
 

@@ -1,23 +1,25 @@
 """Weight matching: units are alike when they have alike weights. No row of data is touched.
 
-Legend: N = units of a group, R = everything else in a tensor.
+Legend: N = units of a group, A, B = some of the own and of the other's, R = everything else in a tensor.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dimat.matching.assignment import best_assignment
 from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
-from dimat.matching.units import units_first
-from dimat.params import Params, as_real
-from dimat.permutation.apply import Permutations, identity, permute, spread
+from dimat.matching.products import Products, is_learnt, unit_weights
+from dimat.params import Params
+from dimat.permutation.apply import Permutations, identity, permute
 from dimat.permutation.spec import Group, PermutationSpec
 
 MAX_PASSES = 100
+ROUNDING = 1e-12
 
 
 def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
@@ -55,73 +57,119 @@ def descend(
     bundles: dict[str, list[Group]] = {}
     for group in spec.groups:
         bundles.setdefault(group.link or f"group {group.name}", []).append(group)
-    is_open = {g.name for g in spec.groups if g.name not in pairs or int(pairs[g.name].sum()) > g.size}
+    opened = [
+        _Bundle.of(groups, own, other, spec, found, pairs)
+        for groups in bundles.values()
+        if any(g.name not in pairs or int(pairs[g.name].sum()) > g.size for g in groups)
+    ]
+    stale = dict.fromkeys(range(len(opened)), True)
     for _ in range(MAX_PASSES):
         moved = False
-        for bundle in bundles.values():
-            together = {group.name for group in bundle}
-            if not together & is_open:
+        for i, bundle in enumerate(opened):
+            if not stale[i]:  # nothing beside it has moved since
                 continue
-            # All but these groups are where they were put last; of these the tensors of `other` stand as they came.
-            theirs = {axis.param: other[axis.param] for group in bundle for axis in group.axes}
-            rest = permute(theirs, spec, {name: p for name, p in found.items() if name not in together})
-            similarity = {
-                group.name: _products(own, rest, group, found[group.name], pairs.get(group.name))
-                for group in bundle
-            }
-            alone = PermutationSpec(tuple(replace(group, under="") for group in bundle))
-            for name, permutation in assignments(_within(similarity, pairs), alone).items():
-                moved |= not torch.equal(permutation, found[name])
-                found[name] = permutation
+            stale[i] = False
+            if bundle.move(found):
+                moved = True
+                stale |= {j: True for j, one in enumerate(opened) if bundle.is_beside(one)}
         if not moved:
             break
     return found
 
 
-def _products(own: Params, rest: Params, group: Group, found: Tensor, pairs: Tensor | None) -> Tensor:
-    """(N, N) float64: of the weights of each own unit and each of the other's; 0 of units that have one possible partner."""
-    ours_NR, theirs_NR = _unit_weights(own, group), _unit_weights(rest, group, found)
-    if pairs is None:
-        return ours_NR @ theirs_NR.T
-    several, wanted = pairs.sum(dim=1) > 1, pairs.sum(dim=0) > 1
-    products_NN = torch.zeros(pairs.shape, dtype=torch.float64)
-    products_NN[several[:, None] & wanted] = (ours_NR[several] @ theirs_NR[wanted].T).flatten()
-    return products_NN
+@dataclass(slots=True)
+class _Bundle:
+    """Groups whose blocks move alike, or one alone.
+
+    Attributes:
+        products: by group. pairs: of these units, see `descend`. visited: whether they were moved before.
+    """
+
+    groups: tuple[Group, ...]
+    products: Mapping[str, Products]
+    pairs: Mapping[str, Tensor]
+    visited: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        groups: list[Group],
+        own: Params,
+        other: Params,
+        spec: PermutationSpec,
+        found: Permutations,
+        pairs: Mapping[str, Tensor],
+    ) -> "_Bundle":
+        products: dict[str, Products] = {}
+        within: dict[str, Tensor] = {}
+        for group in groups:
+            units = torch.arange(group.size)
+            mine = theirs = units
+            if group.name in pairs:
+                # The others have one possible partner, and nobody else may have that one.
+                mine = units[pairs[group.name].sum(dim=1) > 1]
+                theirs = found[group.name][mine].sort().values
+                within[group.name] = pairs[group.name][mine[:, None], theirs]
+            products[group.name] = Products(own, other, group, mine, theirs, spec)
+        return cls(tuple(replace(group, under="") for group in groups), products, within)
+
+    def is_beside(self, other: "_Bundle") -> bool:
+        """Whether what that one gains depends on where the units of this one are: they have a tensor in common."""
+        own = [axis for group in self.groups for axis in group.axes if is_learnt(axis.param)]
+        its = [axis for group in other.groups for axis in group.axes if is_learnt(axis.param)]
+        return any(one.param == another.param and one != another for one in own for another in its)
+
+    def move(self, found: dict[str, Tensor]) -> bool:
+        """Puts the best permutations, with all other groups where they are, into `found`; whether one is another than before."""
+        names = {group.name for group in self.groups}
+        outside = {name: one for name, one in found.items() if name not in names}
+        alike = {name: one.at({**outside, name: found[name]}) for name, one in self.products.items()}
+        best = self._best(alike, found)
+        again, self.visited = self.visited, True
+        if all(torch.equal(found[name], one) for name, one in best.items()):
+            return False
+        # What is computed step by step has rounding errors: units that are alike must not change places for ever.
+        gained = sum(
+            products.of_pairs(best[name]) - products.of_pairs(found[name])
+            for name, products in self.products.items()
+        )
+        if again and gained <= ROUNDING * _size(alike):
+            return False
+        found |= best
+        return True
+
+    def _best(self, alike_AB: Mapping[str, Tensor], found: Permutations) -> dict[str, Tensor]:
+        price = 4 * _size(alike_AB) + 1.0  # nothing that the others gain makes up for a pair that may not be
+        priced_AB = {
+            name: torch.where(self.pairs[name], alike, -price) if name in self.pairs else alike
+            for name, alike in alike_AB.items()
+        }
+        first, products = self.groups[0], self.products[self.groups[0].name]
+        if not first.link and not first.blocks:  # those with one possible partner need not be looked at
+            best_N = found[first.name].clone()
+            best_N[products.own_A] = products.other_B[best_assignment(priced_AB[first.name])]
+            return {first.name: best_N}
+        priced_NN = {}
+        for group in self.groups:
+            products, units = self.products[group.name], torch.arange(group.size)
+            is_kept = torch.ones(group.size, dtype=torch.bool).index_fill(0, products.own_A, False)
+            whole = torch.full((group.size, group.size), -price, dtype=torch.float64)
+            whole[units[is_kept], found[group.name][is_kept]] = 0.0
+            whole[products.own_A[:, None], products.other_B] = priced_AB[group.name]
+            priced_NN[group.name] = whole
+        return assignments(priced_NN, PermutationSpec(self.groups))
 
 
-def _within(similarity: Mapping[str, Tensor], pairs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The similarities with a price on all pairs that may not be which nothing that the others gain makes up for."""
-    price = 4 * sum(len(alike) * float(alike.abs().max()) for alike in similarity.values()) + 1.0
-    return {
-        name: torch.where(pairs[name], alike, -price) if name in pairs else alike
-        for name, alike in similarity.items()
-    }
+def _size(alike_AB: Mapping[str, Tensor]) -> float:
+    """Beyond any sum over the pairs."""
+    return sum(len(alike) * float(alike.abs().max()) for alike in alike_AB.values() if alike.numel())
 
 
 def _quality(own: Params, matched: Params, group: Group, permutation: Tensor) -> GroupMatch:
-    cosines = functional.cosine_similarity(_unit_weights(own, group), _unit_weights(matched, group), dim=1)
-    stayed = permutation == torch.arange(len(permutation))
-    return GroupMatch(group.name, float(cosines.mean()), float(stayed.double().mean()))
-
-
-def _unit_weights(params: Params, group: Group, found: Tensor | None = None) -> Tensor:
-    """(N, R) float64: for each unit all weights that belong to it, those that make it and those that read it.
-
-    Args:
-        found: where a tensor has the units on two axes (recurrent layers), the other one is reordered so.
-    """
-    parts = []
-    for axis in group.axes:
-        if not _is_learnt(axis.param):
-            continue
-        tensor = as_real(params[axis.param]).double()
-        for other in group.axes:
-            if found is not None and other.param == axis.param and other.axis != axis.axis:
-                tensor = tensor.index_select(other.axis, spread(found, other, tensor.shape[other.axis]))
-        parts.append(units_first(tensor, axis, group.size))
-    return torch.cat(parts, dim=1)
-
-
-def _is_learnt(name: str) -> bool:
-    """Running statistics are no weights: they tell of the rows that were seen."""
-    return not name.endswith(("running_mean", "running_var"))
+    units_N = torch.arange(group.size)
+    ours_NR, theirs_NR = (
+        torch.cat([unit_weights(of, a, group.size, units_N) for a in group.axes if is_learnt(a.param)], dim=1)
+        for of in (own, matched)
+    )
+    cosines = functional.cosine_similarity(ours_NR, theirs_NR, dim=1)
+    return GroupMatch(group.name, float(cosines.mean()), float((permutation == units_N).double().mean()))
