@@ -40,7 +40,7 @@ def tapped(model: nn.Module, traced: Traced, collected: Collected) -> tuple[Grou
         place = replace(place, others=_others(value, place), is_mixed=is_mixed)
         around = nested.get(term, set())
         outer = next((names[one] for one in around if one in names and one is not term), "")
-        found.append(replace(group, tap=path, place=place, under="" if group.blocks else outer))
+        found.append(replace(group, tap=path, place=place, under="" if group.link else outer))
     return tuple(found)
 
 

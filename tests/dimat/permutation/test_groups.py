@@ -157,3 +157,30 @@ def test_heads_of_q_without_those_of_v_are_refused() -> None:
         permute(model.state_dict(), spec, {qk.name: swapped})
     inside = torch.cat([torch.arange(8).flip(0), torch.arange(8, 24)])
     permute(model.state_dict(), spec, {qk.name: inside})  # units inside of a head need nobody else
+
+
+@pytest.mark.parametrize(("norm_groups", "conv_groups"), [(4, 2), (8, 2), (8, 4)])
+def test_planted_permutations_are_found_where_norm_groups_lie_inside_of_convolution_groups(
+    norm_groups: int, conv_groups: int
+) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 16, 3)
+            self.norm = nn.GroupNorm(norm_groups, 16)
+            self.second = nn.Conv2d(16, 24, 3, groups=conv_groups)
+            self.last = nn.Linear(24, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.last(self.second(self.norm(self.first(x)).relu()).relu().mean((2, 3)))
+            return found
+
+    model = Net()
+    spec = discover(model, (3, 8, 8))
+    for seed in range(6):
+        rng = torch.Generator().manual_seed(seed)
+        own = {name: torch.randn(one.shape, generator=rng) for name, one in model.state_dict().items()}
+        other = permute(own, spec, random(spec, rng))
+        compared = compare(model, spec, own, {1: other}, torch.randn(96, 3, 8, 8, generator=rng))[1]
+        back = permute(other, spec, match(compared, spec).permutations)
+        assert all(torch.equal(back[name], own[name]) for name in own), seed
