@@ -78,8 +78,10 @@ def _shrinks(shape: tuple[int, ...], dtype: torch.dtype, numbers: Numbers) -> bo
 def _whole(value: Tensor) -> tuple[Tensor, Tensor]:
     rows = value.flatten(1)
     largest = rows.abs().amax(dim=1) if rows.shape[1] else rows.new_zeros(len(rows))
-    factor = torch.where(largest > 0, largest / _STEPS, torch.ones_like(largest))
-    whole = (rows / factor[:, None]).round().clamp(-_STEPS, _STEPS).to(torch.int8)
+    factor = torch.where(largest == 0, torch.ones_like(largest), largest / _STEPS)
+    # A row that is not finite must come back so, for the receiver to notice: 127 times a factor of NaN.
+    factor = torch.where(factor.isfinite(), factor, torch.nan)
+    whole = (rows / factor[:, None]).nan_to_num(_STEPS).round().clamp(-_STEPS, _STEPS).to(torch.int8)
     return whole.reshape(value.shape), factor
 
 
