@@ -4,7 +4,6 @@ Rows go through all models chunk by chunk, and of each chunk only sums are kept:
 with the rows.
 """
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from dimat.matching.units import units_at
 from dimat.matching.weights import descend
 from dimat.params import Params, first_non_finite
 from dimat.permutation.apply import Permutations
+from dimat.permutation.exporting import copied
 from dimat.permutation.spec import Group, PermutationSpec
 from dimat.taps import CHUNK_ROWS, Watcher, watch
 
@@ -79,7 +79,7 @@ def compare(
     if broken is not None:
         raise NonFiniteParams(site="own", tensor=broken)
     check_tensors(others, own)
-    net = copy.deepcopy(model)
+    net = copied(model)
     so_far: dict[int, dict[str, Together]] = {j: {} for j in others}
     for start in range(0, len(probe), chunk_rows):
         chunk = probe[start : start + chunk_rows]

@@ -1,6 +1,7 @@
 """Finding which unit does what which other unit does."""
 
 import gc
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -236,3 +237,18 @@ def test_quality_says_how_alike_and_how_many_stayed() -> None:
     assert quality.group == "hidden1"
     assert quality.correlation == pytest.approx(1)
     assert quality.in_place_fraction == 0.5
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("wrapped", [nn.utils.weight_norm, nn.utils.spectral_norm])
+def test_models_that_keep_a_tensor_computed_from_params_are_compared(
+    wrapped: Callable[[nn.Module], nn.Module],
+) -> None:
+    model = nn.Sequential(wrapped(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3))
+    spec, probe = discover(model, (6,)), torch.randn(60, 6, generator=torch_rng(0, "probe"))
+    model(probe).sum().backward()  # as training leaves it
+    own = {name: one.detach().clone() for name, one in model.state_dict().items()}
+    planted = apply.random(spec, torch_rng(1, "planted"))
+    found = match(compare(model, spec, own, {1: apply.permute(own, spec, planted)}, probe)[1], spec)
+    for name, undone in apply.compose(planted, found.permutations).items():
+        assert torch.equal(undone, torch.arange(len(undone))), name
