@@ -12,10 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from dimat.checked import check_rows
+from dimat.errors import InputsNotTaken, ShapeMismatch
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums
-from dimat.params import Layout, Params, averaged, doubled, first_names
+from dimat.params import Layout, Params, averaged, can_be_averaged, doubled, first_names
 from dimat.parts import MergeSpec
+from dimat.permutation.exporting import copied
 from dimat.training.targets import LogLikelihood, label_loss
 
 CHUNK_ROWS = 32
@@ -56,8 +59,31 @@ def fisher(
     Args:
         x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.
         log_likelihoods: `Targets.log_likelihoods`; by default that of the row's label.
+
+    Raises:
+        NoRows, NonFiniteInput: x. ShapeMismatch: another number of targets. InputsNotTaken: the model has no gradient on them.
     """
+    check_rows("x", x)
+    if len(y) != len(x):
+        raise ShapeMismatch(name="y", actual=str(tuple(y.shape)), expected=f"{len(x)} rows")
     model.eval()
+    try:
+        totals = _many_at_a_time(model, x, y, log_likelihoods)
+    except RuntimeError:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
+        try:
+            totals = _row_by_row(model, x, y, log_likelihoods)
+        except RuntimeError as error:
+            raise InputsNotTaken(problem=str(error).splitlines()[0]) from error
+    # A tensor of its own for each name: what shares memory cannot be stored.
+    return {
+        name: (totals[first] / len(x)).float().cpu() for name, first in sorted(first_names(model).items())
+    }
+
+
+def _many_at_a_time(
+    model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood]
+) -> dict[str, Tensor]:
+    """Sum over rows of the squared gradients: float64 by name of each parameter."""
     params = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
 
@@ -73,10 +99,28 @@ def fisher(
         for of in log_likelihoods:
             for name, gradient_B in gradients(of)(params, x[chunk], y[chunk]).items():
                 totals[name] += gradient_B.abs().double().square().sum(dim=0)
-    # A tensor of its own for each name: what shares memory cannot be stored.
-    return {
-        name: (totals[first] / len(x)).float().cpu() for name, first in sorted(first_names(model).items())
-    }
+    return totals
+
+
+def _row_by_row(
+    model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood]
+) -> dict[str, Tensor]:
+    """The same, slowly, for any model."""
+    own = copied(model)
+    params = dict(own.named_parameters())
+    for param in params.values():
+        param.requires_grad_(can_be_averaged(param.dtype))
+    totals = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in params.items()}
+    # In evaluation mode cuDNN keeps nothing of recurrent layers for the way back.
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        for row, target in zip(x, y, strict=True):
+            for of in log_likelihoods:
+                own.zero_grad(set_to_none=True)
+                torch.autograd.backward(of(own(row[None]), target))
+                for name, param in params.items():
+                    if param.grad is not None:
+                        totals[name] += param.grad.abs().double().square()
+    return totals
 
 
 def layout(model: nn.Module) -> Layout:

@@ -1,0 +1,86 @@
+"""Fisher information of models of all kinds, and what is refused."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from dimat.errors import InputsNotTaken, NonFiniteInput, NoRows, ShapeMismatch
+from dimat.merging import fisher
+from dimat.training.seeding import torch_rng
+from dimat.training.targets import label_loss
+
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
+X = torch.randn(20, 5, 4, generator=torch_rng(0, "x"))
+Y = torch.arange(20) % 3
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.cells: nn.Module = kind(4, 8, batch_first=True)  # type: ignore[call-arg]
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.out(self.cells(x)[0][:, -1])
+        return found
+
+
+class Plain(nn.Module):
+    """`how` it computes its hidden units changes nothing of what they are."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.hidden, self.out, self.how = nn.Linear(4, 8), nn.Linear(8, 3), how
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.how == "checkpointed":
+            hidden = checkpoint(self.hidden, x[:, 0], use_reentrant=False)
+        elif self.how == "in slices":
+            hidden = torch.zeros(len(x), 8)
+            hidden[:, :] = self.hidden(x[:, 0])
+        elif self.how == "random":
+            hidden = self.hidden(x[:, 0]) + 0 * torch.rand(8)
+        else:
+            hidden = self.hidden(x[:, 0])
+        assert hidden is not None
+        found: Tensor = self.out(hidden.tanh())
+        return found
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN, nn.LSTM])
+def test_recurrent_layers_have_information(kind: type[nn.RNNBase]) -> None:
+    found = fisher.fisher(Recurrent(kind), X, Y)
+    assert {name for name, one in found.items() if one.any()} == set(found)
+
+
+@pytest.mark.parametrize("how", ["plain", "checkpointed", "in slices", "random"])
+def test_models_that_compute_alike_have_the_same_information(how: str) -> None:
+    plain, other = Plain("plain"), Plain(how)
+    other.load_state_dict(plain.state_dict())
+    expected, found = (fisher.fisher(model, X, Y) for model in (plain, other))
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name])
+
+
+@pytest.mark.parametrize("model", [Plain("plain"), Recurrent(nn.LSTM)])
+def test_row_by_row_it_is_the_same_as_many_at_a_time(model: nn.Module) -> None:
+    for param in model.parameters():
+        param.requires_grad_(False)
+    at_once = fisher._many_at_a_time(model, X, Y, (label_loss,))
+    singly = fisher._row_by_row(model, X, Y, (label_loss,))
+    for name in at_once:
+        torch.testing.assert_close(singly[name], at_once[name], rtol=1e-4, atol=1e-8)
+    assert not any(param.requires_grad or param.grad is not None for param in model.parameters())
+
+
+def test_rows_that_cannot_be_used_are_refused() -> None:
+    model = Plain("plain")
+    with pytest.raises(NoRows):
+        fisher.fisher(model, X[:0], Y[:0])
+    with pytest.raises(NonFiniteInput):
+        fisher.fisher(model, X / 0, Y)
+    with pytest.raises(ShapeMismatch):
+        fisher.fisher(model, X, Y[:5])
+    with pytest.raises(InputsNotTaken):
+        fisher.fisher(model, X[..., :3], Y)
