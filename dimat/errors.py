@@ -63,7 +63,8 @@
     |   |-- ModelNeedsImages
     |   |-- ModelNeedsPatches
     |   |-- ModelNeedsSeries
-    |   `-- InputsNotTaken   the forward pass fails on them
+    |   |-- InputsNotTaken   the forward pass fails on them
+    |   `-- ModelNotSized    lazy layers that have seen no rows
     |-- UnknownLayer           a layer for which no start values are known
     |-- LayerNotMergeable      a layer that has no second moments
     |-- HeadNotFound           a model whose outputs no linear layer gives
@@ -504,6 +505,11 @@ class ModelNeedsSeries(ModelMismatch):
 class InputsNotTaken(ModelMismatch):
     code = "inputs_not_taken"
     template = "The model fails on these inputs: {problem}. Give what its forward pass takes."
+
+
+class ModelNotSized(ModelMismatch):
+    code = "model_not_sized"
+    template = "The tensor '{tensor}' of the model has no size yet: its layer is lazy. Send some rows through the model once before."
 
 
 class UnknownLayer(DimatError):

@@ -4,13 +4,15 @@ A wrong group silently changes what a model computes. So whatever is not known s
 used before random permutations have left its outputs alone.
 """
 
+import sys
 from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from dimat.errors import InputsNotTaken
+from dimat.errors import InputsNotTaken, ModelNotSized
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import coverage
 from dimat.permutation.exporting import copied
@@ -32,9 +34,10 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
 
     Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
     Raises:
-        InputsNotTaken: the forward pass fails on these inputs.
+        InputsNotTaken: the forward pass fails on these inputs. ModelNotSized: a lazy layer that has seen no rows yet.
     """
     inputs = _inputs(example_inputs)
+    _check_sizes_are_known(model)
     rng = torch.Generator().manual_seed(SEED)
     shapes = {name: tuple(param.shape) for name, param in model.named_parameters()}
     if is_chain(model, inputs):
@@ -50,11 +53,21 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
     return replace(spec, coverage=coverage(shapes, spec.groups))
 
 
+def _check_sizes_are_known(model: nn.Module) -> None:
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise ModelNotSized(tensor=name)
+
+
 def _run(model: nn.Module, inputs: tuple[Any, ...]) -> None:
     """Tells a model without groups from one that these inputs are not for."""
     own = copied(model)
     if any(param.is_meta for param in own.parameters()):
         own = own.to_empty(device="cpu")
+    if (
+        "torch._dynamo" in sys.modules
+    ):  # what it could not compile under the self-test (`torch.cond`), it would refuse ever after
+        torch._dynamo.reset()
     try:
         with torch.no_grad():
             own.eval()(*inputs)

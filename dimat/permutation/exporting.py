@@ -6,6 +6,7 @@ only; the self-test runs the model itself.
 """
 
 import copy
+import logging
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -43,13 +44,14 @@ def exported(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:
         if param.is_floating_point():
             param.requires_grad_(True)  # without, attention takes a fused path that hides what it does
     try:
-        with ONE_AT_A_TIME, warnings.catch_warnings(), torch.enable_grad(), _replaced_for(double):
+        with ONE_AT_A_TIME, warnings.catch_warnings(), _quiet(), torch.enable_grad(), _replaced_for(double):
             warnings.simplefilter("ignore")
             forward = double.forward
             double.forward = lambda *args: list(tensors_in(forward(*args)))
             program = export(double, example_inputs, strict=False)
         _inline(program.graph_module)
         program.graph.eliminate_dead_code()
+        _check_sizes(program.graph)
     except Exception as error:  # it raises errors of many kinds for one thing: this model has no graph
         raise NotTraceable(_said(error)) from error
     return program
@@ -80,11 +82,35 @@ def copied(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
+def _check_sizes(graph: Any) -> None:
+    """Raises: NotTraceable: a size that only the values of the inputs tell, as behind `x[x > 0]`."""
+    for node in graph.nodes:
+        found = node.meta.get("val")
+        for one in found if isinstance(found, (list, tuple)) else [found]:
+            if isinstance(one, Tensor) and not all(isinstance(n, int) for n in one.shape):
+                raise NotTraceable("how large a tensor is depends on values of its inputs")
+
+
 def _said(error: Exception) -> str:
     first = str(error).strip().split("\n")[0]
     if "data-dependent" in first or "GuardOnDataDependent" in type(error).__name__:
         return f"what it computes depends on values of its inputs, as by an `if` on a tensor ({first})"
     return first or type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What an export logs of a model that fails, its caller is told by an error. In this thread only."""
+    logger, mine = logging.getLogger("torch._subclasses.fake_tensor"), get_ident()
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != mine
+
+    logger.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_others)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.utils._pytree import tree_map
 
 from dimat.params import as_real, can_be_averaged
 from dimat.permutation.apply import Permutations, permute
@@ -93,7 +94,7 @@ def randomised(model: nn.Module, rng: torch.Generator) -> nn.Module:
             if not can_be_averaged(param.dtype):
                 continue
             if param.ndim > 1 or param.is_complex():
-                param.normal_(generator=rng).mul_((param[0].numel() or 1) ** -0.5)
+                param.normal_(generator=rng).mul_((param[:1].numel() or 1) ** -0.5)
             else:
                 param.uniform_(0.5, 1.5, generator=rng)
         for module in double.modules():
@@ -185,9 +186,13 @@ def _on_cpu(model: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 def _filled(value: Any, rng: torch.Generator, dtype: torch.dtype) -> Any:
     """Random numbers in place of an example that may be all zeros; whole numbers (tokens, masks) stay."""
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return torch.randn(value.shape, generator=rng, dtype=torch.float64).to(dtype)
-    return value.cpu() if isinstance(value, Tensor) else value
+
+    def fill(one: Any) -> Any:
+        if isinstance(one, Tensor) and one.is_floating_point():
+            return torch.randn(one.shape, generator=rng, dtype=torch.float64).to(dtype)
+        return one.cpu() if isinstance(one, Tensor) else one
+
+    return tree_map(fill, value)  # also inside of lists and dicts
 
 
 def _holds(testers: list[_Tester], spec: PermutationSpec, rng: torch.Generator) -> bool:

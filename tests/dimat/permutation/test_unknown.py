@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimat.errors import InputsNotTaken, ModelNotSized
 from dimat.permutation import Axis, Group, PermutationSpec, discover
 from dimat.permutation.selftest import TOLERANCE, output_change, verified
 from dimat.training.seeding import torch_rng
@@ -278,3 +279,68 @@ def test_several_threads_find_the_same_and_leave_torch_as_it_was() -> None:
     assert specs[1:] == specs[:1] * 2
     assert (nn.LSTM.forward, torch._VF._pack_padded_sequence) == before
     assert torch.get_default_dtype() == torch.float32
+
+
+class Awkward(nn.Module):
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.hidden, self.out, self.how = nn.Linear(6, 8), nn.Linear(8, 3), how
+        self.empty = nn.Parameter(torch.zeros(0, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.hidden(x).relu()
+        if self.how == "cond":
+            hidden = torch.cond(hidden.sum() > 0, lambda h: h + 1, lambda h: h - 1, (hidden,))
+        found: Tensor = self.out(hidden)
+        if self.how == "masked":
+            return found[x[:, 0] > -100]
+        if self.how == "nonzero":
+            return found[(x[:, 0] > -100).nonzero()[:, 0]]
+        return found + self.empty.sum()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the compiler behind torch.cond
+@pytest.mark.parametrize("how", ["masked", "nonzero", "cond"])
+def test_a_model_of_which_no_graph_tells_the_sizes_has_no_groups(how: str) -> None:
+    model, x = Awkward(how), torch.randn(4, 6)
+    spec = discover(model, (x,))
+    assert (spec.groups, spec.coverage) == ((), 0)
+    assert all(frozen.reason for frozen in spec.frozen)
+    model(x)  # as before
+
+
+def test_a_parameter_without_entries_hinders_nothing() -> None:
+    assert [group.name for group in discover(Awkward("plain"), (6,)).groups] == ["hidden"]
+
+
+def test_lazy_layers_are_refused_until_they_have_seen_rows() -> None:
+    model = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.Linear(8, 2))
+    with pytest.raises(ModelNotSized, match=r"'0\.weight'.*Send some rows"):
+        discover(model, (6,))
+    model(torch.zeros(2, 6))
+    assert discover(model, (6,)).groups
+
+
+def test_nothing_is_logged_of_inputs_that_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputsNotTaken):
+        discover(Awkward("plain"), (torch.zeros(2, 7),))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_the_self_test_fills_lists_and_dicts_of_inputs() -> None:
+    """With examples of zeros it would see nothing, and with float32 it would see little."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.out = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def forward(self, given: dict[str, list[Tensor]]) -> Tensor:
+            x = given["rows"][0]
+            seen.append(x)
+            found: Tensor = self.out(self.hidden(x).relu())
+            return found
+
+    seen: list[Tensor] = []
+    assert discover(Net(), ({"rows": [torch.zeros(2, 6)]},)).groups
+    assert any(type(x) is Tensor and x.dtype == torch.float64 and x.any() for x in seen)
