@@ -10,7 +10,8 @@ from torch import Tensor
 
 from dimat.errors import ShapeMismatch
 
-FLOOR = 1e-7
+TINIEST = 1e-15
+"""A unit that deviates less is dead, too: squares of so small float32 numbers have no digits left."""
 STILL = 1e-6
 """A unit that moves less than this share of its own size around its mean is one that never changes: rounding moves it."""
 STRAIGHT = 1e-4
@@ -94,7 +95,8 @@ def joined(first: Together, second: Together) -> Together:
 def correlation(seen: Together) -> Tensor:
     """Pearson correlation of each own unit with each of the other's: (A, B) float64, -1..1.
 
-    cov / max(std std^T, 1e-7). A dead unit (one that never changes, or is not finite) is like no other: 0. Needs at least
+    cov / (std std^T), however small the activations are: the reference has a floor of 1e-7 under the denominator, from which units that
+    move little look like no other. A dead unit (one that never changes, or is not finite) is like no other: 0. Needs at least
     two samples.
 
     Reference: Saadati et al. 2024 (DIMAT), activation matching; Jordan et al. 2023 (REPAIR).
@@ -103,7 +105,7 @@ def correlation(seen: Together) -> Tensor:
     deviation_B = _deviation(seen.squares_B, seen.mean_B, seen.num_samples)
     covariance_AB = seen.products_AB / (seen.num_samples - 1)
     alive_AB = (deviation_A > 0)[:, None] & (deviation_B > 0)[None, :] & covariance_AB.isfinite()
-    scale_AB = torch.outer(deviation_A, deviation_B).clamp_min(FLOOR)
+    scale_AB = torch.outer(deviation_A, deviation_B)
     return torch.where(alive_AB, covariance_AB / scale_AB, 0.0)
 
 
@@ -129,4 +131,5 @@ def open_pairs(similarity_NN: Tensor, found_N: Tensor) -> Tensor:
 def _deviation(squares_N: Tensor, mean_N: Tensor, num_samples: int) -> Tensor:
     """(N,) float64, 0 for a dead unit."""
     deviation_N = (squares_N / (num_samples - 1)).sqrt()
-    return torch.where((deviation_N > STILL * mean_N.abs()) & deviation_N.isfinite(), deviation_N, 0.0)
+    moves = (deviation_N > STILL * mean_N.abs()) & (deviation_N > TINIEST)
+    return torch.where(moves & deviation_N.isfinite(), deviation_N, 0.0)

@@ -252,3 +252,16 @@ def test_models_that_keep_a_tensor_computed_from_params_are_compared(
     found = match(compare(model, spec, own, {1: apply.permute(own, spec, planted)}, probe)[1], spec)
     for name, undone in apply.compose(planted, found.permutations).items():
         assert torch.equal(undone, torch.arange(len(undone))), name
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-6])
+def test_units_that_fire_weakly_are_matched_as_others_are(scale: float) -> None:
+    model = empty_model(MlpSpec(hidden=(20, 15)), (6,), 3)
+    spec, params = discover(model, (6,)), dict(initial_params(model, torch_rng(0, "init")))
+    params |= {name: one * scale for name, one in params.items() if name.startswith("hidden1.")}
+    planted = apply.random(spec, torch_rng(1, "planted"))
+    probe = torch.randn(300, 6, generator=torch_rng(0, "probe"))
+    found = match(compare(model, spec, params, {1: apply.permute(params, spec, planted)}, probe)[1], spec)
+    undone = apply.compose(planted, found.permutations)[spec.groups[0].name]
+    assert torch.equal(undone, torch.arange(20))
+    assert found.quality[0].correlation > 0.7  # all but the dead

@@ -90,7 +90,7 @@ def test_planted_permutations_are_found_by_activations(name: str) -> None:
     compared = compare(model, spec, own, {1: permute(own, spec, planted)}, probe)[1]
     undone = compose(planted, match(compared, spec).permutations)
     for group in spec.groups:
-        # A unit that (almost) never fires is like no other, see FLOOR: it may go anywhere, in the place of another.
+        # A unit that (almost) never fires is like no other, see `statistics.STILL`: it may go anywhere, in the place of another.
         alike = compared.similarity.get(group.name)
         dead = 0 if alike is None else int((alike.amax(dim=1) < 0.99).sum())
         wrong = int((undone[group.name] != torch.arange(group.size)).sum())
