@@ -25,6 +25,7 @@ SEED = 20_240_404
 def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> PermutationSpec:
     """The groups of an architecture. Input features and outputs are not reordered.
 
+    They hold for inputs of the example's sizes: a model that looks at a size to choose its way may take another with others.
     They hold in evaluation mode and in training mode, where dropout and the like see no order of units. What only the training
     pass uses stays, with the groups that feed it. Several threads may call this; their exports wait for one another.
 
