@@ -215,6 +215,13 @@ def check_finite(x: NDArray[np.float32], site: str) -> None:
         raise NonFiniteData(site=site, count=int(bad.sum()), row=row + 1, column=column + 1)
 
 
+def check_sane(rows: SiteRows, site: str) -> None:
+    """Whether a site has rows of every kind and all their features are numbers. Raises: TooFewRows, NonFiniteData."""
+    check_sides(rows, site)
+    for x in (rows.train_x, rows.validation_x, rows.test_x, rows.own_test[0]):
+        check_finite(x.cpu().numpy(), site)
+
+
 def check_sides(rows: SiteRows, site: str) -> None:
     """Whether a site has rows to train on, to decide by and to be judged by. Raises: TooFewRows."""
     sides = {"training": rows.train_x, "validation": rows.validation_x}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dimat.checked import check_tensors
 from dimat.matching.assignment import best_assignment
 from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
@@ -32,9 +33,10 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
 
     Returns: `correlation` of each group is the mean cosine of the matched units' weights.
     Raises:
-        ShapeMismatch: not of one architecture.
+        TensorMissing, ShapeMismatch: not of one architecture. NonFiniteParams.
     Reference: Ainsworth et al. 2022, "Git Re-Basin: Merging Models modulo Permutation Symmetries", sec. 3.2.
     """
+    check_tensors({0: own, 1: other}, own)
     found = descend(own, other, spec, identity(spec), {})
     matched = permute(other, spec, found)
     return Match(found, tuple(_quality(own, matched, group, found[group.name]) for group in spec.groups))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from dimat.checked import check_rows
+
 CHUNK_ROWS = 128
 
 
@@ -19,13 +21,19 @@ def reset_statistics(model: nn.Module, x: Tensor) -> bool:
 
     Args:
         x: (rows, ...) own rows in random order: rows sorted by class would bias the estimate.
+
+    Raises:
+        NoRows, NonFiniteInput: of `x`. Whatever the model raises (as torch does of one row of a BatchNorm1d): its statistics are then those
+            it had.
     """
+    check_rows("x", x)
     layers = [
         module for module in model.modules() if isinstance(module, _NormBase) and module.track_running_stats
     ]
     if not layers:
         return False
     momenta = [layer.momentum for layer in layers]
+    before = [{name: value.clone() for name, value in layer.named_buffers()} for layer in layers]
     model.eval()
     for layer in layers:
         layer.reset_running_stats()
@@ -39,6 +47,11 @@ def reset_statistics(model: nn.Module, x: Tensor) -> bool:
                         1.0 / number
                     )  # cumulative; InstanceNorm takes torch's way to say so (None) for none
                 model(x[start : start + CHUNK_ROWS])
+    except BaseException:
+        for layer, kept in zip(layers, before, strict=True):
+            for name, value in layer.named_buffers():
+                value.copy_(kept[name])
+        raise
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum

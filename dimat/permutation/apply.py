@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dimat.errors import PermutationNotAdmissible, ShapeMismatch, UnknownGroup
+from dimat.checked import check_shape
+from dimat.errors import PermutationNotAdmissible, ShapeMismatch, TensorMissing, UnknownGroup
 from dimat.params import Params
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
@@ -20,14 +21,19 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
     """`params` with the units of each group reordered; the model computes the same function.
 
     Args:
-        params: a state dict, or what an optimiser remembers under the same names: tensors that it lacks are passed over.
+        params: a state dict, or what an optimiser remembers under the same names: tensors that it lacks are passed over, as of params
+            that are not trained.
 
     Raises:
+        TensorMissing: it has tensors, and none of those that are to be reordered, as where a wrapper puts a word before all names.
         ShapeMismatch: a permutation or tensor does not have the group's size. UnknownGroup.
         PermutationNotAdmissible: it is no tensor of whole numbers, tears apart a norm group or a head, or moves linked
             heads apart.
     """
     _check(spec, permutations)
+    moved = [axis.param for name in permutations for axis in spec.group(name).axes]
+    if params and moved and not any(name in params for name in moved):
+        raise TensorMissing(argument="params", site="the model", name=moved[0])
     result = dict(params)
     for name, permutation in permutations.items():
         group = spec.group(name)
@@ -48,23 +54,29 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
 
 
 def invert(permutations: Permutations) -> Permutations:
-    """The permutations that undo these."""
+    """The permutations that undo these. Raises: PermutationNotAdmissible: one does not hold every unit once."""
+    for name, permutation in permutations.items():
+        if not torch.equal(permutation.sort().values, torch.arange(len(permutation))):
+            raise PermutationNotAdmissible(name=name, expected="every unit once")
     return {name: torch.argsort(p) for name, p in permutations.items()}
 
 
 def compose(first: Permutations, second: Permutations) -> Permutations:
     """One permutation for: apply `first`, then `second`. Both must name the same groups.
 
-    Raises: UnknownGroup, where `second` lacks one.
+    Raises: UnknownGroup, where one of both lacks one. ShapeMismatch: they are of other sizes.
     """
-    for name in first:
-        if name not in second:
-            raise UnknownGroup(name=name, known=", ".join(second))
+    for one, other in ((first, second), (second, first)):
+        for name in one:
+            if name not in other:
+                raise UnknownGroup(name=name, known=", ".join(other))
+    for name, permutation in first.items():
+        check_shape(name, second[name], tuple(permutation.shape))
     return {name: p[second[name]] for name, p in first.items()}
 
 
 def identity(spec: PermutationSpec) -> Permutations:
-    """Every unit stays in place."""
+    """Every unit stays in place: of each group (size,) int64."""
     return {group.name: torch.arange(group.size) for group in spec.groups}
 
 

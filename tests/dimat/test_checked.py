@@ -10,11 +10,13 @@ from torch import nn
 
 from dimat import errors
 from dimat.matching.activation import compare
+from dimat.matching.weights import match_weights
 from dimat.merging import gram, plain_average, regmean
 from dimat.merging.mix import MergeInputs, mix
+from dimat.merging.normalisation import reset_statistics
 from dimat.params import Params
 from dimat.parts import MergeSpec
-from dimat.permutation import compose, discover, permute
+from dimat.permutation import compose, discover, invert, permute
 
 
 def net() -> nn.Module:
@@ -123,3 +125,57 @@ def test_inputs_that_a_model_does_not_take_are_told_from_a_model_without_a_graph
     with pytest.raises(errors.InputsNotTaken, match="The model fails on these inputs"):
         discover(model, inputs)
     assert discover(Branches(), (ROWS,)).coverage == 0
+
+
+def test_a_model_under_other_names_is_not_passed_over() -> None:
+    """As of a wrapper: nothing would be permuted, and whoever merged it would merge strangers."""
+    wrapped = {f"module.{name}": value for name, value in OWN.items()}
+    moved = SPEC.random(torch.Generator().manual_seed(1))
+    with pytest.raises(errors.TensorMissing, match=r"no tensor '0\.weight'"):
+        permute(wrapped, SPEC, moved)
+    assert permute({}, SPEC, moved) == {}  # an optimiser that remembers nothing yet
+
+
+def test_permutations_that_do_not_follow_one_another_are_refused() -> None:
+    one = SPEC.random(torch.Generator().manual_seed(1))
+    name = next(iter(one))
+    rest = {other: value for other, value in one.items() if other != name}
+    for first, second in ((one, rest), (rest, one)):
+        with pytest.raises(errors.UnknownGroup, match=f"'{name}'"):
+            compose(first, second)
+    with pytest.raises(errors.ShapeMismatch, match=name):
+        compose(one, {**one, name: torch.arange(3)})
+    with pytest.raises(errors.PermutationNotAdmissible, match="every unit once"):
+        invert({name: torch.tensor([0, 0, 2])})
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        (torch.zeros(0, 4), errors.NoRows), (torch.full((9, 4), torch.nan), errors.NonFiniteInput),
+        (torch.zeros(1, 4), ValueError),
+    ],
+)  # fmt: skip
+def test_statistics_stay_as_they_were_where_rows_cannot_tell_them_anew(
+    rows: torch.Tensor, error: type[Exception]
+) -> None:
+    layer = nn.BatchNorm1d(4)
+    layer(torch.randn(30, 4))
+    layer.eval()
+    before = {name: value.clone() for name, value in layer.named_buffers()}
+    with pytest.raises(error):
+        reset_statistics(nn.Sequential(layer), rows)
+    assert all(torch.equal(value, before[name]) for name, value in layer.named_buffers())
+    assert not layer.training
+
+
+@pytest.mark.parametrize(
+    ("other", "error"),
+    [
+        (BROKEN, errors.NonFiniteParams), ({**OWN, "2.bias": torch.zeros(1)}, errors.ShapeMismatch),
+        ({name: value for name, value in OWN.items() if name != "2.bias"}, errors.TensorMissing),
+    ],
+)  # fmt: skip
+def test_models_that_cannot_be_matched_by_weights_are_refused(other: Params, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"2\.bias"):
+        match_weights(OWN, other, SPEC)

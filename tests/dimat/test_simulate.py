@@ -215,3 +215,17 @@ def test_a_site_without_rows_of_a_kind_is_named(
     assert run.reason == ("too_few_rows", {"site": "site-1", "rows": 0, "side": side, "needed": 1})
     with pytest.raises(TooFewRows, match=f"Site 'site-1' has 0 {side} rows"):
         centralised(spec, [empty_at_one(1, site) for site in range(4)], 1)
+
+
+def test_rows_that_are_no_numbers_end_the_run_with_their_place(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    def broken(seed: int, site: int) -> SiteRows:
+        rows = rows_of(seed, site)
+        if site != 1:
+            return rows
+        x = rows.train_x.clone()
+        x[2, 3] = float("nan")
+        return replace(rows, train_x=x)
+
+    for run in simulate(make_spec(rounds=1), broken, ticks()).runs:
+        assert (run.state, run.reason[0]) == ("failed", "non_finite_data")
+        assert (run.reason[1]["row"], run.reason[1]["column"], run.reason[1]["count"]) == (3, 4, 1)
