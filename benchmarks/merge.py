@@ -37,6 +37,9 @@ from dimat.parts import MergeSpec, ProbeSpec  # noqa: E402
 from dimat.training.seeding import torch_rng  # noqa: E402
 
 SHAPE, NUM_CLASSES = (3, 32, 32), 10
+ARCHITECTURES = ("mlp", "cnn", "resnet20", "resnet50", "vgg16_bn", "vit")
+"""Those of the registry that take images."""
+WITHOUT_WIDTH = ("mlp", "vit")
 PARTS = ("forward", "statistics", "assignment", "permute", "mix", "norm_reset", "total")
 
 
@@ -59,14 +62,18 @@ class Clock:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arch", default="resnet20", help="mlp, cnn, resnet20 or vgg16_bn")
-    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--arch", default="resnet20", choices=ARCHITECTURES)
+    parser.add_argument("--width", type=float, help="of architectures that have one; else as usual for it")
     parser.add_argument("--models", type=int, default=5)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--positions", type=int, default=16, help="of an image, at most")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
+    if wanted.models < 2 or wanted.images < 1:
+        parser.error("A merge takes --models 2 or more, and --images 1 or more.")
+    if wanted.width is not None and wanted.arch in WITHOUT_WIDTH:
+        parser.error(f"{wanted.arch} has no --width.")
     torch.set_num_threads(wanted.threads)
     load_before = os.getloadavg()[0]
     result = measure(wanted)
@@ -78,8 +85,8 @@ def main() -> int:
 
 
 def measure(wanted: argparse.Namespace) -> dict[str, Any]:
-    width = wanted.width if wanted.arch != "cnn" else int(wanted.width)
-    about = {"kind": wanted.arch} | ({} if wanted.arch == "mlp" else {"width": width})
+    width = int(wanted.width) if wanted.width and wanted.arch == "cnn" else wanted.width
+    about = {"kind": wanted.arch} | ({} if width is None else {"width": width})
     spec = TypeAdapter(ModelSpec).validate_python(about)
     model = empty_model(spec, SHAPE, NUM_CLASSES)
     models = {j: initial_params(model, torch_rng(j, "init")) for j in range(wanted.models)}
@@ -101,7 +108,7 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     clock.cpu_s["total"] = time.process_time() - began
     peak_mib = _mib("VmHWM") - held_mib
     return {
-        "arch": wanted.arch, "width": wanted.width, "models": wanted.models, "images": wanted.images,
+        "arch": wanted.arch, "width": getattr(spec, "width", None), "models": wanted.models, "images": wanted.images,
         "positions": wanted.positions, "threads": wanted.threads, "coverage": groups.coverage,
         "cpu_s": {part: round(seconds, 3) for part, seconds in clock.cpu_s.items()}, "discover_s": round(discover_s, 3),
         "peak_mib": None if math.isnan(peak_mib) else round(peak_mib),
@@ -123,11 +130,8 @@ def _put_clocks(clock: Clock) -> None:
     activation.watch = clock.around("forward", activation.watch)
     for part in ("centred", "together", "joined", "correlation"):
         setattr(activation, part, clock.around("statistics", getattr(activation, part)))
-    for part in (
-        "assignments",
-        "open_pairs",
-        "descend",
-    ):  # the last two: what no sample speaks for, by weights
+    # The last two are for what no sample speaks for, by weights.
+    for part in ("assignments", "open_pairs", "descend"):
         setattr(activation, part, clock.around("assignment", getattr(activation, part)))
     dimat.permute = clock.around("permute", dimat.permute)
     dimat.mix = clock.around("mix", dimat.mix)
