@@ -572,3 +572,8 @@ class PermutationNotAdmissible(DimatError):
 class ArtifactInvalid(DimatError):
     code = "artifact_invalid"
     template = "The artifact {sha256} is not usable: {problem}. Have it made anew by its site."
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, in one line; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

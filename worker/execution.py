@@ -95,8 +95,8 @@ class Execution:
         self._num_epochs = self._num_files = 0
         self._progress = 0.0
         self._exchanges: list[ExchangeReport] = []
-        self._held = None
-        if held is not None and message.run_id is not None and keeps_what_it_fetches(message):
+        self._held, self._held_folder = None, held
+        if held is not None and held.keeps and message.run_id is not None and keeps_what_it_fetches(message):
             self._held = held.of(message.run_id, message.context.index)
         self._due: tuple[FetchDue, ...] = ()
         self._cancelled = threading.Event()
@@ -175,6 +175,8 @@ class Execution:
         )  # fmt: skip
         if self._held is not None:
             self._held.drop()  # what is kept by now is no longer aside
+        if self._held_folder is not None:
+            self._held_folder.tidy_daily()
         self._send_end(end)
         if not (isinstance(end, StepFailed) and end.retryable):
             self._checkpoints.clear()

@@ -20,13 +20,21 @@ KEPT_S = 60 * 86_400.0
 """So long a model is kept that no merge replaces. The next merge may be weeks away; of a run that has ended nobody tells."""
 ASIDE_S = 86_400.0
 """So long what a step put aside that was killed."""
+TIDY_EVERY_S = 86_400.0
+"""So often a process looks what has become too old, whatever its steps keep."""
 
 
 class HeldFolder:
-    """All that a worker keeps, of `most_bytes` at most: the oldest go first."""
+    """All that a worker keeps, of `most_bytes` at most: the oldest go first. 0: it keeps none, and removes what it had kept."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self.folder, self._most_bytes = folder, most_bytes
+        self._tidied_at: float | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it keeps anything at all."""
+        return self._most_bytes > 0
 
     def of(self, run_id: str, receiver: int) -> "Held":
         """What the site of the index `receiver` has in this run."""
@@ -37,8 +45,25 @@ class HeldFolder:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         path = self.folder / name
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
+        file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
+        try:
+            with file:
+                file.write(content)
+        except OSError:  # a full disk: half of it is of no use, and nobody would count it
+            path.unlink(missing_ok=True)
+            raise
+
+    def tidy_daily(self) -> None:
+        """As `tidy`, once a day; what goes wrong is said in the log."""
+        now = time.monotonic()
+        if self._tidied_at is not None and now - self._tidied_at < TIDY_EVERY_S:
+            return
+        self._tidied_at = now
+        try:
+            if self.folder.exists():
+                self.tidy()
+        except OSError as error:
+            log.warning("models of neighbours that are too old may stay in %s: %s", self.folder, error)
 
     def tidy(self) -> None:
         """Removes what is too old, and the oldest of what is too much. Raises: OSError."""
@@ -53,11 +78,18 @@ class HeldFolder:
             except FileNotFoundError:  # another process was faster
                 continue
         total = sum(num_bytes for _, _, num_bytes in found)
+        num_found = len(found)
         for _, path, num_bytes in sorted(found):
             if total <= self._most_bytes:
                 break
             path.unlink(missing_ok=True)
             total -= num_bytes
+            num_found -= 1
+        if num_found < len(found) and self.keeps:
+            log.warning(
+                "%d models of neighbours were more than %d bytes: the oldest %d went, and come whole the next time (AWASE_HELD_MB)",
+                len(found), self._most_bytes, len(found) - num_found,
+            )  # fmt: skip
 
 
 class Held:
@@ -94,15 +126,22 @@ class Held:
 
     def keep(self) -> None:
         """The step is done: what was put aside is held from now on."""
-        folder = self._folder.folder
-        try:
-            for sender, name in self._aside.items():
+        folder, aside = self._folder.folder, self._aside
+        for sender, name in list(aside.items()):
+            try:
                 (folder / name).replace(folder / self._name(sender))
-            if self._aside:
+            except OSError as error:
+                log.warning(
+                    "the model of site %d is not kept, and comes whole the next time: %s", sender, error
+                )
+            else:
+                del aside[sender]
+        try:
+            if folder.exists():
                 self._folder.tidy()
         except OSError as error:
-            log.warning("models of neighbours are not kept, and come whole the next time: %s", error)
-        self._aside = {}
+            log.warning("models of neighbours that are too old may stay in %s: %s", folder, error)
+        self.drop()
 
     def drop(self) -> None:
         """The step came to nothing."""

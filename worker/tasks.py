@@ -42,7 +42,8 @@ def register(app: Celery, settings: WorkerSettings) -> None:
     def store(_pid: int) -> ArtifactStore:
         return open_store(settings.artifacts_url)
 
-    held = HeldFolder(settings.data_dir / "held", settings.held_mb * 1_000_000) if settings.held_mb else None
+    held = HeldFolder(settings.data_dir / "held", settings.held_mb * 1_000_000)
+    held.tidy_daily()
 
     @app.task(name=STEP_TASK, ignore_result=True, bind=True)
     def step(task: Any, message: str) -> None:

@@ -5,8 +5,9 @@ leaves an earlier one nothing to change, and may itself do nothing but keep a se
 row, a chart or a marker says of one is read here from the plans that the runs follow, never from what was asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 from pydantic import ValidationError
 
@@ -16,6 +17,9 @@ from backend.runs.settings_changed import changed_settings, fields_changed
 from dimat.amending import concerns
 from dimat.plan import Amendment, ArmPlan, amended_plan
 from dimat.spec import PilotSpec
+
+DecidersAt = Callable[[int], Mapping[str, InForce]]
+"""See `_deciders`; of a round they are worked out once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,12 @@ def of_all(
             for one in known
             if concerns(spec, arm.name, one.amendment) and not (ids and ids <= one.left_out)
         ]
+        deciders = cache(partial(_deciders, spec, arm.name, mine))
         for place, one in enumerate(mine):
             effect = found[one.id]
-            for round, settings in _changes(spec, arm.name, mine, place):
+            for round, settings in _changes(spec, arm.name, mine, place, deciders):
                 _add_change(effect.changes, arm.name, round, settings)
-            for overruled in _overruled(spec, arm.name, mine, place):
+            for overruled in _overruled(spec, arm.name, mine, place, deciders):
                 _add_overruled(effect.overruled, overruled)
     for effect in found.values():
         effect.changes.sort(key=lambda change: change.round)
@@ -64,7 +69,7 @@ def alone(spec: PilotSpec, before: Sequence[Amendment], new: Amendment) -> list[
 
 
 def _changes(
-    spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int
+    spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int, deciders: DecidersAt
 ) -> Iterator[tuple[int, list[SettingChange]]]:
     """By round: what turns in the first, and what stays as it is in rounds in which one that was made before would change it."""
     amendments = [one.amendment for one in mine]
@@ -75,7 +80,7 @@ def _changes(
         before, without = (_without(spec, arm, amendments, place, at) for at in (round - 1, round))
         turned, would_turn = fields_changed(old, now), fields_changed(before, without)
         stays = [name for name in fields_changed(without, now) if name in would_turn and name not in turned]
-        fields = [name for name in (*turned, *stays) if _decider(spec, arm, mine, round, name) is mine[place]]
+        fields = [name for name in (*turned, *stays) if deciders(round).get(name) is mine[place]]
         settings = changed_settings(spec, old, now, fields, without)
         if settings:
             yield round, settings
@@ -89,7 +94,9 @@ def _without(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], place: 
         return amended_plan(spec, arm, amendments[:place], round)
 
 
-def _overruled(spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int) -> Iterator[Overruled]:
+def _overruled(
+    spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int, deciders: DecidersAt
+) -> Iterator[Overruled]:
     """By whom what the amendment would change in its first round is decided instead."""
     amendments = [one.amendment for one in mine]
     round = amendments[place].from_round
@@ -97,8 +104,7 @@ def _overruled(spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int) -
     lost = set(fields_changed(meant, amended_plan(spec, arm, amendments, round)))
     by: dict[str, list[str]] = {}
     for name in fields_changed(before, meant):
-        decider = _decider(spec, arm, mine, round, name)
-        if name in lost and decider is not None:
+        if name in lost and (decider := deciders(round).get(name)) is not None:
             by.setdefault(decider.id, []).append(name)
     for other in mine:
         if other.id in by:
@@ -111,15 +117,17 @@ def _overruled(spec: PilotSpec, arm: str, mine: Sequence[InForce], place: int) -
             )
 
 
-def _decider(spec: PilotSpec, arm: str, mine: Sequence[InForce], round: int, name: str) -> InForce | None:
-    """Whose value of the field counts in `round`: the last made that set another one than was set before it. Whoever asks for what
+def _deciders(spec: PilotSpec, arm: str, mine: Sequence[InForce], round: int) -> dict[str, InForce]:
+    """By field whose value counts in `round`: that of the last made that set another one than was set before it. Whoever asks for what
     is set already decides nothing: it stays the change of who asked first."""
-    amendments = [one.amendment for one in mine]
-    plans = [amended_plan(spec, arm, amendments[:end], round) for end in range(len(mine) + 1)]
-    set_anew = [
-        one for one, old, new in zip(mine, plans, plans[1:], strict=False) if name in fields_changed(old, new)
-    ]
-    return set_anew[-1] if set_anew else None
+    begun = [one for one in mine if one.amendment.from_round <= round]
+    amendments = [one.amendment for one in begun]
+    found: dict[str, InForce] = {}
+    plan = amended_plan(spec, arm, (), round)
+    for end, one in enumerate(begun, start=1):
+        before, plan = plan, amended_plan(spec, arm, amendments[:end], round)
+        found |= dict.fromkeys(fields_changed(before, plan), one)
+    return found
 
 
 def _add_change(changes: list[ArmChanges], arm: str, round: int, settings: list[SettingChange]) -> None:

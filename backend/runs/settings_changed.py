@@ -51,8 +51,8 @@ def single_values(plan: ArmPlan) -> dict[str, Scalar]:
     """By its dotted place what a setting of the plan is, where it is a single value."""
     return {
         field: value
-        for field, value in _leaves(plan.model_dump(mode="json", exclude={"members"}))
-        if not isinstance(value, list | tuple)
+        for field, value in _leaves(_counting(plan, True))
+        if field != "members" and not isinstance(value, list | tuple)
     }
 
 

@@ -23,7 +23,7 @@ from dimat.spec import SiteSpec
 _data: TypeAdapter[SiteData] = TypeAdapter(SiteData)
 _NAMES_IN_MESSAGE = 20
 LEAST_MEMORY_MB = 300
-"""Every step would be ended below: Python and torch alone use some 350."""
+"""Below, no step could run anywhere: Python and torch alone use some 350 (how much, depends on the machine)."""
 
 
 def list_sites(session: Session, paging: ListQuery, q: str | None, state: str | None) -> SitePage:

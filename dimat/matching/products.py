@@ -98,7 +98,7 @@ def unit_weights(
     Args:
         size: N. orders: of the entries; all of an axis of which nothing is said.
     """
-    tensor = as_real(params[axis.param])
+    tensor = as_real(params[axis.param]).cpu()  # indices and sums are there, wherever the params are
     tiles = torch.arange(axis.tiles)[:, None, None] * size
     within = (tiles + units_A[:, None]) * axis.repeat + torch.arange(axis.repeat)
     mine = axis.offset + within.reshape(-1)

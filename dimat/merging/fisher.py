@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from dimat.checked import check_rows
-from dimat.errors import InputsNotTaken, ShapeMismatch
+from dimat.errors import InputsNotTaken, ShapeMismatch, first_line
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums
 from dimat.params import Layout, Params, averaged, can_be_averaged, doubled, first_names
@@ -69,11 +69,15 @@ def fisher(
     model.eval()
     try:
         totals = _many_at_a_time(model, x, y, log_likelihoods)
+    except (
+        torch.OutOfMemoryError
+    ):  # row by row it might be had, in another order and so with other last bits than elsewhere
+        raise
     except RuntimeError:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
         try:
             totals = _row_by_row(model, x, y, log_likelihoods)
         except RuntimeError as error:
-            raise InputsNotTaken(problem=str(error).splitlines()[0]) from error
+            raise InputsNotTaken(problem=first_line(error)) from error
     # A tensor of its own for each name: what shares memory cannot be stored.
     return {
         name: (totals[first] / len(x)).float().cpu() for name, first in sorted(first_names(model).items())

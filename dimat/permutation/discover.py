@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from dimat.errors import InputsNotTaken, ModelNotSized
+from dimat.errors import InputsNotTaken, ModelNotSized, first_line
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import coverage
 from dimat.permutation.exporting import copied
@@ -45,7 +45,7 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
         try:
             groups, frozen = groups_of_chain(cast(nn.Sequential, model), inputs)
         except RuntimeError as error:
-            raise InputsNotTaken(problem=_first_line(error)) from error
+            raise InputsNotTaken(problem=first_line(error)) from error
         spec = verified(model, inputs, lambda _: PermutationSpec(groups, frozen), rng)
     else:
         spec = _traced(model, inputs, rng)
@@ -73,11 +73,7 @@ def _run(model: nn.Module, inputs: tuple[Any, ...]) -> None:
         with torch.no_grad():
             own.eval()(*inputs)
     except Exception as error:  # of whatever kind: it is the model's own code
-        raise InputsNotTaken(problem=_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputsNotTaken(problem=first_line(error)) from error
 
 
 def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> PermutationSpec:

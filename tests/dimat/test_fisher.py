@@ -84,3 +84,23 @@ def test_rows_that_cannot_be_used_are_refused() -> None:
         fisher.fisher(model, X, Y[:5])
     with pytest.raises(InputsNotTaken):
         fisher.fisher(model, X[..., :3], Y)
+
+
+def test_short_memory_is_no_reason_to_go_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose sums come in another order: another run of the same step would have other last bits."""
+
+    def short(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fisher, "_many_at_a_time", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        fisher.fisher(Plain("plain"), X, Y)
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    class Unfinished(Plain):
+        def forward(self, x: Tensor) -> Tensor:
+            raise NotImplementedError
+
+    with pytest.raises(InputsNotTaken, match="NotImplementedError"):
+        fisher.fisher(Unfinished("plain"), X, Y)

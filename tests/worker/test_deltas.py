@@ -1,6 +1,8 @@
 """Models that travel as differences, between workers: the artifacts and the bytes of `simulate`, and wholes wherever something is amiss."""
 
 import os
+import resource
+import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -392,6 +394,51 @@ def test_what_is_kept_nobody_else_may_read_and_stays_within_its_bounds(tmp_path:
     last.drop()
     last.keep()
     assert len(list(folder.folder.iterdir())) == 1
+
+
+def test_what_is_old_goes_though_nothing_else_is_kept(tmp_path: Path) -> None:
+    folder = HeldFolder(tmp_path / "held", 1_000)
+    held = folder.of("r1", 0)
+    held.put_aside(1, b"x")
+    held.keep()
+    (file,) = folder.folder.iterdir()
+    folder.tidy_daily()
+    os.utime(file, (time.time() - held_module.KEPT_S - 5,) * 2)
+    folder.tidy_daily()  # the same day
+    assert held.content(1) == b"x"
+    HeldFolder(folder.folder, 1_000).tidy_daily()  # as a worker that starts
+    assert held.content(1) is None
+    held.put_aside(1, b"y")
+    held.keep()
+    HeldFolder(folder.folder, 0).tidy_daily()  # as one that is to keep none
+    assert held.content(1) is None
+    HeldFolder(tmp_path / "none", 0).tidy_daily()
+
+
+def test_a_full_disk_leaves_no_half_files_and_one_that_went_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = HeldFolder(tmp_path / "held", 250)
+    held = folder.of("r1", 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+    try:
+        held.put_aside(1, bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(folder.folder.iterdir()) == []
+    held.put_aside(1, bytes(100))
+    next(folder.folder.iterdir()).unlink()  # another process was faster
+    held.put_aside(2, bytes(100))
+    held.keep()
+    assert (held.content(1), held.content(2)) == (None, bytes(100))
+    caplog.clear()
+    for sender in (3, 4):
+        held.put_aside(sender, bytes(100))
+        held.keep()
+    assert "AWASE_HELD_MB" in caplog.text
 
 
 def test_a_folder_that_cannot_be_used_costs_bytes_and_nothing_else(tmp_path: Path) -> None:

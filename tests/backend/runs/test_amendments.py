@@ -171,6 +171,7 @@ def test_a_pilot_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, 
     assert told == [(4, 3, names), (6, 3, names[:-1])]
     assert [plan["settings"]["train.epochs"] for plan in alone["plans"]] == [1, 1]
     settings = matched["plans"][0]["settings"]
+    assert settings["merge.wire.deltas"] is False
     assert (settings["method"], settings["topology.kind"], settings["merge.wire.compress"]) == (
         "dimat",
         "full",
