@@ -1,12 +1,12 @@
 """What must hold on each page, in a real browser against a real server."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 from measured_pilots import MODEL_BYTES, flat, pilot, run
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from backend.figures import build
 from backend.figures.frame import Look
@@ -130,6 +130,18 @@ def test_a_memory_limit_that_is_too_small_stays_as_typed_and_is_refused_with_the
     assert house.get(f"/sites/{site['id']}")["limits"]["memory_mb"] is None
 
 
+def at_rest(page: Page, parts: Sequence[Locator]) -> list[FloatRect]:
+    """Where they are once a chart has been drawn to its end: it is fitted to its frame after it first appears."""
+    boxes: list[FloatRect] = []
+    for _ in range(40):
+        before, boxes = boxes, [box for part in parts if (box := part.bounding_box()) is not None]
+        if boxes == before and len(boxes) == len(parts):
+            break
+        page.wait_for_timeout(500)
+    assert len(boxes) == len(parts)
+    return boxes
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_a_legend_of_many_kinds_keeps_clear_of_the_axis_on_a_phone(
     house: House, browser: Browser, pilot_id: str, language: str
@@ -151,8 +163,9 @@ def test_a_legend_of_many_kinds_keeps_clear_of_the_axis_on_a_phone(
     page.get_by_role("main").locator("h1").wait_for()
     page.goto(f"{house.origin}/pilots/{pilot_id}")
     chart = page.locator(".js-plotly-plot").filter(has_text=re.compile("Second moments|2次モーメント"))
-    boxes = [chart.locator(part).first.bounding_box() for part in (".legend", ".barlayer", ".xtitle")]
-    legend, bars, title = (box for box in boxes if box is not None)
+    legend, bars, title = at_rest(
+        page, [chart.locator(part).first for part in (".legend", ".barlayer", ".xtitle")]
+    )
     assert legend["y"] + legend["height"] <= bars["y"]
     assert title["y"] >= bars["y"] + bars["height"]
     assert bars["height"] > 20

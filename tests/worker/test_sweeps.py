@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,11 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_done(to_all: bool, tmp_path
     base = SMALL.replace("rounds = 2", "rounds = 100000").replace("seeds = [1, 2]", "seeds = [1]")
     pilot, target = small(tmp_path, '[sweep]\n"rounds" = [1, 99999, 100000]', base), tmp_path / "result.json"
     command = [sys.executable, "-m", "backend.cli.main", "simulate", pilot, "--json", target, "--jobs", "2"]
-    began = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A shell lets what it runs in the background ignore Ctrl-C, and so all that this starts: here nobody does.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    began = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hearing
+    )
     assert began.stderr is not None
     assert "1 of 3   setting 1" in began.stderr.readline()
     (os.killpg if to_all else os.kill)(began.pid, signal.SIGINT)
