@@ -203,7 +203,9 @@ def test_new_remote_site_shows_the_command_to_run_there(watched: Watched) -> Non
     expect(page.get_by_role("button", name="Copy")).to_be_visible()
 
 
-def test_a_site_that_no_worker_serves_is_named_before_the_launch(house: House, watched: Watched) -> None:
+def test_a_site_that_no_worker_serves_is_named_before_the_launch(
+    house: House, watched: Watched, pilot_id: str
+) -> None:
     page = watched.open("/pilots/new")
     chosen = page.locator(".mantine-Pill-root")
     expect(chosen.filter(has_text="site-a")).to_have_count(1)
