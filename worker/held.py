@@ -126,7 +126,7 @@ class Held:
 
     def keep(self) -> None:
         """The step is done: what was put aside is held from now on."""
-        folder, aside = self._folder.folder, self._aside
+        folder, aside, num_fetched = self._folder.folder, self._aside, len(self._aside)
         for sender, name in list(aside.items()):
             try:
                 (folder / name).replace(folder / self._name(sender))
@@ -137,7 +137,7 @@ class Held:
             else:
                 del aside[sender]
         try:
-            if folder.exists():
+            if len(aside) < num_fetched:  # there is more now; what is only old goes daily
                 self._folder.tidy()
         except OSError as error:
             log.warning("models of neighbours that are too old may stay in %s: %s", folder, error)

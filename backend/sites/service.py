@@ -23,7 +23,7 @@ from dimat.spec import SiteSpec
 _data: TypeAdapter[SiteData] = TypeAdapter(SiteData)
 _NAMES_IN_MESSAGE = 20
 LEAST_MEMORY_MB = 300
-"""Below, no step could run anywhere: Python and torch alone use some 350 (how much, depends on the machine)."""
+"""Less is refused: Python and torch alone use some 350, on some machines a little less."""
 
 
 def list_sites(session: Session, paging: ListQuery, q: str | None, state: str | None) -> SitePage:

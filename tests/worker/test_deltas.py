@@ -19,6 +19,7 @@ from dimat.results import RunResult
 from dimat.schedule import StepKey
 from dimat.simulate import simulate
 from dimat.spec import PilotSpec
+from tests.worker.test_distributed import Heard
 from worker import held as held_module
 from worker.artifacts import DirectoryStore
 from worker.data.samples import load_site_rows
@@ -61,17 +62,6 @@ class Served(DirectoryStore):
         content = super().get(ref)
         self.gave.append(ref.sha256)
         return content
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.reports: list[Report] = []
-
-    def send(self, report: Report, until_taken: bool = True) -> None:
-        self.reports.append(report)
-
-    def is_cancelled(self, message: StepMessage) -> bool:
-        return False
 
 
 class Run:

@@ -129,7 +129,8 @@ class StepRow(Base):
     artifact_sha256: Mapped[str | None]
     artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
     extras: Mapped[dict[str, Any] | None]
-    """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual" | "delta" | "alone" | "alone_momentum": {"sha256", "num_bytes"}}."""
+    """What it made beside the model: {"momentum" | "moments" | "mean" | "shared" | "residual" | "delta" | "alone" | "alone_momentum": {"sha256", "num_bytes"}};
+    of "delta" also "against", the sha256 of what it is a difference from."""
     matched: Mapped[str | None] = mapped_column(Text, deferred=True)
     """What a merge found of its neighbours' units (`MatchedReport` as JSON), until its round has its number; only then looked at."""
     num_epochs: Mapped[int | None]

@@ -365,21 +365,29 @@ def test_whoever_lost_the_lock_sends_nothing_and_changes_nothing_it_had_not_chan
     stage.close()
 
 
-def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None:
-    """Second moments of the own and the neighbours' models before a merge, and what the own optimiser left."""
-    changes = {"train": {**spec().train.model_dump(), "keep_momentum": True}}
-    stage.launch(
-        spec(arms=("regmean",)).model_copy(update={"train": TrainSpec.model_validate(changes["train"])})
-    )
+def all_sent(stage: Stage, restart_in: int | None = None) -> list[StepMessage]:
+    """Every message up to the end of the run, each done at once; `restart_in`: the turn before which the coordinator is started anew."""
     sent: list[StepMessage] = []
-    for _ in range(200):
+    for turn in range(200):
         stage.turn()
+        if turn == restart_in:
+            stage.restart()
         messages = stage.waiting()
         if not messages and sent:
             break
         for message in messages:
             sent.append(stage.take(message))
             stage.finish(message, stage.begin(message))
+    return sent
+
+
+def test_steps_get_what_earlier_ones_made_beside_the_model(stage: Stage) -> None:
+    """Second moments of the own and the neighbours' models before a merge, and what the own optimiser left."""
+    changes = {"train": {**spec().train.model_dump(), "keep_momentum": True}}
+    stage.launch(
+        spec(arms=("regmean",)).model_copy(update={"train": TrainSpec.model_validate(changes["train"])})
+    )
+    sent = all_sent(stage)
     extras = {
         (step.kind, step.round, step.site_index): step.extras or {} for step in stage.steps("p/regmean")
     }
@@ -405,17 +413,7 @@ def test_differences_travel_with_what_they_are_against(stage: Stage) -> None:
     """Through the rows, also under a coordinator that was started in the middle of it."""
     wire = {"numbers": "float16", "compress": True, "deltas": True}
     stage.launch(spec(rounds=3, arms=("dimat",), merge={"wire": wire}))
-    sent: list[StepMessage] = []
-    for turn in range(200):
-        stage.turn()
-        if turn == 8:
-            stage.restart()
-        messages = stage.waiting()
-        if not messages and sent:
-            break
-        for message in messages:
-            sent.append(stage.take(message))
-            stage.finish(message, stage.begin(message))
+    sent = all_sent(stage, restart_in=8)
     assert stage.run("p/dimat").state == "completed"
     extras = {(step.kind, step.round, step.site_index): step.extras or {} for step in stage.steps("p/dimat")}
     trained = {m.round: m for m in sent if isinstance(m, TrainMessage) and m.context.index == 1}
