@@ -1,9 +1,9 @@
 """Amendments of a pilot that runs: from which round on one may count, what it changes, and whether it can. Pure.
 
 Sites run ahead of each other, and what a step sends depends on who reads it: a train step already rounds its model, and tells second
-moments, as the merge of the next round wants them. So an amendment may count from a round on only if no step is there whose message
-depends on how that round runs. `first_free_round` is that round; whatever an amendment sets from it on, every step that is there keeps
-the message it has, also in a new attempt.
+moments, as the merge of the next round wants them. So an amendment may count from a round on only if every step that is there keeps the
+message it has, also in a new attempt. From `first_free_round` on that is so whatever an amendment sets. Of the round before it,
+the first that has no step, `leaves_as_told` says whether it is so of this amendment: mostly it is, as what is sent depends on little.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ from dimat.members import among
 from dimat.methods import CONTROL_METHOD, SUMMED_METHODS
 from dimat.parts import MergeSpec, TrainPatch
 from dimat.plan import Amendment, ArmPlan, amended_plan, effective_spec
-from dimat.schedule import StepKey
+from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from dimat.topology_spec import TopologySpec
 from dimat.validation import place_of
@@ -65,6 +65,32 @@ def first_free_round(steps: Iterable[StepKey]) -> int:
     """The first round from which an amendment changes no message of `steps`, those of a run that are there (in any state).
     Behind the last round: none is left."""
     return 1 + max(map(last_round_read, steps), default=0)
+
+
+def leaves_as_told(before: Schedule, after: Schedule, round: int) -> bool:
+    """Whether all steps of `round`, the last of which any is there, are told the same in `after` as in `before`, which differ by
+    amendments from the round after it on. Steps of earlier rounds always are."""
+    steps = before.steps_in(round)
+    return steps == after.steps_in(round) and all(
+        told(before, step) == told(after, step) for step in steps if last_round_read(step) > round
+    )
+
+
+def told(schedule: Schedule, step: StepKey) -> tuple[Any, ...]:
+    """Everything that the message of `step` takes from its schedule."""
+    about = (
+        schedule.inputs(step), schedule.wire_of(step), schedule.residual_of(step), schedule.tells(step),
+        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step), schedule.sent_before(step),
+        schedule.keeps_what_it_fetches(step),
+    )  # fmt: skip
+    if step.kind in ("prepare", "evaluate"):
+        return about
+    plan = schedule.plan_of(max(step.round, 1))
+    if step.kind == "align":
+        return (*about, plan.merge)
+    if step.kind == "merge" and schedule.tree_of(step.round) is None:
+        return (*about, plan, schedule.weights(step).tolist())
+    return (*about, plan)
 
 
 def concerns(spec: PilotSpec, arm: str, amendment: Amendment) -> bool:

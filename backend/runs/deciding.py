@@ -20,8 +20,8 @@ from dimat.spec import PilotSpec
 
 @dataclass(frozen=True, slots=True)
 class RunAt:
-    """How far a run is: `first_free` is the first round that no step of it depends on yet. `goes_on`: it has not ended, and is not
-    about to. `last_round`: the last that has a step. `absences`: of sites that it went on without."""
+    """How far a run is: `first_free` is the first round that no step of it depends on yet, `last_round` the last that has a step.
+    `goes_on`: it has not ended, and is not about to. `absences`: of sites that it went on without."""
 
     id: str
     arm: str
@@ -66,7 +66,7 @@ def decide(
     going_on = [run for run in concerned if run.goes_on]
     if concerned and not going_on:
         return _refused("amendment_runs_ended")
-    first = max((run.first_free for run in going_on), default=1)
+    first = _first_round(spec, known, going_on, asked)
     if first > spec.rounds:
         return _refused("amendment_no_round_left", rounds=spec.rounds)
     if round is not None and round > spec.rounds:
@@ -86,6 +86,26 @@ def decide(
     changed = tuple(run.id for run in going_on)
     left_out = (run.id for run in concerned if not run.goes_on and _changes(spec, known, run, new))
     return Decided(new, changed, tuple(left_out))
+
+
+def _first_round(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunAt], asked: Amendment) -> int:
+    """The first round that has no step in any of the runs, if those that are there stay as they are; else the one after it."""
+    soonest = max((run.last_round + 1 for run in runs), default=1)
+    new = asked.model_copy(update={"from_round": soonest})
+    waits = [run for run in runs if run.first_free > soonest]
+    if all(_leaves_as_told(spec, known, run, new) for run in waits):
+        return soonest
+    return max(run.first_free for run in waits)
+
+
+def _leaves_as_told(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> bool:
+    mine = for_run(known, run.id)
+    before = Schedule.of(spec, run.arm, mine, run.absences)
+    try:
+        after = Schedule.of(spec, run.arm, [*mine, new], run.absences)
+        return amending.leaves_as_told(before, after, run.last_round)
+    except (ValueError, DimatError):  # what cannot be is told of by `clash`
+        return False
 
 
 def _short_round(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> int | None:

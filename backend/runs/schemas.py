@@ -237,7 +237,8 @@ class Result(Schema):
 
 
 class AmendmentCreate(Schema):
-    """`arm` null: every arm, of the control arm only how it trains. `from_round` null: the first round that no step depends on yet."""
+    """`arm` null: every arm, of the control arm only how it trains. `from_round` null: the next round if
+    what was sent for it fits the change, otherwise the one after it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -337,10 +338,12 @@ class PlanFrom(Schema):
 
 
 class ArmNow(Schema):
-    """`first_free_round`: from which on an amendment of the arm may count as things stand; null: no round is left, or its runs have ended.
-    `plans`: how it runs from there on, in the order of rounds."""
+    """`next_round`: from which on an amendment of the arm may count as things stand, if it leaves what was sent for that round as it is;
+    null: no round is left, or its runs have ended. `first_free_round`: the same for any amendment, the next round or the one after it;
+    null: none is left. `plans`: how it runs from the next round on, in the order of rounds."""
 
     arm: str
+    next_round: int | None
     first_free_round: int | None
     plans: list[PlanFrom]
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimat.amending import changes, clash, comparison_ends, concerns, first_free_round
+from dimat.amending import (
+    changes,
+    clash,
+    comparison_ends,
+    concerns,
+    first_free_round,
+    leaves_as_told,
+    told,
+)
 from dimat.parts import MergePatch, TrainPatch, WireSpec
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
@@ -61,20 +69,6 @@ def amendments(from_rounds: st.SearchStrategy[int], most: int) -> st.SearchStrat
     return st.lists(one | moved, max_size=most)
 
 
-def told(schedule: Schedule, step: StepKey) -> list[Any]:
-    """Everything that a message takes from its schedule (`backend.coordinator.plans`, `dimat.simulate`)."""
-    plan = schedule.plan_of(max(step.round, 1))
-    about: list[Any] = [
-        schedule.inputs(step), schedule.wire_of(step), schedule.residual_of(step), schedule.tells(step),
-        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step), schedule.sent_before(step),
-        schedule.keeps_what_it_fetches(step),
-    ]  # fmt: skip
-    if step.kind == "merge" and schedule.tree_of(step.round) is None:
-        about.append(schedule.weights(step).tolist())
-    # What `evaluate` and `prepare` get of it is in the list above.
-    return [*about, plan] if step.kind not in ("prepare", "evaluate") else about
-
-
 def some_history(schedule: Schedule, rng: random.Random) -> set[StepKey]:
     """Steps that are there at some moment of a run: done, or begun."""
     done = {StepKey(0, "prepare", site) for site in range(schedule.num_sites) if rng.random() < 0.9}
@@ -106,11 +100,50 @@ def test_no_message_of_a_step_that_is_there_is_changed(
     old = Schedule.of(spec, "arm", before)
     # A random of hypothesis's own would hardly get beyond the start.
     known = some_history(old, random.Random(seed))
-    free = first_free_round(known)
-    counted = [a.model_copy(update={"from_round": free + a.from_round - 1}) for a in later]
-    new = Schedule.of(spec, "arm", [*before, *counted])
-    assert {step: told(old, step) for step in known} == {step: told(new, step) for step in known}
-    assert known <= {*new.all_steps(), *(StepKey(0, "prepare", site) for site in range(5))}
+    last, free = max((step.round for step in known), default=0), first_free_round(known)
+    for begins in {free, last + 1}:
+        counted = [a.model_copy(update={"from_round": begins + a.from_round - 1}) for a in later]
+        new = Schedule.of(spec, "arm", [*before, *counted])
+        if begins == free or leaves_as_told(old, new, last):
+            assert {step: told(old, step) for step in known} == {step: told(new, step) for step in known}
+            assert known <= {*new.all_steps(), *(StepKey(0, "prepare", site) for site in range(5))}
+
+
+@pytest.mark.parametrize(
+    ("arm", "patch", "is_left"),
+    [
+        ("dimat", Patch(train=TrainPatch(epochs=3)), True),
+        ("dimat", Patch(method="common_basis"), True),
+        ("dimat", Patch(topology=TopologySpec(kind="full")), True),
+        ("dimat", Patch(merge=MergePatch(merge_every=2)), True),
+        ("dimat", Patch(members=("site-0", "site-1")), True),
+        ("dimat", Patch(merge=MergePatch(wire=WireSpec(numbers="float16"))), False),  # was sent as float32
+        # Sites align before it, which sends all that is needed.
+        ("dimat", Patch(method="regmean", merge=MergePatch(over="neighbours")), True),
+        # Neighbours go by second moments, which nobody has made.
+        ("common_basis", Patch(method="regmean", merge=MergePatch(over="neighbours")), False),
+    ],
+)
+def test_from_the_next_round_on_counts_what_leaves_all_that_was_sent_for_it(
+    arm: str, patch: Patch, is_left: bool, make_spec: MakeSpec
+) -> None:
+    spec = make_spec(rounds=ROUNDS)
+    next = Amendment(from_round=4, patch=patch, by="m", why="w")
+    assert leaves_as_told(Schedule.of(spec, arm), Schedule.of(spec, arm, [next]), 3) == is_left
+
+
+def test_before_the_first_round_counts_what_leaves_the_start_models_as_they_were_sent(
+    make_spec: MakeSpec,
+) -> None:
+    spec, longer = make_spec(rounds=ROUNDS), amended(1, train=TrainPatch(epochs=3))
+    for arm, patch, is_left in (
+        ("dimat", longer.patch, True),
+        ("common_basis", longer.patch, True),
+        ("dimat", Patch(method="common_basis"), False),  # another start: sites align first
+        ("dimat", Patch(members=("site-0", "site-1")), False),
+    ):
+        first = longer.model_copy(update={"patch": patch})
+        assert leaves_as_told(Schedule.of(spec, arm), Schedule.of(spec, arm, [first]), 0) == is_left
 
 
 @pytest.mark.parametrize(

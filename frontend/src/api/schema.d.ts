@@ -1095,7 +1095,8 @@ export interface components {
         };
         /**
          * AmendmentCreate
-         * @description `arm` null: every arm, of the control arm only how it trains. `from_round` null: the first round that no step depends on yet.
+         * @description `arm` null: every arm, of the control arm only how it trains. `from_round` null: the next round if
+         *     what was sent for it fits the change, otherwise the one after it.
          * @example {
          *       "patch": {
          *         "merge": {
@@ -1140,12 +1141,15 @@ export interface components {
         };
         /**
          * ArmNow
-         * @description `first_free_round`: from which on an amendment of the arm may count as things stand; null: no round is left, or its runs have ended.
-         *     `plans`: how it runs from there on, in the order of rounds.
+         * @description `next_round`: from which on an amendment of the arm may count as things stand, if it leaves what was sent for that round as it is;
+         *     null: no round is left, or its runs have ended. `first_free_round`: the same for any amendment, the next round or the one after it;
+         *     null: none is left. `plans`: how it runs from the next round on, in the order of rounds.
          */
         ArmNow: {
             /** Arm */
             arm: string;
+            /** Next Round */
+            next_round: number | null;
             /** First Free Round */
             first_free_round: number | null;
             /** Plans */

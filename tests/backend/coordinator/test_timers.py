@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from backend.coordinator.rounds_due import may_open
-from backend.db.tables import PilotRow, RoundTimerRow
+from backend.db.tables import AmendmentRow, PilotRow, RoundTimerRow
 from backend.pilots import service as pilots
 from backend.runs import asks, steps
 from backend.runs import service as runs
@@ -174,12 +174,14 @@ def test_run_pilot_and_steps_say_what_they_wait_for_and_when_that_is(stage: Stag
         assert pilots.get(session, "p").next_round_at is None
 
 
-def test_an_amendment_begins_in_a_round_that_nothing_depends_on_also_while_all_wait(stage: Stage) -> None:
+def test_an_amendment_asked_for_while_all_wait_begins_with_the_next_round_unless_that_was_sent_for(
+    stage: Stage,
+) -> None:
     stage.launch(pilot(rounds=4))
     stage.work_until_quiet()
     stage.amend({"train": {"epochs": 3}})
     stage.work_until_quiet()
-    begun = {}
+    sent, begun = {}, {}
     for number in (1, 2, 3, 4):
         to_hour(stage, number)
         for message in stage.waiting():
@@ -189,9 +191,17 @@ def test_an_amendment_begins_in_a_round_that_nothing_depends_on_also_while_all_w
             for message in stage.waiting():
                 if message.kind == "train":
                     begun[message.round] = message.train.epochs
+                    sent[message.round] = message.wire.numbers
                 stage.finish(message, stage.begin(stage.take(message)))
+        if number == 2:
+            stage.amend({"merge": {"wire": {"numbers": "float16"}}})
     assert stage.run("p/dimat").state == "completed"
-    assert begun == {1: 1, 2: 3, 3: 3, 4: 3}
+    assert begun == {1: 3, 2: 3, 3: 3, 4: 3}
+    # What round 2 had made for the merge of round 3 stays as it is.
+    with stage.database.read() as session:
+        rows = session.scalars(select(AmendmentRow).order_by(AmendmentRow.id))
+        assert [row.from_round for row in rows] == [1, 4]
+    assert sent == {1: "float32", 2: "float32", 3: "float16", 4: "float32"}
 
 
 def test_what_ends_with_a_timetable_is_what_ends_without(stage: Stage) -> None:

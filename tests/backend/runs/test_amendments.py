@@ -41,15 +41,15 @@ def test_a_manager_asks_and_everybody_reads_who_what_when_and_why(api: Api, pilo
     asked = api.manager.post(path, json=LONGER)
     assert asked.status_code == 201, asked.text
     found = asked.json()
-    assert (found["state"], found["asked_round"], found["from_round"]) == ("asked", None, 4)
+    assert (found["state"], found["asked_round"], found["from_round"]) == ("asked", None, 3)
     assert (found["by"], found["why"]) == ("admin (manager)", "One epoch is too little.")
     settings = [turns("train.epochs", 1, 3)]
-    assert found["changes"] == [{"round": 4, "arms": ["alone", "matched"], "settings": settings}]
+    assert found["changes"] == [{"round": 3, "arms": ["alone", "matched"], "settings": settings}]
     assert found["comparison_ends"] == []
     listed = api.viewer.get(path).json()
     assert (listed["items"], listed["total"]) == ([found], 1)
     audited = api.admin.get("/api/v1/audit").json()["items"][0]
-    assert (audited["action"], audited["params"]["round"]) == ("pilot_amended", 4)
+    assert (audited["action"], audited["params"]["round"]) == ("pilot_amended", 3)
 
 
 def test_an_arm_that_alone_trains_otherwise_is_told_to_be_comparable_no_longer(
@@ -161,14 +161,12 @@ def test_a_pilot_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, 
     ask(api, pilot, {"patch": {"train": {"epochs": 3}}, "arm": "matched", "from_round": 4})
     ask(api, pilot, {"patch": {"members": names[:-1]}, "from_round": 6})
     alone, matched = api.viewer.get(path).json()["arms"]
-    assert [(one["arm"], one["first_free_round"]) for one in (alone, matched)] == [
-        ("alone", 1),
-        ("matched", 4),
-    ]
+    rounds = [(one["arm"], one["next_round"], one["first_free_round"]) for one in (alone, matched)]
+    assert rounds == [("alone", 1, 1), ("matched", 3, 4)]
     told = [
         (plan["from_round"], plan["settings"]["train.epochs"], plan["members"]) for plan in matched["plans"]
     ]
-    assert told == [(4, 3, names), (6, 3, names[:-1])]
+    assert told == [(3, 1, names), (4, 3, names), (6, 3, names[:-1])]
     assert [plan["settings"]["train.epochs"] for plan in alone["plans"]] == [1, 1]
     settings = matched["plans"][0]["settings"]
     assert settings["merge.wire.deltas"] is False
@@ -177,15 +175,19 @@ def test_a_pilot_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, 
         "full",
         False,
     )
-    first = matched["first_free_round"]
-    too_soon = {"patch": {"merge": {"merge_every": 2}}, "arm": "matched", "from_round": first - 1}
-    assert ask(api, pilot, too_soon).json()["code"] == "amendment_round_begun"
-    assert ask(api, pilot, too_soon | {"from_round": first}).status_code == 201
+    for patch, first in (
+        ({"wire": {"numbers": "int8"}}, matched["first_free_round"]),
+        ({"merge_every": 2}, matched["next_round"]),
+    ):
+        too_soon = {"patch": {"merge": patch}, "arm": "matched", "from_round": first - 1}
+        refused = ask(api, pilot, too_soon).json()
+        assert (refused["code"], refused["params"]["first"]) == ("amendment_round_begun", first)
+        assert ask(api, pilot, too_soon | {"from_round": first}).status_code == 201
     with api.database.write() as session:
         for run in session.scalars(select(RunRow).where(RunRow.arm == "alone")):
             run.state = "completed"
     ended = api.viewer.get(path).json()["arms"][0]
-    assert (ended["first_free_round"], ended["plans"]) == (None, [])
+    assert (ended["next_round"], ended["first_free_round"], ended["plans"]) == (None, None, [])
     draft = create_pilot(api.manager, names, name="second-pilot")
     assert api.viewer.get(f"/api/v1/pilots/{draft['id']}/amendable").json()["arms"] == []
 
@@ -195,7 +197,7 @@ def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, p
     found = ask(api, pilot, {"patch": patch}).json()
     assert found["changes"] == [
         {
-            "round": 4,
+            "round": 3,
             "arms": ["matched"],
             "settings": [
                 turns("method", "dimat", "regmean"),
@@ -217,7 +219,8 @@ def test_of_an_arm_that_never_merges_only_training_is_told_to_change(api: Api, p
         ({"patch": {"members": ["site-01", "site-02"]}, "arm": "matched"}, 422, "members_of_one_arm", "patch.members"),
         ({"patch": {"train": {"epochs": -1}}}, 422, "greater_than_equal", "patch.train.epochs"),
         ({"patch": {"train": {"epochs": 2}}, "why": ""}, 422, "string_too_short", "why"),
-        ({"patch": {"train": {"epochs": 2}}, "from_round": 3}, 422, "amendment_round_begun", "from_round"),
+        ({"patch": {"train": {"epochs": 2}}, "from_round": 2}, 422, "amendment_round_begun", "from_round"),
+        ({"patch": {"merge": {"wire": {"compress": True}}}, "from_round": 3}, 422, "amendment_round_begun", "from_round"),
         ({"patch": {"train": {"epochs": 2}}, "from_round": 11}, 422, "amendment_after_end", "from_round"),
         ({"patch": {"train": {"loss": "balanced_softmax", "class_weights": "balanced"}}}, 422, "classes_counted_twice", "patch.train.class_weights"),
         ({"patch": {"train": {"loss": "mse"}}}, 422, "literal_error", "patch.train.loss"),
@@ -260,7 +263,7 @@ def test_a_draft_has_no_rounds_to_change_and_a_run_in_its_last_round_none_left(a
     assert ask(api, draft, LONGER).json()["code"] == "pilot_not_launched"
     runs = launch(api.manager, draft)
     with api.database.write() as session:
-        add_step(session, session.get_one(RunRow, runs[0]["id"]), "train", 1, 0, "running")
+        add_step(session, session.get_one(RunRow, runs[0]["id"]), "merge", 2, 0, "running")
     answer = ask(api, draft, LONGER)
     assert (answer.status_code, answer.json()["code"]) == (409, "amendment_no_round_left")
     with api.database.write() as session:

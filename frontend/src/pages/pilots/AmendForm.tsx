@@ -112,6 +112,13 @@ export function AmendForm({ pilot, made, done }: Props) {
   );
   const setting = (name: string, key: 'mergeEvery' | 'epochs' | 'lr' | 'momentum') =>
     number(fieldName(name, t), `patch.${name}`, key, asItIs(name));
+  const { nextRound: round, firstFree: first } = present;
+  const soonest =
+    round === null
+      ? t('ui.amend.next')
+      : first === null || first === round
+        ? t('ui.amend.next_round', { round })
+        : t('ui.amend.next_rounds', { round, first });
   // The closed-form head is how an arm ends, not how it merges.
   const merging = METHODS.filter((method) => method !== 'ridge_head');
   return (
@@ -134,14 +141,7 @@ export function AmendForm({ pilot, made, done }: Props) {
           allowDeselect={false}
           {...fields.at('arm')}
         />
-        {number(
-          t('ui.amend.from_round'),
-          'from_round',
-          'fromRound',
-          present.firstRound === null
-            ? t('ui.amend.next')
-            : t('ui.amend.next_round', { round: present.firstRound }),
-        )}
+        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', soonest)}
         {choice(
           'method',
           'method',

@@ -9,20 +9,21 @@ const plan = (from_round: number, epochs: number, method = 'dimat') => ({
   members: from_round < 6 ? ['a', 'b'] : ['a', 'b', 'c'],
 });
 const arms = [
-  { arm: 'alone', first_free_round: 6, plans: [plan(6, 2, 'local_only')] },
-  { arm: 'matched', first_free_round: 4, plans: [plan(4, 2), plan(6, 5)] },
-  { arm: 'ended', first_free_round: null, plans: [] },
+  { arm: 'alone', next_round: 6, first_free_round: 6, plans: [plan(6, 2, 'local_only')] },
+  { arm: 'matched', next_round: 4, first_free_round: 5, plans: [plan(4, 2), plan(6, 5)] },
+  { arm: 'ended', next_round: null, first_free_round: null, plans: [] },
 ];
 const of = (draft: Partial<typeof EMPTY>) =>
   presentOf(arms, (arm) => arm === 'alone', { ...EMPTY, ...draft }, now);
 
 describe('what a change would begin with', () => {
-  it('is the first round that is free in every arm that it reaches', () => {
-    expect(of({}).firstRound).toBe(6);
-    expect(of({ epochs: 3 }).firstRound).toBe(6);
-    expect(of({ method: 'regmean' }).firstRound).toBe(4);
-    expect(of({ arm: 'matched', epochs: 3 }).firstRound).toBe(4);
-    expect(of({ arm: 'ended' }).firstRound).toBeNull();
+  it('is the first round that no arm has begun which it reaches, and the one that is free whatever it changes', () => {
+    const rounds = (draft: Partial<typeof EMPTY>) => [of(draft).nextRound, of(draft).firstFree];
+    expect(rounds({})).toEqual([6, 6]);
+    expect(rounds({ epochs: 3 })).toEqual([6, 6]);
+    expect(rounds({ method: 'regmean' })).toEqual([4, 5]);
+    expect(rounds({ arm: 'matched', epochs: 3 })).toEqual([4, 5]);
+    expect(rounds({ arm: 'ended' })).toEqual([null, null]);
   });
   it('are the settings as they are in its round', () => {
     expect(of({ arm: 'matched' }).value('train.epochs')).toBe(2);

@@ -1,4 +1,4 @@
-/* What a change would begin with: the first free round, and how the chosen arms run from there on if nobody asks for more. Pure. */
+/* What a change would begin with: the first round that it may count from, and how the chosen arms run from there on if nobody asks for more. Pure. */
 import type { Schemas } from '../../api/client';
 import { amendmentOf, type AmendDraft, type Now } from './amendDraft';
 
@@ -6,8 +6,10 @@ type ArmNow = Schemas['ArmNow'];
 type Value = ArmNow['plans'][number]['settings'][string];
 
 export interface Present {
-  /** Null: not known, or none is left. */
-  firstRound: number | null;
+  /** The next round; null: not known, or none is left. */
+  nextRound: number | null;
+  /** The first round for changes of what was sent for the next one already; null: as `nextRound`, or behind the last. */
+  firstFree: number | null;
   /** Undefined: not known, or not the same in all of the arms that the setting is of. */
   value: (field: string) => Value | undefined;
   /** Names of the sites that take part. */
@@ -26,13 +28,14 @@ export function presentOf(
     arms.filter(({ arm }) => (draft.arm === '' ? isOfAll || !control(arm) : arm === draft.arm));
   const set = Object.keys(amendmentOf(draft, now).patch);
   const isOfAll = set.length === 0 || set.includes('train') || set.includes('members');
-  const rounds = chosen(isOfAll).flatMap((one) => one.first_free_round ?? []);
-  const firstRound = rounds.length > 0 ? Math.max(...rounds) : null;
-  const round = draft.fromRound === '' ? (firstRound ?? 0) : draft.fromRound;
-  const plans = (of: readonly ArmNow[]) =>
-    of.flatMap(({ plans: all }) => all.findLast((plan) => plan.from_round <= round) ?? all.slice(0, 1));
+  const of = chosen(isOfAll);
+  const nextRound = last(of.flatMap((one) => one.next_round ?? []));
+  const round = draft.fromRound === '' ? (nextRound ?? 0) : draft.fromRound;
+  const plans = (those: readonly ArmNow[]) =>
+    those.flatMap(({ plans: all }) => all.findLast((plan) => plan.from_round <= round) ?? all.slice(0, 1));
   return {
-    firstRound,
+    nextRound,
+    firstFree: last(of.flatMap((one) => one.first_free_round ?? [])),
     value: (field) => {
       const [first, ...others] = plans(chosen(field.startsWith('train.'))).map(
         ({ settings }) => settings[field],
@@ -41,6 +44,10 @@ export function presentOf(
     },
     members: plans(arms)[0]?.members ?? [],
   };
+}
+
+function last(rounds: readonly number[]): number | null {
+  return rounds.length > 0 ? Math.max(...rounds) : null;
 }
 
 /** Who is to take part, as the form has it: empty where that is who does so anyway. */
