@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dimat.errors import (
     MixingRowSum,
@@ -36,6 +36,21 @@ def check_tensors(given: Mapping[int, Params], like: Params, argument: str = "mo
         broken = first_non_finite(given[site])
         if broken is not None:
             raise NonFiniteParams(site=str(site), tensor=broken)
+
+
+def check_model(params: Params, model: nn.Module, site: str) -> None:
+    """That params are of the architecture of `model`: its tensors, and no others.
+
+    Raises:
+        TensorMissing, ShapeMismatch.
+    """
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        if name not in params:
+            raise TensorMissing(argument="params", site=site, name=name)
+        check_shape(name, params[name], tuple(tensor.shape))
+    if unknown := sorted(set(params) - set(expected)):
+        raise TensorMissing(argument="the model", site=site, name=unknown[0])
 
 
 def check_shape(name: str, given: Tensor, expected: tuple[int, ...]) -> None:

@@ -36,6 +36,7 @@
     |   `-- SmallWorldDegree
     |-- NumberError              an argument that cannot be this number
     |   |-- NumberNotWhole
+    |   |-- NumberNotFinite
     |   |-- NumberTooSmall
     |   |-- NumberTooLarge
     |   `-- NumberNoFraction
@@ -56,6 +57,8 @@
     |   |-- TooFewGroups     more sites than natural groups
     |   |-- RotationNeedsImages
     |   |-- TargetsMalformed   neither classes nor numbers
+    |   |-- UnknownLabel       a class that the class mix does not have
+    |   |-- RowsDiffer         of a site and of others, or of two sides of a site
     |   |-- TargetsAreClasses  a loss for numbers
     |   |-- TargetsAreNumbers  a loss for classes
     |   `-- RowsNotGiven       only a caller of `simulate` has them
@@ -289,6 +292,11 @@ class NumberNotWhole(NumberError):
     template = "'{name}' is {value}, which is no whole number. Give a whole number."
 
 
+class NumberNotFinite(NumberError):
+    code = "number_not_finite"
+    template = "'{name}' is {value}. Give a finite number."
+
+
 class NumberTooSmall(NumberError):
     code = "number_too_small"
     template = "'{name}' is {value}; the least is {least}. Give a larger number."
@@ -414,6 +422,19 @@ class TargetsMalformed(DataError):
         "'{name}' is {dtype} of shape {shape}. Targets are classes, int64 of shape (rows,) with a class mix, or numbers, float32 of "
         "shape (rows, outputs) without one. Give all of a site's targets in one of these forms."
     )
+
+
+class UnknownLabel(DataError):
+    code = "unknown_label"
+    template = (
+        "Site '{site}' has a row of class {label}, and its class mix goes from class 0 to {last}. "
+        "Give a class mix with a share for every class."
+    )
+
+
+class RowsDiffer(DataError):
+    code = "rows_differ"
+    template = "Site '{site}' has {what} of shape {actual}, expected {expected}. Give the same features and targets everywhere."
 
 
 class TargetsAreClasses(DataError):

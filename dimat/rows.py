@@ -16,7 +16,7 @@ from torch import Tensor
 from dimat import cases
 from dimat.conditions import Scale, condition_of
 from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec
-from dimat.errors import NonFiniteData, TargetsMalformed, TooFewRows
+from dimat.errors import NonFiniteData, RowsDiffer, TargetsMalformed, TooFewRows, UnknownLabel
 from dimat.natural import share_groups
 from dimat.partition import Indices, Share, Split, share_out, split_rows
 from dimat.recordings import Recordings, cut
@@ -216,10 +216,31 @@ def check_finite(x: NDArray[np.float32], site: str) -> None:
 
 
 def check_sane(rows: SiteRows, site: str) -> None:
-    """Whether a site has rows of every kind and all their features are numbers. Raises: TooFewRows, NonFiniteData."""
+    """Whether a site has rows of every kind, all alike, with features that are numbers and classes that it knows of.
+
+    Raises: TooFewRows, NonFiniteData, RowsDiffer, UnknownLabel.
+    """
     check_sides(rows, site)
-    for x in (rows.train_x, rows.validation_x, rows.test_x, rows.own_test[0]):
+    sides = [(rows.train_x, rows.train_y), (rows.validation_x, rows.validation_y), (rows.test_x, rows.test_y)]
+    for x, y in (*sides, rows.own_test):
         check_finite(x.cpu().numpy(), site)
+        _check_shape(site, "a row", tuple(x.shape[1:]), rows.shape)
+        _check_shape(site, "targets", tuple(y.shape), (len(x), *rows.train_y.shape[1:]))
+        if rows.class_mix is not None:
+            unknown = y[(y < 0) | (y >= rows.num_outputs)]
+            if len(unknown):
+                raise UnknownLabel(site=site, label=int(unknown[0]), last=rows.num_outputs - 1)
+
+
+def check_alike(rows: SiteRows, first: SiteRows, site: str) -> None:
+    """Whether one model can be for the rows of a site and those of the first. Raises: RowsDiffer."""
+    _check_shape(site, "a row", rows.shape, first.shape)
+    _check_shape(site, "outputs", (rows.num_outputs,), (first.num_outputs,))
+
+
+def _check_shape(site: str, what: str, actual: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if actual != expected:
+        raise RowsDiffer(site=site, what=what, actual=str(actual), expected=str(expected))
 
 
 def check_sides(rows: SiteRows, site: str) -> None:

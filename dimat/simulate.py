@@ -18,7 +18,7 @@ from dimat.methods import MOMENTS_OF, Moments
 from dimat.params import Params
 from dimat.plan import Amendment, ArmPlan
 from dimat.results import RoundResult, RunResult, SimulationResult
-from dimat.rows import SiteRows, check_sane
+from dimat.rows import SiteRows, check_alike, check_sane
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import ArmSpec, PilotSpec
 from dimat.steps import Alone, StepContext, StepResult
@@ -103,6 +103,7 @@ class _Run:
                 if site not in prepared:
                     context = self._context(StepKey(0, "prepare", site))
                     check_sane(self._rows(site), self.spec.site_names[site])
+                    check_alike(self._rows(site), self._rows(0), self.spec.site_names[site])
                     prepared[site] = encode(_made(steps.prepare(context, self._rows(site), self.spec.train)))
                 key = StepKey(0, "prepare", site)
                 self.made.add(key, Artifacts(prepared[site]))

@@ -4,6 +4,7 @@ Rows go through all models chunk by chunk, and of each chunk only sums are kept:
 with the rows.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dimat.checked import check_rows, check_tensors
-from dimat.errors import NonFiniteParams
+from dimat.checked import check_model, check_rows, check_tensors
+from dimat.errors import InputsNotTaken, NonFiniteParams, NumberNotFinite, NumberTooSmall, first_line
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.statistics import (
@@ -68,13 +69,17 @@ def compare(
     Args:
         model: a network of the right architecture on the probe's device; it stays as it is.
         others: params by site index.
-        probe: (rows, ...) inputs. positions: see `units_at`. chunk_rows: how many rows go through at once.
+        probe: (rows, ...) inputs. positions: see `units_at`. chunk_rows: how many rows go through at once, >= 1.
 
     Raises:
-        NoRows, NonFiniteInput: the probe. NonFiniteParams.
+        NoRows, NonFiniteInput, InputsNotTaken: the probe. NonFiniteParams. NumberTooSmall: chunk_rows.
         TensorMissing, ShapeMismatch: not of one architecture, or the models do not give the same number of samples.
     """
     check_rows("probe", probe)
+    if chunk_rows < 1:
+        raise NumberTooSmall(name="chunk_rows", value=chunk_rows, least=1)
+    for site, params in (("own", own), *others.items()):
+        check_model(params, model, str(site))
     broken = first_non_finite(own)
     if broken is not None:
         raise NonFiniteParams(site="own", tensor=broken)
@@ -103,8 +108,13 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
         spec: with which both were compared: it tells which permutations are admissible.
         guard: see `best_assignment`; where weights decide there is none.
 
+    Raises:
+        NumberNotFinite: guard.
+
     Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1 and 3.2.
     """
+    if not math.isfinite(guard):
+        raise NumberNotFinite(name="guard", value=str(guard))
     seen = [group for group in spec.groups if group.name in compared.similarity]
     found = assignments(compared.similarity, spec, guard)
     pairs = {group.name: open_pairs(_alike(compared, group, found), found[group.name]) for group in seen}
@@ -142,7 +152,12 @@ def _observe(
 
         return watcher
 
-    watch(model, rows, [(group.tap, keep(group)) for group in spec.groups if group.tap])
+    try:
+        watch(model, rows, [(group.tap, keep(group)) for group in spec.groups if group.tap])
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise InputsNotTaken(problem=first_line(error)) from error
     return {name: [centred(acts) for acts in calls] for name, calls in seen.items() if calls}
 
 

@@ -76,7 +76,7 @@ def fisher(
     except RuntimeError:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
         try:
             totals = _row_by_row(model, x, y, log_likelihoods)
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:  # IndexError: a class that the model has no output for
             raise InputsNotTaken(problem=first_line(error)) from error
     # A tensor of its own for each name: what shares memory cannot be stored.
     return {

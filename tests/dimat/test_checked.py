@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dimat import errors
-from dimat.matching.activation import compare
+from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
 from dimat.merging import gram, plain_average, regmean
 from dimat.merging.mix import MergeInputs, mix
@@ -78,6 +78,32 @@ def test_second_moments_that_are_missing_or_of_another_model_are_refused(
             "site 'own'.*'2.bias'",
         ),
         (lambda: compare(MODEL, SPEC, OWN, {1: {}}, ROWS), errors.TensorMissing, "site 1"),
+        (
+            lambda: compare(MODEL, SPEC, {"0.bias": OWN["0.bias"]}, {}, ROWS),
+            errors.TensorMissing,
+            "of site own",
+        ),
+        (
+            lambda: compare(MODEL, SPEC, {**OWN, "9.bias": ROWS}, {}, ROWS),
+            errors.TensorMissing,
+            "'the model' of site own has no tensor '9.bias'",
+        ),
+        (
+            lambda: compare(nn.Sequential(nn.Linear(4, 7)), SPEC, OWN, {}, ROWS),
+            errors.ShapeMismatch,
+            "'0.weight'",
+        ),
+        (lambda: compare(MODEL, SPEC, OWN, {1: OWN}, ROWS[:, :3]), errors.InputsNotTaken, "mat1 and mat2"),
+        (
+            lambda: compare(MODEL, SPEC, OWN, {1: OWN}, ROWS, chunk_rows=0),
+            errors.NumberTooSmall,
+            "'chunk_rows' is 0",
+        ),
+        (
+            lambda: match(compare(MODEL, SPEC, OWN, {1: OWN}, ROWS)[1], SPEC, torch.nan),
+            errors.NumberNotFinite,
+            "'guard' is nan",
+        ),
         (lambda: compare(MODEL, SPEC, OWN, {1: OWN}, ROWS[:0]), errors.NoRows, "'probe'"),
         (
             lambda: compare(

@@ -84,6 +84,9 @@ def test_rows_that_cannot_be_used_are_refused() -> None:
         fisher.fisher(model, X, Y[:5])
     with pytest.raises(InputsNotTaken):
         fisher.fisher(model, X[..., :3], Y)
+    for unknown in (-1, 99):
+        with pytest.raises(InputsNotTaken, match=r"out of (bounds|range)"):
+            fisher.fisher(model, X, torch.full_like(Y, unknown))
 
 
 def test_short_memory_is_no_reason_to_go_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:

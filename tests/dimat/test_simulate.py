@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dimat.baselines import centralised
@@ -229,3 +230,48 @@ def test_rows_that_are_no_numbers_end_the_run_with_their_place(make_spec: MakeSp
     for run in simulate(make_spec(rounds=1), broken, ticks()).runs:
         assert (run.state, run.reason[0]) == ("failed", "non_finite_data")
         assert (run.reason[1]["row"], run.reason[1]["column"], run.reason[1]["count"]) == (3, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda rows: replace(rows, validation_y=rows.validation_y + 10),
+            ("unknown_label", {"site": "site-1", "last": 9}),
+        ),
+        (
+            lambda rows: replace(rows, test_x=rows.test_x[:, :5]),
+            ("rows_differ", {"site": "site-1", "what": "a row", "actual": "(5,)", "expected": "(16,)"}),
+        ),
+        (
+            lambda rows: replace(
+                rows,
+                train_x=rows.train_x[:, :5],
+                validation_x=rows.validation_x[:, :5],
+                test_x=rows.test_x[:, :5],
+            ),
+            ("rows_differ", {"site": "site-1", "what": "a row", "actual": "(5,)", "expected": "(16,)"}),
+        ),
+        (
+            lambda rows: replace(rows, class_mix=np.full(11, 1 / 11)),
+            ("rows_differ", {"site": "site-1", "what": "outputs", "actual": "(11,)", "expected": "(10,)"}),
+        ),
+        (
+            lambda rows: replace(rows, train_y=rows.train_y[:-1]),
+            ("rows_differ", {"site": "site-1", "what": "targets"}),
+        ),
+    ],
+)
+def test_rows_that_do_not_go_together_end_the_run_with_their_site(
+    change: Callable[[SiteRows], SiteRows],
+    reason: tuple[str, dict[str, Any]],
+    make_spec: MakeSpec,
+    rows_of: RowsOf,
+) -> None:
+    def odd(seed: int, site: int) -> SiteRows:
+        rows = rows_of(seed, site)
+        return change(rows) if site == 1 else rows
+
+    (run,) = simulate(make_spec(arms=[{"name": "alone", "method": "local_only"}]), odd, ticks()).runs
+    assert (run.state, run.reason[0]) == ("failed", reason[0])
+    assert reason[1].items() <= run.reason[1].items()
