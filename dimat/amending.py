@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dimat import told
 from dimat.errors import (
     DeltasNeedNeighbours,
     DimatError,
@@ -72,25 +73,10 @@ def leaves_as_told(before: Schedule, after: Schedule, round: int) -> bool:
     amendments from the round after it on. Steps of earlier rounds always are."""
     steps = before.steps_in(round)
     return steps == after.steps_in(round) and all(
-        told(before, step) == told(after, step) for step in steps if last_round_read(step) > round
+        told.all_of(before, step) == told.all_of(after, step)
+        for step in steps
+        if last_round_read(step) > round
     )
-
-
-def told(schedule: Schedule, step: StepKey) -> tuple[Any, ...]:
-    """Everything that the message of `step` takes from its schedule."""
-    about = (
-        schedule.inputs(step), schedule.wire_of(step), schedule.residual_of(step), schedule.tells(step),
-        schedule.momentum_of(step), schedule.last_loss(step), schedule.alone_of(step), schedule.sent_before(step),
-        schedule.keeps_what_it_fetches(step),
-    )  # fmt: skip
-    if step.kind in ("prepare", "evaluate"):
-        return about
-    plan = schedule.plan_of(max(step.round, 1))
-    if step.kind == "align":
-        return (*about, plan.merge)
-    if step.kind == "merge" and schedule.tree_of(step.round) is None:
-        return (*about, plan, schedule.weights(step).tolist())
-    return (*about, plan)
 
 
 def concerns(spec: PilotSpec, arm: str, amendment: Amendment) -> bool:

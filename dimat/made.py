@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from dimat import told
 from dimat.schedule import Schedule, StepKey
 from dimat.wire.sending import Artifacts
 
@@ -15,7 +16,7 @@ class Made:
         last = (schedule.last_trained(site) for site in range(schedule.num_sites))
         self._unread = Counter(step for step in last if step is not None)
         for step in schedule.all_steps():
-            self._unread.update(schedule.read_by(step))
+            self._unread.update(told.read_by(schedule, step))
 
     def __getitem__(self, step: StepKey) -> Artifacts:
         return self._held[step]
@@ -26,7 +27,7 @@ class Made:
     def add(self, step: StepKey, artifacts: Artifacts) -> None:
         """Keeps what `step` made, and lets go of what it was the last one to read."""
         self._held[step] = artifacts
-        read = self._schedule.read_by(step)
+        read = told.read_by(self._schedule, step)
         self._unread.subtract(read)
         for one in (step, *read):
             if self._unread[one] == 0:

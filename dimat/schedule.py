@@ -29,15 +29,14 @@ from dimat.absence import Absence
 from dimat.alignment import aligned_rounds
 from dimat.arm_rounds import ArmRounds
 from dimat.joining import Joining
-from dimat.methods import MOMENTS_OF, Moments
-from dimat.parts import Loss, WireSpec
+from dimat.methods import MOMENTS_OF
+from dimat.parts import Loss
 from dimat.plan import Amendment, ArmPlan
 from dimat.spec import PilotSpec
 from dimat.topology import Topology
 from dimat.tree import Tree
 
 StepKind = Literal["prepare", "adopt", "align", "gather", "merge", "train", "evaluate"]
-PLAIN = WireSpec()
 PlanOf = Callable[[int], ArmPlan]
 """The effective plan of the arm in a round 1..R."""
 
@@ -151,7 +150,7 @@ class Schedule:
 
     def merges(self, round: int) -> list[StepKey]:
         """The merges of a round, of all who take part; none where none merges."""
-        if round == 0 or not self._merges_in(round):
+        if round == 0 or not self.merges_in(round):
             return []
         merges = [StepKey(round, "merge", site) for site in sorted(self.members_of(round))]
         return [merge for merge in merges if merge not in self.undone]
@@ -170,108 +169,6 @@ class Schedule:
     def _aligned(self) -> frozenset[int]:
         return aligned_rounds(self.rounds, self.plan_of)
 
-    def wire_of(self, step: StepKey) -> WireSpec:
-        """How what `step` makes travels to those who read it: in the numbers of the merge that comes, for `align` before round 0 in
-        those of the first round."""
-        if step.kind in ("gather", "merge"):
-            over_all = self.tree_of(step.round) is not None
-            return self.plan_of(step.round).merge.wire if over_all else PLAIN
-        if (merging := self._merge_that_reads(step)) is not None:
-            return self.plan_of(merging).merge.wire
-        # Also where whoever would have read it has fallen silent: it was sent as it was.
-        is_read = (
-            step.kind == "align"
-            and step.round in self._aligned
-            and self.planned_tree_of(step.round).children[step.site]
-        )
-        return self.plan_of(max(step.round, 1)).merge.wire if is_read else PLAIN
-
-    def residual_of(self, step: StepKey) -> StepKey | None:
-        """The step that left over what `step` adds to what it sends: the last one before it that sent in `int8`. None is older than
-        the last alignment: what was left over before it belongs to units that stand elsewhere now."""
-        if step.kind != "train" or self.wire_of(step).numbers != "int8":
-            return None
-        for round in range(step.round, 0, -1):
-            earlier = self.model_before(round, step.site)
-            if self.wire_of(earlier).numbers == "int8":
-                return earlier
-            if earlier.kind in ("align", "adopt") or self._joining.joins(step.site, round):
-                break
-        return None
-
-    def sent_before(self, step: StepKey) -> StepKey | None:
-        """The step whose model, as it travelled, `step` sends the difference to: the one with which the site was last read in a merge over
-        neighbours that knows of differences (`WireSpec.deltas`), if that was in the same numbers. None: it sends the whole alone."""
-        wire = self.wire_of(step)
-        if not wire.deltas or self._merge_that_reads(step) is None:
-            return None
-        for round in range(step.round, 0, -1):
-            if step.site not in self.members_of(round):
-                continue
-            earlier = self.model_before(round, step.site)
-            is_another = earlier != step and earlier not in self.undone
-            if is_another and self._merge_that_reads(earlier) is not None and self.wire_of(earlier).deltas:
-                return earlier if self.wire_of(earlier) == wire else None
-        return None
-
-    def keeps_what_it_fetches(self, step: StepKey) -> bool:
-        """Whether the site keeps the models that `step` fetches, since the next ones may come as differences to them."""
-        if step.kind != "merge" or self.tree_of(step.round) is not None:
-            return False
-        return self.plan_of(step.round).merge.wire.deltas
-
-    def tells(self, step: StepKey) -> Moments | None:
-        """Which second moments neighbours need beside the model that `step` makes, as the merge that comes goes by them. Where all
-        sites are added up, each makes its own when it is its turn."""
-        merging = self._merge_that_reads(step)
-        return None if merging is None else MOMENTS_OF.get(self.plan_of(merging).method)
-
-    def _merge_that_reads(self, step: StepKey) -> int | None:
-        """The round whose merge over neighbours takes in the model that `step` makes; None if none does."""
-        is_first = step.kind in ("align", "adopt") and step.round > 0
-        begun = step.round if is_first else step.round + 1
-        if begun > self.rounds or step.site not in self.members_of(begun):
-            return None
-        if step != self.model_before(begun, step.site):
-            return None
-        return begun if self._merges_in(begun) and self.tree_of(begun) is None else None
-
-    def last_loss(self, step: StepKey) -> Loss:
-        """The loss with which the model was trained that `step` makes or judges. The start state's is the pilot's, since
-        all arms share it. A head in closed form that nobody trains on is blind to a site's class mix, as `balanced_softmax` makes it."""
-        plan = self.plan_of(max(step.round, 1))
-        is_as_merged = step.kind == "merge" or (step.kind == "train" and plan.train.epochs == 0)
-        is_head = plan.method == "ridge_head" and plan.merges_in(step.round)
-        if is_as_merged and is_head and self.start_loss != "mse":
-            return "balanced_softmax"
-        trained = step.round if step.kind == "train" else step.round - 1
-        return self.plan_of(trained).train.loss if trained >= 1 else self.start_loss
-
-    def momentum_of(self, step: StepKey) -> StepKey | None:
-        """The step whose momentum goes on in `step`: that of the optimiser in a train step, and before it in an align step, which
-        reorders it with the model; in a merge what the last one remembers (`ArmPlan.remembers`). None: it starts afresh."""
-        if step.kind == "merge":
-            return self._remembered_in(step)
-        if step.kind not in ("align", "train") or step.round < 2:
-            return None
-        if not self.plan_of(step.round).train.keep_momentum or self._joining.joins(step.site, step.round):
-            return None
-        if step.kind == "train" and step.round in self._aligned:
-            return StepKey(step.round, "align", step.site)
-        return StepKey(step.round - 1, "train", step.site)
-
-    def alone_of(self, step: StepKey) -> StepKey | None:
-        """The step whose model the site trains on alone in the train step `step`: the one it trained alone there, otherwise the one
-        it began that round with. None where it trains none alone."""
-        if step.kind != "train" or not self.plan_of(step.round).trains_alone:
-            return None
-        return self._model_found(step.round, step.site)
-
-    def read_by(self, step: StepKey) -> tuple[StepKey, ...]:
-        """All steps of whose artifacts `step` reads something: its inputs, and what its site left for itself, in whatever round."""
-        left = (self.momentum_of(step), self.residual_of(step), self.alone_of(step), self.sent_before(step))
-        return (*self._inputs(step), *(before for before in left if before is not None))
-
     def older_inputs(self, round: int) -> frozenset[StepKey]:
         """Steps of rounds before `round` for which steps of rounds after it wait: what sites had made last that join, or come back, then.
         Everybody else's are of the round before."""
@@ -282,19 +179,6 @@ class Schedule:
         """Of each site that joins or comes back the round, and the step that made its last model before."""
         coming = ((turn, site) for turn in self.turns for site in self._joining.sources(turn))
         return [(turn, self._last_model(turn, site)) for turn, site in coming]
-
-    def _remembered_in(self, step: StepKey) -> StepKey | None:
-        kind = self.plan_of(step.round).remembers
-        # After an alignment it starts afresh: how far strangers are apart is no movement.
-        if kind is None or step.round in self._aligned:
-            return None
-        for before in range(step.round - 1, 0, -1):
-            if self._joining.joins(step.site, before + 1):
-                return None
-            if self._merges_in(before):
-                goes_on = self.plan_of(before).remembers == kind
-                return StepKey(before, "merge", step.site) if goes_on else None
-        return None
 
     def weights(self, merge: StepKey) -> NDArray[np.float64]:
         """The share of each site's model in what the step `merge` makes: (N,) float64, its site's row of W."""
@@ -333,7 +217,7 @@ class Schedule:
                 if step.round == 0:
                     yield StepKey(0, "prepare", step.site)
                 else:
-                    yield self._model_found(step.round, step.site)
+                    yield self.model_found(step.round, step.site)
                 parent = self.parent(step.site, step.round)
                 if parent is not None:
                     yield StepKey(step.round, "align", parent)
@@ -351,7 +235,7 @@ class Schedule:
                 for neighbour in self.topology_of(step.round).neighbours(step.site):
                     yield self.model_before(step.round, neighbour)
             case _:  # train
-                if self._merges_in(step.round):
+                if self.merges_in(step.round):
                     yield StepKey(step.round, "merge", step.site)
                 else:
                     yield self.model_before(step.round, step.site)
@@ -422,7 +306,7 @@ class Schedule:
     def model_before(self, round: int, site: int) -> StepKey:
         """The step whose artifact is the model with which the site begins `round` (>= 1), and which is merged or trained there: what
         the round before left, in the common basis where sites align first."""
-        return StepKey(round, "align", site) if round in self._aligned else self._model_found(round, site)
+        return StepKey(round, "align", site) if round in self._aligned else self.model_found(round, site)
 
     def last_trained(self, site: int) -> StepKey | None:
         """The last step in which the site trains; None if it never takes part."""
@@ -430,7 +314,7 @@ class Schedule:
         trained = (StepKey(round, "train", site) for round in rounds if site in self.members_of(round))
         return next((step for step in trained if step not in self.undone), None)
 
-    def _model_found(self, round: int, site: int) -> StepKey:
+    def model_found(self, round: int, site: int) -> StepKey:
         """The step whose artifact is the model with which the site comes into `round` (>= 1): its own of the round before, or where
         it joins that of a neighbour. Where nobody merges it goes on with its own."""
         if not self._joining.joins(site, round):
@@ -445,7 +329,7 @@ class Schedule:
             if site in self.members_of(round):
                 made = (StepKey(round, "train", site), StepKey(round, "merge", site))
                 done = [step for step in made if step not in self.undone]
-                if done and (done[0].kind == "train" or self._merges_in(round)):
+                if done and (done[0].kind == "train" or self.merges_in(round)):
                     return done[0]
                 return self.model_before(round, site)
         return self.model_after(0, site)
@@ -489,6 +373,10 @@ class Schedule:
         """The steps of `round` that make the site's model, in order of work."""
         return [step for step in self._in_round(site, round) if step not in self.undone]
 
+    def joins(self, site: int, round: int) -> bool:
+        """Whether the site takes part in `round` and did not in the one before."""
+        return self._joining.joins(site, round)
+
     def aligns_before(self, round: int) -> bool:
         """Whether sites move into a common basis before the merge of `round`."""
         return round in self._aligned
@@ -507,7 +395,7 @@ class Schedule:
             yield StepKey(round, "align", site)
         if round == 0:
             return
-        if self._merges_in(round):
+        if self.merges_in(round):
             if self.tree_of(round) is not None:
                 yield StepKey(round, "gather", site)
             yield StepKey(round, "merge", site)
@@ -515,7 +403,7 @@ class Schedule:
 
     def _readers(self, round: int, site: int) -> list[StepKey]:
         """Steps of `round` that read the model with which the site begins it."""
-        if not self._merges_in(round):
+        if not self.merges_in(round):
             return [StepKey(round, "train", site)]
         if self.tree_of(round) is not None:
             return [StepKey(round, "gather", site), StepKey(round, "merge", site)]
@@ -530,7 +418,8 @@ class Schedule:
         assert tree is not None, "only such rounds have this step"
         return tree
 
-    def _merges_in(self, round: int) -> bool:
+    def merges_in(self, round: int) -> bool:
+        """Whether models are merged in a round 1..R."""
         return self.plan_of(round).merges_in(round)
 
 

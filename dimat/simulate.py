@@ -7,7 +7,7 @@ artifacts of a distributed run must be equal to the last bit. No clock of its ow
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 
-from dimat import second_moments, steps
+from dimat import second_moments, steps, told
 from dimat.absence import Absence
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
@@ -136,7 +136,7 @@ class _Run:
         """One step, from artifacts to an artifact."""
         began = self.clock()
         result = self._result(key)
-        wire, is_gather = self.schedule.wire_of(key), key.kind == "gather"
+        wire, is_gather = told.wire_of(self.schedule, key), key.kind == "gather"
         made = artifacts_of(result, wire, is_gather, self._residual(key), self._sent_before(key))
         self.made.add(key, made)
         self.bytes_uploaded += sum(len(data) for data in astuple(made) if data is not None)
@@ -158,7 +158,7 @@ class _Run:
         if key.kind == "train":
             momentum, alone = self._momentum(key, rows), self._alone(key, rows, plan)
             how = self.spec.sites[key.site].trains(plan.train)
-            return steps.train(context, rows, how, own, momentum, self.schedule.tells(key), alone)
+            return steps.train(context, rows, how, own, momentum, told.tells(self.schedule, key), alone)
         if key.kind == "gather" or (key.kind == "merge" and self.schedule.tree_of(key.round) is not None):
             return self._over_all(key, other_keys, own, plan)
         others = {
@@ -166,10 +166,10 @@ class _Run:
         }
         if key.kind == "adopt":
             source = next(iter(others.items()))
-            result = steps.adopt(context, rows, source, self.schedule.tells(key))
+            result = steps.adopt(context, rows, source, told.tells(self.schedule, key))
         elif key.kind == "align":
             parent = next(iter(others.items()), None)
-            tell, momentum = self.schedule.tells(key), self._momentum(key, rows)
+            tell, momentum = told.tells(self.schedule, key), self._momentum(key, rows)
             result = steps.align(context, rows, plan.merge, own, parent, tell, momentum)
         else:
             row = self.schedule.weights(key)
@@ -208,14 +208,14 @@ class _Run:
         return Sums(params, self._moments([key], rows, kind)[key.site] if kind else {})
 
     def _momentum(self, key: StepKey, rows: SiteRows) -> Params | None:
-        before = self.schedule.momentum_of(key)
+        before = told.momentum_of(self.schedule, key)
         momentum = self.made[before].momentum if before is not None else None
         if momentum is None:
             return None
         return decode(momentum, steps.momentum_layout(self.spec.model, rows))
 
     def _alone(self, key: StepKey, rows: SiteRows, plan: ArmPlan) -> Alone | None:
-        before = self.schedule.alone_of(key)
+        before = told.alone_of(self.schedule, key)
         if before is None:
             return None
         made = self.made[before]
@@ -225,7 +225,7 @@ class _Run:
         return Alone(params, decode(made.alone_momentum, steps.momentum_layout(self.spec.model, rows)))
 
     def _before(self, key: StepKey, rows: SiteRows) -> Remembered | None:
-        before, plan = self.schedule.momentum_of(key), self.schedule.plan_of(key.round)
+        before, plan = told.momentum_of(self.schedule, key), self.schedule.plan_of(key.round)
         momentum = self.made[before].momentum if before is not None else None
         if before is None or momentum is None:
             return None
@@ -236,14 +236,14 @@ class _Run:
         return Remembered(decode(momentum, expected), model)
 
     def _residual(self, key: StepKey) -> Params | None:
-        before = self.schedule.residual_of(key)
+        before = told.residual_of(self.schedule, key)
         if before is None:
             return None
         expected = steps.mean_layout(self.spec.model, self._rows(key.site))
         return decode(_there(self.made[before].residual), expected)
 
     def _sent_before(self, key: StepKey) -> bytes | None:
-        before = self.schedule.sent_before(key)
+        before = told.sent_before(self.schedule, key)
         return None if before is None else self._sent(before)
 
     def _moments(self, keys: Sequence[StepKey], rows: SiteRows, kind: Moments) -> dict[int, Params]:
@@ -254,7 +254,7 @@ class _Run:
 
     def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
-        keeps = self.schedule.keeps_what_it_fetches(step)
+        keeps = told.keeps_what_it_fetches(self.schedule, step)
         for key in fetched:
             num_bytes = len(self._fetched(key, step.site) if keeps else self._sent(key))
             if keeps:
@@ -293,7 +293,7 @@ class _Run:
             num_sites=len(self.spec.sites),
             model=self.spec.model,
             evaluation=self.spec.evaluation,
-            last_loss=self.schedule.last_loss(key),
+            last_loss=told.last_loss(self.schedule, key),
             device=self.device,
         )
 

@@ -175,7 +175,7 @@ class _Combines(_Step):
 
 
 class _Merges(_Combines):
-    """A step that makes a merged model. `last_loss`: with which the models were trained (`Schedule.last_loss`)."""
+    """A step that makes a merged model. `last_loss`: with which the models were trained (`dimat.told.last_loss`)."""
 
     before: ArtifactRef | None = None
     """The own model that the last merge made; None: `slowmo` starts afresh, or another method."""

@@ -16,6 +16,7 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.plans import NO_LIMITS, Artifacts, Made, StepId
 from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
 from backend.db.tables import RunRow, StepRow
+from dimat import told
 from dimat.schedule import StepKey
 from worker.messages import ArtifactRef, CheckpointRef, DeltaRef, StepLimits, StepMessage
 
@@ -111,7 +112,7 @@ class Dispatch:
         plan = self._plans.run(session, run)
         keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
         # Only what these steps read: of all sites it would be thousands of rows in every turn.
-        read = {needed for key in keys for needed in plan.schedule.read_by(key)}
+        read = {needed for key in keys for needed in told.read_by(plan.schedule, key)}
         sites = {key.site for key in (*keys, *read)}
         prepared = repository.prepared_by(session, pilot_id, seed, sites)
         fingerprints = {row.site_index: row.fingerprint for row in prepared}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dimat import told
 from dimat.absence import Absence
 from dimat.methods import MOMENTS_OF
 from dimat.plan import Amendment, ArmPlan
@@ -92,19 +93,19 @@ class RunPlan:
         about = {
             "step_id": id.step_id, "attempt": id.attempt, "pilot_id": id.pilot_id, "run_id": id.run_id,
             "context": self._context(key.site, fingerprint), "model": self.spec.model,
-            "wire": self.schedule.wire_of(key), "residual": self._residual(key, artifacts),
+            "wire": told.wire_of(self.schedule, key), "residual": self._residual(key, artifacts),
             "sent_before": self._sent_before(key, artifacts), "limits": id.limits,
         }  # fmt: skip
         if key.kind == "prepare":
             return PrepareMessage(train=self.spec.train, resume=id.checkpoint, **about)
         own_key, *other_keys = self.schedule.inputs(key)
         own, plan = artifacts[own_key].model, self.schedule.plan_of(max(key.round, 1))
-        about_moments = {"tell": self.schedule.tells(key)}
-        before = self.schedule.momentum_of(key)
+        about_moments = {"tell": told.tells(self.schedule, key)}
+        before = told.momentum_of(self.schedule, key)
         match key.kind:
             case "evaluate":
                 return EvaluateMessage(
-                    round=key.round, own=own, last_loss=self.schedule.last_loss(key), **about
+                    round=key.round, own=own, last_loss=told.last_loss(self.schedule, key), **about
                 )
             case "train":
                 return TrainMessage(
@@ -114,7 +115,7 @@ class RunPlan:
                     resume=id.checkpoint,
                     own=own,
                     momentum=artifacts[before].momentum if before is not None else None,
-                    last_loss=self.schedule.last_loss(key),
+                    last_loss=told.last_loss(self.schedule, key),
                     **self._alone(key, artifacts, plan),
                     **about_moments,
                     **about,
@@ -150,7 +151,7 @@ class RunPlan:
                 return self._merge_all(key, other_keys[0], own, plan, artifacts, about)
             case "merge":
                 row = self.schedule.weights(key)
-                by_moments, keeps = plan.method in MOMENTS_OF, self.schedule.keeps_what_it_fetches(key)
+                by_moments, keeps = plan.method in MOMENTS_OF, told.keeps_what_it_fetches(self.schedule, key)
                 return MergeMessage(
                     round=key.round,
                     method=plan.method,
@@ -162,7 +163,7 @@ class RunPlan:
                     if before is not None and plan.remembers == "slow_momentum"
                     else None,
                     momentum=artifacts[before].momentum if before is not None else None,
-                    last_loss=self.schedule.last_loss(key),
+                    last_loss=told.last_loss(self.schedule, key),
                     neighbours=tuple(
                         self._neighbour(other, artifacts, float(row[other.site]), by_moments, keeps)
                         for other in other_keys
@@ -174,7 +175,7 @@ class RunPlan:
         self, key: StepKey, source: StepKey, own: ArtifactRef, plan: ArmPlan, artifacts: Artifacts,
         about: dict[str, Any],
     ) -> MergeAllMessage:  # fmt: skip
-        made, before = artifacts[source], self.schedule.momentum_of(key)
+        made, before = artifacts[source], told.momentum_of(self.schedule, key)
         is_root = source.kind == "gather"
         if not is_root and made.mean is None:
             raise KeyError(f"{source} left no mean")
@@ -189,12 +190,12 @@ class RunPlan:
             ),
             before=artifacts[before].model if before is not None and plan.remembers == "slow_momentum" else None,
             momentum=artifacts[before].momentum if before is not None else None,
-            last_loss=self.schedule.last_loss(key),
+            last_loss=told.last_loss(self.schedule, key),
             **about,
         )  # fmt: skip
 
     def _alone(self, key: StepKey, artifacts: Artifacts, plan: ArmPlan) -> dict[str, ArtifactRef | None]:
-        before = self.schedule.alone_of(key)
+        before = told.alone_of(self.schedule, key)
         if before is None:
             return {}
         made = artifacts[before]
@@ -202,11 +203,11 @@ class RunPlan:
         return {"alone": made.alone or made.model, "alone_momentum": momentum}
 
     def _residual(self, key: StepKey, artifacts: Artifacts) -> ArtifactRef | None:
-        before = self.schedule.residual_of(key)
+        before = told.residual_of(self.schedule, key)
         return artifacts[before].residual if before is not None else None
 
     def _sent_before(self, key: StepKey, artifacts: Artifacts) -> ArtifactRef | None:
-        before = self.schedule.sent_before(key)
+        before = told.sent_before(self.schedule, key)
         return artifacts[before].sent if before is not None else None
 
     def _neighbour(

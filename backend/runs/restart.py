@@ -21,6 +21,7 @@ from backend.runs.asks import reason_of
 from backend.runs.launch import needed_key
 from backend.runs.schemas import Restart, Run
 from backend.sites import service as sites
+from dimat import told
 from dimat.schedule import Schedule, StepKey
 from worker.artifacts import StoreUnavailable
 from worker.messages import ArtifactRef
@@ -118,15 +119,19 @@ def read_after(schedule: Schedule, round: int) -> set[StepKey]:
     read: set[StepKey] = set()
     for step in schedule.all_steps():
         if step.round > round:
-            read.update(schedule.read_by(step))
+            read.update(told.read_by(schedule, step))
     return {step for step in read if step.round <= round}
 
 
 def _has_what_is_read(schedule: Schedule, key: StepKey, row: StepRow) -> bool:
     """An amendment may ask of the round after for what nobody knew of when this step was done."""
     extras = row.extras or {}
-    told = schedule.tells(key) is None or "moments" in extras
-    return row.artifact_sha256 is not None and told and (schedule.wire_of(key).is_plain or "shared" in extras)
+    has_told = told.tells(schedule, key) is None or "moments" in extras
+    return (
+        row.artifact_sha256 is not None
+        and has_told
+        and (told.wire_of(schedule, key).is_plain or "shared" in extras)
+    )
 
 
 def refs_of(row: StepRow) -> Sequence[ArtifactRef]:

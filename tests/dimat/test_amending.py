@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimat import told
 from dimat.amending import (
     changes,
     clash,
@@ -15,7 +16,6 @@ from dimat.amending import (
     concerns,
     first_free_round,
     leaves_as_told,
-    told,
 )
 from dimat.parts import MergePatch, TrainPatch, WireSpec
 from dimat.plan import Amendment, Patch
@@ -105,7 +105,9 @@ def test_no_message_of_a_step_that_is_there_is_changed(
         counted = [a.model_copy(update={"from_round": begins + a.from_round - 1}) for a in later]
         new = Schedule.of(spec, "arm", [*before, *counted])
         if begins == free or leaves_as_told(old, new, last):
-            assert {step: told(old, step) for step in known} == {step: told(new, step) for step in known}
+            assert {step: told.all_of(old, step) for step in known} == {
+                step: told.all_of(new, step) for step in known
+            }
             assert known <= {*new.all_steps(), *(StepKey(0, "prepare", site) for site in range(5))}
 
 
@@ -157,7 +159,9 @@ def test_before_the_first_round_counts_what_leaves_the_start_models_as_they_were
 def test_a_round_sooner_would_change_one(step: StepKey, patch: Patch, make_spec: MakeSpec) -> None:
     spec = make_spec(rounds=ROUNDS)
     sooner = Amendment(from_round=first_free_round([step]) - 1, patch=patch, by="m", why="w")
-    assert told(Schedule.of(spec, "dimat"), step) != told(Schedule.of(spec, "dimat", [sooner]), step)
+    assert told.all_of(Schedule.of(spec, "dimat"), step) != told.all_of(
+        Schedule.of(spec, "dimat", [sooner]), step
+    )
 
 
 def test_all_rounds_are_free_before_a_run_has_steps_of_its_own_and_none_after_the_last_training() -> None:

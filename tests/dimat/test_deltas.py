@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from dimat import told
 from dimat.absence import Absence
 from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
@@ -188,7 +189,9 @@ def test_a_pilot_may_ask_for_them_where_one_of_its_arms_sends_some(make_spec: Ma
     arms = [{"name": name, "method": name} for name in ("local_only", "federated_average", "dimat")]
     spec = make_spec(arms=arms, merge={"wire": DELTAS})
     star = Schedule.of(spec, "federated_average")
-    assert not any(star.sent_before(step) or star.keeps_what_it_fetches(step) for step in star.all_steps())
+    assert not any(
+        told.sent_before(star, step) or told.keeps_what_it_fetches(star, step) for step in star.all_steps()
+    )
 
 
 def one_arm(make_spec: MakeSpec, **changes: Any) -> PilotSpec:
@@ -209,9 +212,11 @@ def chain(schedule: Schedule, site: int = 0) -> dict[str, str | None]:
         return None if step is None else f"{step.kind} {step.round}"
 
     return {
-        f"{step.kind} {step.round}": named(schedule.sent_before(step))
+        f"{step.kind} {step.round}": named(told.sent_before(schedule, step))
         for step in schedule.all_steps()
-        if step.site == site and schedule.wire_of(step).deltas and step.kind in ("align", "adopt", "train")
+        if step.site == site
+        and told.wire_of(schedule, step).deltas
+        and step.kind in ("align", "adopt", "train")
     }
 
 
@@ -223,7 +228,7 @@ def test_what_is_sent_differs_from_what_was_sent_last(make_spec: MakeSpec) -> No
     }  # fmt: skip
     rarely = Schedule.of(one_arm(make_spec, merge={"wire": DELTAS, "merge_every": 2}), "arm")
     assert chain(rarely) == {"train 1": None, "train 3": "train 1", "train 5": "train 3"}
-    keeping = [step for step in rarely.all_steps() if rarely.keeps_what_it_fetches(step)]
+    keeping = [step for step in rarely.all_steps() if told.keeps_what_it_fetches(rarely, step)]
     assert keeping == [step for step in rarely.all_steps() if step.kind == "merge"]
 
 
@@ -271,7 +276,7 @@ def test_sites_that_align_join_or_come_back_send_from_what_they_sent_last(make_s
 
 def test_what_a_difference_is_against_is_read_by_the_step_that_makes_it(make_spec: MakeSpec) -> None:
     schedule = Schedule.of(one_arm(make_spec, merge={"wire": DELTAS, "merge_every": 3}), "arm")
-    assert StepKey(2, "train", 1) in schedule.read_by(StepKey(5, "train", 1))
+    assert StepKey(2, "train", 1) in told.read_by(schedule, StepKey(5, "train", 1))
 
 
 def simulated(spec: PilotSpec, rows_of: RowsOf, **known: Any) -> RunResult:

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from dimat import told
 from dimat.absence import Absence
 from dimat.errors import HubTakesNoPart, TooFewMembers, UnknownMember
 from dimat.leaving import Moment, absence_of, round_of_return, short_round
@@ -186,10 +187,10 @@ def test_who_comes_back_goes_on_afresh(make_spec: MakeSpec) -> None:
     assert StepKey(2, "merge", 1) in schedule.all_steps()
     assert StepKey(2, "train", 1) not in schedule.all_steps()
     train = StepKey(5, "train", 1)
-    assert schedule.momentum_of(train) is schedule.momentum_of(StepKey(5, "merge", 1)) is None
-    assert schedule.alone_of(train) == schedule.residual_of(train) == StepKey(5, "adopt", 1)
-    assert schedule.momentum_of(StepKey(6, "train", 1)) == train
-    assert schedule.momentum_of(StepKey(6, "merge", 1)) == StepKey(5, "merge", 1)
+    assert told.momentum_of(schedule, train) is told.momentum_of(schedule, StepKey(5, "merge", 1)) is None
+    assert told.alone_of(schedule, train) == told.residual_of(schedule, train) == StepKey(5, "adopt", 1)
+    assert told.momentum_of(schedule, StepKey(6, "train", 1)) == train
+    assert told.momentum_of(schedule, StepKey(6, "merge", 1)) == StepKey(5, "merge", 1)
 
 
 def test_whoever_falls_silent_before_it_is_aligned_leaves_its_place_to_those_below(
@@ -292,21 +293,11 @@ class Walk:
         absences = [one for one in self.absences if one is not but]
         return Schedule.of(self.spec, self.arm, self.amendments, absences)
 
-    def told(self, step: StepKey) -> Any:
-        """All that a message says of a step."""
-        of = self.schedule
-        weights = of.weights(step).tolist() if step.kind == "merge" else None
-        return (
-            of.inputs(step), weights, of.wire_of(step), of.tells(step), of.momentum_of(step), of.residual_of(step),
-            of.alone_of(step), of.last_loss(step), of.plan_of(max(step.round, 1)), of.sent_before(step),
-            step.kind == "merge" and of.keeps_what_it_fetches(step),
-        )  # fmt: skip
-
     def send(self) -> None:
         for step in self.schedule.ready_steps(self.done, self.sent.keys()):
             if step.round <= self.last_open:
-                self.sent[step] = self.told(step)
-                assert self.done.issuperset(self.schedule.read_by(step)), step
+                self.sent[step] = told.all_of(self.schedule, step)
+                assert self.done.issuperset(told.read_by(self.schedule, step)), step
         while self.rounds_done < self.spec.rounds and self.done.issuperset(
             self.schedule.ends(self.rounds_done + 1)
         ):
@@ -404,8 +395,8 @@ def test_nothing_that_was_sent_changes_when_sites_fall_silent_and_come_back(
     in_vain = {step for step in run.done if step.kind == "adopt" and (step.round, step.site) in began}
     in_vain -= set(run.schedule.all_steps())
     assert run.done - prepared(run.schedule) - in_vain == set(run.schedule.all_steps())
-    for step, told in run.sent.items():
-        assert step in in_vain or run.told(step) == told, step
+    for step, sent in run.sent.items():
+        assert step in in_vain or told.all_of(run.schedule, step) == sent, step
 
 
 def test_who_comes_back_second_waits_for_no_model_that_the_first_has_begun_to_take_over(

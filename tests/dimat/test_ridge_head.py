@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
+from dimat import told
 from dimat.merging import ridge_head
 from dimat.merging.sums import add
 from dimat.model_spec import MlpSpec
@@ -30,7 +31,7 @@ def rows_of(table: Table, spec: PilotSpec) -> RowsOf:
     return lambda _, site: shares[site]
 
 
-def told(rows: SiteRows, params: Any) -> Any:
+def moments_told(rows: SiteRows, params: Any) -> Any:
     moments = made("head", MODEL, rows, params)
     expected = layout("head", MODEL, rows)
     assert {name: (tuple(t.shape), t.dtype) for name, t in moments.items()} == dict(expected)
@@ -44,7 +45,8 @@ def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: Ma
     net = empty_model(MODEL, sites[0].shape, sites[0].num_outputs)
     shared = initial_params(net, torch_rng(1, "init", "common"))
     total = add(
-        (1 / len(sites), ridge_head.METHOD.of_site(shared, told(rows, shared), MergeSpec())) for rows in sites
+        (1 / len(sites), ridge_head.METHOD.of_site(shared, moments_told(rows, shared), MergeSpec()))
+        for rows in sites
     )
     merged = ridge_head.METHOD.params_of(total, shared)
     below = [name for name in shared if not name.startswith("head.")]
@@ -89,8 +91,8 @@ def test_the_last_two_rounds_only_merge_the_models_and_then_the_head(make_spec: 
     assert schedule.plan_of(3) == plans[2]
     assert schedule.plan_of(4) == plans[3]
     for kind in ("merge", "train"):
-        assert schedule.last_loss(StepKey(5, kind, 0)) == "balanced_softmax"
-    assert schedule.last_loss(StepKey(4, "train", 0)) == "cross_entropy"
+        assert told.last_loss(schedule, StepKey(5, kind, 0)) == "balanced_softmax"
+    assert told.last_loss(schedule, StepKey(4, "train", 0)) == "cross_entropy"
 
 
 @pytest.mark.parametrize(("over", "every"), [("tree", 1), ("neighbours", 1), ("neighbours", 3)])

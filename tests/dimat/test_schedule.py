@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimat import told
 from dimat.parts import MergePatch, TrainPatch, WireSpec
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
@@ -197,13 +198,13 @@ def test_sites_align_before_the_first_merge_of_a_method_that_an_amendment_brings
     assert schedule.inputs(StepKey(4, "merge", 3)) == [StepKey(3, "train", 3), StepKey(3, "train", 2)]
     # What travels, and what goes with it, is what the align step made.
     trained = StepKey(1, "train", 2)
-    assert (schedule.tells(trained), schedule.tells(child)) == (None, "gram")
-    assert schedule.wire_of(trained).is_plain
-    assert schedule.wire_of(child).numbers == "int8"
-    assert schedule.residual_of(child) is None
-    assert schedule.residual_of(StepKey(3, "train", 2)) == child
-    assert schedule.momentum_of(child) == trained
-    assert schedule.momentum_of(StepKey(2, "train", 2)) == child
+    assert (told.tells(schedule, trained), told.tells(schedule, child)) == (None, "gram")
+    assert told.wire_of(schedule, trained).is_plain
+    assert told.wire_of(schedule, child).numbers == "int8"
+    assert told.residual_of(schedule, child) is None
+    assert told.residual_of(schedule, StepKey(3, "train", 2)) == child
+    assert told.momentum_of(schedule, child) == trained
+    assert told.momentum_of(schedule, StepKey(2, "train", 2)) == child
 
 
 def test_what_rounding_left_over_before_sites_aligned_is_not_added_after(make_spec: MakeSpec) -> None:
@@ -211,9 +212,9 @@ def test_what_rounding_left_over_before_sites_aligned_is_not_added_after(make_sp
     plain = amended(3, method="common_basis", merge=MergePatch(wire=WireSpec()))
     again = amended(5, merge=MergePatch(wire=WireSpec(numbers="int8")))
     spec, last = make_spec(rounds=5, arms=arms), StepKey(4, "train", 0)
-    assert Schedule.of(spec, "turning", [plain, again]).residual_of(last) is None
+    assert told.residual_of(Schedule.of(spec, "turning", [plain, again]), last) is None
     never = plain.model_copy(update={"patch": plain.patch.model_copy(update={"method": None})})
-    assert Schedule.of(spec, "turning", [never, again]).residual_of(last) == StepKey(1, "train", 0)
+    assert told.residual_of(Schedule.of(spec, "turning", [never, again]), last) == StepKey(1, "train", 0)
 
 
 def test_slow_momentum_starts_afresh_where_sites_align(make_spec: MakeSpec) -> None:
@@ -221,7 +222,7 @@ def test_slow_momentum_starts_afresh_where_sites_align(make_spec: MakeSpec) -> N
     turned = amended(3, merge=MergePatch(align=True))
     schedule = Schedule.of(make_spec(rounds=4, arms=arms), "slow", [turned])
     assert {step.round for step in schedule.all_steps() if step.kind == "align"} == {3}
-    kept = {round: schedule.momentum_of(StepKey(round, "merge", 0)) for round in (2, 3, 4)}
+    kept = {round: told.momentum_of(schedule, StepKey(round, "merge", 0)) for round in (2, 3, 4)}
     assert kept == {2: StepKey(1, "merge", 0), 3: None, 4: StepKey(3, "merge", 0)}
 
 
@@ -258,8 +259,8 @@ def test_the_optimiser_goes_on_from_the_round_before_where_momentum_is_kept(make
     ]
     keeps, forgets = (Schedule.of(make_spec(arms=arms, rounds=3), arm["name"]) for arm in arms)
     trains = [StepKey(round, "train", 2) for round in (1, 2, 3)]
-    assert [keeps.momentum_of(step) for step in trains] == [None, *trains[:2]]
-    assert [forgets.momentum_of(step) for step in trains] == [None] * 3
+    assert [told.momentum_of(keeps, step) for step in trains] == [None, *trains[:2]]
+    assert [told.momentum_of(forgets, step) for step in trains] == [None] * 3
 
 
 def test_amendment_changes_rhythm_and_links_from_its_round_on(make_spec: MakeSpec) -> None:
@@ -317,22 +318,22 @@ def test_slow_momentum_goes_on_from_the_last_merge_of_its_kind(make_spec: MakeSp
     arms = [{"name": method, "method": method} for method in ("slowmo", "dimat")]
     spec = make_spec(rounds=4, merge={"merge_every": 2}, arms=arms)
     slow = Schedule.of(spec, "slowmo")
-    assert slow.momentum_of(StepKey(2, "merge", 1)) is None
-    assert slow.momentum_of(StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
-    assert Schedule.of(spec, "dimat").momentum_of(StepKey(4, "merge", 1)) is None
+    assert told.momentum_of(slow, StepKey(2, "merge", 1)) is None
+    assert told.momentum_of(slow, StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
+    assert told.momentum_of(Schedule.of(spec, "dimat"), StepKey(4, "merge", 1)) is None
     turned = Amendment(from_round=3, patch=Patch(method="slowmo"), by="manager", why="to compare")
-    assert Schedule.of(spec, "dimat", [turned]).momentum_of(StepKey(4, "merge", 1)) is None
+    assert told.momentum_of(Schedule.of(spec, "dimat", [turned]), StepKey(4, "merge", 1)) is None
 
 
 def test_permutations_go_on_from_the_last_merge_that_remembered_them(make_spec: MakeSpec) -> None:
     arms = [{"name": m, "method": m} for m in ("dimat", "dimat_guarded", "weight_matching")]
     spec = make_spec(rounds=4, merge={"merge_every": 2, "warm_start": True}, arms=arms)
     for arm in ("dimat_guarded", "weight_matching"):
-        assert Schedule.of(spec, arm).momentum_of(StepKey(2, "merge", 1)) is None
-        assert Schedule.of(spec, arm).momentum_of(StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
-    assert Schedule.of(spec, "dimat").momentum_of(StepKey(4, "merge", 1)) is None
+        assert told.momentum_of(Schedule.of(spec, arm), StepKey(2, "merge", 1)) is None
+        assert told.momentum_of(Schedule.of(spec, arm), StepKey(4, "merge", 1)) == StepKey(2, "merge", 1)
+    assert told.momentum_of(Schedule.of(spec, "dimat"), StepKey(4, "merge", 1)) is None
     cold = Amendment(from_round=3, patch=Patch(merge=MergePatch(warm_start=False)), by="manager", why="-")
-    assert Schedule.of(spec, "dimat_guarded", [cold]).momentum_of(StepKey(4, "merge", 1)) is None
+    assert told.momentum_of(Schedule.of(spec, "dimat_guarded", [cold]), StepKey(4, "merge", 1)) is None
 
 
 def test_where_alignment_is_left_out_no_site_has_a_parent(make_spec: MakeSpec) -> None:

@@ -9,16 +9,18 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimat import told
 from dimat.errors import ArtifactInvalid
 from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
 from dimat.parts import Numbers, WireSpec
 from dimat.results import as_json
-from dimat.schedule import PLAIN, Schedule, StepKey
+from dimat.schedule import Schedule, StepKey
 from dimat.simulate import RowsOf, simulate
 from dimat.spec import PilotSpec
 from dimat.steps import StepResult
+from dimat.told import PLAIN
 from dimat.training.seeding import torch_rng
 from dimat.wire import compression
 from dimat.wire.codec import decode, encode
@@ -168,10 +170,10 @@ def test_only_what_others_read_is_packed(make_spec: MakeSpec) -> None:
     spec = make_spec(num_sites=3, topology={"kind": "line"}, rounds=4, arms=arms)
     dimat, basis = (Schedule.of(spec, name) for name in ("a", "b"))
     assert not dimat.aligns
-    packed = [step for step in dimat.all_steps() if not dimat.wire_of(step).is_plain]
+    packed = [step for step in dimat.all_steps() if not told.wire_of(dimat, step).is_plain]
     assert packed == [StepKey(round, "train", site) for round in (1, 3) for site in range(3)]
     # the middle one is read by those that align with it, though no merge follows at once
-    assert [site for site in range(3) if not basis.wire_of(StepKey(0, "align", site)).is_plain] == [1]
+    assert [site for site in range(3) if not told.wire_of(basis, StepKey(0, "align", site)).is_plain] == [1]
 
 
 def test_a_first_merge_of_methods_without_alignment_travels_packed_too(make_spec: MakeSpec) -> None:
@@ -184,9 +186,9 @@ def test_a_first_merge_of_methods_without_alignment_travels_packed_too(make_spec
 def test_rounding_is_left_over_from_one_sending_to_the_next(make_spec: MakeSpec) -> None:
     arms = [{"name": "a", "method": "dimat", "merge": {"wire": {"numbers": "int8"}, "merge_every": 2}}]
     schedule = Schedule.of(make_spec(rounds=6, arms=arms), "a")
-    assert schedule.residual_of(StepKey(1, "train", 0)) is None
-    assert schedule.residual_of(StepKey(3, "train", 0)) == StepKey(1, "train", 0)
-    assert schedule.residual_of(StepKey(2, "train", 0)) is None
+    assert told.residual_of(schedule, StepKey(1, "train", 0)) is None
+    assert told.residual_of(schedule, StepKey(3, "train", 0)) == StepKey(1, "train", 0)
+    assert told.residual_of(schedule, StepKey(2, "train", 0)) is None
 
 
 def test_half_the_bits_are_half_the_bytes_and_nearly_the_same_result(

@@ -26,7 +26,7 @@ def purpose_of(message: StepMessage) -> Purpose:
 
 
 def keeps_what_it_fetches(message: StepMessage) -> bool:
-    """Whether the site keeps the models that come with this step: as `Schedule.keeps_what_it_fetches`."""
+    """Whether the site keeps the models that come with this step: as `dimat.told.keeps_what_it_fetches`."""
     return isinstance(message, MergeMessage) and message.merge.wire.deltas
 
 

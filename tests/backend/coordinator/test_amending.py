@@ -9,6 +9,7 @@ from sqlalchemy import select
 from backend.coordinator.plans import RunPlan
 from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
 from backend.pilots.amendments import amendments_of
+from dimat import told
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
@@ -20,7 +21,7 @@ def decided(stage: Stage, id: str) -> AmendmentRow:
         return session.get_one(AmendmentRow, id)
 
 
-def told(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+def noted(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
     with stage.database.read() as session:
         rows = session.scalars(select(EventRow).where(EventRow.code.startswith("amendment")))
         return [(row.code, row.params) for row in rows]
@@ -52,9 +53,9 @@ def assert_every_message_is_as_the_amended_plan_has_it(
     for id, key in keys.items():
         message, schedule = log[id], plan.schedule
         expected = plan.schedule.plan_of(max(key.round, 1))
-        assert message.wire == schedule.wire_of(key)
+        assert message.wire == told.wire_of(schedule, key)
         if message.kind == "train":
-            assert (message.train, message.tell) == (expected.train, schedule.tells(key))
+            assert (message.train, message.tell) == (expected.train, told.tells(schedule, key))
         elif message.kind in ("align", "merge", "merge_all", "gather"):
             assert message.merge == expected.merge
         if message.kind == "merge":
@@ -88,7 +89,7 @@ def test_changes_in_the_middle_of_a_run_are_those_of_the_plan_whatever_the_sites
     for arm in ("local_only", "dimat"):
         assert stage.run(f"p/{arm}").state == "completed"
         assert_every_message_is_as_the_amended_plan_has_it(stage, pilot, arm, log)
-    code, params = told(stage)[0]
+    code, params = noted(stage)[0]
     assert (code, params) == ("amendment_in_force", {"round": rounds[0], "who": "aiko"})
 
 
@@ -183,7 +184,7 @@ def test_what_comes_too_late_or_changes_nothing_is_refused_with_a_reason(stage: 
     late = stage.amend({"train": {"epochs": 2}})
     stage.turn()
     assert (decided(stage, late).reason or {})["code"] == "amendment_runs_ended"
-    assert [code for code, _ in told(stage)] == ["amendment_refused"] * 4
+    assert [code for code, _ in noted(stage)] == ["amendment_refused"] * 4
 
 
 def test_a_run_that_has_ended_stays_as_it_was_and_is_named(stage: Stage) -> None:
