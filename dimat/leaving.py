@@ -44,14 +44,15 @@ def absence_of(schedule: Schedule, site: int, name: str, done: AbstractSet[StepK
         site: its index, `name` its name. done: the run's steps that are done, those that prepare included.
     """
     first = schedule.first_open(site, done)
-    if first is None:
-        return None
-    round = max(first.round, 1)
-    if schedule.model_before(round, site) not in done:
-        return Absence(site=name, from_round=round)
     start = StepKey(0, "evaluate", site)
     is_start_owed = start in schedule.ends(0) and start not in done
     owed: list[tuple[int, Undone]] = [(0, "evaluate")] if is_start_owed else []
+    if first is None:
+        # No model waits for how the start was judged, but no round is done before.
+        return Absence(site=name, from_round=schedule.rounds + 1, undone=tuple(owed)) if owed else None
+    round = max(first.round, 1)
+    if schedule.model_before(round, site) not in done:
+        return Absence(site=name, from_round=round, undone=tuple(owed) if round > 1 else ())
     chain = {step.kind: step for step in schedule.steps_of(site, round)}
     owed += [(round, kind) for kind in _OWED if kind in chain and chain[kind] not in done]
     return Absence(site=name, from_round=round + 1, undone=tuple(owed))
@@ -112,7 +113,8 @@ class Moment:
         now, begun, found = list(self.absences), _Begun.of(self.begun), dict[int, int]()
         for place in places:
             absence, site = now[place], index[now[place].site]
-            present = self._under([*now[:place], *now[place + 1 :]])
+            others = (one for one in now if one.site != absence.site or one.until_round is not None)
+            present = self._under(list(others))
             round = begun.round_of_return(present, site, absence, self.rounds_done)
             if round is None:
                 continue

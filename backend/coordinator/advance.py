@@ -173,6 +173,12 @@ class Advance:
         changes.touch(run.id)
         self._stop_prepare(session, run, now, changes)
 
+    def go_on_amended(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
+        """A run goes on under another plan."""
+        self._plans.forget(run.id)
+        changes.touch(run.id)
+        self.apart(session, [run], partial(self.look_again, session, run, now), now, changes)
+
     def look_again(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Inserts all that is ready, and closes rounds, where more may be done than before, under another schedule or in a round that
         was opened: other steps may follow what was done long ago, and nobody would ask again."""

@@ -19,25 +19,29 @@ from backend.runs.amending import runs_at
 from backend.runs.deciding import Decided, Refused, decide
 from backend.text.schemas import Params, Text
 
-LookAgain = Callable[[Session, RunRow, datetime, Changes], None]
+GoOn = Callable[[Session, RunRow, datetime, Changes], None]
 
 
-def take_in(session: Session, plans: Plans, look_again: LookAgain, now: datetime, changes: Changes) -> None:
+def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes: Changes) -> None:
     """Each amendment that was asked for is in force afterwards, or refused with a reason.
 
     Args:
-        look_again: is told of every run that goes on under another plan.
+        go_on: is told of every run that goes on under another plan, once all are decided: it makes steps, and whoever asked for
+            several at once was told of each what holds without them.
     """
+    changed: dict[str, None] = {}
     for row in asked(session):
         if not _is_free(session, row.pilot_id):
             continue
-        what = f"amendment {row.id} of pilot {row.pilot_id}"
-        error = apart.attempt(session, partial(_decide, session, plans, look_again, row, now), changes, what)
-        if error is not None:
-            for run in repository.of_pilot(session, row.pilot_id):
-                plans.forget(run.id)  # what was remembered of it was taken back
-            reason = Text(code="unexpected_error", params={"kind": type(error).__name__})
-            _refuse(session, row, reason, now)
+        what, found = f"amendment {row.id} of pilot {row.pilot_id}", list[str]()
+        error = apart.attempt(session, partial(_decide, session, plans, row, now, found), changes, what)
+        if error is None:
+            changed |= dict.fromkeys(found)
+            continue
+        reason = Text(code="unexpected_error", params={"kind": type(error).__name__})
+        _refuse(session, row, reason, now)
+    for run_id in changed:
+        go_on(session, session.get_one(RunRow, run_id), now, changes)
 
 
 def _is_free(session: Session, pilot_id: str) -> bool:
@@ -48,8 +52,9 @@ def _is_free(session: Session, pilot_id: str) -> bool:
 
 
 def _decide(
-    session: Session, plans: Plans, look_again: LookAgain, row: AmendmentRow, now: datetime, changes: Changes
+    session: Session, plans: Plans, row: AmendmentRow, now: datetime, changed: list[str], changes: Changes
 ) -> None:
+    """Adds to `changed` the runs that go on under another plan."""
     spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
     runs, barred = runs_at(session, row.pilot_id, spec), repository.barred(session, row.pilot_id)
     found = decide(spec, known, value_of(row, 1), runs, row.asked_round, barred)
@@ -58,10 +63,7 @@ def _decide(
         return
     _begin(session, row, found, now)
     session.flush()
-    for run_id in found.changed:
-        plans.forget(run_id)
-        changes.touch(run_id)
-        look_again(session, session.get_one(RunRow, run_id), now, changes)
+    changed += found.changed
 
 
 def _begin(session: Session, row: AmendmentRow, found: Decided, now: datetime) -> None:

@@ -156,7 +156,10 @@ class Silence:
     def _end_short(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Ends a run whose next round too few sites would finish."""
         round = run.rounds_done + 1
-        if round <= run.rounds and is_short(self._plans.run(session, run).schedule, round):
+        if round > run.rounds or not is_short(self._plans.run(session, run).schedule, round):
+            return
+        next = next_round(session, run.pilot_id)
+        if next is None or next.may_begin(round):  # until its time the site may be back
             reason = {"code": "too_few_sites_in_round", "params": {"round": round}}
             self._advance.end(session, run, reason, now, changes)
 

@@ -194,7 +194,7 @@ class Coordinator:
     def _commands(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
         self._advance.leave_out_revoked(session, now, changes)
-        amending.take_in(session, self._plans, self._advance.look_again, now, changes)
+        amending.take_in(session, self._plans, self._advance.go_on_amended, now, changes)
         queued = runs_repository.runs_in(session, ["queued", "resuming"], STARTS)
         self._is_starting = len(queued) == STARTS
         for run in queued:

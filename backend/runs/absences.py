@@ -37,11 +37,13 @@ def value_of(row: AbsenceRow, spec: PilotSpec) -> Absence:
 
 def as_after(rows: Iterable[AbsenceRow], round: int) -> Iterator[dict[str, Any]]:
     """Those that a run has which goes on after `round`, as values of rows: what had begun by then, open again if it had not ended, as
-    the site may be back sooner this time."""
-    for row in rows:
-        if row.from_round > round + 1:
-            continue
-        is_over = row.until_round is not None and row.until_round <= round
+    the site may be back sooner this time. Of several of one site only the last: one that is open beside it would keep the site out."""
+    begun = [row for row in rows if row.from_round <= round + 1]
+    last = {row.site_index: row for row in begun}
+    for row in begun:
+        is_over = row.until_round is not None and (
+            row.until_round <= round or row is not last[row.site_index]
+        )
         yield {
             "site_index": row.site_index,
             "site_name": row.site_name,

@@ -19,11 +19,11 @@ def arms_now(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunAt]) -
     """
     found = []
     for arm in spec.arms:
-        going_on = [run for run in runs if run.arm == arm.name and run.goes_on]
-        next = max((run.last_round + 1 for run in going_on), default=spec.rounds + 1)
-        if next > spec.rounds:
+        going_on = [run for run in runs if run.arm == arm.name and run.can_change(spec.rounds)]
+        if not going_on:
             found.append(ArmNow(arm=arm.name, next_round=None, first_free_round=None, plans=[]))
             continue
+        next = max(run.last_round + 1 for run in going_on)
         first = max(run.first_free for run in going_on)
         plans = _plans(spec, arm.name, for_run(known, going_on[0].id), next)
         found.append(

@@ -1,13 +1,13 @@
 """Amendments as people ask for them. Here is the question, told to whoever asks when it cannot be; the coordinator decides
 (`backend.coordinator.amending`), by the same rules (`deciding`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.auth.principal import Principal
-from backend.db.tables import AmendmentRow, RunRow
+from backend.db.tables import AbsenceRow, AmendmentRow, RunRow
 from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
 from backend.pilots.amendments import InForce, for_run, rows_of, value_of
@@ -47,8 +47,8 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.called, why=body.why, left_out=[],
     )  # fmt: skip
     runs = runs_at(session, pilot_id, spec)
-    known = _expected(spec, runs, rows_of(session, pilot_id))
     barred = repository.barred(session, pilot_id)
+    known = _expected(spec, runs, rows_of(session, pilot_id), barred)
     found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round, barred)
     if isinstance(found, Refused):
         refusal = Conflict if found.reason.code in _OF_THE_STATE else Invalid
@@ -61,7 +61,7 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
     )  # fmt: skip
     session.flush()
     rows = rows_of(session, pilot_id)
-    told = _all(session, spec, rows, runs, _expected(spec, runs, rows))
+    told = _all(session, spec, rows, runs, _expected(spec, runs, rows, barred))
     return next(one for one in told if one.id == row.id)
 
 
@@ -72,7 +72,7 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
         return PilotAmendmentPage(items=[], next_cursor=None, total=0)
     spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
     runs = runs_at(session, pilot_id, spec)
-    expected = _expected(spec, runs, rows)
+    expected = _expected(spec, runs, rows, repository.barred(session, pilot_id))
     items = _all(session, spec, rows, runs, expected)
     return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
 
@@ -84,7 +84,8 @@ def amendable(session: Session, pilot_id: str) -> Amendable:
         return Amendable(arms=[])
     spec = stored_spec(pilot)
     runs = runs_at(session, pilot_id, spec)
-    expected = _expected(spec, runs, rows_of(session, pilot_id))
+    barred = repository.barred(session, pilot_id)
+    expected = _expected(spec, runs, rows_of(session, pilot_id), barred)
     return Amendable(arms=arms_now(spec, list(expected.values()), runs))
 
 
@@ -93,26 +94,23 @@ def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:
     rows = repository.of_pilot(session, pilot_id)
     ids = [row.id for row in rows]
     steps, gone = repository.last_steps(session, ids), absences.rows_of(session, ids)
-    return [
-        RunAt(
-            row.id,
-            row.arm,
-            first_free_round([*steps[row.id], *_begun(row)]),
-            _goes_on(row),
-            _last_round([*steps[row.id], *_begun(row)]),
-            tuple(absences.value_of(one, spec) for one in gone[row.id]),
-        )
-        for row in rows
-    ]
+    return [_run_at(row, spec, steps[row.id], gone) for row in rows]
 
 
-def _begun(run: RunRow) -> list[StepKey]:
-    """What a run that goes on after a round of another has, even before the coordinator has brought it over."""
-    return (
-        []
-        if run.from_round is None
-        else [StepKey(run.from_round, "train" if run.from_round else "evaluate", 0)]
-    )
+def _run_at(
+    run: RunRow, spec: PilotSpec, last: Sequence[StepKey], gone: Mapping[str, Sequence[AbsenceRow]]
+) -> RunAt:
+    missing, steps = gone[run.id], list(last)
+    if run.from_round is not None:  # it goes on after a round of another, and may not be brought over yet
+        steps.append(StepKey(run.from_round, "train" if run.from_round else "evaluate", 0))
+        if run.started_at is None:
+            missing = [
+                AbsenceRow(**one) for one in absences.as_after(gone[run.parent_run_id or ""], run.from_round)
+            ]
+    without = tuple(absences.value_of(one, spec) for one in missing)
+    # What a silent site owes is settled, also of a round that nobody has begun.
+    steps += [StepKey(round, kind, 0) for absence in without for round, kind in absence.undone]
+    return RunAt(run.id, run.arm, first_free_round(steps), _goes_on(run), _last_round(steps), without)
 
 
 def _last_round(steps: Sequence[StepKey]) -> int:
@@ -156,7 +154,9 @@ def _check_arm(spec: PilotSpec, body: AmendmentCreate) -> None:
         raise Invalid("control_arm_would_merge", {"arm": control.name}, "patch.method")
 
 
-def _expected(spec: PilotSpec, runs: Sequence[RunAt], rows: Sequence[AmendmentRow]) -> Mapping[str, InForce]:
+def _expected(
+    spec: PilotSpec, runs: Sequence[RunAt], rows: Sequence[AmendmentRow], barred: Collection[str]
+) -> Mapping[str, InForce]:
     """By id what is in force, and what would be if it were decided now."""
     found: dict[str, InForce] = {}
     for row in rows:
@@ -166,7 +166,7 @@ def _expected(spec: PilotSpec, runs: Sequence[RunAt], rows: Sequence[AmendmentRo
             one = InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out))
             found[row.id] = one
             continue
-        decided = decide(spec, list(found.values()), value_of(row, 1), runs, row.asked_round)
+        decided = decide(spec, list(found.values()), value_of(row, 1), runs, row.asked_round, barred)
         if isinstance(decided, Decided):
             found[row.id] = InForce(row.id, decided.amendment, frozenset(decided.left_out))
     return found

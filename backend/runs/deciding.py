@@ -30,10 +30,15 @@ class RunAt:
     last_round: int = 0
     absences: tuple[Absence, ...] = ()
 
+    def can_change(self, rounds: int) -> bool:
+        """Whether it has a round left, of its `rounds`, that no site has begun. Where sites train alone they are soon in the last one: others
+        that are not must not wait for that run to end before they can change."""
+        return self.goes_on and self.last_round < rounds
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """`amendment` counts from its round on for the runs `changed`; those `left_out` have ended."""
+    """`amendment` counts from its round on for the runs `changed`; those `left_out` have ended, or have no round left."""
 
     amendment: Amendment
     changed: tuple[str, ...]
@@ -63,9 +68,11 @@ def decide(
         reason = Text(code="member_cannot_take_part", params={"name": cannot[0]})
         return Refused(reason, "patch.members")
     concerned = [run for run in runs if amending.concerns(spec, run.arm, asked)]
-    going_on = [run for run in concerned if run.goes_on]
-    if concerned and not going_on:
+    if concerned and not any(run.goes_on for run in concerned):
         return _refused("amendment_runs_ended")
+    going_on = [run for run in concerned if run.can_change(spec.rounds)]
+    if concerned and not going_on:
+        return _refused("amendment_no_round_left", rounds=spec.rounds)
     first = _first_round(spec, known, going_on, asked)
     if first > spec.rounds:
         return _refused("amendment_no_round_left", rounds=spec.rounds)
@@ -84,7 +91,7 @@ def decide(
     if not any(_changes(spec, known, run, new) for run in going_on):
         return _refused("amendment_changes_nothing", "patch")
     changed = tuple(run.id for run in going_on)
-    left_out = (run.id for run in concerned if not run.goes_on and _changes(spec, known, run, new))
+    left_out = (run.id for run in concerned if run not in going_on and _changes(spec, known, run, new))
     return Decided(new, changed, tuple(left_out))
 
 
@@ -104,8 +111,8 @@ def _leaves_as_told(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: 
     try:
         after = Schedule.of(spec, run.arm, [*mine, new], run.absences)
         return amending.leaves_as_told(before, after, run.last_round)
-    except (ValueError, DimatError):  # what cannot be is told of by `clash`
-        return False
+    except (ValueError, DimatError):  # `clash` says why it cannot be, in whichever round
+        return True
 
 
 def _short_round(spec: PilotSpec, known: Sequence[InForce], run: RunAt, new: Amendment) -> int | None:

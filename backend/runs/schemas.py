@@ -309,7 +309,7 @@ class PilotAmendment(Schema):
     """A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
     in `reason` (`errors.<code>` of the catalogue) why it cannot. `changes`: what is, or will be, in force because of it when all amendments
     are in their order; of a refused one, what it would have changed. `overruled`: where another one decides instead. `left_out`: runs that
-    had ended, count, and are as they were. `begun`: it is in force, and some run that counts has got to its first round."""
+    had ended, or were in their last round, count, and are as they were. `begun`: it is in force, and some run that counts has got to its first round."""
 
     id: str
     arm: str | None

@@ -103,7 +103,7 @@ class AmendmentRow(Base):
     reason: Mapped[dict[str, Any] | None]
     """{"code", "params"} of a refusal."""
     left_out: Mapped[list[Any]] = mapped_column(default=list)
-    """Ids of runs that had ended when it came into force, and run on without it."""
+    """Ids of runs that had ended when it came into force, or had no round left, and are as they were."""
 
 
 class AssumptionsRow(Base):

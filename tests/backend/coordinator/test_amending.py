@@ -4,15 +4,19 @@
 import random
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from backend.coordinator.plans import RunPlan
 from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
+from backend.errors import Invalid
 from backend.pilots.amendments import amendments_of
+from backend.runs.amending import ask
+from backend.runs.schemas import AmendmentCreate
 from dimat import told
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import SITES, Stage, spec
+from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
 from worker.messages import StepMessage
 
 
@@ -109,8 +113,7 @@ def test_a_method_without_alignment_may_begin_while_the_sites_still_prepare(stag
     assert stage.run("p/common_basis").state == "completed"
 
 
-def test_sites_that_wait_for_others_go_on_when_an_amendment_has_them_merge_later(stage: Stage) -> None:
-    """Their last report came long ago: nothing but the amendment makes them ready."""
+def until_only_c_trains_round_2(stage: Stage) -> None:
     stage.launch(spec(rounds=8, topology={"kind": "full"}))
     stage.turn()
     while open_ := [m for m in stage.waiting() if (m.kind, m.context.index) != ("train", 2) or m.round < 2]:
@@ -119,6 +122,11 @@ def test_sites_that_wait_for_others_go_on_when_an_amendment_has_them_merge_later
         stage.turn()
     (held,) = stage.waiting()
     assert (held.round, max(step.round for step in stage.steps("p/dimat"))) == (2, 2)
+
+
+def test_sites_that_wait_for_others_go_on_when_an_amendment_has_them_merge_later(stage: Stage) -> None:
+    """Their last report came long ago: nothing but the amendment makes them ready."""
+    until_only_c_trains_round_2(stage)
     id = stage.amend({"merge": {"merge_every": 4}})
     stage.turn()
     assert decided(stage, id).from_round == 3
@@ -126,6 +134,32 @@ def test_sites_that_wait_for_others_go_on_when_an_amendment_has_them_merge_later
     assert waiting == [(0, "train", 3), (1, "train", 3), (2, "train", 2)]
     stage.work_until_quiet()
     assert stage.run("p/dimat").state == "completed"
+
+
+def test_of_two_that_are_asked_for_at_once_both_begin_as_was_told(stage: Stage) -> None:
+    """The first makes steps of its round ready: the second must not find that round begun."""
+    until_only_c_trains_round_2(stage)
+    told = []
+    for patch in ({"merge": {"merge_every": 4}}, {"train": {"epochs": 3}}):
+        body = AmendmentCreate.model_validate({"patch": patch, "why": "To see.", "from_round": 3})
+        with stage.database.write() as session:
+            told.append(ask(session, BOSS, "p", body))
+    stage.turn()
+    found = [decided(stage, one.id) for one in told]
+    assert [(row.state, row.from_round) for row in found] == [("in_force", 3)] * 2
+    assert {m.train.epochs for m in stage.waiting() if m.kind == "train" and m.round == 3} == {3}
+
+
+def test_what_cannot_be_is_told_also_where_hardly_a_round_is_left(stage: Stage) -> None:
+    stage.launch(spec(rounds=3))
+    while not any(step.kind == "train" and step.round == 2 for step in stage.steps("p/dimat")):
+        stage.turn()
+        for message in stage.waiting():
+            stage.finish(message, stage.begin(stage.take(message)))
+    body = AmendmentCreate.model_validate({"patch": {"members": ["a", "zz"]}, "why": "To see."})
+    with stage.database.write() as session, pytest.raises(Invalid) as error:
+        ask(session, BOSS, "p", body)
+    assert error.value.code == "unknown_member"
 
 
 def finish_next(stage: Stage, run_id: str) -> None:
@@ -231,3 +265,24 @@ def test_while_somebody_is_about_a_pilot_its_amendments_wait_for_the_next_turn(s
         assert decided(stage, id).state == ("asked" if locks_rows else "in_force")
     stage.turn()
     assert decided(stage, id).state == "in_force"
+
+
+def test_a_run_in_its_last_round_does_not_keep_others_from_changing(stage: Stage) -> None:
+    """Sites that train alone wait for nobody: they are through while the others wait for the slowest."""
+    stage.launch(spec(rounds=4, arms=("local_only", "dimat"), topology={"kind": "full"}))
+    while not any(step.round == 4 for step in stage.steps("p/local_only")):
+        stage.beat("w", *SITES, concurrency=16)
+        stage.turn()
+        for message in stage.waiting():
+            is_alone = message.run_id == "p/local_only" and message.kind == "train" and message.round < 4
+            if is_alone or message.kind in ("prepare", "evaluate"):
+                stage.finish(message, stage.begin(stage.take(message)))
+    id = stage.amend({"members": ["a", "b"]})
+    stage.turn()
+    row = decided(stage, id)
+    assert (row.state, row.from_round, row.left_out) == ("in_force", 2, ["p/local_only"])
+    late = stage.amend({"train": {"epochs": 3}}, arm="local_only")
+    stage.turn()
+    assert (decided(stage, late).reason or {})["code"] == "amendment_no_round_left"
+    stage.work_until_quiet()
+    assert {stage.run(f"p/{arm}").state for arm in ("dimat", "local_only")} == {"completed"}

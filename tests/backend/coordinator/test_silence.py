@@ -398,7 +398,7 @@ def joiner_never_connected(stage: Stage, policy: str) -> None:
     for _ in range(60):
         stage.beat("w", "a", "b")
         stage.turn()
-    stage.amend({"members": ["a", "b", "c"]})
+    stage.amend({"members": ["a", "b", "c"]}, round=5)
     while stage.run("p/dimat").rounds_done < 4:
         lead(stage, 1, "a", "b")
     assert stage.run("p/dimat").state == "running"

@@ -1,0 +1,132 @@
+"""Sites that are left out, or come back, at moments in which little tells that a run waits for them."""
+
+from backend.runs.restart import restart
+from backend.runs.schemas import Restart
+from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
+from tests.backend.coordinator.test_amending import decided
+from tests.backend.coordinator.test_silence import LIMIT_S, absences, lead, pilot, until_round
+from tests.backend.coordinator.test_timers import HOURLY, hour
+
+A_WHILE = int(LIMIT_S) + 25
+
+
+def to_hour(stage: Stage, number: int, *online: str) -> None:
+    """The clock shows this hour, and only these sites were heard of."""
+    stage.let_pass((hour(number) - stage.now()).total_seconds())
+    stage.beat("w", *online)
+    stage.turn(0)
+
+
+def trained_by_c(stage: Stage, run_id: str = "p/dimat") -> set[int]:
+    return {
+        step.round
+        for step in stage.steps(run_id)
+        if (step.site_name, step.kind, step.state) == ("c", "train", "completed")
+    }
+
+
+def test_a_site_that_owes_only_how_its_start_is_judged_holds_up_no_run(stage: Stage) -> None:
+    """No model waits for it, but no round is done before."""
+    stage.launch(pilot("skip", rounds=2))
+    for _ in range(30):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in stage.waiting():
+            about = stage.begin(stage.take(message))
+            if (message.kind, message.context.index) != ("evaluate", 2):
+                stage.finish(message, about)
+    assert stage.run("p/dimat").rounds_done == -1
+    lead(stage, A_WHILE, "a", "b")
+    assert stage.run("p/dimat").state == "completed"
+    assert [(site, undone) for _, site, _, _, undone in absences(stage)] == [("c", [[0, "evaluate"]])]
+
+
+def test_a_site_that_was_left_out_twice_comes_back_into_a_run_that_is_restarted_between(stage: Stage) -> None:
+    """Of two absences that are open one would keep it out for ever."""
+    stage.launch(pilot("skip", rounds=40))
+    until_round(stage, 1)
+    lead(stage, A_WHILE, "a", "b")
+    stage.beat("w", *SITES)
+    stage.turn()
+    stage.turn()  # its return is settled, and it falls silent again before it has begun
+    lead(stage, A_WHILE, "a", "b")
+    _, (_, _, again, until, _) = absences(stage)
+    assert until is None
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, *SITES)
+    with stage.database.write() as session:
+        child = restart(session, BOSS, "p/dimat", "k", Restart(from_round=again - 1), lambda _: True).run.id
+    while stage.run(child).state in ("queued", "running"):
+        lead(stage, 1, *SITES)
+    assert stage.run(child).state == "completed"
+    assert max(trained_by_c(stage, child)) == 40
+
+
+def test_an_amendment_does_not_begin_in_a_round_of_which_a_silent_site_owes_steps(stage: Stage) -> None:
+    """Although nobody has begun it: what the site owes there is settled."""
+    stage.leap()
+    stage.launch(pilot("skip", rounds=6, timetable=HOURLY, merge={"merge_every": 2}))
+    stage.turn()
+    for _ in range(3):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in stage.waiting():
+            if message.kind == "prepare" or message.context.index != 2:
+                stage.finish(message, stage.begin(stage.take(message)))
+    lead(stage, A_WHILE, "a", "b")
+    assert [undone for *_, undone in absences(stage)] == [[[0, "evaluate"], [1, "train"]]]
+    id = stage.amend({"merge": {"merge_every": 1}})
+    lead(stage, 2, "a", "b")
+    assert decided(stage, id).from_round == 2
+    to_hour(stage, 1, "a", "b")
+    lead(stage, A_WHILE, "a", "b")
+    for number in range(2, 7):
+        to_hour(stage, number, *SITES)
+        lead(stage, 20, *SITES)
+    assert len(absences(stage)) == 1
+    assert max(trained_by_c(stage)) == 6
+
+
+def test_a_round_that_would_be_short_ends_its_run_only_when_it_is_due(stage: Stage) -> None:
+    """Until then the site may be back."""
+    stage.leap()
+    stage.launch(pilot("skip", rounds=5, timetable=HOURLY))
+    stage.amend({"members": ["b", "c"]}, round=4)
+    lead(stage, 5, *SITES)
+    to_hour(stage, 1, *SITES)
+    lead(stage, 5, *SITES)
+    for number in (2, 3):
+        to_hour(stage, number, "a", "b")
+        lead(stage, A_WHILE, "a", "b")
+    run = stage.run("p/dimat")
+    assert (run.state, run.rounds_done) == ("running", 3)
+    assert len(absences(stage)) == 1
+    to_hour(stage, 4, "a", "b")
+    stage.turn()
+    run = stage.run("p/dimat")
+    assert (run.state, (run.reason or {})["code"]) == ("failed", "too_few_sites_in_round")
+
+
+def test_an_amendment_of_a_restarted_run_reckons_with_the_sites_left_out_before_it_has_begun(
+    stage: Stage,
+) -> None:
+    stage.launch(pilot("skip", rounds=40))
+    until_round(stage, 1)
+    lead(stage, A_WHILE, "a", "b")
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, "a", "b")
+    with stage.database.write() as session:
+        restart(session, BOSS, "p/dimat", "k", Restart(from_round=20), lambda _: True)
+    id = stage.amend({"members": ["b", "c"]})
+    stage.turn()
+    assert (decided(stage, id).reason or {})["code"] == "amendment_leaves_too_few"
+
+
+def test_a_pilot_without_a_timetable_still_ends_at_once_when_its_next_round_is_short(stage: Stage) -> None:
+    assert spec().timetable is None
+    stage.launch(pilot("skip", rounds=30))
+    until_round(stage, 1)
+    stage.amend({"members": ["b", "c"]}, round=20)
+    lead(stage, A_WHILE + 60, "a", "b")
+    run = stage.run("p/dimat")
+    assert (run.state, (run.reason or {})["code"]) == ("failed", "too_few_sites_in_round")
