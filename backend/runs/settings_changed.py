@@ -62,7 +62,7 @@ def words(lang: str, change: SettingChange) -> str:
     if change.old is None and change.new is None:
         return name
     if change.field.startswith("members."):
-        return say(lang, "amendments.who", {"name": name, "sites": str(change.new)})
+        return say(lang, "amendments.set", {"name": name, "value": str(change.new)})
     values = {
         name: _value(lang, change.field, value)
         for name, value in (("old", change.old), ("new", change.new), ("otherwise", change.otherwise))

@@ -14,7 +14,7 @@ import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
 import { isYetToBegin } from './amended';
 import { AMENDMENTS } from './AsLaunched';
-import { fieldName, settingWords } from './settingWords';
+import { askedWords, fieldName, settingWords } from './settingWords';
 import { useAmendments } from './useAmendments';
 
 type Amendment = Schemas['PilotAmendment'];
@@ -122,6 +122,15 @@ function What({ of }: { of: Amendment }) {
         </div>
       ))}
       {of.changes.length === 0 && !of.reason ? <div>{t('ui.amend.nothing')}</div> : null}
+      {of.changes.length === 0 || of.overruled.length > 0 ? (
+        <span className="aw-sub">
+          {t('ui.amend.asked_for', {
+            settings: formats.settings(
+              askedWords(of.patch, t, (names) => formats.list(names.map((name) => shown(name)))),
+            ),
+          })}
+        </span>
+      ) : null}
       {of.overruled.map((other) => (
         <span className="aw-sub" key={other.amendment_id + other.arms.join()}>
           {t('ui.amend.overruled', {

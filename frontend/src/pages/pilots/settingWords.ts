@@ -3,6 +3,7 @@ import type { TFunction } from 'i18next';
 import type { Schemas } from '../../api/client';
 
 type Change = Schemas['SettingChange'];
+type Patch = Schemas['PilotAmendment']['patch'];
 
 // Where a value is a code, how it is called.
 const NAMED: Readonly<Record<string, (t: TFunction, value: string) => string>> = {
@@ -16,7 +17,8 @@ const NAMED: Readonly<Record<string, (t: TFunction, value: string) => string>> =
 };
 
 export function fieldName(field: string, t: TFunction): string {
-  return t(`amendments.fields.${field}`);
+  // Below this name stand the ways in which it changes.
+  return field === 'members' ? t('ui.amend.members') : t(`amendments.fields.${field}`);
 }
 
 export function valueWords(field: string, value: Change['old'], t: TFunction): string {
@@ -29,12 +31,36 @@ export function settingWords(change: Change, t: TFunction): string {
   const name = fieldName(change.field, t);
   if (change.old === null && change.new === null) return name;
   if (change.field.startsWith('members.'))
-    return t('amendments.who', {
+    return t('amendments.set', {
       name,
-      sites: String(change.new).replaceAll(', ', t('figures.between_names')),
+      value: String(change.new).replaceAll(', ', t('figures.between_names')),
     });
   const said = (value: Change['old']) => valueWords(change.field, value, t);
   if (change.stays)
     return t('amendments.stays', { name, new: said(change.new), otherwise: said(change.otherwise) });
   return t('amendments.change', { name, old: said(change.old), new: said(change.new) });
+}
+
+/** What an amendment sets, whatever comes of it. `sites`: names of sites as a sentence says them. */
+export function askedWords(
+  patch: Patch,
+  t: TFunction,
+  sites: (names: readonly string[]) => string,
+): string[] {
+  return leaves(patch).map(([field, value]) => {
+    const name = fieldName(field, t);
+    if (field === 'members') return t('amendments.set', { name, value: sites(value as string[]) });
+    return Array.isArray(value) ? name : t('amendments.set', { name, value: valueWords(field, value, t) });
+  });
+}
+
+/** What is null says nothing. */
+function leaves(patch: object, above = ''): [string, Change['old'] | unknown[]][] {
+  return Object.entries(patch).flatMap(([name, value]) =>
+    value === null
+      ? []
+      : typeof value === 'object' && !Array.isArray(value)
+        ? leaves(value as object, `${above}${name}.`)
+        : [[above + name, value as Change['old'] | unknown[]]],
+  );
 }
