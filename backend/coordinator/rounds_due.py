@@ -7,9 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator.memory import Plans
 from backend.db.tables import RoundTimerRow
-
-AT_WORK = frozenset({"queued", "running", "resuming"})
-"""States of runs that a round waits for. Those that are paused catch up later with the rounds that were opened meanwhile."""
+from backend.pilots.timers import AT_WORK
 
 
 def may_open(round: int, runs: Iterable[tuple[str, int]]) -> bool:

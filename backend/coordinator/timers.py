@@ -14,9 +14,10 @@ from backend.coordinator import apart, runs_repository
 from backend.coordinator.advance import Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
-from backend.coordinator.rounds_due import AT_WORK, may_open, set_timer
+from backend.coordinator.rounds_due import may_open, set_timer
 from backend.db.tables import RoundTimerRow, RunRow
 from backend.events.service import record
+from backend.pilots.timers import AT_WORK
 
 AHEAD = timedelta(hours=1)
 """By how much a clock must have been ahead before what it set is not believed. A little less would have a round begin twice where a

@@ -70,7 +70,7 @@ class RunFacts:
         reason: how it ended, or who asked for its state.
         joiners_needed_since: since when it waits for sites that join in the next round; None: that may not begin yet.
         done: steps that are done, all of rounds that are not finished among them.
-        next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done.
+        next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
         listens_since: before that nobody would have heard a site; None: nobody knows.
         unheard_since: the last sign of life of the coordinator, where it gives none any more; None: it is there.
         zone: by whose clocks the timetable speaks.

@@ -13,7 +13,7 @@ from backend.explain.schemas import Next, RunExplained, SiteExplained, Waiting
 from backend.explain.site import SiteSays, explain_site
 from backend.explain.words import Then, Wait
 from backend.pilots.amendments import amendments_of
-from backend.pilots.timers import next_round
+from backend.pilots.timers import AT_WORK, next_round
 from backend.runs import absences
 from backend.runs import repository as run_repository
 from backend.runs import service as runs
@@ -119,7 +119,7 @@ def _facts(
         joiners_needed_since=run_repository.joiners_needed_since(session, run),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
-        next_round=next_round(session, run.pilot_id),
+        next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
         listens_since=None if heard is None else heard.since,
         unheard_since=None if heard is None else _unheard_since(heard.heard_at, settings, now),
         zone=None if spec.timetable is None else spec.timetable.time_zone,

@@ -99,7 +99,7 @@ class RunsSummary(Schema):
 
 
 class Pilot(Schema):
-    """`next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
+    """`next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages."""
 
     id: str

@@ -12,7 +12,7 @@ from backend.pilots import repository
 from backend.pilots.assumptions import Assumptions, changes
 from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary, Stage
 from backend.pilots.specs import stored_spec
-from backend.pilots.timers import NextRound, next_rounds
+from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.sites import service as sites
 from backend.web import ListQuery, check_match
 from dimat.spec import PilotSpec, spec_sha256
@@ -217,8 +217,7 @@ def _pilot(
     spec = stored_spec(row)
     num_runs = sum(counts.values())
     summary = {state: counts.get(state, 0) for state in _NOT_RUNNING}
-    num_ended = sum(summary[state] for state in ("completed", "failed", "cancelled"))
-    if num_ended == num_runs:
+    if not any(counts.get(state) for state in AT_WORK):
         next = None
     return Pilot.model_validate(
         {

@@ -3,12 +3,16 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import RoundTimerRow
+
+AT_WORK: Final = frozenset({"queued", "running", "resuming"})
+"""States of runs that a round waits for, and that wait for it. Those that are paused catch up later with the rounds that were opened
+meanwhile; while all are, none is."""
 
 
 class NextRound(NamedTuple):

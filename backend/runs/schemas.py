@@ -51,7 +51,7 @@ class Run(Schema):
     catalogue. `reason`: how it ended, or
     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
-    timetable; a time that is over waits for runs that have not done the round before.
+    timetable and the run is at work; a time that is over waits for runs that have not done the round before.
     """
 
     id: str

@@ -12,7 +12,7 @@ from backend.errors import NotFound
 from backend.pilots import service as pilots
 from backend.pilots.amendments import amendments_of
 from backend.pilots.specs import stored_spec
-from backend.pilots.timers import NextRound, next_rounds
+from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.runs import absences, repository
 from backend.runs.away import away_in
 from backend.runs.progress import Closed, Due, StepFact, run_progress
@@ -96,7 +96,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
         _run(
             row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
             steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
-            None if row.state in RUN_ENDS else next.get(row.pilot_id),
+            next.get(row.pilot_id) if row.state in AT_WORK else None,
             closed_in(stored_spec(specs[row.pilot_id]), shut), begun.get(row.id), now,
         )
         for row in rows

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.db.paging import Order, keyed_page, page
 from backend.db.tables import RunRow, StepRow, utc_now
 from backend.pilots.amendments import amendments_of
-from backend.pilots.timers import next_round
+from backend.pilots.timers import AT_WORK, next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
 from backend.runs.progress import Closed, Due, named, step_words, window_params
@@ -94,7 +94,7 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
     sites = range(len(spec.sites))
     wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []
     wanted += schedule.steps_in(round)
-    next = next_round(session, run.pilot_id)
+    next = next_round(session, run.pilot_id) if run.state in AT_WORK else None
     is_due = next is None or next.may_begin(round)
     due = None if is_due else service.due_in(spec, next, look.now)
     until = next.due_at if next is not None and next.round == round else None
@@ -127,14 +127,15 @@ def _not_begun(
     site = spec.sites[key.site]
     shown = service.shown_names(spec)
     waits_for = [shown[needed.site] for needed in missing]
-    others = [shown[needed.site] for needed in missing if needed.site != key.site]
-    words = step_words(key.kind, "waiting", shown[key.site], {"waiting": named(others)})
+    others = list(dict.fromkeys(needed.site for needed in missing if needed.site != key.site))
+    waiting = named([shown[site] for site in others])
+    words = step_words(key.kind, "waiting", shown[key.site], {"waiting": waiting})
     if missing and not others:
         words = step_words("any", "waiting_own", shown[key.site], {"kind": missing[0].kind})
-    away = [site for site in dict.fromkeys(needed.site for needed in missing) if site in closed]
+    away = [site for site in others if site in closed]
     if away:
         about = window_params(shown, away, closed)
-        about |= {"waiting": named(waits_for), "names": about["waiting"]}
+        about |= {"waiting": waiting, "names": about["waiting"]}
         words = step_words("any", "waiting_for_windows", shown[key.site], about)
     if not missing and run_state != "running":
         words = _held_by(run_state, shown[key.site])

@@ -167,11 +167,12 @@ def test_run_pilot_and_steps_say_what_they_wait_for_and_when_that_is(stage: Stag
     assert (step.state, step.waits_for, step.waits_until) == ("waiting", [], monday)
     said = "Waiting for the time of round 1: 2999-01-07 02:00 (Asia/Tokyo)."
     assert say("en", f"steps.{step.words.code}", step.words.params) == said
-    stage.ask("p/dimat", asks.CANCEL)
-    stage.work_until_quiet()
-    with stage.database.read() as session:
-        assert runs.get(session, "p/dimat").next_round_at is None
-        assert pilots.get(session, "p").next_round_at is None
+    for ask in (asks.PAUSE, asks.CANCEL):
+        stage.ask("p/dimat", ask)
+        stage.work_until_quiet()
+        with stage.database.read() as session:
+            assert runs.get(session, "p/dimat").next_round_at is None
+            assert pilots.get(session, "p").next_round_at is None
 
 
 def test_an_amendment_asked_for_while_all_wait_begins_with_the_next_round_unless_that_was_sent_for(

@@ -495,3 +495,22 @@ def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> Non
     assert (found.then.code, found.then.at) == ("round_begins", due)
     assert texts(of(found, "a")) == ["Waiting for the time of round 1: 2026-01-01 10:00 (Asia/Tokyo)."]
     assert found.text == "Waiting for the time of round 1 of 3: 2026-01-01 10:00 (Asia/Tokyo)."
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+def test_a_paused_run_waits_for_somebody_who_resumes_it_and_not_for_the_time_of_a_round(
+    stage: Stage, hours: int
+) -> None:
+    launched(stage, hourly(rounds=3))
+    work(stage, *SITES)
+    stage.ask("p/dimat", asks.PAUSE)
+    stage.turn()
+    stage.let_pass(hours * HOUR_S)
+    beat(stage, 1, *SITES)
+    found = explained(stage)
+    assert found.then is not None
+    assert found.then.code == "goes_on_when_asked"
+    assert {
+        (site.doing, *(wait.code for wait in site.waits_for), site.then and site.then.code)
+        for site in found.sites
+    } == {("paused", "run_paused", "goes_on_when_asked")}

@@ -1,6 +1,6 @@
 """Runs over HTTP: found, read in words, their measurements, their result, their end."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,6 +77,30 @@ def test_what_only_its_paused_run_holds_back_says_so_and_names_no_site(api: Api,
         session.get_one(RunRow, run["id"]).state = "running"
     found = codes()
     assert [found["merge", "2"], found["merge", "3"]] == ["merge.ready", "any.begins_soon"]
+
+
+def test_behind_a_step_of_its_own_that_waits_for_its_window_a_step_names_no_other_site(api: Api) -> None:
+    run = launch(api.manager, create_pilot(api.manager, rounds=3))[1]
+    with api.database.write() as session:
+        measure(session, session.get_one(RunRow, run["id"]), rounds_done=1)
+        add_step(session, session.get_one(RunRow, run["id"]), "merge", 2, 1, "ready")
+        from_, to = (f"{utc_now() + timedelta(hours=hours):%H:%M}" for hours in (2, 4))
+        session.execute(
+            update(SiteRow)
+            .where(SiteRow.name == "site-02")
+            .values(window={"from": from_, "to": to, "time_zone": "UTC"})
+        )
+    page = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=2").json()
+    found = {(step["kind"], step["site_name"][-1]): step for step in page["items"]}
+    assert found["merge", "2"]["words"]["code"] == "any.waiting_for_window"
+    assert found["train", "2"]["words"]["code"] == "any.waiting_own"
+    page = api.viewer.get(f"/api/v1/runs/{run['id']}/steps?round=3").json()
+    found = {(step["kind"], step["site_name"][-1]): step for step in page["items"]}
+    words = found["merge", "2"]["words"]
+    assert (words["code"], words["params"]["waiting"]) == ("merge.waiting", "Plant 01, Plant 03")
+    words = found["merge", "1"]["words"]
+    assert (words["code"], words["params"]["names"]) == ("any.waiting_for_windows", "Plant 02")
+    assert words["params"]["waiting"] == "Plant 02, Plant 03"
 
 
 def test_a_step_that_is_ready_says_behind_whose_steps_it_waits(api: Api, run: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ import { copyName } from './copyName';
 import { sitesNeeded } from './amended';
 import { launchPilot } from './launchPilot';
 import { silentOf } from './pilotDraft';
-import { pilotState } from './pilotState';
+import { isPaused, pilotState } from './pilotState';
 import { useAmendments } from './useAmendments';
 
 type Pilot = Schemas['Pilot'];
@@ -81,6 +81,9 @@ function LivePilot({ id }: { id: string }) {
               at={found.next_round_at}
               zone={found.spec.timetable?.time_zone}
             />
+          ) : null}
+          {found.spec.timetable && isPaused(found) ? (
+            <Note icon="info">{t('ui.timetable.paused')}</Note>
           ) : null}
           <Stages pilot={found} />
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pilotState } from './pilotState';
+import { isPaused, pilotState } from './pilotState';
 
 const NONE = { queued: 0, running: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
 
@@ -24,4 +24,10 @@ describe('the state of a pilot as people read it', () => {
   it('is otherwise as it is stored', () => {
     expect(pilotState({ state: 'draft', runs_summary: NONE })).toBe('draft');
   });
+});
+
+it('a pilot is paused when no run of it is at work and some are to be resumed', () => {
+  const paused = (runs: Partial<typeof NONE>) => isPaused({ runs_summary: { ...NONE, ...runs } });
+  expect(paused({ paused: 2, failed: 1 })).toBe(true);
+  expect([{ paused: 1, running: 1 }, { paused: 1, queued: 1 }, { completed: 2 }].some(paused)).toBe(false);
 });

@@ -9,3 +9,8 @@ export function pilotState(pilot: Pick<Schemas['Pilot'], 'state' | 'runs_summary
   if (completed === 0) return failed > 0 ? 'failed' : 'cancelled';
   return failed > 0 ? 'finished_in_part' : 'finished';
 }
+
+/** Nothing goes on, and no round begins at its time, until somebody resumes a run. */
+export function isPaused({ runs_summary: runs }: Pick<Schemas['Pilot'], 'runs_summary'>): boolean {
+  return runs.paused > 0 && runs.queued + runs.running === 0;
+}
