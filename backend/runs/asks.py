@@ -42,7 +42,7 @@ def of_run(session: Session, who: Principal, run_id: str, ask: Ask, why: str | N
     """Raises: NotFound; Conflict, when the run has ended or is being cancelled."""
     row = service.row_of(session, run_id)
     if _ask(session, [run_id], ask, who, why):
-        audit.record(session, who, f"run_{ask.code}", "run", run_id, arm=row.arm, seed=row.seed)
+        audit.record(session, who, f"run_{ask.code}", "run", run_id, arm=row.arm, seed=row.seed, **_said(why))
         session.flush()
         return service.get(session, run_id)
     row = service.row_of(session, run_id)
@@ -62,7 +62,7 @@ def of_pilot(session: Session, who: Principal, pilot_id: str, ask: Ask, why: str
     asked = _ask(session, live, ask, who, why)
     if asked:
         about: dict[str, Any] = {"name": pilot.name, "num_runs": asked}
-        audit.record(session, who, f"pilot_{ask.code}", "pilot", pilot_id, **about)
+        audit.record(session, who, f"pilot_{ask.code}", "pilot", pilot_id, **about, **_said(why))
         session.flush()
     return RunsAsked(num_runs=asked)
 
@@ -76,6 +76,10 @@ def _ask(session: Session, run_ids: Collection[str], ask: Ask, who: Principal, w
 def reason_of(code: str, who: Principal, why: str | None, **more: int) -> dict[str, Any]:
     """The reason `code`, of the catalogue with `_why` where somebody said why."""
     params: dict[str, Any] = {"who": who.called, "at": utc_now().isoformat(), **more}
-    if not (why := (why or "").strip()):
-        return {"code": code, "params": params}
-    return {"code": f"{code}_why", "params": params | {"why": why}}
+    said = _said(why)
+    return {"code": f"{code}_why" if said else code, "params": params | said}
+
+
+def _said(why: str | None) -> dict[str, str]:
+    """Why somebody asks, where they say so."""
+    return {"why": why} if (why := (why or "").strip()) else {}

@@ -322,7 +322,7 @@ def test_all_runs_of_a_pilot_are_paused_resumed_and_cancelled_at_once(api: Api, 
     path = f"/api/v1/pilots/{run['pilot_id']}"
 
     def asked(question: str) -> tuple[int, list[str]]:
-        answer = api.manager.post(f"{path}/{question}")
+        answer = api.manager.post(f"{path}/{question}", json={"why": f" To {question}. "})
         assert answer.status_code == 202
         runs = api.viewer.get(f"{path}/runs").json()["items"]
         return answer.json()["num_runs"], [one["state"] for one in runs]
@@ -332,7 +332,8 @@ def test_all_runs_of_a_pilot_are_paused_resumed_and_cancelled_at_once(api: Api, 
     assert asked("resume") == (2, ["resuming", "resuming"])
     assert asked("cancel") == (2, ["cancelling", "cancelling"])
     newest = api.admin.get("/api/v1/audit?limit=1").json()["items"][0]
-    assert (newest["action"], newest["params"]["num_runs"]) == ("pilot_cancelled", 2)
+    assert newest["action"] == "pilot_cancelled"
+    assert newest["params"] == {"name": "first-pilot", "num_runs": 2, "why": "To cancel."}
     with api.database.write() as session:
         for state, row in zip(("paused", "cancelled"), session.query(RunRow), strict=True):
             row.state = state

@@ -33,6 +33,9 @@ export function Audit() {
             params: { name: entry.thing_id, ...entry.params },
           })}
           <Changed params={entry.params} />
+          {entry.params['why'] ? (
+            <span className="aw-sub">{t('ui.settings.audit_why', { why: entry.params['why'] })}</span>
+          ) : null}
           <span className="aw-sub">{entry.thing_id}</span>
         </>
       ),
