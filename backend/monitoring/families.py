@@ -51,7 +51,9 @@ def of_server(facts: Facts) -> Iterator[Metric]:
         value=facts.attempts_lost,
     )  # fmt: skip
     exchanged = CounterMetricFamily("awase_exchanged_bytes", "Bytes that crossed links.", labels=("result",))
-    for result, num_bytes in _all(("accepted", "rejected", "wasted"), facts.exchanged_bytes).items():
+    for result, num_bytes in _all(
+        ("accepted", "rejected", "wasted", "failed"), facts.exchanged_bytes
+    ).items():
         exchanged.add_metric((result,), num_bytes)
     yield exchanged
     yield _gauge(

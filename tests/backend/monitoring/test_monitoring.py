@@ -41,7 +41,9 @@ def test_rows_are_counted_by_state_kind_and_result(api: Api) -> None:
     assert found["awase_steps_ended_total", ("merge", "failed")] == 1
     assert found["awase_attempts_lost_total", ()] == 2
     assert found["awase_exchanged_bytes_total", ("accepted",)] == 6000
-    assert found["awase_exchanged_bytes_total", ("wasted",)] == 0
+    assert [
+        found["awase_exchanged_bytes_total", (result,)] for result in ("rejected", "wasted", "failed")
+    ] == [0] * 3
     assert found["awase_workers", ("local",)] == 1
     assert 0 <= found["awase_heartbeat_age_seconds", ("coordinator",)] < 60
     assert found["awase_broker_up", ()] == 0
