@@ -12,7 +12,15 @@ import { ProblemList } from '../../components/ProblemList';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { METHODS } from '../runs/runFilter';
 import { useSiteNames } from '../sites/useSiteNames';
-import { amendmentOf, EMPTY, FIELDS, PLAIN_GRAPHS, settingsNow, type AmendDraft } from './amendDraft';
+import {
+  amendmentOf,
+  EMPTY,
+  FIELDS,
+  PLAIN_GRAPHS,
+  settingsNow,
+  unchanged,
+  type AmendDraft,
+} from './amendDraft';
 import { MIXINGS } from '../topologies/links';
 import { membersAsked, presentOf } from './amendNow';
 import { fieldName, valueWords } from './settingWords';
@@ -31,10 +39,13 @@ export function AmendForm({ pilot, made, done }: Props) {
   const { shown } = useSiteNames();
   const [draft, setDraft] = useState(EMPTY);
   const [error, setError] = useState<unknown>(null);
+  const [sent, setSent] = useState(EMPTY);
   const [busy, setBusy] = useState(false);
   const form = useFocusOnError(error);
   const change = (part: Partial<AmendDraft>) => setDraft((known) => ({ ...known, ...part }));
-  const fields = asFields(placedAt(findings(error, shown), FIELDS));
+  const problems = placedAt(findings(error, shown), FIELDS);
+  const open = unchanged(problems, sent, draft);
+  const fields = asFields(open);
 
   const amendable = api.useQuery('get', '/api/v1/pilots/{pilot_id}/amendable', {
     params: { path: { pilot_id: pilot.id } },
@@ -59,6 +70,7 @@ export function AmendForm({ pilot, made, done }: Props) {
     event.preventDefault();
     setBusy(true);
     setError(null);
+    setSent(draft);
     const answer = await answered(
       http.POST('/api/v1/pilots/{pilot_id}/amendments', {
         params: { path: { pilot_id: pilot.id } },
@@ -70,7 +82,10 @@ export function AmendForm({ pilot, made, done }: Props) {
       setError(answer.error);
       return;
     }
-    notifications.show({ message: t('ui.amend.asked') });
+    const { from_round: begins } = answer.data;
+    notifications.show({
+      message: begins === null ? t('ui.amend.asked') : t('ui.amend.asked_from', { round: begins }),
+    });
     await refresh('/api/v1/pilots');
     done();
   };
@@ -96,9 +111,11 @@ export function AmendForm({ pilot, made, done }: Props) {
     path: string,
     key: 'fromRound' | 'mergeEvery' | 'epochs' | 'lr' | 'momentum',
     placeholder: string,
+    description?: string,
   ) => (
     <NumberInput
       label={label}
+      description={description}
       value={draft[key]}
       placeholder={placeholder}
       onChange={(value) => change({ [key]: value === '' ? '' : Number(value) })}
@@ -119,6 +136,12 @@ export function AmendForm({ pilot, made, done }: Props) {
       : first === null || first === round
         ? t('ui.amend.next_round', { round })
         : t('ui.amend.next_rounds', { round, first });
+  const decides =
+    round === null || first === round || draft.fromRound !== ''
+      ? undefined
+      : first === null
+        ? t('ui.amend.next_or_none', { round })
+        : t('ui.amend.next_or_first', { round, first });
   // The closed-form head is how an arm ends, not how it merges.
   const merging = METHODS.filter((method) => method !== 'ridge_head');
   return (
@@ -126,7 +149,7 @@ export function AmendForm({ pilot, made, done }: Props) {
       <p className="aw-soft aw-small aw-first">{t('ui.amend.help')}</p>
       {fields.problems.length > 0 ? (
         <ProblemList problems={fields.problems} />
-      ) : error ? (
+      ) : error && (open.length > 0 || problems.length === 0) ? (
         <ProblemNote error={error} site={shown} />
       ) : null}
       <div className="aw-fields">
@@ -141,7 +164,7 @@ export function AmendForm({ pilot, made, done }: Props) {
           allowDeselect={false}
           {...fields.at('arm')}
         />
-        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', soonest)}
+        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', soonest, decides)}
         {choice(
           'method',
           'method',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION } from '../../i18n/start';
-import { amendmentOf, EMPTY, settingsNow } from './amendDraft';
+import { amendmentOf, EMPTY, FIELDS, settingsNow, unchanged } from './amendDraft';
 import { settingWords } from './settingWords';
 
 const NOW = { topology: { kind: 'star', hub: 'a' }, wire: { numbers: 'float32', compress: false } } as const;
@@ -26,6 +26,21 @@ describe('a change to a launched pilot', () => {
       from_round: 4,
       patch: { merge: { wire: { numbers: 'int8', compress: true } } },
     });
+  });
+});
+
+describe('what was wrong with a change', () => {
+  const at = (path: string) => ({
+    field: FIELDS.find((field) => field.path === path) ?? null,
+    finding: { field: path, code: 'x', params: {}, sentence: 'x' },
+  });
+  const wrong = [at('from_round'), at('patch.train.epochs'), at('nowhere')];
+  const left = (draft: Partial<typeof EMPTY>) =>
+    unchanged(wrong, EMPTY, { ...EMPTY, ...draft }).map(({ finding }) => finding.field);
+  it('is told at a field until that is another', () => {
+    expect(left({ lr: 1 })).toEqual(['from_round', 'patch.train.epochs', 'nowhere']);
+    expect(left({ fromRound: 3 })).toEqual(['patch.train.epochs', 'nowhere']);
+    expect(left({ fromRound: 3, epochs: 2 })).toEqual(['nowhere']);
   });
 });
 

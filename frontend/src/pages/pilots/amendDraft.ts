@@ -1,6 +1,6 @@
 /* A change to a launched pilot as a form has it: what is left empty stays as it is. Pure. */
 import type { Schemas } from '../../api/client';
-import type { Field } from '../../components/fields';
+import type { Field, Placed } from '../../components/fields';
 
 type Patch = Schemas['AmendmentCreate']['patch'];
 type Spec = Schemas['PilotSpec'];
@@ -34,16 +34,41 @@ export const EMPTY: AmendDraft = {
 /** Graphs that need no further settings. */
 export const PLAIN_GRAPHS = ['full', 'ring', 'star', 'line', 'bipartite', 'torus', 'exponential', 'one_peer'] as const; // prettier-ignore
 
-const FORMED = ['method', 'topology.kind', 'topology.mixing', 'merge.merge_every', 'merge.wire.numbers', 'merge.wire.compress', 'merge.wire.deltas', 'train.epochs', 'train.lr', 'train.momentum'] as const; // prettier-ignore
+interface AmendField extends Field {
+  of: keyof AmendDraft;
+}
 
-/** Settings are called in the form as in the list of what was changed. */
-export const FIELDS: readonly Field[] = [
-  { path: 'arm', label: 'ui.arm' },
-  { path: 'from_round', label: 'ui.amend.from_round' },
-  ...FORMED.map((name) => ({ path: `patch.${name}`, label: `amendments.fields.${name}` })),
-  { path: 'patch.members', label: 'ui.amend.members' },
-  { path: 'why', label: 'ui.amend.why' },
+// Settings are called in the form as in the list of what was changed.
+const setting = (name: string, of: keyof AmendDraft): AmendField => ({
+  path: `patch.${name}`,
+  label: `amendments.fields.${name}`,
+  of,
+});
+
+export const FIELDS: readonly AmendField[] = [
+  { path: 'arm', label: 'ui.arm', of: 'arm' },
+  { path: 'from_round', label: 'ui.amend.from_round', of: 'fromRound' },
+  setting('method', 'method'),
+  setting('topology.kind', 'topology'),
+  setting('topology.mixing', 'mixing'),
+  setting('merge.merge_every', 'mergeEvery'),
+  setting('merge.wire.numbers', 'numbers'),
+  setting('merge.wire.compress', 'compress'),
+  setting('merge.wire.deltas', 'deltas'),
+  setting('train.epochs', 'epochs'),
+  setting('train.lr', 'lr'),
+  setting('train.momentum', 'momentum'),
+  { path: 'patch.members', label: 'ui.amend.members', of: 'members' },
+  { path: 'why', label: 'ui.amend.why', of: 'why' },
 ];
+
+/** Problems whose field is as it was sent: of what has changed since nobody knows. */
+export function unchanged(problems: readonly Placed[], sent: AmendDraft, draft: AmendDraft): Placed[] {
+  return problems.filter(({ field }) => {
+    const of = FIELDS.find((one) => one === field)?.of;
+    return of === undefined || draft[of] === sent[of];
+  });
+}
 
 /** What is set whole although one part of it changes, as it is where the draft is to begin. */
 export interface Now {

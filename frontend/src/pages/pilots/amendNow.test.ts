@@ -25,6 +25,20 @@ describe('what a change would begin with', () => {
     expect(rounds({ arm: 'matched', epochs: 3 })).toEqual([4, 5]);
     expect(rounds({ arm: 'ended' })).toEqual([null, null]);
   });
+  it('have no round that is free where one of the arms has none left', () => {
+    const last = { arm: 'last', next_round: 8, first_free_round: null, plans: [plan(8, 2)] };
+    const found = presentOf([...arms, last], () => false, EMPTY, now);
+    expect([found.nextRound, found.firstFree]).toEqual([8, null]);
+  });
+  it('says no setting that is another in the next round than in the one that is free', () => {
+    const plans = [plan(4, 2), plan(5, 3, 'regmean')];
+    const changing = { arm: 'matched', next_round: 4, first_free_round: 5, plans };
+    const found = (draft: Partial<typeof EMPTY>) =>
+      presentOf([changing], () => false, { ...EMPTY, ...draft }, now);
+    expect(found({}).value('train.epochs')).toBeUndefined();
+    expect(found({ fromRound: 4 }).value('train.epochs')).toBe(2);
+    expect(found({ fromRound: 5 }).value('train.epochs')).toBe(3);
+  });
   it('are the settings as they are in its round', () => {
     expect(of({ arm: 'matched' }).value('train.epochs')).toBe(2);
     expect(of({ arm: 'matched', fromRound: 7 }).value('train.epochs')).toBe(5);

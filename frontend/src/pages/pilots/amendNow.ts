@@ -8,9 +8,9 @@ type Value = ArmNow['plans'][number]['settings'][string];
 export interface Present {
   /** The next round; null: not known, or none is left. */
   nextRound: number | null;
-  /** The first round for changes of what was sent for the next one already; null: as `nextRound`, or behind the last. */
+  /** The first round for changes of what was sent for the next one already; null: as `nextRound`, or an arm has none left. */
   firstFree: number | null;
-  /** Undefined: not known, or not the same in all of the arms that the setting is of. */
+  /** Undefined: not known, or not the same in all of the arms that the setting is of, or in both rounds from which it may count. */
   value: (field: string) => Value | undefined;
   /** Names of the sites that take part. */
   members: readonly string[];
@@ -30,12 +30,18 @@ export function presentOf(
   const isOfAll = set.length === 0 || set.includes('train') || set.includes('members');
   const of = chosen(isOfAll);
   const nextRound = last(of.flatMap((one) => one.next_round ?? []));
-  const round = draft.fromRound === '' ? (nextRound ?? 0) : draft.fromRound;
+  const goingOn = of.filter((one) => one.next_round !== null);
+  const isFreeInAll = goingOn.every((one) => one.first_free_round !== null);
+  const firstFree = isFreeInAll ? last(goingOn.flatMap((one) => one.first_free_round ?? [])) : null;
+  // Which of both it will be, the server says once it has seen the change.
+  const rounds = draft.fromRound === '' ? [nextRound ?? 0, firstFree ?? nextRound ?? 0] : [draft.fromRound];
   const plans = (those: readonly ArmNow[]) =>
-    those.flatMap(({ plans: all }) => all.findLast((plan) => plan.from_round <= round) ?? all.slice(0, 1));
+    rounds.flatMap((round) =>
+      those.flatMap(({ plans: all }) => all.findLast((plan) => plan.from_round <= round) ?? all.slice(0, 1)),
+    );
   return {
     nextRound,
-    firstFree: last(of.flatMap((one) => one.first_free_round ?? [])),
+    firstFree,
     value: (field) => {
       const [first, ...others] = plans(chosen(field.startsWith('train.'))).map(
         ({ settings }) => settings[field],
