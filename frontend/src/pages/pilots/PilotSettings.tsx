@@ -11,11 +11,17 @@ import { AsLaunched } from './AsLaunched';
 import { ChangeMoney } from './ChangeMoney';
 import type { Formats } from '../../i18n/formats';
 import { useFormats } from '../../i18n/useFormats';
+import { LimitedSites } from '../sites/LimitedSites';
 import { optionsOf } from '../topologies/options';
 import { packingOf, silentOf, strengthsOf } from './pilotDraft';
-import { armWords, type Word } from './armWords';
+import { armWords, ofEachRound, type Word } from './armWords';
+import { pilotState } from './pilotState';
+import { fieldName } from './settingWords';
 import { lengthOf } from './silentWords';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
+
+// The limits of sites are those of now: what has ended was trained under those of then.
+const GOES_ON: ReadonlySet<string> = new Set(['draft', 'launched']);
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
@@ -75,6 +81,10 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     [t('ui.new.shift'), conditions],
     [t('ui.new.model'), modelIn(spec.model, t)],
     [t('ui.new.topology'), topology],
+    ...ofEachRound(spec).map(([field, values]): [string, string] => [
+      fieldName(field, t),
+      formats.settings(values.map((value) => formats.number(value, 6))),
+    ]),
     [t('ui.new.loss'), t(`ui.new.loss_${spec.train?.loss ?? 'cross_entropy'}`)],
     [t('ui.new.momentum'), t(`ui.new.momentum_${spec.train?.keep_momentum ? 'kept' : 'fresh'}`)],
     [t('ui.new.silent'), silentIn(spec.silent, t, formats)],
@@ -101,6 +111,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     <div className="aw-grid2">
       <RoomyPanel title={t('ui.pilot.settings')}>
         <AsLaunched pilot={pilot.id} />
+        {GOES_ON.has(pilotState(pilot)) ? <LimitedSites names={spec.sites.map(({ name }) => name)} /> : null}
         <Pairs facts={facts} />
       </RoomyPanel>
       <Money pilot={pilot} />

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../../api/client';
-import { armWords, withOwnModel } from './armWords';
+import { armWords, ofEachRound, withOwnModel } from './armWords';
 
 const SPEC = {
   name: 'p',
@@ -53,5 +53,25 @@ describe('armWords', () => {
       'ui.arm_set.patience_none',
     ]);
     expect(keys({ method: 'local_only', train: { patience: 4 } })).toEqual(['ui.arm_set.patience']);
+  });
+});
+
+describe('ofEachRound', () => {
+  const of = (spec: object) => ofEachRound({ ...SPEC, ...spec });
+  const arm = (method: string, merge_every?: number) => ({ name: method, method, merge: { merge_every } });
+  it('says how sites train in a round, and how often arms merge', () => {
+    const train = { epochs: 3, lr: 0.05 };
+    expect(of({ train, arms: [arm('local_only'), arm('dimat', 5), arm('regmean', 5)] })).toEqual([
+      ['train.epochs', [3]],
+      ['train.lr', [0.05]],
+      ['merge.merge_every', [5]],
+    ]);
+  });
+  it('says every interval where arms have different ones, and none where nobody merges', () => {
+    expect(of({ arms: [arm('dimat', 5), arm('regmean'), arm('fisher', 1)] })[2]).toEqual([
+      'merge.merge_every',
+      [1, 2, 5],
+    ]);
+    expect(of({ arms: [arm('local_only')] }).map(([field]) => field)).toEqual(['train.epochs', 'train.lr']);
   });
 });

@@ -53,6 +53,19 @@ export function armWords(arm: Arm, spec: Spec): Word[] {
   ];
 }
 
+/** By its place in the spec what a pilot is changed in most while it runs; several values where arms merge at different intervals. */
+export function ofEachRound(spec: Pick<Spec, 'arms' | 'train' | 'merge'>): [string, number[]][] {
+  const merging = spec.arms.filter(({ method }) => method !== 'local_only');
+  const every = merging.map(({ merge }) => merge?.merge_every ?? spec.merge?.merge_every ?? 1);
+  return [
+    ['train.epochs', [spec.train?.epochs ?? 1]],
+    ['train.lr', [spec.train?.lr ?? 0.02]],
+    ...(every.length > 0
+      ? [['merge.merge_every', [...new Set(every)].sort((a, b) => a - b)] as [string, number[]]]
+      : []),
+  ];
+}
+
 /** Arms whose sites answer their own cases with a model trained alone, too: their own-site accuracy is that of both together. */
 export function withOwnModel(spec: Pick<Spec, 'arms' | 'train'>): string[] {
   return spec.arms
