@@ -6,14 +6,21 @@ the context it is written in (`about`), so that whoever writes it need not know;
 
 import json
 import logging
+import os
+import shutil
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Literal
 
 Style = Literal["text", "json"]
+ROTATED_AT_BYTES = 10_000_000
+KEPT = 5
+"""Older files of a log, besides the one that is written."""
 _TEXT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 _OF_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _about: ContextVar[Mapping[str, str | int]] = ContextVar("about")
@@ -79,3 +86,21 @@ def setup(style: Style, *handlers: logging.Handler) -> None:
         of_server = logging.getLogger(name)
         of_server.handlers.clear()
         of_server.propagate = True
+
+
+def rotate(path: Path) -> None:
+    """Of a log that has grown long the lines go to `path.1`, those that were there to `path.2`, and so on. All processes that write to it
+    go on as they are: they append, so the file is emptied under them and not replaced; lines of that very moment may be lost. What cannot be done now, as
+    the disk is full, say, is left for the next time."""
+    with suppress(OSError):
+        if not path.exists() or path.stat().st_size < ROTATED_AT_BYTES:
+            return
+        handler = RotatingFileHandler(path, backupCount=KEPT, delay=True)
+        handler.rotator = _copy_and_empty
+        handler.doRollover()
+        handler.close()
+
+
+def _copy_and_empty(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    os.truncate(source, 0)

@@ -139,6 +139,8 @@ class _Beat:
             concurrency=settings.worker_concurrency,
         )
         self._reports.send(beat, until_taken=False)
+        if settings.site:  # that of a worker without a site the supervisor rotates
+            logs.rotate(_log_file(settings))
 
 
 def _log_file(settings: WorkerSettings) -> Path:

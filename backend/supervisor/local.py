@@ -26,9 +26,11 @@ from backend.supervisor import broker
 from backend.supervisor.child import Child
 from backend.supervisor.in_thread import in_thread
 from backend.supervisor.place import StartError, claim, forget_address, note_address
+from worker import logs
 from worker.messages import REPORTS_LIST, WorkerLost
 
 READY_WITHIN_S = 90.0
+ROTATED_EVERY_S = 60.0
 GIVE_UP_AFTER = 4
 """Deaths of one part before all is ready: then it is not a mishap."""
 
@@ -69,6 +71,7 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
             local.children[name] = child
             return child
 
+        stack.callback(asyncio.create_task(rotate_logs(local.children)).cancel)
         url = settings.broker_url
         if url is None:
             own = broker.embedded(settings.data_dir)
@@ -91,6 +94,14 @@ async def running(settings: Settings, say: Callable[[str], None]) -> AsyncIterat
         await _until_ready(settings, deaths)
         note_address(settings.data_dir, settings.origin)
         yield local
+
+
+async def rotate_logs(children: Mapping[str, Child]) -> None:
+    """Keeps what parts write from filling the disk, until it is cancelled."""
+    while True:
+        for child in list(children.values()):
+            await in_thread(logs.rotate, child.log)
+        await asyncio.sleep(ROTATED_EVERY_S)
 
 
 def _commands(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +91,23 @@ def test_a_line_of_text_ends_with_what_it_is_about(kept: Kept) -> None:
     log.warning("nothing special")
     assert kept.lines[0].endswith("WARNING a.logger lost [step=s attempt=1]")
     assert kept.lines[1].endswith("WARNING a.logger nothing special")
+
+
+def test_a_log_that_grows_long_moves_on_under_whoever_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "ROTATED_AT_BYTES", 5)
+    path = tmp_path / "worker.log"
+    logs.rotate(path)  # nothing was written yet
+    with path.open("a") as one, path.open("a") as other:  # as two processes do
+        for number in range(logs.KEPT + 3):
+            for writer in (one, other):
+                print(f"line {number}", file=writer, flush=True)
+            logs.rotate(path)
+        print("end", file=one, flush=True)
+        logs.rotate(path)
+    assert path.read_text() == "end\n"
+    kept = [(tmp_path / f"worker.log.{number}").read_text() for number in range(1, logs.KEPT + 1)]
+    last = logs.KEPT + 2
+    assert kept == [f"line {number}\n" * 2 for number in range(last, last - logs.KEPT, -1)]
+    assert len(list(tmp_path.iterdir())) == logs.KEPT + 1
