@@ -46,7 +46,7 @@ export function FigurePanel({ of, name, note }: Props) {
         {(figure) => (
           <>
             {note ? null : <p className="aw-figure-summary">{figure.summary}</p>}
-            {note ? null : <Notes of={figure.notes} />}
+            {note ? null : <Notes of={figure.notes} onPilot={'pilot' in of} />}
             {figure.data.length > 0 ? (
               <Chart
                 figure={figure}
@@ -64,7 +64,7 @@ export function FigurePanel({ of, name, note }: Props) {
 }
 
 /** Amendments over a chart: the first few, and where all of them stand. */
-function Notes({ of }: { of: readonly string[] }) {
+function Notes({ of, onPilot }: { of: readonly string[]; onPilot: boolean }) {
   const { t } = useTranslation();
   const more = of.length - NOTES;
   if (of.length === 0) return null;
@@ -73,7 +73,9 @@ function Notes({ of }: { of: readonly string[] }) {
       {of.slice(0, NOTES).map((note, at) => (
         <li key={at}>{note}</li>
       ))}
-      {more > 0 ? <li>{t('ui.figure.more_notes', { more })}</li> : null}
+      {more > 0 ? (
+        <li>{t(onPilot ? 'ui.figure.more_notes_here' : 'ui.figure.more_notes', { more })}</li>
+      ) : null}
     </ul>
   );
 }
