@@ -2183,7 +2183,7 @@ export interface components {
         };
         /**
          * Pilot
-         * @description `next_round` is due at `next_round_at`: of a pilot at work that has a timetable, null for all others. A time that is over waits
+         * @description `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
          *     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages.
          */
         Pilot: {
@@ -2811,7 +2811,7 @@ export interface components {
          *     catalogue. `reason`: how it ended, or
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
          *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
-         *     timetable; a time that is over waits for runs that have not done the round before.
+         *     timetable and the run is at work; a time that is over waits for runs that have not done the round before.
          */
         Run: {
             /** Id */
