@@ -263,7 +263,8 @@ def test_a_draft_has_no_rounds_to_change_and_a_run_in_its_last_round_none_left(a
     assert ask(api, draft, LONGER).json()["code"] == "pilot_not_launched"
     runs = launch(api.manager, draft)
     with api.database.write() as session:
-        add_step(session, session.get_one(RunRow, runs[0]["id"]), "merge", 2, 0, "running")
+        for run in runs:
+            add_step(session, session.get_one(RunRow, run["id"]), "train", 2, 0, "running")
     answer = ask(api, draft, LONGER)
     assert (answer.status_code, answer.json()["code"]) == (409, "amendment_no_round_left")
     with api.database.write() as session:
