@@ -140,7 +140,9 @@ function DoingNow({ site }: { site: Site }) {
     const { window, window_opens_at: opens } = site;
     const closed =
       opens && t('ui.sites.closed_until', { at: formats.inZones(opens, window?.time_zone ?? 'UTC') });
-    return <span className="aw-soft">{closed || t('ui.sites.idle')}</span>;
+    // What a site does of which nothing is heard nobody knows.
+    const idle = site.state === 'online' ? t('ui.sites.idle') : '–';
+    return <span className="aw-soft">{closed || idle}</span>;
   }
   const words = t(`ui.step_kind.${doing.kind}`);
   if (!doing.run_id) return <>{words}</>;
