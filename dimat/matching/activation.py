@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dimat.checked import check_model, check_rows, check_tensors
+from dimat.checked import check_model, check_rows
 from dimat.errors import InputsNotTaken, NonFiniteParams, NumberNotFinite, NumberTooSmall, first_line
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
@@ -80,10 +80,9 @@ def compare(
         raise NumberTooSmall(name="chunk_rows", value=chunk_rows, least=1)
     for site, params in (("own", own), *others.items()):
         check_model(params, model, str(site))
-    broken = first_non_finite(own)
-    if broken is not None:
-        raise NonFiniteParams(site="own", tensor=broken)
-    check_tensors(others, own)
+        broken = first_non_finite(params)
+        if broken is not None:
+            raise NonFiniteParams(site=str(site), tensor=broken)
     net = copied(model)
     so_far: dict[int, dict[str, Together]] = {j: {} for j in others}
     for start in range(0, len(probe), chunk_rows):

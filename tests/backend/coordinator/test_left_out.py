@@ -2,19 +2,12 @@
 
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
-from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
+from tests.backend.coordinator.stage import BOSS, SITES, Stage
 from tests.backend.coordinator.test_amending import decided
 from tests.backend.coordinator.test_silence import LIMIT_S, absences, lead, pilot, until_round
-from tests.backend.coordinator.test_timers import HOURLY, hour
+from tests.backend.coordinator.test_timers import HOURLY, to_hour
 
 A_WHILE = int(LIMIT_S) + 25
-
-
-def to_hour(stage: Stage, number: int, *online: str) -> None:
-    """The clock shows this hour, and only these sites were heard of."""
-    stage.let_pass((hour(number) - stage.now()).total_seconds())
-    stage.beat("w", *online)
-    stage.turn(0)
 
 
 def trained_by_c(stage: Stage, run_id: str = "p/dimat") -> set[int]:
@@ -120,13 +113,3 @@ def test_an_amendment_of_a_restarted_run_reckons_with_the_sites_left_out_before_
     id = stage.amend({"members": ["b", "c"]})
     stage.turn()
     assert (decided(stage, id).reason or {})["code"] == "amendment_leaves_too_few"
-
-
-def test_a_pilot_without_a_timetable_still_ends_at_once_when_its_next_round_is_short(stage: Stage) -> None:
-    assert spec().timetable is None
-    stage.launch(pilot("skip", rounds=30))
-    until_round(stage, 1)
-    stage.amend({"members": ["b", "c"]}, round=20)
-    lead(stage, A_WHILE + 60, "a", "b")
-    run = stage.run("p/dimat")
-    assert (run.state, (run.reason or {})["code"]) == ("failed", "too_few_sites_in_round")

@@ -36,10 +36,10 @@ def hour(number: int) -> datetime:
     return BEGAN + timedelta(hours=number)
 
 
-def to_hour(stage: Stage, number: int) -> None:
-    """The clock shows this hour; nobody coordinated meanwhile."""
+def to_hour(stage: Stage, number: int, *online: str) -> None:
+    """The clock shows this hour; nobody coordinated meanwhile, and only the sites `online` are heard of (none named: all)."""
     stage.let_pass((hour(number) - stage.now()).total_seconds())
-    stage.beat("w", *SITES)
+    stage.beat("w", *(online or SITES))
     stage.turn(0)
 
 
