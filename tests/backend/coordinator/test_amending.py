@@ -2,22 +2,24 @@
 `dimat` would have it."""
 
 import random
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from backend.coordinator.plans import RunPlan
+from backend.coordinator.plans import Made, RunPlan, StepId
 from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
 from backend.errors import Invalid
 from backend.pilots.amendments import amendments_of
 from backend.runs.amending import ask
 from backend.runs.schemas import AmendmentCreate
 from dimat import told
+from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
-from worker.messages import StepMessage
+from worker.messages import ArtifactRef, DeltaRef, StepMessage
 
 
 def decided(stage: Stage, id: str) -> AmendmentRow:
@@ -286,3 +288,43 @@ def test_a_run_in_its_last_round_does_not_keep_others_from_changing(stage: Stage
     assert (decided(stage, late).reason or {})["code"] == "amendment_no_round_left"
     stage.work_until_quiet()
     assert {stage.run(f"p/{arm}").state for arm in ("dimat", "local_only")} == {"completed"}
+
+
+class AllMade(dict[StepKey, Made]):
+    """What any step might have left."""
+
+    def __missing__(self, key: StepKey) -> Made:
+        def ref(what: str) -> dict[str, Any]:
+            return {"sha256": sha256(f"{key} {what}".encode()).hexdigest(), "num_bytes": 8}
+
+        names = ("model", "momentum", "moments", "mean", "shared", "residual", "alone", "alone_momentum")
+        beside = {name: ArtifactRef(**ref(name)) for name in names}
+        return Made(**beside, delta=DeltaRef(**ref("delta"), against="0" * 64))
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"train": {"epochs": 2}},
+        {"train": {"keep_momentum": True, "loss": "balanced_softmax", "own_model": True}},
+        {"merge": {"wire": {"numbers": "int8", "compress": True, "deltas": True}}},
+        {"merge": {"merge_every": 3}},
+        {"method": "regmean", "merge": {"over": "neighbours"}},
+        {"method": "slowmo"},
+        {"topology": {"kind": "full", "mixing": "uniform"}},
+        {"members": ["a", "b"]},
+    ],
+)
+@pytest.mark.parametrize("arm", ["dimat", "common_basis"])
+def test_steps_that_are_told_the_same_have_the_same_message(arm: str, patch: dict[str, Any]) -> None:
+    """By `told.all_of` it is judged whether an amendment leaves what is there: nothing that a message holds may be missing in it."""
+    pilot = spec(rounds=6, arms=(arm,))
+    amendment = Amendment(from_round=4, patch=Patch.model_validate(patch), by="m", why="w")
+    old, new = RunPlan(pilot, arm, 1), RunPlan(pilot, arm, 1, [amendment])
+    both = set(old.schedule.all_steps()) & set(new.schedule.all_steps())
+    same = {step for step in both if told.all_of(old.schedule, step) == told.all_of(new.schedule, step)}
+    id = StepId("s", 1, "p", f"p/{arm}")
+    assert same
+    assert same != both
+    for step in same:
+        assert old.message(step, id, AllMade(), None) == new.message(step, id, AllMade(), None), step
