@@ -19,3 +19,10 @@ def machine(*about: str) -> str:
         *about, f"commit {commit or 'unknown'}",
     )  # fmt: skip
     return ", ".join(parts)
+
+
+def device_name(device: str) -> str:
+    """What torch calls a CUDA device, by `cuda:0`."""
+    import torch
+
+    return torch.cuda.get_device_name(device)

@@ -1,10 +1,11 @@
 """When does merging help? Every method in many settings, with several seeds, against sites that train alone.
 
-    .venv/bin/python benchmarks/study.py [--quick] [--jobs N] [--only WORD] [--results FILE] [--report FILE]
+    .venv/bin/python benchmarks/study.py [--quick] [--jobs N] [--only WORD] [--device cpu] [--results FILE] [--report FILE]
 
 Each setting is a pilot that `dimat.simulate` runs. What has been run is kept in the results file (JSON) and not run again:
 an interrupted study goes on where it stopped, `--only` adds settings. `--report` writes the tables
 of what was run as Markdown, and runs nothing but with `--quick`.
+`--device cuda:0` computes there, but for the baselines; the last bits differ then, and the tables say where it was.
 `--quick` runs one seed of three settings in a few minutes, to see that all works; its numbers mean little.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.machine import machine  # noqa: E402
+from benchmarks.machine import device_name, machine  # noqa: E402
 from benchmarks.study_report import markdown  # noqa: E402
 from benchmarks.study_settings import QUICK, SETTINGS, Setting  # noqa: E402
 
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--only", help="settings whose name holds this word")
+    parser.add_argument("--device", default="cpu", help="torch device: cpu, cuda:0")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--report", type=Path, help="write the tables here")
     wanted = parser.parse_args()
@@ -44,7 +46,7 @@ def main() -> int:
             settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
         else:
             seeds = SEEDS
-        run(settings, seeds, wanted.jobs, results, wanted.results)
+        run(settings, seeds, wanted.jobs, results, wanted.results, wanted.device)
     elif not results["runs"]:
         parser.error(
             f"{wanted.results} holds no runs that could be told of. Run the study without --report first."
@@ -58,21 +60,27 @@ def main() -> int:
 
 
 def run(
-    settings: list[Setting], seeds: tuple[int, ...], jobs: int, results: dict[str, Any], path: Path
+    settings: list[Setting],
+    seeds: tuple[int, ...],
+    jobs: int,
+    results: dict[str, Any],
+    path: Path,
+    device: str = "cpu",
 ) -> None:
     """Runs what is missing, seed by seed in processes of their own, and keeps each result as it comes."""
     open_ = [(s, seed) for seed in seeds for s in settings if f"{s.name}/{seed}" not in results["runs"]]
+    where = [device_name(device)] if device != "cpu" else []
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        under_way = {pool.submit(one, setting, seed): (setting, seed) for setting, seed in open_}
+        under_way = {pool.submit(one, setting, seed, device): (setting, seed) for setting, seed in open_}
         for number, done in enumerate(as_completed(under_way), start=1):
             setting, seed = under_way[done]
             results["runs"][f"{setting.name}/{seed}"] = done.result()
-            results["machines"][machine("1 thread a process", f"{jobs} processes")] = True
+            results["machines"][machine(*where, "1 thread a process", f"{jobs} processes")] = True
             path.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n", encoding="utf-8")
             print(f"{number} of {len(open_)}: {setting.name}, seed {seed}", file=sys.stderr, flush=True)
 
 
-def one(setting: Setting, seed: int) -> dict[str, Any]:
+def one(setting: Setting, seed: int, device: str = "cpu") -> dict[str, Any]:
     """All arms of a setting with one seed: for each arm its accuracies and bytes round by round."""
     from dimat.simulate import simulate
     from dimat.training.repeatable import compute_repeatably
@@ -85,7 +93,7 @@ def one(setting: Setting, seed: int) -> dict[str, Any]:
         return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
 
     began = time.process_time()
-    found = simulate(spec, rows_of, time.perf_counter)
+    found = simulate(spec, rows_of, time.perf_counter, device=device)
     arms = {}
     for result in found.runs:
         if result.state != "completed":

@@ -222,7 +222,7 @@ SETTINGS = (
             f"width-{word}", f"Fashion-MNIST, ResNet-20 {say}, equal class mixes, ring of 5", FASHION, IID,
             model={"kind": "resnet20", "width": width}, rounds=3, train={"warmup_epochs": 5}, arms=WIDTHS, table="width",
         )
-        for word, say, width in (("half", "half as wide", 0.5), ("one", "as published", 1.0), ("two", "twice as wide", 2.0))
+        for word, say, width in (("half", "half as wide", 0.5), ("one", "as published", 1.0), ("two", "twice as wide", 2.0), ("four", "four times as wide", 4.0))
     ),
     Setting("pen-skew-ring-30", "pen digits, Dirichlet 0.5, ring of 5, 30 rounds", PEN, SKEW, rounds=30),
     Setting("pen-iid-ring-30", "pen digits, equal class mixes, ring of 5, 30 rounds", PEN, IID, rounds=30),

@@ -23,7 +23,7 @@ import torch  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from benchmarks.machine import machine  # noqa: E402
+from benchmarks.machine import device_name, machine  # noqa: E402
 from dimat.model_spec import ModelSpec  # noqa: E402
 from dimat.models.registry import empty_model, initial_params, load  # noqa: E402
 from dimat.training.local import Pass, train  # noqa: E402
@@ -70,9 +70,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
     compute_repeatably()
-    device_name = torch.cuda.get_device_name(wanted.device) if wanted.device != "cpu" else "processor"
+    where = device_name(wanted.device) if wanted.device != "cpu" else "processor"
     about = machine(
-        device_name, f"{torch.get_num_threads()} thread", f"bfloat16 instructions: {_knows_bfloat16()}",
+        where, f"{torch.get_num_threads()} thread", f"bfloat16 instructions: {_knows_bfloat16()}",
         f"load before {os.getloadavg()[0]:.1f}",
     )  # fmt: skip
     print(about)

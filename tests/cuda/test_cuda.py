@@ -5,15 +5,25 @@ The tests run each pilot in a process of its own: torch takes its settings for C
 
 import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dimat.merging.registry import METHODS
+from dimat.model_spec import CnnSpec
+from dimat.models.registry import empty_model, initial_params, load
+from dimat.params import Params
 from dimat.spec import PilotSpec
+from dimat.training.checkpoint import Checkpoint
+from dimat.training.local import Pass, Trained, cosine, train
+from dimat.training.repeatable import compute_repeatably
+from dimat.training.seeding import torch_rng
+from dimat.training.stopping import Stopping
 from tests.system import house
 from worker.simulate import simulate_spec
 
@@ -52,6 +62,42 @@ FAMILIES = {
     "cnn": small({"kind": "cnn"}, IMAGES, [*SOME, {"name": "regmean", "method": "regmean"}], 100),
     "resnet20": small({"kind": "resnet20", "width": 0.5}, IMAGES, SOME, 64),
 }  # fmt: skip
+
+
+def interrupted_after(num_epochs: int, device: str) -> tuple[Trained, Trained, list[str]]:
+    """What training tells that went through, what it tells that went on after so many epochs, and which tensors of them differ."""
+    compute_repeatably()
+    rng = torch_rng(0, "rows")
+    x, y = torch.randn(200, 1, 28, 28, generator=rng), torch.randint(10, (200,), generator=rng)
+    held_out = Stopping(2, x[150:].to(device), y[150:].to(device))
+    how = Pass(5, lambda epoch: cosine(0.05, epoch / 5), 32, 0.9, 5e-4, 2.0, stopping=held_out)
+    model = empty_model(CnnSpec(width=8), (1, 28, 28), 10)
+    start = initial_params(model, torch_rng(0, "init"))
+    model = model.to(device)
+    kept: list[Checkpoint] = []
+
+    def trained(begin: Checkpoint | None) -> tuple[Trained, Params]:
+        load(model, start)
+        order = torch_rng(0, "order")
+        told = train(
+            model, x[:150].to(device), y[:150].to(device), how, order,
+            start=begin, on_epoch=lambda take: kept.append(take()),
+        )  # fmt: skip
+        return told, {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+
+    through, params = trained(None)
+    again, params_again = trained(kept[num_epochs - 1])
+    both = [(params, params_again), (through.momentum, again.momentum)]
+    unlike = [name for one, other in both for name in one if not torch.equal(one[name], other[name])]
+    return replace(through, momentum={}), replace(again, momentum={}), unlike
+
+
+@pytest.mark.parametrize("num_epochs", [1, 3])
+def test_training_on_cuda_goes_on_after_an_epoch_in_the_same_bits(num_epochs: int) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        through, again, unlike = pool.submit(interrupted_after, num_epochs, "cuda:0").result()
+    assert through == again
+    assert not unlike
 
 
 @pytest.mark.parametrize("pilot", [EVERY_METHOD, *FAMILIES.values()], ids=["mlp", *FAMILIES])
