@@ -19,22 +19,18 @@ from typing import Any
 import redis
 
 from worker.app import connect
-from worker.messages import (
+from worker.messages.keys import site_queue
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import (
     Accuracies,
-    AlignMessage,
-    ArtifactRef,
     ExchangeReport,
-    MergeMessage,
     Purpose,
     Report,
     StepFinished,
-    StepMessage,
     StepStarted,
-    TrainMessage,
     WorkerBeat,
-    site_queue,
-    step_message,
 )
+from worker.messages.steps import AlignMessage, MergeMessage, StepMessage, TrainMessage, step_message
 from worker.reporting import REPORTS_LIST
 
 MODEL_BYTES = 90_000

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import fsspec
 
 from dimat.errors import ArtifactInvalid
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 IDENTITY = "identity"
 _NAME = re.compile(r"[0-9a-f]{64}")

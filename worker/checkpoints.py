@@ -15,7 +15,8 @@ from dimat.rows import SiteRows
 from dimat.training.checkpoint import Underway
 from dimat.wire.checkpoints import decode_underway, encode_underway
 from worker.artifacts import ArtifactMissing, ArtifactStore, StoreUnavailable
-from worker.messages import ArtifactRef, CheckpointRef, EpochsDone, PrepareMessage, StepMessage, TrainMessage
+from worker.messages.refs import ArtifactRef, CheckpointRef, EpochsDone
+from worker.messages.steps import PrepareMessage, StepMessage, TrainMessage
 
 log = logging.getLogger(__name__)
 CHECKPOINT_EVERY_S = 10.0

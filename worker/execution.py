@@ -28,9 +28,9 @@ from worker.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from worker.data.samples import load_site_rows
 from worker.held import HeldFolder
 from worker.limits import MemoryWatch, within_threads
-from worker.messages import (
+from worker.messages.refs import DeltaRef
+from worker.messages.reports import (
     Accuracies,
-    DeltaRef,
     ExchangeReport,
     FetchDue,
     Report,
@@ -38,9 +38,9 @@ from worker.messages import (
     StepCancelled,
     StepFailed,
     StepFinished,
-    StepMessage,
     StepStarted,
 )
+from worker.messages.steps import StepMessage
 from worker.reporting import Every, ReportSender
 from worker.settings import STUCK_AFTER_S, DeviceChoice
 from worker.standstill import StandstillWatch, Watched

@@ -10,7 +10,7 @@ from typing import Self
 import psutil
 import torch
 
-from worker.messages import StepLimits
+from worker.messages.steps import StepLimits
 from worker.reporting import Every
 
 MEMORY_POLL_S = 0.25

@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from worker import devices, logs, tasks
 from worker.app import IDLE_QUEUE, make_app
-from worker.messages import WorkerBeat, WorkerLost, site_queue
+from worker.messages.keys import site_queue
+from worker.messages.reports import WorkerBeat, WorkerLost
 from worker.predecessor import place
 from worker.reporting import Every, RedisReportSender
 from worker.settings import WorkerSettings, what_is_wrong

@@ -14,7 +14,9 @@ from typing import Protocol, Self
 import redis
 
 from worker.app import connect
-from worker.messages import REPORTS_LIST, Report, StepMessage, cancel_key, recall_key
+from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key
+from worker.messages.reports import Report
+from worker.messages.steps import StepMessage
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.1

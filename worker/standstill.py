@@ -10,7 +10,7 @@ from typing import Self
 
 from worker.artifacts import ArtifactStore, Stored
 from worker.limits import die
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 from worker.reporting import Every
 
 LOOK_EVERY_S = 1.0

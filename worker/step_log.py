@@ -16,7 +16,7 @@ from typing import Self
 from dimat.errors import DimatError
 from worker import devices, logs
 from worker.artifacts import StoreUnavailable
-from worker.messages import MOST_LOG_CHARS, MOST_LOG_LINES, MOST_LOG_TEXT, LogLevel, LogLine, StepLog
+from worker.messages.reports import MOST_LOG_CHARS, MOST_LOG_LINES, MOST_LOG_TEXT, LogLevel, LogLine, StepLog
 
 _OURS = ("worker", "dimat")
 _SPEAK_FOR_THEMSELVES = (DimatError, StoreUnavailable, devices.DeviceMissing)

@@ -22,7 +22,8 @@ from worker.app import STEP_TASK
 from worker.artifacts import ArtifactStore, open_store
 from worker.execution import Execution
 from worker.held import HeldFolder
-from worker.messages import StepFailed, step_message
+from worker.messages.reports import StepFailed
+from worker.messages.steps import step_message
 from worker.reporting import RedisReportSender
 from worker.settings import WorkerSettings
 

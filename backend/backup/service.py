@@ -19,7 +19,7 @@ from backend.db.tables import ArtifactRow, utc_now
 from backend.settings import Settings
 from dimat.errors import ArtifactInvalid
 from worker.artifacts import ArtifactMissing, open_store
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 
 def backup(settings: Settings, path: Path) -> Manifest:

@@ -24,7 +24,7 @@ from backend.text.schemas import Params
 from dimat.leaving import is_short
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
-from worker.messages import cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key
 
 MOVING = frozenset({"running"})
 """States of a run whose steps are sent, and followed by others."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator import presence, sites_repository
 from backend.coordinator.memory import Plans
 from backend.events.service import record
-from worker.messages import WorkerBeat
+from worker.messages.reports import WorkerBeat
 
 _TOLD = {"worker_id", "placement", "device", "hostname", "queues", "concurrency"}
 

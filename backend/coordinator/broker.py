@@ -12,7 +12,8 @@ from uuid_utils import uuid7
 from backend.coordinator.ports import Execution, PortUnavailable
 from backend.db.parts import in_parts
 from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
-from worker.messages import REPORTS_LIST, StepMessage, site_queue
+from worker.messages.keys import REPORTS_LIST, site_queue
+from worker.messages.steps import StepMessage
 
 CANCEL_FLAG_S = 24 * 3600
 LEAST_WAIT_S = 0.01

@@ -18,7 +18,8 @@ from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
 from backend.db.tables import RunRow, StepRow
 from dimat import told
 from dimat.schedule import StepKey
-from worker.messages import ArtifactRef, CheckpointRef, DeltaRef, StepLimits, StepMessage
+from worker.messages.refs import ArtifactRef, CheckpointRef, DeltaRef
+from worker.messages.steps import StepLimits, StepMessage
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500

@@ -16,7 +16,8 @@ from backend.runs import states
 from backend.runs.attempts import PATIENT, STORE_AWAY, TAKEN_BACK, in_a_row, pause_s
 from backend.text.schemas import Params
 from worker import logs
-from worker.messages import StepCancelled, StepFailed, cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key
+from worker.messages.reports import StepCancelled, StepFailed
 
 log = logging.getLogger(__name__)
 WORKER_LOST = "worker_lost"

@@ -29,7 +29,8 @@ from backend.events.service import line, record, record_all
 from backend.runs import states
 from backend.text.schemas import Params
 from worker import logs
-from worker.messages import (
+from worker.messages.keys import cancel_key, recall_key
+from worker.messages.reports import (
     Report,
     StepBeat,
     StepCancelled,
@@ -39,8 +40,6 @@ from worker.messages import (
     Wake,
     WorkerBeat,
     WorkerLost,
-    cancel_key,
-    recall_key,
 )
 
 StepReport = StepStarted | StepBeat | StepFinished | StepFailed | StepCancelled

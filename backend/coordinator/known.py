@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator import known_repository
 from backend.db.tables import ExchangeRow, RunRow, SiteRow, StepRow
-from worker.messages import ArtifactRef, ExchangeReport, FetchDue, Report, StepFinished
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import ExchangeReport, FetchDue, Report, StepFinished
 
 MADE = ("artifact", "momentum", "moments", "mean", "shared", "residual", "delta", "alone", "alone_momentum")
 """Fields of a finished step that name what is in the store."""

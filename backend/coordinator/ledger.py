@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.coordinator.changes import Changes
 from backend.coordinator.known import Known, exchange_id
 from backend.db.tables import ExchangeRow, StepRow
-from worker.messages import (
+from worker.messages.reports import (
     ExchangeReport,
     FetchDue,
     StepBeat,

@@ -14,7 +14,7 @@ from dimat.methods import MATCHED_METHODS
 from dimat.packed import unpack
 from dimat.schedule import Schedule
 from dimat.topology import Link
-from worker.messages import MatchedReport, StepFinished
+from worker.messages.reports import MatchedReport, StepFinished
 
 
 def units_of(told: MatchedReport) -> dict[int, Units]:

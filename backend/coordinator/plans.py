@@ -13,12 +13,10 @@ from dimat.methods import MOMENTS_OF
 from dimat.plan import Amendment, ArmPlan
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
-from worker.messages import (
+from worker.messages.refs import ArtifactRef, CheckpointRef, DeltaRef
+from worker.messages.steps import (
     AdoptMessage,
     AlignMessage,
-    ArtifactRef,
-    CheckpointRef,
-    DeltaRef,
     EvaluateMessage,
     GatheredRef,
     GatherMessage,

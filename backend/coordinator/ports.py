@@ -6,7 +6,7 @@ Every implementation passes the conformance suite `tests/backend/coordinator/tes
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from worker.messages import StepMessage
+from worker.messages.steps import StepMessage
 
 
 class PortUnavailable(Exception):
@@ -37,7 +37,7 @@ class Inbox(Protocol):
         ...
 
     def cancel(self, flags: Sequence[str]) -> None:
-        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.messages.cancel_key` and
+        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.messages.keys.cancel_key` and
         `recall_key`."""
         ...
 

@@ -13,7 +13,8 @@ from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.runs import states
 from backend.runs.attempts import LONGEST_PAUSE_S, LONGEST_STORE_PAUSE_S, STORE_AWAY, TAKEN_BACK
 from dimat.schedule import StepKey
-from worker.messages import StepLimits, cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key
+from worker.messages.steps import StepLimits
 
 PREPARE_KEY = ""
 

@@ -9,7 +9,7 @@ as one for each GPU, are one pool.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from worker.messages import WorkerBeat
+from worker.messages.reports import WorkerBeat
 
 UNHEARD = 2
 """Steps on their way to a site of which no worker has told how many it works at."""

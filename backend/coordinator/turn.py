@@ -36,7 +36,8 @@ from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
 from backend.db.session import Database
 from backend.settings import Settings
-from worker.messages import Report, WorkerBeat, report, site_queue
+from worker.messages.keys import site_queue
+from worker.messages.reports import Report, WorkerBeat, report
 
 log = logging.getLogger(__name__)
 BATCH = 500

@@ -1,6 +1,6 @@
 """How much raw data an exchange carried: nothing, and why that can be said of every row of the ledger.
 
-What one site fetches of another is an artifact that a message names, in one of the ways of `worker.messages.Purpose`. Whoever fetches it
+What one site fetches of another is an artifact that a message names, in one of the ways of `worker.messages.reports.Purpose`. Whoever fetches it
 decodes it against names, shapes and dtypes that follow from the pilot's model and method alone, and refuses everything else: there
 is no tensor in which a row could lie. So the question is only what kinds there are, and this is their closed list: a new way to
 fetch something has no place in it until somebody says what it carries.

@@ -11,7 +11,8 @@ from typing import Annotated, Protocol, cast
 import redis
 from fastapi import Depends, Request
 
-from worker.messages import REPORTS_LIST, Wake, site_queue
+from worker.messages.keys import REPORTS_LIST, site_queue
+from worker.messages.reports import Wake
 
 log = logging.getLogger(__name__)
 _TIMEOUT_S = 1.0

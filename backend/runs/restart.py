@@ -24,7 +24,7 @@ from backend.sites import service as sites
 from dimat import told
 from dimat.schedule import Schedule, StepKey
 from worker.artifacts import StoreUnavailable
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 Has = Callable[[ArtifactRef], bool]
 """Whether an artifact is in the store. Raises: StoreUnavailable."""

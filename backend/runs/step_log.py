@@ -6,7 +6,7 @@ from backend.db.tables import StepRow
 from backend.errors import NotFound
 from backend.runs import repository, service
 from backend.runs.schemas import StepLogs
-from worker.messages import StepLog
+from worker.messages.reports import StepLog
 
 
 def read(session: Session, run_id: str, step_id: str, attempt: int | None) -> StepLogs:

@@ -27,7 +27,8 @@ from backend.supervisor.child import Child
 from backend.supervisor.in_thread import in_thread
 from backend.supervisor.place import StartError, claim, forget_address, note_address
 from worker import logs
-from worker.messages import REPORTS_LIST, WorkerLost
+from worker.messages.keys import REPORTS_LIST
+from worker.messages.reports import WorkerLost
 
 READY_WITHIN_S = 90.0
 ROTATED_EVERY_S = 60.0

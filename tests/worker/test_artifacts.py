@@ -11,7 +11,7 @@ import pytest
 
 from dimat.errors import ArtifactInvalid
 from worker.artifacts import ArtifactMissing, ArtifactStore, DirectoryStore, StoreUnavailable, open_store
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 CONTENT = b"params of a model" * 100
 

@@ -10,17 +10,9 @@ from dimat.parts import TrainSpec
 from tests.worker.test_execution import Heard, prepare
 from worker.artifacts import ArtifactStore, DirectoryStore, StoreUnavailable
 from worker.execution import Execution
-from worker.messages import (
-    ArtifactRef,
-    CheckpointRef,
-    EpochsDone,
-    Report,
-    StepBeat,
-    StepFailed,
-    StepFinished,
-    StepMessage,
-    TrainMessage,
-)
+from worker.messages.refs import ArtifactRef, CheckpointRef, EpochsDone
+from worker.messages.reports import Report, StepBeat, StepFailed, StepFinished
+from worker.messages.steps import StepMessage, TrainMessage
 
 EPOCHS = 6
 

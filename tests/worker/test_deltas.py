@@ -25,15 +25,9 @@ from worker.artifacts import DirectoryStore
 from worker.data.samples import load_site_rows
 from worker.execution import Execution
 from worker.held import HeldFolder
-from worker.messages import (
-    ArtifactRef,
-    ExchangeReport,
-    Report,
-    StepFailed,
-    StepFinished,
-    StepMessage,
-    StepStarted,
-)
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import ExchangeReport, Report, StepFailed, StepFinished, StepStarted
+from worker.messages.steps import StepMessage
 
 DELTAS = {"numbers": "bfloat16", "compress": True, "deltas": True}
 

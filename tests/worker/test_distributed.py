@@ -14,7 +14,8 @@ from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 from worker.artifacts import DirectoryStore
 from worker.execution import Execution
-from worker.messages import Report, StepFailed, StepFinished, StepMessage
+from worker.messages.reports import Report, StepFailed, StepFinished
+from worker.messages.steps import StepMessage
 from worker.simulate import simulate_spec
 from worker.steps.fetches import fetches_of
 

@@ -11,18 +11,9 @@ from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution
-from worker.messages import (
-    ArtifactRef,
-    EvaluateMessage,
-    PrepareMessage,
-    Report,
-    SiteContext,
-    StepBeat,
-    StepFailed,
-    StepFinished,
-    StepMessage,
-    StepStarted,
-)
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import Report, StepBeat, StepFailed, StepFinished, StepStarted
+from worker.messages.steps import EvaluateMessage, PrepareMessage, SiteContext, StepMessage
 
 
 class Heard:

@@ -15,7 +15,7 @@ import redis
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Execution
 from tests.worker.test_execution import prepare
-from worker.messages import Report, StepFinished, StepStarted, WorkerBeat, report
+from worker.messages.reports import Report, StepFinished, StepStarted, WorkerBeat, report
 
 PATIENCE_S = 120
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from worker.limits import within_threads
-from worker.messages import StepLimits
+from worker.messages.steps import StepLimits
 
 GROWS = """
 import json, psutil, sys, time
 from worker.limits import MB, MemoryWatch
-from worker.messages import StepLimits
+from worker.messages.steps import StepLimits
 
 limit_mb = psutil.Process().memory_info().rss // MB + 100
 tell = lambda used, limit: print(json.dumps([used, limit]), flush=True)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from worker.messages import report
+from worker.messages.reports import report
 
 
 @pytest.mark.parametrize(

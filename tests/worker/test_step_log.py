@@ -11,7 +11,15 @@ from tests.worker.test_execution import Heard, prepare
 from worker import logs
 from worker.artifacts import ArtifactStore, DirectoryStore
 from worker.execution import Execution
-from worker.messages import MOST_LOG_CHARS, MOST_LOG_LINES, LogLine, StepFailed, StepFinished, StepLog, report
+from worker.messages.reports import (
+    MOST_LOG_CHARS,
+    MOST_LOG_LINES,
+    LogLine,
+    StepFailed,
+    StepFinished,
+    StepLog,
+    report,
+)
 from worker.step_log import Keeper
 
 SECRET = "4711.0815"

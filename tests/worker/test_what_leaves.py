@@ -23,16 +23,9 @@ from tests.worker.test_distributed import Heard, in_order
 from worker.artifacts import DirectoryStore
 from worker.data.samples import load_site_rows
 from worker.execution import Execution
-from worker.messages import (
-    ArtifactRef,
-    DeltaRef,
-    NeighbourRef,
-    Purpose,
-    Report,
-    StepBeat,
-    StepFinished,
-    StepMessage,
-)
+from worker.messages.refs import ArtifactRef, DeltaRef
+from worker.messages.reports import Purpose, Report, StepBeat, StepFinished
+from worker.messages.steps import NeighbourRef, StepMessage
 
 SITES = 4
 

@@ -1,7 +1,7 @@
 """The steps as a worker runs them: fetch artifacts, call `dimat.steps`, book exchanges. No broker here."""
 
 from dimat.steps import StepResult
-from worker.messages import (
+from worker.messages.steps import (
     AdoptMessage,
     AlignMessage,
     EvaluateMessage,

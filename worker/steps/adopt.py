@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import AdoptMessage
+from worker.messages.steps import AdoptMessage
 from worker.steps.bench import Bench
 
 

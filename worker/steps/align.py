@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import AlignMessage
+from worker.messages.steps import AlignMessage
 from worker.steps.bench import Bench
 
 

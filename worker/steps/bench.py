@@ -23,16 +23,13 @@ from dimat.wire.codec import decode, most_bytes, received, sha256
 from dimat.wire.deltas import applied
 from worker.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, StoreUnavailable
 from worker.held import Held
-from worker.messages import (
-    ArtifactRef,
-    DeltaRef,
-    ExchangeReport,
+from worker.messages.refs import ArtifactRef, DeltaRef
+from worker.messages.reports import ExchangeReport, MatchedReport, Purpose
+from worker.messages.steps import (
     GatheredRef,
-    MatchedReport,
     MergeAllMessage,
     MergeMessage,
     NeighbourRef,
-    Purpose,
     StepMessage,
     TrainMessage,
 )

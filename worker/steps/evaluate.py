@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import EvaluateMessage
+from worker.messages.steps import EvaluateMessage
 from worker.steps.bench import Bench
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from dimat.wire.deltas import is_of_use
-from worker.messages import (
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import FetchDue, Purpose
+from worker.messages.steps import (
     AdoptMessage,
     AlignMessage,
-    ArtifactRef,
-    FetchDue,
     GatherMessage,
     MergeAllMessage,
     MergeMessage,
     NeighbourRef,
-    Purpose,
     StepMessage,
 )
 

@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import GatherMessage
+from worker.messages.steps import GatherMessage
 from worker.steps.bench import Bench
 
 

@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import MergeMessage
+from worker.messages.steps import MergeMessage
 from worker.steps.bench import Bench
 
 

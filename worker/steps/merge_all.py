@@ -4,7 +4,7 @@ from dimat import steps
 from dimat.merging.sums import Sums
 from dimat.params import Params
 from dimat.steps import StepResult
-from worker.messages import MergeAllMessage
+from worker.messages.steps import MergeAllMessage
 from worker.steps.bench import Bench
 
 

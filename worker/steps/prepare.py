@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import PrepareMessage
+from worker.messages.steps import PrepareMessage
 from worker.steps.bench import Bench
 
 

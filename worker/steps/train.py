@@ -2,7 +2,7 @@
 
 from dimat import steps
 from dimat.steps import StepResult
-from worker.messages import TrainMessage
+from worker.messages.steps import TrainMessage
 from worker.steps.bench import Bench
 
 

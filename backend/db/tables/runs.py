@@ -158,7 +158,7 @@ class StepRow(Base):
 
 
 class StepLogRow(Base):
-    """What an attempt of a step logged (`worker.messages.StepLog` as JSON)."""
+    """What an attempt of a step logged (`worker.messages.reports.StepLog` as JSON)."""
 
     __tablename__ = "step_logs"
     step_id: Mapped[str] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), primary_key=True)

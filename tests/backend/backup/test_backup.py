@@ -20,7 +20,7 @@ from backend.settings import Settings
 from tests.backend.building import create_pilot, launch, measure
 from tests.backend.conftest import Api
 from worker.artifacts import open_store
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 PASSWORD = "not-to-be-found"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

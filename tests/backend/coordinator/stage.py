@@ -20,25 +20,20 @@ from backend.db.tables import AmendmentRow, ArmRow, EventRow, PilotRow, RunRow, 
 from backend.runs import asks
 from backend.settings import Settings
 from dimat.spec import PilotSpec, spec_sha256
-from worker.messages import (
+from worker.messages.keys import site_queue
+from worker.messages.refs import ArtifactRef, DeltaRef
+from worker.messages.reports import (
     Accuracies,
-    AlignMessage,
-    ArtifactRef,
-    DeltaRef,
     ExchangeReport,
     FetchDue,
-    MergeAllMessage,
-    MergeMessage,
     Report,
     StepFailed,
     StepFinished,
-    StepMessage,
     StepStarted,
-    TrainMessage,
     WorkerBeat,
     WorkerLost,
-    site_queue,
 )
+from worker.messages.steps import AlignMessage, MergeAllMessage, MergeMessage, StepMessage, TrainMessage
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SITES = ("a", "b", "c")

@@ -19,7 +19,8 @@ from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
-from worker.messages import ArtifactRef, DeltaRef, StepMessage
+from worker.messages.refs import ArtifactRef, DeltaRef
+from worker.messages.steps import StepMessage
 
 
 def decided(stage: Stage, id: str) -> AmendmentRow:

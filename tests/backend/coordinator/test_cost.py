@@ -13,16 +13,9 @@ from backend.coordinator.memory import Plans
 from backend.db.session import Database
 from backend.db.tables import ArmRow, HeartbeatRow, PilotRow, RunRow, SiteRow, StepRow
 from dimat.spec import PilotSpec, spec_sha256
-from worker.messages import (
-    Accuracies,
-    ArtifactRef,
-    ExchangeReport,
-    Report,
-    StepFinished,
-    StepStarted,
-    WorkerBeat,
-    site_queue,
-)
+from worker.messages.keys import site_queue
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import Accuracies, ExchangeReport, Report, StepFinished, StepStarted, WorkerBeat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUM_SITES = 12

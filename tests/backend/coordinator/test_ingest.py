@@ -22,11 +22,9 @@ from backend.roi.facts import Usage
 from backend.runs.attempts import MISSING_ATTEMPTS, STORE_ATTEMPTS, pause_s
 from dimat.packed import pack
 from dimat.spec import PilotSpec, spec_sha256
-from worker.messages import (
+from worker.messages.refs import ArtifactRef, CheckpointRef, EpochsDone
+from worker.messages.reports import (
     Accuracies,
-    ArtifactRef,
-    CheckpointRef,
-    EpochsDone,
     ExchangeReport,
     FetchDue,
     MatchedReport,

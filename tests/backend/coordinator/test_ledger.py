@@ -21,16 +21,9 @@ from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, finished
 from worker.artifacts import DirectoryStore, StoreUnavailable
 from worker.execution import Execution
 from worker.held import HeldFolder
-from worker.messages import (
-    ArtifactRef,
-    ExchangeReport,
-    MergeMessage,
-    Report,
-    StepCancelled,
-    StepFailed,
-    StepMessage,
-    step_message,
-)
+from worker.messages.refs import ArtifactRef
+from worker.messages.reports import ExchangeReport, Report, StepCancelled, StepFailed
+from worker.messages.steps import MergeMessage, StepMessage, step_message
 from worker.steps.fetches import fetches_of
 
 

@@ -6,15 +6,9 @@ import pytest
 
 from backend.runs import asks
 from tests.backend.coordinator.stage import Stage, finished, spec
-from worker.messages import (
-    ArtifactRef,
-    CheckpointRef,
-    EpochsDone,
-    PrepareMessage,
-    StepBeat,
-    StepFinished,
-    StepMessage,
-)
+from worker.messages.refs import ArtifactRef, CheckpointRef, EpochsDone
+from worker.messages.reports import StepBeat, StepFinished
+from worker.messages.steps import PrepareMessage, StepMessage
 
 RUN = "p/dimat"
 

@@ -9,7 +9,9 @@ from backend.coordinator import repository
 from backend.db.tables import SiteRow
 from backend.runs.asks import CANCEL, PAUSE, RESUME
 from tests.backend.coordinator.stage import SITES, Stage, spec
-from worker.messages import StepCancelled, StepMessage, cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key
+from worker.messages.reports import StepCancelled
+from worker.messages.steps import StepMessage
 
 RUN = "p/dimat"
 Begun = tuple[StepMessage, dict[str, Any]]

@@ -12,7 +12,9 @@ from dimat.model_spec import MlpSpec
 from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
-from worker.messages import PrepareMessage, Report, SiteContext, Wake, cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key
+from worker.messages.reports import Report, Wake
+from worker.messages.steps import PrepareMessage, SiteContext
 from worker.reporting import RedisReportSender
 
 

@@ -12,7 +12,7 @@ from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_amending import decided
 from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_silence import lead, pilot, until_round
-from worker.messages import recall_key
+from worker.messages.keys import recall_key
 
 
 def move(stage: Stage, state: str, *names: str) -> None:

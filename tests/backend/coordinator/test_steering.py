@@ -25,7 +25,7 @@ from backend.runs.states import RUN, RUN_ENDS, STEP_ENDS
 from backend.text.catalogue import LANGUAGES, say
 from dimat.schedule import Schedule
 from tests.backend.coordinator.stage import Stage, spec
-from worker.messages import StepMessage
+from worker.messages.steps import StepMessage
 
 PILOT = spec(arms=("dimat", "common_basis"))
 RUNS = ("p/dimat", "p/common_basis")

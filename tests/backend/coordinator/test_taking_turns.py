@@ -12,7 +12,8 @@ from backend.coordinator.taking_turns import UNHEARD, Ready, Room, choose, full_
 from backend.db.tables import StepRow
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
-from worker.messages import WorkerBeat, site_queue
+from worker.messages.keys import site_queue
+from worker.messages.reports import WorkerBeat
 
 Key = tuple[str, str]
 

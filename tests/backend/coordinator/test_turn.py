@@ -34,7 +34,8 @@ from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, finished, spec
-from worker.messages import ExchangeReport, MatchedReport, MergeMessage, StepMessage, TrainMessage
+from worker.messages.reports import ExchangeReport, MatchedReport
+from worker.messages.steps import MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
 

@@ -17,7 +17,7 @@ from backend.runs import asks
 from backend.settings import Settings
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
-from worker.messages import StepBeat
+from worker.messages.reports import StepBeat
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,8 @@ from backend.runs.attempts import MISSING_ATTEMPTS
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
 from tests.backend.coordinator.test_silence import lead
-from worker.messages import StepMessage, recall_key
+from worker.messages.keys import recall_key
+from worker.messages.steps import StepMessage
 
 NIGHT = {
     "from": "20:00",

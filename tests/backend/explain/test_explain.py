@@ -28,7 +28,8 @@ from tests.backend.coordinator.test_silence import joiner_never_connected
 from tests.backend.coordinator.test_timers import HOUR_S
 from tests.backend.coordinator.test_timers import pilot as hourly
 from tests.backend.coordinator.test_windows import give_window
-from worker.messages import StepBeat, StepMessage
+from worker.messages.reports import StepBeat
+from worker.messages.steps import StepMessage
 
 LIMIT_S = 48.0
 

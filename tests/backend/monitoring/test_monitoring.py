@@ -8,7 +8,7 @@ from backend.db.tables import HeartbeatRow, RunRow, utc_now
 from backend.runs.broker import RedisBroker
 from tests.backend.building import add_step, create_pilot, create_sites, launch, measure
 from tests.backend.conftest import Api
-from worker.messages import REPORTS_LIST, site_queue
+from worker.messages.keys import REPORTS_LIST, site_queue
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Series = dict[tuple[str, tuple[str, ...]], float]

@@ -14,7 +14,8 @@ from dimat.spec import PilotSpec, spec_sha256
 from tests.backend.building import PENDIGITS, assumptions, create_pilot, create_sites, launch, spec
 from tests.backend.conftest import Api
 from tests.services import free_port
-from worker.messages import REPORTS_LIST, Wake, report
+from worker.messages.keys import REPORTS_LIST
+from worker.messages.reports import Wake, report
 
 
 def test_draft_keeps_spec_and_assumptions(api: Api) -> None:

@@ -24,7 +24,7 @@ from backend.settings import Settings
 from tests.backend.building import add_step, create_pilot, launch
 from tests.backend.conftest import Api
 from worker.artifacts import DirectoryStore, Stored
-from worker.messages import ArtifactRef
+from worker.messages.refs import ArtifactRef
 
 SITES, ROUNDS = 3, 2
 LONG_AGO = timedelta(days=40)

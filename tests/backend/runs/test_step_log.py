@@ -6,7 +6,7 @@ from backend.db.tables import RunRow, StepLogRow
 from tests.backend.building import add_step, create_pilot, launch
 from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import Stage, finished, spec
-from worker.messages import LogLine, StepFailed, StepLog
+from worker.messages.reports import LogLine, StepFailed, StepLog
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
