@@ -79,14 +79,17 @@ def leaves_as_told(before: Schedule, after: Schedule, round: int) -> bool:
     )
 
 
-def concerns(spec: PilotSpec, arm: str, amendment: Amendment) -> bool:
-    """Whether `amendment` can change how `arm` runs. Of an arm that never merges only how it trains, and where."""
+def concerns(spec: PilotSpec, arm: str, amendment: Amendment, before: Iterable[Amendment]) -> bool:
+    """Whether `amendment` can change how `arm` runs. Of an arm that never merges only how it trains, and where.
+
+    Args:
+        before: what is in force; an arm that never merged may have been turned into one that does.
+    """
     if amendment.arm not in (None, arm):
         return False
-    is_control = spec.arm(arm).method == CONTROL_METHOD
-    turns = amendment.arm is not None and amendment.patch.method is not None
     of_all = amendment.patch.train is not None or amendment.patch.members is not None
-    return of_all or turns or not is_control
+    turned = any(one.arm == arm and one.patch.method is not None for one in (*before, amendment))
+    return of_all or turned or spec.arm(arm).method != CONTROL_METHOD
 
 
 def changes(spec: PilotSpec, arm: str, before: Sequence[Amendment], after: Sequence[Amendment]) -> bool:

@@ -161,7 +161,8 @@ class Advance:
         later, or come back; until then it keeps nobody."""
         if step.run_id is not None:
             return True
-        members_of, first = self._plans.run(session, run).schedule.members_of, max(run.rounds_done + 1, 1)
+        members_of = self._plans.run(session, run).schedule.members_of
+        first = max(run.rounds_done, run.from_round or 0) + 1
         return any(step.site_index in members_of(round) for round in range(first, run.rounds + 1))
 
     def end(

@@ -1,6 +1,6 @@
 """Sites that a run went on without, as values. The coordinator writes them (`coordinator.silence`)."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -20,8 +20,22 @@ def rows_of(session: Session, run_ids: Collection[str]) -> dict[str, list[Absenc
     return found
 
 
+def of_run(run: RunRow, rows: Mapping[str, Sequence[AbsenceRow]]) -> Sequence[AbsenceRow]:
+    """Those of a run, and of one that is to go on after a round of another, and has not begun, those that it will take over.
+
+    Args:
+        rows: of the run, and of the one after whose round it goes on.
+    """
+    if run.from_round is None or run.started_at is not None:
+        return rows[run.id]
+    return [
+        AbsenceRow(run_id=run.id, **one) for one in as_after(rows[run.parent_run_id or ""], run.from_round)
+    ]
+
+
 def absences_of(session: Session, run: RunRow, spec: PilotSpec) -> list[Absence]:
-    return [value_of(row, spec) for row in rows_of(session, [run.id])[run.id]]
+    rows = rows_of(session, [run.id, run.parent_run_id or ""])
+    return [value_of(row, spec) for row in of_run(run, rows)]
 
 
 def value_of(row: AbsenceRow, spec: PilotSpec) -> Absence:

@@ -28,6 +28,7 @@ from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
 from dimat.amending import comparison_ends, concerns, first_free_round
 from dimat.methods import CONTROL_METHOD
+from dimat.plan import Amendment
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 
@@ -100,14 +101,10 @@ def runs_at(session: Session, pilot_id: str, spec: PilotSpec) -> list[RunAt]:
 def _run_at(
     run: RunRow, spec: PilotSpec, last: Sequence[StepKey], gone: Mapping[str, Sequence[AbsenceRow]]
 ) -> RunAt:
-    missing, steps = gone[run.id], list(last)
+    steps = list(last)
     if run.from_round is not None:  # it goes on after a round of another, and may not be brought over yet
         steps.append(StepKey(run.from_round, "train" if run.from_round else "evaluate", 0))
-        if run.started_at is None:
-            missing = [
-                AbsenceRow(**one) for one in absences.as_after(gone[run.parent_run_id or ""], run.from_round)
-            ]
-    without = tuple(absences.value_of(one, spec) for one in missing)
+    without = tuple(absences.value_of(one, spec) for one in absences.of_run(run, gone))
     # What a silent site owes is settled, also of a round that nobody has begun.
     steps += [StepKey(round, kind, 0) for absence in without for round, kind in absence.undone]
     return RunAt(run.id, run.arm, first_free_round(steps), _goes_on(run), _last_round(steps), without)
@@ -191,12 +188,11 @@ def _told(
     expected: Mapping[str, InForce], found: Mapping[str, Effect], reached: Sequence[RunAt],
 ) -> PilotAmendment:  # fmt: skip
     before = [expected[other.id] for other in rows if other.id < row.id and other.id in expected]
+    earlier = [one.amendment for one in before]
     mine = expected.get(row.id)
     amendment = mine.amendment if mine else value_of(row, row.asked_round or 1)
     left_out = mine.left_out if mine else frozenset()
-    effect = (
-        found[row.id] if mine else Effect(effects.alone(spec, [one.amendment for one in before], amendment))
-    )
+    effect = found[row.id] if mine else Effect(effects.alone(spec, earlier, amendment))
     return PilotAmendment(
         id=row.id,
         arm=row.arm,
@@ -212,7 +208,7 @@ def _told(
             for run in runs
             if run.id in left_out and run.replaced_by is None
         ],
-        begun=row.state == "in_force" and mine is not None and _has_begun(spec, mine, reached),
+        begun=row.state == "in_force" and mine is not None and _has_begun(spec, earlier, mine, reached),
         reason=None if row.reason is None else Text.model_validate(row.reason),
         by=row.by,
         why=row.why,
@@ -221,12 +217,12 @@ def _told(
     )
 
 
-def _has_begun(spec: PilotSpec, one: InForce, runs: Sequence[RunAt]) -> bool:
+def _has_begun(spec: PilotSpec, before: Sequence[Amendment], one: InForce, runs: Sequence[RunAt]) -> bool:
     """Whether one of the runs has got to its first round."""
     return any(
         run.last_round >= one.amendment.from_round
         for run in runs
-        if run.id not in one.left_out and concerns(spec, run.arm, one.amendment)
+        if run.id not in one.left_out and concerns(spec, run.arm, one.amendment, before)
     )
 
 

@@ -67,7 +67,7 @@ def decide(
     if cannot := sorted(set(asked.patch.members or ()) & set(barred)):
         reason = Text(code="member_cannot_take_part", params={"name": cannot[0]})
         return Refused(reason, "patch.members")
-    concerned = [run for run in runs if amending.concerns(spec, run.arm, asked)]
+    concerned = [run for run in runs if amending.concerns(spec, run.arm, asked, for_run(known, run.id))]
     if concerned and not any(run.goes_on for run in concerned):
         return _refused("amendment_runs_ended")
     going_on = [run for run in concerned if run.can_change(spec.rounds)]

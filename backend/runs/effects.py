@@ -40,12 +40,14 @@ def of_all(
         runs: id and arm of those that are looked at; an amendment that came too late for all of an arm's is none of that arm.
     """
     found = {one.id: Effect() for one in known}
+    amendments = [one.amendment for one in known]
     for arm in spec.arms:
         ids = {id for id, of in runs if of == arm.name}
         mine = [
             one
-            for one in known
-            if concerns(spec, arm.name, one.amendment) and not (ids and ids <= one.left_out)
+            for place, one in enumerate(known)
+            if concerns(spec, arm.name, one.amendment, amendments[:place])
+            and not (ids and ids <= one.left_out)
         ]
         deciders = cache(partial(_deciders, spec, arm.name, mine))
         for place, one in enumerate(mine):

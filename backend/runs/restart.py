@@ -45,7 +45,7 @@ def restart(
     """Queues a run that goes on after `body.from_round` of this one. A paused run that it stands for ends.
 
     Raises:
-        HeaderNeeded: no key. NotFound. Invalid: a round that is not finished; a site that is gone or revoked.
+        HeaderNeeded: no key. NotFound. Invalid: a round that is not finished; a site that takes part after it and is gone or revoked.
         Conflict: a run of this arm and seed is at work, or the models of the round are not to be had any more.
     """
     key = needed_key(key)
@@ -63,8 +63,12 @@ def restart(
         raise Invalid(
             "restart_round" if parent.rounds_done >= 0 else "restart_too_early", known, "from_round"
         )
-    sites.check_usable(session, service.spec_of(session, parent).sites, "run_id")
-    _check_models(session, parent, body.from_round, has)
+    schedule = _schedule_after(session, parent, body.from_round)
+    ahead = range(body.from_round + 1, parent.rounds + 1)
+    needed = frozenset[int]().union(*(schedule.members_of(round) for round in ahead))
+    spec = service.spec_of(session, parent)
+    sites.check_usable(session, [spec.sites[site] for site in sorted(needed)], "run_id")
+    _check_models(session, parent, schedule, body.from_round, has)
     child = RunRow(
         id=new_id(), pilot_id=parent.pilot_id, arm_id=parent.arm_id, arm=parent.arm, method=parent.method,
         seed=parent.seed, rounds=parent.rounds, num_sites=parent.num_sites, rounds_done=-1,
@@ -92,12 +96,16 @@ def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, b
     session.flush()
 
 
-def _check_models(session: Session, parent: RunRow, round: int, has: Has) -> None:
-    """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
+def _schedule_after(session: Session, parent: RunRow, round: int) -> Schedule:
+    """Of a run that goes on after the round."""
     spec = service.spec_of(session, parent)
     rows_gone = absences.rows_of(session, [parent.id])[parent.id]
     gone = [absences.value_of(AbsenceRow(**one), spec) for one in absences.as_after(rows_gone, round)]
-    schedule = Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id), gone)
+    return Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id), gone)
+
+
+def _check_models(session: Session, parent: RunRow, schedule: Schedule, round: int, has: Has) -> None:
+    """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
     needed = read_after(schedule, round)
     rows = repository.completed_in(session, parent, {key.round for key in needed})
     made = {StepKey(row.round, row.kind, row.site_index): row for row in rows}  # type: ignore[arg-type]  # a column holds plain text

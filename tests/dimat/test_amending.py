@@ -274,9 +274,11 @@ def test_the_control_arm_is_changed_by_who_takes_part_and_what_changes_training_
     spec = make_spec(rounds=6)
     rarer, longer = amended(2, merge=MergePatch(merge_every=2)), amended(2, train=TrainPatch(epochs=3))
     turned, fewer = amended(2, method="regmean"), amended(2, members=("site-0", "site-1"))
-    assert concerns(spec, "local_only", fewer)
+    assert concerns(spec, "local_only", fewer, [])
     assert changes(spec, "local_only", [], [fewer])
-    assert [concerns(spec, "local_only", one) for one in (rarer, longer, turned)] == [False, True, False]
+    assert [concerns(spec, "local_only", one, []) for one in (rarer, longer, turned)] == [False, True, False]
+    turned_before = [amended(1, "local_only", method="dimat")]
+    assert [concerns(spec, "local_only", one, turned_before) for one in (rarer, longer)] == [True, True]
     assert [changes(spec, "local_only", [], [one]) for one in (rarer, longer, turned)] == [False, True, False]
     assert all(changes(spec, "dimat", [], [one]) for one in (rarer, longer, turned))
     assert not changes(spec, "dimat", [longer], [longer, amended(3, train=TrainPatch(epochs=3))])

@@ -291,6 +291,32 @@ def test_a_run_in_its_last_round_does_not_keep_others_from_changing(stage: Stage
     assert {stage.run(f"p/{arm}").state for arm in ("dimat", "local_only")} == {"completed"}
 
 
+def test_an_arm_that_trained_alone_and_was_turned_counts_like_any_that_merges(stage: Stage) -> None:
+    """It may be further than the others: a change of them all must leave what its sites have merged as it is."""
+    arms = [{"name": name, "method": "local_only"} for name in ("control", "turned")]
+    given = spec(rounds=12).model_dump(mode="json")
+    pilot = PilotSpec.model_validate({**given, "arms": [*arms, {"name": "dimat", "method": "dimat"}]})
+    stage.launch(pilot)
+    stage.amend({"method": "dimat"}, arm="turned")
+    log: dict[str, StepMessage] = {}
+    while stage.run("p/turned").rounds_done < 6:
+        stage.beat("w", *SITES, concurrency=16)
+        stage.turn()
+        for message in stage.waiting():
+            if message.run_id in (None, "p/turned"):
+                log[message.step_id] = message
+                stage.finish(message, stage.begin(stage.take(message)))
+    of_all = stage.amend({"topology": {"kind": "full"}})
+    stage.turn()
+    assert (decided(stage, of_all).from_round or 0) > 6
+    of_one = stage.amend({"topology": {"kind": "star", "hub": "b"}}, arm="turned")
+    stage.turn()
+    assert decided(stage, of_one).state == "in_force"
+    work(stage, random.Random(3), log)
+    assert {stage.run(f"p/{arm}").state for arm in ("turned", "dimat", "control")} == {"completed"}
+    assert_every_message_is_as_the_amended_plan_has_it(stage, pilot, "turned", log)
+
+
 class AllMade(dict[StepKey, Made]):
     """What any step might have left."""
 

@@ -1,9 +1,12 @@
 """Sites that are left out, or come back, at moments in which little tells that a run waits for them."""
 
+from backend.db.tables import SiteRow
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
 from tests.backend.coordinator.stage import BOSS, SITES, Stage
 from tests.backend.coordinator.test_amending import decided
+from tests.backend.coordinator.test_restart import restarted
+from tests.backend.coordinator.test_revoked import move
 from tests.backend.coordinator.test_silence import LIMIT_S, absences, lead, pilot, until_round
 from tests.backend.coordinator.test_timers import HOURLY, to_hour
 
@@ -113,3 +116,31 @@ def test_an_amendment_of_a_restarted_run_reckons_with_the_sites_left_out_before_
     id = stage.amend({"members": ["b", "c"]})
     stage.turn()
     assert (decided(stage, id).reason or {})["code"] == "amendment_leaves_too_few"
+
+
+def test_a_restarted_run_keeps_its_absences_whatever_is_asked_of_it_before_it_begins(stage: Stage) -> None:
+    """A site that has never been there is revoked in the turn in which the run begins: does it need that site?"""
+    here = {"data": {"kind": "sample", "dataset": "pendigits"}}
+    sites = [{"name": name, **here} for name in (*SITES, "d")]
+    with stage.database.write() as session:
+        session.add(SiteRow(name="d", **here))
+    stage.launch(pilot("skip", rounds=12, arms=("dimat", "local_only"), sites=sites, waiting=["d"]))
+
+    def lead_dimat(seconds: int, *online: str) -> None:
+        """The other run waits, and lives."""
+        for _ in range(seconds):
+            stage.beat("w", *online, concurrency=16)
+            stage.turn()
+            for message in stage.waiting():
+                if message.run_id != "p/local_only" and message.context.site.name in online:
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    while stage.run("p/dimat").rounds_done < 1:
+        lead_dimat(1, *SITES)
+    while stage.run("p/dimat").state == "running":
+        lead_dimat(1, "a", "b")
+    child = restarted(stage, "p/dimat", 8).run.id
+    move(stage, "revoked", "d")
+    lead_dimat(A_WHILE, "a", "b")
+    assert stage.run(child).state == "completed"
+    assert not [step for step in stage.steps(child) if step.round > 8 and step.site_name == "c"]

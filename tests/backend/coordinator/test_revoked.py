@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from backend.db.tables import SiteRow
+from backend.errors import Invalid
 from backend.runs.asks import CANCEL
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
@@ -130,6 +131,21 @@ def test_a_restarted_run_has_the_start_models_made_of_which_nobody_had_need_befo
     lead(stage, 40, *SITES)
     assert stage.run(child).state == "completed"
     assert {step.state for step in stage.steps() if step.kind == "prepare"} == {"completed"}
+
+
+def test_a_run_is_restarted_without_a_site_that_was_revoked_where_it_takes_no_part(stage: Stage) -> None:
+    stage.launch(pilot("wait", rounds=8))
+    until_round(stage, 2)
+    stage.amend({"members": ["a", "b"]})
+    until_round(stage, 6)
+    move(stage, "revoked", "c")
+    lead(stage, 30, "a", "b")
+    assert stage.run("p/dimat").state == "completed"
+    child = restarted(stage, "p/dimat", 5).run.id
+    lead(stage, 30, "a", "b")
+    assert stage.run(child).state == "completed"
+    with pytest.raises(Invalid, match="revoked"):
+        restarted(stage, "p/dimat", 1, key="another")
 
 
 def test_a_site_that_is_left_out_is_told_to_stop_what_it_still_does(stage: Stage) -> None:
