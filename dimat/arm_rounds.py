@@ -18,6 +18,8 @@ from dimat.tree import Tree
 
 MOST_ROUNDS = 256
 """Remembered of a run: its sites are all in a few of them."""
+MOST_GRAPHS = 8
+"""Remembered for all runs: those of a pilot have the same ones, and so has a run before and after a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,30 @@ class _Graph:
     turn: int
     members: tuple[str, ...]
     silent: frozenset[int]
+
+
+@lru_cache(MOST_GRAPHS)
+def _merging(topology: TopologySpec, names: tuple[str, ...], members: tuple[str, ...], turn: int) -> Topology:
+    """Who reads whom in a merge among the members, by their places among `names`."""
+    graph = among(topology, names, members).build(members, turn)
+    return linked(len(names), graph, _places(names, members))
+
+
+@lru_cache(MOST_GRAPHS)
+def _whole(topology: TopologySpec, names: tuple[str, ...], members: tuple[str, ...]) -> Topology:
+    """As `_merging`, all links of a whole period."""
+    return linked(len(names), among(topology, names, members).whole(members), _places(names, members))
+
+
+@lru_cache(MOST_GRAPHS)
+def _spanning(topology: TopologySpec, names: tuple[str, ...], members: tuple[str, ...]) -> Tree:
+    """Over the members alone, numbered in their order."""
+    return Tree.of(spanning_tree(among(topology, names, members).whole(members)))
+
+
+def _places(names: Sequence[str], members: Sequence[str]) -> list[int]:
+    index = {name: i for i, name in enumerate(names)}
+    return [index[name] for name in members]
 
 
 class ArmRounds:
@@ -64,26 +90,23 @@ class ArmRounds:
 
         @cache
         def present(members: tuple[str, ...], silent: frozenset[int]) -> frozenset[int]:
-            return frozenset(index[name] for name in members) - silent
-
-        def over_members(topology: TopologySpec, members: tuple[str, ...]) -> tuple[TopologySpec, list[int]]:
-            return among(topology, names, members), [index[name] for name in members]
+            return frozenset(_places(names, members)) - silent
 
         @cache
         def built(of: _Graph) -> Topology:
-            topology, sites = over_members(of.topology, of.members)
-            return linked(n, topology.build(of.members, of.turn), sites).without(of.silent)
+            whole = _merging(of.topology, names, of.members, of.turn)
+            return whole.without(of.silent) if of.silent else whole
 
         @cache
         def whole(topology: TopologySpec, members: tuple[str, ...], silent: frozenset[int]) -> Topology:
-            part, sites = over_members(topology, members)
-            return linked(n, part.whole(members), sites).without(silent)
+            planned = _whole(topology, names, members)
+            return planned.without(silent) if silent else planned
 
         # Rounds of all sites lie close together: no need to keep many matrices of a thousand sites squared.
         @lru_cache(maxsize=2)
         def mixed(of: _Graph) -> NDArray[np.float64]:
-            topology, sites = over_members(of.topology, of.members)
-            W_NN = topology.mixing_matrix(of.members, of.turn)
+            sites = _places(names, of.members)
+            W_NN = among(of.topology, names, of.members).mixing_matrix(of.members, of.turn)
             if len(sites) < n:
                 among_NN, W_NN = W_NN, np.eye(n)
                 W_NN[np.ix_(sites, sites)] = among_NN
@@ -93,12 +116,26 @@ class ArmRounds:
         def tree(
             topology: TopologySpec, members: tuple[str, ...], silent: frozenset[int], is_star: bool
         ) -> Tree:
-            part, sites = over_members(topology, members)
-            over = Tree.of(spanning_tree(part.whole(members)))
-            return (over.as_star() if is_star else over).placed(sites, n).without(silent)
+            over = _spanning(topology, names, members)
+            return (over.as_star() if is_star else over).placed(_places(names, members), n).without(silent)
 
-        self._plan_under, self._graph, self._present = plan_under, graph, present
-        self._built, self._whole, self._mixed, self._tree = built, whole, mixed, tree
+        # Asked at every step: to find a graph by its many names would cost more than what it is asked for.
+        @lru_cache(MOST_ROUNDS)
+        def members_in(round: int) -> frozenset[int]:
+            of = graph(round)
+            return present(of.members, of.silent)
+
+        @lru_cache(MOST_ROUNDS)
+        def topology_in(round: int) -> Topology:
+            return built(graph(round))
+
+        self._plan_under, self._graph, self._members, self._topology = (
+            plan_under,
+            graph,
+            members_in,
+            topology_in,
+        )
+        self._whole, self._mixed, self._tree = whole, mixed, tree
 
     def plan(self, round: int) -> ArmPlan:
         """All overrides and amendments applied."""
@@ -108,12 +145,11 @@ class ArmRounds:
 
     def members(self, round: int) -> frozenset[int]:
         """Who takes part in a round; the start state is that of those who take part in round 1."""
-        of = self._graph(round)
-        return self._present(of.members, of.silent)
+        return self._members(round)
 
     def topology(self, round: int) -> Topology:
         """Who reads whom where neighbours are merged."""
-        return self._built(self._graph(round))
+        return self._topology(round)
 
     def whole(self, round: int) -> Topology:
         """All links, of a graph that changes those of a whole period."""

@@ -6,7 +6,7 @@ from functools import cache, cached_property
 
 from dimat.methods import CONTROL_METHOD
 from dimat.plan import ArmPlan
-from dimat.topology import Topology, distances
+from dimat.topology import Topology, nearest
 
 
 class Joining:
@@ -36,11 +36,12 @@ class Joining:
             if not new or plan_of(round).method == CONTROL_METHOD:
                 return dict.fromkeys(new)
             ready = {site for site in before if finished(site, round - 1)}
-            return {site: _nearest(planned_whole_of(round), site, ready) for site in new}
+            near, any_other = nearest(planned_whole_of(round), ready), min(ready, default=None)
+            return {site: near.get(site, any_other) for site in new}
 
         self.sources = sources
         """Of a round 0..R who joins, and who it is whose model each takes over: the nearest in the graph that finished the round
-        before, of several the first. None: its own goes on. Who falls silent in the round itself changes nothing: that may be after
+        before, of several, and where there is no way to any, the first. None: its own goes on. Who falls silent in the round itself changes nothing: that may be after
         the model was taken over, and what others left is there."""
 
     def joins(self, site: int, round: int) -> bool:
@@ -57,9 +58,3 @@ class Joining:
             for site in self.sources(round):
                 found.setdefault(site, []).append(round)
         return found
-
-
-def _nearest(graph: Topology, site: int, ready: AbstractSet[int]) -> int | None:
-    """Of the sites that are `ready` the nearest to `site`, the lowest on a tie, and where there is no way to any; None: there is none."""
-    away = distances(graph, site)
-    return min(ready, key=lambda other: (away.get(other, graph.n), other), default=None)

@@ -30,7 +30,7 @@ from dimat.alignment import aligned_rounds
 from dimat.arm_rounds import ArmRounds
 from dimat.joining import Joining
 from dimat.methods import MOMENTS_OF
-from dimat.parts import Loss
+from dimat.parts import Loss, WireSpec
 from dimat.plan import Amendment, ArmPlan
 from dimat.spec import PilotSpec
 from dimat.topology import Topology
@@ -164,6 +164,11 @@ class Schedule:
         return 0 in self._aligned or (
             is_sent and (first.method in MOMENTS_OF or not first.merge.wire.is_plain)
         )
+
+    @cached_property
+    def wires(self) -> Sequence[WireSpec]:
+        """How models travel for the merge of each round 1..R."""
+        return [self.plan_of(round).merge.wire for round in range(1, self.rounds + 1)]
 
     @cached_property
     def _aligned(self) -> frozenset[int]:

@@ -3,6 +3,7 @@
 Pure functions over a `Schedule`. Whatever a message takes from its schedule is in `all_of`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from dimat.methods import MOMENTS_OF, Moments
@@ -51,7 +52,8 @@ def residual_of(schedule: Schedule, step: StepKey) -> StepKey | None:
     the last alignment: what was left over before it belongs to units that stand elsewhere now."""
     if step.kind != "train" or wire_of(schedule, step).numbers != "int8":
         return None
-    for round in range(step.round, 0, -1):
+    begun = _first_round(schedule, step.round, lambda wire: wire.numbers == "int8")
+    for round in range(step.round, begun - 1, -1):
         earlier = schedule.model_before(round, step.site)
         if wire_of(schedule, earlier).numbers == "int8":
             return earlier
@@ -66,7 +68,8 @@ def sent_before(schedule: Schedule, step: StepKey) -> StepKey | None:
     wire = wire_of(schedule, step)
     if not wire.deltas or _merge_that_reads(schedule, step) is None:
         return None
-    for round in range(step.round, 0, -1):
+    begun = _first_round(schedule, step.round, lambda wire: wire.deltas)
+    for round in range(step.round, begun - 1, -1):
         if step.site not in schedule.members_of(round):
             continue
         earlier = schedule.model_before(round, step.site)
@@ -78,6 +81,12 @@ def sent_before(schedule: Schedule, step: StepKey) -> StepKey | None:
         ):
             return earlier if wire_of(schedule, earlier) == wire else None
     return None
+
+
+def _first_round(schedule: Schedule, last: int, is_so: Callable[[WireSpec], bool]) -> int:
+    """The first round up to `last` for whose merge models travel so, behind `last` if there is none: nothing was sent so before. After an
+    amendment late in a long run it is late, too."""
+    return next((round for round in range(1, last + 1) if is_so(schedule.wires[round - 1])), last + 1)
 
 
 def keeps_what_it_fetches(schedule: Schedule, step: StepKey) -> bool:

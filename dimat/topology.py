@@ -213,6 +213,21 @@ def distances(topology: Topology, start: int) -> dict[int, int]:
     return found
 
 
+def nearest(topology: Topology, places: Iterable[int]) -> dict[int, int]:
+    """By site from which one of `places` can be reached, itself among them, the nearest; of several as near the lowest."""
+    found = {place: place for place in places}
+    ring = sorted(found)
+    while ring:
+        reached: dict[int, int] = {}
+        for site in ring:
+            for reader in topology.readers(site):
+                if reader not in found:
+                    reached[reader] = min(found[site], reached.get(reader, found[site]))
+        found |= reached
+        ring = sorted(reached)
+    return found
+
+
 def spanning_tree(topology: Topology) -> tuple[int | None, ...]:
     """Parent of each site in a breadth-first tree from the best-connected site (lowest index on a tie).
 

@@ -1,6 +1,7 @@
 """Differences from what a site sent last: the same model, of fewer bytes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -327,3 +328,22 @@ def test_whoever_never_had_what_was_sent_before_fetches_the_whole(
         bytes_[kind] = [run.bytes_exchanged for run in both]
     assert bytes_["ring"][1] < bytes_["ring"][0]
     assert bytes_["one_peer"][1] == bytes_["one_peer"][0]
+
+
+@pytest.mark.parametrize("wire", [WireSpec(numbers="int8"), WireSpec(compress=True, deltas=True)])
+def test_what_a_site_sent_last_is_not_sought_before_anything_was_sent_so(
+    make_spec: MakeSpec, wire: WireSpec
+) -> None:
+    """Or the first messages after a change late in a long run of many sites would take a minute."""
+    late = Amendment(from_round=290, patch=Patch(merge=MergePatch(wire=wire)), by="m", why="w")
+    schedule = Schedule.of(make_spec(rounds=300), "dimat", [late])
+    asked: list[int] = []
+
+    def members_of(round: int) -> frozenset[int]:
+        asked.append(round)
+        return schedule.members_of(round)
+
+    counted = replace(schedule, members_of=members_of)
+    for round, site in ((289, 0), (290, 1)):
+        told.read_by(counted, StepKey(round, "train", site))
+    assert min(asked) >= 288

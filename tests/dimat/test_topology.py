@@ -20,8 +20,10 @@ from dimat.errors import (
 from dimat.topology import (
     Topology,
     check_mixing,
+    distances,
     from_links,
     metropolis,
+    nearest,
     rounds_to_mix,
     second_eigenvalue,
     spanning_tree,
@@ -128,6 +130,22 @@ def test_spanning_tree_reaches_every_site_over_links(topology: Topology) -> None
             at, steps = above, steps + 1
             assert steps < topology.n
         assert at == root
+
+
+@given(connected(), st.data())
+def test_the_nearest_is_the_one_with_the_fewest_links_and_then_the_lowest(
+    topology: Topology, data: st.DataObject
+) -> None:
+    places = data.draw(st.sets(st.integers(0, topology.n - 1)))
+    silent = data.draw(st.sets(st.integers(0, topology.n - 1)))
+    left = topology.without(silent)
+    found = nearest(left, places)
+    for site in range(topology.n):
+        away = distances(left, site)
+        expected = min(
+            (place for place in places if place in away), key=lambda place: (away[place], place), default=None
+        )
+        assert found.get(site) == expected
 
 
 @given(connected(), st.data())
