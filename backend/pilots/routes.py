@@ -76,7 +76,7 @@ def clone_pilot(
 def begin_next_stage(
     pilot_id: Id, body: NextStage, who: Writes, session: WriteSession, response: Response
 ) -> Pilot:
-    """Of a pilot that has ended: a draft with the same spec and assumptions and more sites. Links that were drawn by hand are replaced, where
+    """Of a pilot that has ended: a draft with the same spec, as its amendments left it, the same assumptions and more sites. Links that were drawn by hand are replaced, where
     sites join, by links of every site with every other."""
     pilot = stages.begin_next(session, who, pilot_id, body)
     set_etag(response, pilot.revision)

@@ -1,4 +1,4 @@
-"""The next stage of a pilot that has ended: a draft of the same study with more sites.
+"""The next stage of a pilot that has ended: a draft of the same study, as its amendments left it, with more sites.
 
 Which sites follow is a proposal; whoever opens the draft may change it.
 """
@@ -14,10 +14,12 @@ from backend.auth.principal import Principal
 from backend.db.tables import PilotRow
 from backend.errors import Conflict, Invalid
 from backend.pilots import repository, service
+from backend.pilots.amendments import in_force
 from backend.pilots.schemas import NextStage, Pilot
 from backend.pilots.specs import stored_spec
 from backend.sites import service as sites
 from backend.text.findings import of_validation
+from dimat.as_amended import as_amended
 from dimat.spec import PilotSpec, SiteSpec
 from dimat.topology_spec import TopologySpec
 
@@ -33,7 +35,7 @@ def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pi
     if not _has_ended(session, row):
         raise Conflict("pilot_not_ended", {"name": row.name, "state": row.state})
     first, number = _chain(session, row)
-    spec = stored_spec(row)
+    spec = as_amended(stored_spec(row), [one.amendment for one in in_force(session, id)])
     added = _added(session, spec, body.sites)
     changes = {
         "name": body.name or _free_name(session, first.name, number + 1),

@@ -388,7 +388,7 @@ export interface paths {
         put?: never;
         /**
          * Begin Next Stage
-         * @description Of a pilot that has ended: a draft with the same spec and assumptions and more sites. Links that were drawn by hand are replaced, where
+         * @description Of a pilot that has ended: a draft with the same spec, as its amendments left it, the same assumptions and more sites. Links that were drawn by hand are replaced, where
          *     sites join, by links of every site with every other.
          */
         post: operations["begin_next_stage"];

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from backend.db.tables import RunRow
+from backend.db.tables import AmendmentRow, RunRow
 from tests.backend.building import PENDIGITS, create_pilot, launch
 from tests.backend.conftest import Api
 
@@ -96,3 +96,23 @@ def test_more_sites_than_the_rows_suffice_for_are_named(api: Api) -> None:
         "rows_run_out",
         "sites",
     )
+
+
+def test_the_next_stage_goes_on_as_amendments_left_the_pilot(api: Api) -> None:
+    """What a pilot found out while it ran is not lost."""
+    pilot = create_pilot(api.manager, rounds=6)
+    launch(api.manager, pilot)
+    with api.database.write() as session:
+        for arm, patch in ((None, {"train": {"epochs": 4}}), ("matched", {"merge": {"merge_every": 2}})):
+            session.add(
+                AmendmentRow(
+                    pilot_id=pilot["id"], arm=arm, state="in_force", from_round=3, patch=patch, left_out=[], by="m", why="w",
+                )
+            )  # fmt: skip
+        session.execute(update(RunRow).values(state="completed"))
+    spec = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={}).json()["spec"]
+    arms = {arm["name"]: arm for arm in spec["arms"]}
+    assert spec["train"]["epochs"] == 4
+    assert arms["matched"]["merge"]["merge_every"] == 2
+    copy = api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "a-copy"}).json()["spec"]
+    assert copy["train"]["epochs"] == pilot["spec"]["train"]["epochs"]
