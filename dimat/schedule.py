@@ -353,19 +353,23 @@ class Schedule:
         return [step for step in self.followers(finished) if self._is_ready(step, done, known)]
 
     def ready_steps(
-        self, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
+        self, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset(), since: int = 0
     ) -> list[StepKey]:
-        """Steps that are neither done nor in `known` (already started) and whose inputs are all done."""
-        candidates = self.ends(0)
+        """Steps that are neither done nor in `known` (already started) and whose inputs are all done.
+
+        Args:
+            since: a round before which every step is done. Of those `done` need hold only `older_inputs(since)`.
+        """
+        candidates = self.ends(0) if since == 0 else []
         for site in range(self.num_sites):
             # Steps of a site follow one another: only the first that is not done can be ready.
-            if (step := self.first_open(site, done)) is not None:
+            if (step := self.first_open(site, done, since)) is not None:
                 candidates.append(step)
         return sorted(step for step in candidates if self._is_ready(step, done, known))
 
-    def first_open(self, site: int, done: AbstractSet[StepKey]) -> StepKey | None:
-        """The first step towards the site's next model that is not done; None: it has made its last."""
-        return next((step for step in self._chain(site) if step not in done), None)
+    def first_open(self, site: int, done: AbstractSet[StepKey], since: int = 0) -> StepKey | None:
+        """The first step towards the site's next model that is not done; None: it has made its last. `since`: see `ready_steps`."""
+        return next((step for step in self._chain(site, since) if step not in done), None)
 
     def ready_step(
         self, site: int, done: AbstractSet[StepKey], known: AbstractSet[StepKey] = frozenset()
@@ -386,9 +390,9 @@ class Schedule:
         """Whether sites move into a common basis before the merge of `round`."""
         return round in self._aligned
 
-    def _chain(self, site: int) -> Iterator[StepKey]:
-        """The steps that make the site's successive models."""
-        for round in range(self.rounds + 1):
+    def _chain(self, site: int, since: int) -> Iterator[StepKey]:
+        """The steps that make the site's successive models, from the round `since` on."""
+        for round in range(since, self.rounds + 1):
             yield from self.steps_of(site, round)
 
     def _in_round(self, site: int, round: int) -> Iterator[StepKey]:

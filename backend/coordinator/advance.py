@@ -97,14 +97,7 @@ class Advance:
         self, session: Session, run: RunRow, finished: list[StepKey], now: datetime, changes: Changes
     ) -> None:
         schedule = self._plans.run(session, run).schedule
-        since = max(run.rounds_done, 0)
-        states = repository.states_from(session, run.id, since)
-        done = {key for key, state in states.items() if state == "completed"}
-        known = set(states)
-        if older := schedule.older_inputs(since):
-            done |= repository.completed(session, run.id, older)
-        if since == 0 or any(key.kind == "prepare" for key in older):
-            done |= repository.prepared(session, run.pilot_id, run.seed)
+        done, known, _ = self._since_closed(session, run)
         ready: list[StepKey] = []
         for key in finished if run.state in MOVING else ():
             fresh = schedule.ready_after(key, done, known)
@@ -189,8 +182,8 @@ class Advance:
         self._insert_ready(session, run, now, changes)
 
     def _insert_ready(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
-        done, known = self.done_and_known(session, run)
-        ready = self._plans.run(session, run).schedule.ready_steps(done, known)
+        done, known, since = self._since_closed(session, run)
+        ready = self._plans.run(session, run).schedule.ready_steps(done, known, since)
         self._insert_due(session, run, ready, now)
         self._close_rounds(session, run, done, now, changes)
 
@@ -200,6 +193,18 @@ class Advance:
         if spec.timetable is not None and (next := next_round(session, run.pilot_id)) is not None:
             ready = [key for key in ready if next.may_begin(key.round)]
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready, now)
+
+    def _since_closed(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey], int]:
+        """As `done_and_known`, of the round that was closed last and those after it, with the older ones that later steps wait for; and
+        that round. In a long run of many sites most steps are older."""
+        schedule, since = self._plans.run(session, run).schedule, max(run.rounds_done, 0)
+        states = repository.states_from(session, run.id, since)
+        done = {key for key, state in states.items() if state == "completed"}
+        if older := schedule.older_inputs(since):
+            done |= repository.completed(session, run.id, older)
+        if since == 0 or any(key.kind == "prepare" for key in older):
+            done |= repository.prepared(session, run.pilot_id, run.seed)
+        return done, set(states), since
 
     def done_and_known(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey]]:
         """Of the run's steps those that are done, with those that prepare, and those that are there in any state."""

@@ -294,7 +294,12 @@ class Walk:
         return Schedule.of(self.spec, self.arm, self.amendments, absences)
 
     def send(self) -> None:
-        for step in self.schedule.ready_steps(self.done, self.sent.keys()):
+        ready = self.schedule.ready_steps(self.done, self.sent.keys())
+        since = max(self.rounds_done, 0)
+        needed = self.schedule.older_inputs(since)
+        recent = {step for step in self.done if step.round >= since or step in needed}
+        assert self.schedule.ready_steps(recent, self.sent.keys(), since) == ready
+        for step in ready:
             if step.round <= self.last_open:
                 self.sent[step] = told.all_of(self.schedule, step)
                 assert self.done.issuperset(told.read_by(self.schedule, step)), step
