@@ -39,7 +39,11 @@ class Absence(Frozen):
         return self
 
     def covers(self, round: int) -> bool:
-        return self.from_round <= round and (self.until_round is None or round < self.until_round)
+        return self.from_round <= round and not self.is_over(round)
+
+    def is_over(self, round: int) -> bool:
+        """Whether the site takes part again in `round`, as far as it was only silent."""
+        return self.until_round is not None and self.until_round <= round
 
 
 def silent_in(round: int, absences: Iterable[Absence], index: Mapping[str, int]) -> frozenset[int]:

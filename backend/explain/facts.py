@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from backend.pilots.timers import NextRound
+from backend.runs.away import Span
 from backend.runs.states import RUN_LIVE
 from backend.runs.turns import Ahead
 from backend.sites.window import Window
 from backend.text.schemas import Text
+from dimat.absence import Absence
 from dimat.parts import SilentSpec
 from dimat.schedule import Schedule, StepKey
 
@@ -39,17 +41,16 @@ class StepFact:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """That the run went on without the site; `until_round` None: it is not back yet."""
+    """That the run went on without the site, since `at`."""
 
-    from_round: int
-    until_round: int | None
+    absence: Absence
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class SiteFact:
     """`shown`: what people call it. `steps`: of the run, since its last finished round, and what it prepares. `ahead`: what is on its way to
-    the worker which serves the site. `window`: when it takes work; None: always."""
+    the worker which serves the site. `away`: the last time that the run went on without it. `window`: when it takes work; None: always."""
 
     index: int
     name: str
@@ -69,6 +70,7 @@ class RunFacts:
         since: when it came into its state. round_since: when the last finished round was finished; None: none is.
         reason: how it ended, or who asked for its state.
         joiners_needed_since: since when it waits for sites that join in the next round; None: that may not begin yet.
+        spans: who takes part in which rounds.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
         listens_since: before that nobody would have heard a site; None: nobody knows.
@@ -87,6 +89,7 @@ class RunFacts:
     joiners_needed_since: datetime | None
     reason: Text | None
     schedule: Schedule
+    spans: Sequence[Span]
     sites: Sequence[SiteFact]
     done: AbstractSet[StepKey]
     silent: SilentSpec

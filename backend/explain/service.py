@@ -18,6 +18,7 @@ from backend.runs import absences
 from backend.runs import repository as run_repository
 from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
+from backend.runs.away import spans
 from backend.runs.turns import Ahead
 from backend.settings import Settings
 from backend.sites.windows import window_of
@@ -93,10 +94,9 @@ def _facts(
 ) -> tuple[RunFacts, dict[StepKey, str]]:
     spec = runs.spec_of(session, run)
     rows = repository.steps(session, run, max(run.rounds_done, 0))
-    away = {
-        row.site_index: Away(row.from_round, row.until_round, row.at)
-        for row in absences.rows_of(session, [run.id])[run.id]
-    }
+    gone = absences.rows_of(session, [run.id])[run.id]
+    silent = [absences.value_of(row, spec) for row in gone]
+    away = {row.site_index: Away(one, row.at) for row, one in zip(gone, silent, strict=True)}
     of_site: dict[int, list[StepFact]] = {}
     for row in rows:
         of_site.setdefault(row.site_index, []).append(_step(row, settings.max_attempts))
@@ -108,16 +108,15 @@ def _facts(
         )
         for index, (name, shown) in enumerate(zip(spec.site_names, runs.shown_names(spec), strict=True))
     ]
-    schedule = Schedule.of(
-        spec, run.arm, amendments_of(session, run.pilot_id, run.id), absences.absences_of(session, run, spec)
-    )
+    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), silent)
     heard = repository.coordinating(session)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
         round_since=None if run.rounds_done < 0 else run_repository.round_finished_at(session, run.id, run.rounds_done),
         joiners_needed_since=run_repository.joiners_needed_since(session, run),
-        reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule, sites=sites,
+        reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule,
+        spans=spans(schedule, silent), sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
         listens_since=None if heard is None else heard.since,

@@ -1,11 +1,12 @@
 """What a site does in a run, and what it waits for. Pure."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from backend.explain.causes import Case, waits
-from backend.explain.facts import RunFacts, SiteFact, StepFact
+from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
 from backend.runs.states import RUN_ENDS, STEP_LIVE
 from backend.runs.waiting import AWAY
@@ -58,22 +59,19 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
     """
     Returns:
         While it runs a step: `training` and the like, since when it runs. `waiting`: since its last step was done, or it was left what
-        to do. `silent`: since its last sign of life, whatever it had to do. `left`: the run went on without it. `apart`: it takes no
-        part by plan. `done`: it has nothing to do any more. `failed`, `stopped`: the run ended.
+        to do. `silent`: since its last sign of life, whatever it had to do. `left`: the run went on without it, as it was silent or could
+        not prepare. `apart`: it takes no part by plan. `done`: it has nothing to do any more. `failed`, `stopped`: the run ended.
     """
     step = _open(site)
     if run.state in RUN_ENDS:
         return _at_the_end(run, site)
-    # What it has to prepare stays open while it is away.
-    if site.away is not None and _is_away(run, site) and (step is None or site.state in AWAY):
-        away = site.away
-        code = "left_out" if away.until_round is None else "comes_back"
-        text = told(code, since=away.at, round=away.from_round, until_round=away.until_round)
-        return SiteSays(site, "left", away.at, text)
-    key = step.key if step is not None else _next(run, site)
+    if (left := _left(run, site, step)) is not None:
+        return left
+    key = step.key if step is not None else next(_ahead(run, site), None)
     if key is None:
         return _without_a_step(run, site)
-    if step is None and key.round > run.round and site.index not in run.schedule.members_of(run.round):
+    joins = step is None and key.round > run.round and site.index not in run.schedule.members_of(run.round)
+    if joins and _away(run, site) is None:
         return SiteSays(site, "apart", None, told("joins", round=key.round), key)
     found = tuple(waits(Case(run, site, key, step)))
     if site.state in AWAY:
@@ -104,52 +102,110 @@ def _open(site: SiteFact) -> StepFact | None:
     return min(live, key=lambda step: (step.state != "running", step.key), default=None)
 
 
-def _next(run: RunFacts, site: SiteFact) -> StepKey | None:
-    """The first step that is not done; rounds that are finished need not be looked at."""
+def _ahead(run: RunFacts, site: SiteFact) -> Iterator[StepKey]:
+    """Its steps that are not done, in their order; rounds that are finished, or in which it takes no part, need not be looked at."""
     prepare = StepKey(0, "prepare", site.index)
-    if prepare not in run.done:
-        return prepare
-    rounds = range(run.rounds_done + 1, run.rounds + 1)
-    steps = (step for round in rounds for step in run.schedule.steps_of(site.index, round))
-    return next((step for step in steps if not run.is_done(step)), None)
+    if prepare not in run.done and site.state != "revoked":
+        yield prepare
+    for span in run.spans:
+        if site.index not in span.members:
+            continue
+        for round in range(max(span.first, run.rounds_done + 1), span.last + 1):
+            yield from (step for step in run.schedule.steps_of(site.index, round) if not run.is_done(step))
 
 
 def _after(run: RunFacts, site: SiteFact, key: StepKey) -> Then | None:
     """The step after the one it is at."""
     if run.waits_for_coordinator or run.state != "running":
         return None
-    done = replace(run, done=run.done | {key})
-    coming = _next(done, site)
+    coming = next((step for step in _ahead(run, site) if step != key), None)
     return Then(told("site_is_done")) if coming is None else Then(of_step("step_follows", coming))
 
 
-def _is_away(run: RunFacts, site: SiteFact) -> bool:
-    """Whether it was left out, and is not back in the round that is worked on."""
-    return site.index not in run.schedule.members_of(run.round)
+def _left(run: RunFacts, site: SiteFact, step: StepFact | None) -> SiteSays | None:
+    """That the run goes on without it; None: it does not."""
+    if (failed := _failed(site)) is not None and not _is_needed(run, site):
+        return _says_failed(site, failed, "left", Then(told("goes_on_without_it")))
+    away = _away(run, site)
+    if away is None:
+        return None
+    until, is_silent = away.absence.until_round, site.state in AWAY
+    if until is not None and is_silent:  # it was back, and others wait for it from then on
+        return None
+    # What it has to prepare stays open while it is away.
+    if step is not None and not (step.key.kind == "prepare" and is_silent):
+        return None
+    return _says_left(run, site, away, _return(run, site, away))
+
+
+def _away(run: RunFacts, site: SiteFact) -> Away | None:
+    """That it fell silent, and is not back in the round that is worked on. It may have done that, and owe steps of a later one."""
+    return None if site.away is None or site.away.absence.is_over(run.round) else site.away
+
+
+def _is_needed(run: RunFacts, site: SiteFact) -> bool:
+    return any(site.index in span.members for span in run.spans if span.last >= run.round)
+
+
+def _says_left(run: RunFacts, site: SiteFact, away: Away, after: Then | None = None) -> SiteSays:
+    """With the first of what it was left out of: a step, where others had taken in its model of that round."""
+    absence = away.absence
+    owed = [StepKey(round, kind, site.index) for round, kind in absence.undone]
+    missed = [step for step in owed if step.round > 0]
+    if not missed and absence.from_round > run.rounds:  # of nothing but the judgement of its start
+        missed = owed
+    text = (
+        of_step("left_out_in", missed[0], since=away.at)
+        if missed
+        else told("left_out", since=away.at, round=absence.from_round)
+    )
+    return SiteSays(site, "left", away.at, text, after=after)
+
+
+def _return(run: RunFacts, site: SiteFact, away: Away) -> Then:
+    """When it takes part again, if ever."""
+    if away.absence.until_round is not None:
+        return Then(told("takes_part_from", round=away.absence.until_round))
+    if site.state == "revoked":
+        return Then(told("revoked"))
+    soonest = max(away.absence.from_round, run.rounds_done) + 1
+    ahead = (max(span.first, soonest) for span in run.spans if span.last >= soonest)
+    is_planned = any(site.name in run.schedule.plan_of(round).members for round in ahead)
+    return Then(told("takes_part_again" if is_planned else "no_round_left"))
 
 
 def _without_a_step(run: RunFacts, site: SiteFact) -> SiteSays:
-    if site.index in run.schedule.members_of(run.rounds):
+    if site.index in run.spans[-1].members:
         since = _last_end(site) or run.since
         return SiteSays(site, "done", since, told("done", since=since, rounds=run.rounds))
-    last = run.schedule.last_trained(site.index)
-    text = told("takes_no_part") if last is None else told("has_left", round=last.round)
-    return SiteSays(site, "apart", None, text)
+    last = max((span.last for span in run.spans if site.index in span.members), default=None)
+    if last is not None:
+        return SiteSays(site, "apart", None, told("has_left", round=last))
+    code = "revoked" if site.state == "revoked" else "may_be_taken_in"
+    after = None if run.state in RUN_ENDS else Then(told(code))
+    return SiteSays(site, "apart", None, told("takes_no_part"), after=after)
 
 
 def _at_the_end(run: RunFacts, site: SiteFact) -> SiteSays:
-    failed = next((step for step in site.steps if step.state == "failed"), None)
-    if run.state == "completed":
-        if site.away is not None and _is_away(run, site):
-            text = told("was_left_out", since=site.away.at, round=site.away.from_round)
-            return SiteSays(site, "left", site.away.at, text)
-        return _without_a_step(run, site)
-    if failed is not None:
-        text = of_step("failed", failed.key, since=failed.finished_at, attempt=failed.attempt)
-        return SiteSays(site, "failed", failed.finished_at, text, failed.key, failed)
+    if (failed := _failed(site)) is not None:
+        return _says_failed(site, failed, "left" if run.state == "completed" else "failed")
     if run.reason is not None and run.reason.code in _SILENT_ENDS and run.reason.params["site"] == site.shown:
         return SiteSays(site, *_ended_run(run, site))
+    if (away := _away(run, site)) is not None:
+        return _says_left(run, site, away)
+    if run.state == "completed":
+        return _without_a_step(run, site)
     return SiteSays(site, "stopped", run.since, told("stopped", since=run.since))
+
+
+def _failed(site: SiteFact) -> StepFact | None:
+    """A step that will not be tried again. A run ends with it, except where the site takes no part and could only not prepare."""
+    return next((step for step in site.steps if step.state == "failed"), None)
+
+
+def _says_failed(site: SiteFact, step: StepFact, doing: Doing, after: Then | None = None) -> SiteSays:
+    text = of_step("failed", step.key, since=step.finished_at, attempt=step.attempt)
+    return SiteSays(site, doing, step.finished_at, text, step.key, step, after=after)
 
 
 def _ended_run(run: RunFacts, site: SiteFact) -> tuple[Doing, datetime, Text]:

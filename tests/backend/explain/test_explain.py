@@ -183,7 +183,7 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     if end is None:
         assert stage.events("p/dimat")["site_left_out"] == 1
         assert of(found, "c").doing == "left"
-        assert of(found, "c").code == "left_out"
+        assert of(found, "c").code == "left_out_in"
         return
     assert (run.state, (run.reason or {})["code"]) == ("failed", end)
     assert found.reason is not None
@@ -307,7 +307,7 @@ def test_a_site_that_was_left_out_before_it_had_prepared_is_said_to_be(stage: St
         beat(stage, 1, "a", "b")
     found = explained(stage)
     c = of(found, "c")
-    assert (c.doing, c.code, c.then) == ("left", "left_out", None)
+    assert (c.doing, c.code, c.then and c.then.code) == ("left", "left_out", "takes_part_again")
     assert found.params["total"] == 2
     beat(stage, 2, *SITES)
     assert of(explained(stage), "c").kind == "prepare"  # back, and at what it owes
