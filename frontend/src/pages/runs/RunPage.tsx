@@ -21,7 +21,7 @@ import { RunActions } from './RunActions';
 import { RunFamily } from './RunFamily';
 import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
-import { absenceKey, sitesIn } from './absent';
+import { absenceKey, missedFrom, sitesIn } from './absent';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 import { waitsForCoordinator } from './waitsForCoordinator';
@@ -152,7 +152,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         >
           {t(absenceKey(run, one), {
             site: one.display_name,
-            from: one.from_round,
+            from: missedFrom(one, t),
             until: one.until_round,
           })}
         </Note>

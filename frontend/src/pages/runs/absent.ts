@@ -1,17 +1,34 @@
-/* What a run says of sites that it went on without: over how many its means are, and whether that is so yet. Pure. */
+/* What a run says of sites that it went on without: over how many its means are, what they missed, and whether that is so yet. Pure. */
 import type { TFunction } from 'i18next';
 import type { Schemas } from '../../api/client';
 
-type Run = Pick<Schemas['Run'], 'state' | 'num_sites' | 'mean_over'>;
+type Run = Pick<Schemas['Run'], 'state' | 'rounds' | 'rounds_done' | 'num_sites' | 'mean_over'>;
+type Absence = Pick<Schemas['Absence'], 'from_round' | 'until_round' | 'undone'>;
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 
-export function sitesIn(run: Run, t: TFunction): string {
+export function sitesIn(run: Pick<Run, 'num_sites' | 'mean_over'>, t: TFunction): string {
   return run.mean_over === null || run.mean_over === run.num_sites
     ? t('ui.run.sites_all', { sites: run.num_sites })
     : t('ui.run.sites_some', { over: run.mean_over, sites: run.num_sites });
 }
 
-export function absenceKey(run: Run, absence: Pick<Schemas['Absence'], 'until_round'>) {
-  if (absence.until_round !== null) return 'ui.run.left_out_until';
-  return ENDED.has(run.state) ? 'ui.run.left_out_to_end' : 'ui.run.left_out';
+export function absenceKey(run: Run, absence: Absence) {
+  if (absence.from_round > run.rounds && owed(absence) === undefined) return 'ui.run.start_not_judged';
+  const { until_round: until } = absence;
+  if (until !== null && until <= run.rounds_done + 1) return 'ui.run.left_out_until';
+  if (ENDED.has(run.state)) return 'ui.run.left_out_to_end';
+  return until === null ? 'ui.run.left_out' : 'ui.run.left_out_coming_back';
+}
+
+/** The first of what the site missed: a step, where others had taken in its model of that round. */
+export function missedFrom(absence: Absence, t: TFunction): string {
+  const step = owed(absence);
+  return step === undefined
+    ? t('ui.run.missed_round', { round: absence.from_round })
+    : t('ui.run.missed_step', { kind: t(`ui.step_kind.${step.kind}`), round: step.round });
+}
+
+/** How its start was judged may be missing, too: that is told only where it missed nothing else. */
+function owed({ undone }: Absence) {
+  return undone.find(({ round }) => round > 0);
 }
