@@ -30,8 +30,11 @@ def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes:
             several at once was told of each what holds without them.
     """
     changed: dict[str, None] = {}
-    for row in asked(session):
-        if not _is_free(session, row.pilot_id):
+    rows = asked(session)
+    # Of each pilot once: one that is let go meanwhile would have its later amendments decided without the earlier ones.
+    free = {id for id in dict.fromkeys(row.pilot_id for row in rows) if _is_free(session, id)}
+    for row in rows:
+        if row.pilot_id not in free:
             continue
         what, found = f"amendment {row.id} of pilot {row.pilot_id}", list[str]()
         error = apart.attempt(session, partial(_decide, session, plans, row, now, found), changes, what)
@@ -47,7 +50,8 @@ def take_in(session: Session, plans: Plans, go_on: GoOn, now: datetime, changes:
 def _is_free(session: Session, pilot_id: str) -> bool:
     """Keeps others from restarting a run, or asking for more, until this transaction ends: they copy what is decided here. False:
     somebody is about it, who may wait for rows of this transaction; there is another turn."""
-    free = select(PilotRow.id).where(PilotRow.id == pilot_id).with_for_update(skip_locked=True)
+    found = select(PilotRow.id).where(PilotRow.id == pilot_id)
+    free = found.with_for_update(key_share=True, skip_locked=True)  # as `db.races.locked`
     return session.scalar(free) is not None
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from backend.coordinator.plans import Made, RunPlan, StepId
 from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
@@ -268,6 +268,40 @@ def test_while_somebody_is_about_a_pilot_its_amendments_wait_for_the_next_turn(s
         assert decided(stage, id).state == ("asked" if locks_rows else "in_force")
     stage.turn()
     assert decided(stage, id).state == "in_force"
+
+
+def test_of_a_pilot_that_is_let_go_meanwhile_the_later_amendment_is_not_decided_first(stage: Stage) -> None:
+    """It applies after the other one, and would be judged without it."""
+    stage.launch(spec(rounds=6))
+    stage.turn()
+    ids = [stage.amend({"train": {"epochs": epochs}}) for epochs in (3, 4)]
+    with stage.database.read() as session:
+        locks_rows = session.get_bind().dialect.name == "postgresql"
+        session.get_one(PilotRow, "p", with_for_update=locks_rows)
+
+        def let_go(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "SKIP LOCKED" in statement:
+                session.rollback()
+
+        event.listen(stage.database.engine, "after_cursor_execute", let_go)
+        stage.turn()
+        event.remove(stage.database.engine, "after_cursor_execute", let_go)
+    expected = "asked" if locks_rows else "in_force"
+    assert [decided(stage, id).state for id in ids] == [expected] * 2
+    stage.turn()
+    assert [decided(stage, id).state for id in ids] == ["in_force"] * 2
+
+
+def test_amendments_do_not_wait_for_who_only_writes_rows_that_refer_to_their_pilot(stage: Stage) -> None:
+    stage.launch(spec(rounds=6))
+    stage.turn()
+    id = stage.amend({"train": {"epochs": 3}})
+    with stage.database.read() as session:
+        refers = {"key_share": True, "read": True}  # the lock that a foreign key takes
+        is_locking = session.get_bind().dialect.name == "postgresql"
+        session.get_one(PilotRow, "p", with_for_update=refers if is_locking else None)
+        stage.turn()
+        assert decided(stage, id).state == "in_force"
 
 
 def test_a_run_in_its_last_round_does_not_keep_others_from_changing(stage: Stage) -> None:
