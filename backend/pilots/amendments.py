@@ -1,7 +1,7 @@
 """Changes to launched pilots, as values: what is in force, and for which runs. Who may ask for one, and who decides, is a matter of
 `backend.runs`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,15 +25,21 @@ class InForce:
 
 def in_force(session: Session, pilot_id: str) -> list[InForce]:
     """In the order in which they were made, which is the order in which they apply."""
-    return [
-        InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out), row.at)
-        for row in repository.amendments(session, pilot_id, "in_force")
-    ]
+    return in_force_of_each(session, [pilot_id])[pilot_id]
+
+
+def in_force_of_each(session: Session, pilot_ids: Collection[str]) -> dict[str, list[InForce]]:
+    """By pilot, as `in_force`."""
+    found: dict[str, list[InForce]] = {id: [] for id in pilot_ids}
+    for row in repository.amendments(session, pilot_ids, "in_force"):
+        one = InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out), row.at)
+        found[row.pilot_id].append(one)
+    return found
 
 
 def rows_of(session: Session, pilot_id: str) -> Sequence[AmendmentRow]:
     """All that were asked for, in the order in which they were made."""
-    return repository.amendments(session, pilot_id)
+    return repository.amendments(session, [pilot_id])
 
 
 def asked(session: Session) -> Sequence[AmendmentRow]:

@@ -1,6 +1,6 @@
 """SQL of pilots, their arms and assumptions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -11,6 +11,10 @@ from dimat.methods import CONTROL_METHOD
 
 def by_id(session: Session, id: str) -> PilotRow | None:
     return session.get(PilotRow, id)
+
+
+def by_ids(session: Session, ids: Collection[str]) -> Sequence[PilotRow]:
+    return session.scalars(select(PilotRow).where(PilotRow.id.in_(ids))).all()
 
 
 def by_name(session: Session, name: str) -> PilotRow | None:
@@ -73,9 +77,9 @@ def latest_assumptions(session: Session, ids: Sequence[str]) -> dict[str, Assump
     return {row.pilot_id: row for row in rows}
 
 
-def amendments(session: Session, pilot_id: str, *states: str) -> Sequence[AmendmentRow]:
+def amendments(session: Session, pilot_ids: Collection[str], *states: str) -> Sequence[AmendmentRow]:
     """In the order in which they were made; in any state where none is named."""
-    query = select(AmendmentRow).where(AmendmentRow.pilot_id == pilot_id)
+    query = select(AmendmentRow).where(AmendmentRow.pilot_id.in_(pilot_ids))
     if states:
         query = query.where(AmendmentRow.state.in_(states))
     return session.scalars(query.order_by(AmendmentRow.id)).all()

@@ -1,5 +1,7 @@
 """Pilots as people write them. A launched pilot's spec is frozen; its assumptions may still change."""
 
+from collections.abc import Collection
+
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
@@ -126,6 +128,11 @@ def row_of(session: Session, id: str) -> PilotRow:
     if row is None:
         raise NotFound("pilot", id)
     return row
+
+
+def rows_of(session: Session, ids: Collection[str]) -> dict[str, PilotRow]:
+    """By id."""
+    return {row.id: row for row in repository.by_ids(session, ids)}
 
 
 def locked_row(session: Session, id: str) -> PilotRow:

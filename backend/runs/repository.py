@@ -228,8 +228,16 @@ def under_way_where(session: Session, sites: Collection[str]) -> dict[str, list[
 
 def open_steps(session: Session, runs: Sequence[RunRow]) -> dict[str, list[StepRow]]:
     """Steps of live runs from the last finished round on, by run."""
-    live = [run for run in runs if run.state not in RUN_ENDS]
-    return {run.id: steps_since(session, run, max(run.rounds_done, 0)) for run in live}
+    found: dict[str, list[StepRow]] = {run.id: [] for run in runs if run.state not in RUN_ENDS}
+    own = StepRow.run_id == RunRow.id
+    shared = and_(StepRow.run_key == "", StepRow.pilot_id == RunRow.pilot_id, StepRow.seed == RunRow.seed)
+    for of_run in (own, shared):  # at once they would find no index
+        query = select(RunRow.id, StepRow).join(RunRow, of_run).order_by(StepRow.id)
+        for run_id, step in session.execute(
+            query.where(RunRow.id.in_(found), StepRow.round >= RunRow.rounds_done)
+        ):
+            found[run_id].append(step)
+    return {id: sorted(steps, key=lambda step: step.id) for id, steps in found.items()}
 
 
 def removed_of(session: Session, names: Collection[str]) -> list[str]:

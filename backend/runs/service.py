@@ -10,7 +10,7 @@ from backend.db.paging import Order, page
 from backend.db.tables import AbsenceRow, PilotRow, RunRow, StepRow, utc_now
 from backend.errors import NotFound
 from backend.pilots import service as pilots
-from backend.pilots.amendments import amendments_of
+from backend.pilots.amendments import for_run, in_force_of_each
 from backend.pilots.specs import stored_spec
 from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.runs import absences, repository
@@ -23,6 +23,7 @@ from backend.sites import windows
 from backend.sites.windows import Opening
 from backend.text.schemas import Text
 from backend.web import ListQuery
+from dimat.plan import Amendment
 from dimat.spec import PilotSpec
 
 _TRYING = ("ready", "dispatched", "running")
@@ -84,20 +85,22 @@ def seconds(run: RunRow, now: datetime) -> float | None:
 
 
 def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
-    specs = {row.pilot_id: pilots.row_of(session, row.pilot_id) for row in rows}
-    shown = {id: shown_names(stored_spec(pilot)) for id, pilot in specs.items()}
+    pilot_of = pilots.rows_of(session, {row.pilot_id for row in rows})
+    shown = {id: shown_names(stored_spec(pilot)) for id, pilot in pilot_of.items()}
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
     gone = absences.rows_of(session, [row.id for row in rows])
-    next, now = next_rounds(session, list(specs)), utc_now()
+    known = in_force_of_each(session, list(pilot_of))
+    next, now = next_rounds(session, list(pilot_of)), utc_now()
     shut = windows.closed(session, now)
     begun = _restarted(session, rows)
     return [
         _run(
-            row, specs[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
-            steps.get(row.id, []), gone[row.id], _away(session, row, specs[row.pilot_id], gone[row.id]),
+            row, pilot_of[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
+            steps.get(row.id, []), gone[row.id],
+            _away(row, stored_spec(pilot_of[row.pilot_id]), for_run(known[row.pilot_id], row.id), gone[row.id]),
             next.get(row.pilot_id) if row.state in AT_WORK else None,
-            closed_in(stored_spec(specs[row.pilot_id]), shut), begun.get(row.id), now,
+            closed_in(stored_spec(pilot_of[row.pilot_id]), shut), begun.get(row.id), now,
         )
         for row in rows
     ]  # fmt: skip
@@ -115,13 +118,14 @@ def _restarted(session: Session, rows: Sequence[RunRow]) -> Mapping[str, Text]:
     return found
 
 
-def _away(session: Session, row: RunRow, pilot: PilotRow, gone: Sequence[AbsenceRow]) -> Collection[int]:
+def _away(
+    row: RunRow, spec: PilotSpec, amendments: Sequence[Amendment], gone: Sequence[AbsenceRow]
+) -> Collection[int]:
     """Who is not waited for in the round that comes: who takes no part, by plan or as it fell silent."""
     if row.state in RUN_ENDS:
         return ()
-    spec = stored_spec(pilot)
     silent = [absences.value_of(one, spec) for one in gone]
-    away_at = away_in(spec, row.arm, amendments_of(session, row.pilot_id, row.id), silent)
+    away_at = away_in(spec, row.arm, amendments, silent)
     return away_at(min(row.rounds_done + 1, row.rounds), "after_train")
 
 

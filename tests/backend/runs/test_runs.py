@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from backend.db.tables import AmendmentRow, RunRow, SiteRow, StepRow, utc_now
+from backend.runs import repository
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
+from tests.backend.coordinator.test_cost import statements
 
 
 @pytest.fixture
@@ -29,6 +31,67 @@ def test_run_shows_means_over_sites_of_its_last_finished_round(run: dict[str, An
     assert run["mean_over"] == 3
     assert (run["rounds_done"], run["pilot_name"], run["state"]) == (1, "first-pilot", "running")
     assert run["progress"]["code"] == "starting_round"
+
+
+def test_many_runs_are_read_with_as_many_statements_as_two(api: Api, run: dict[str, Any]) -> None:
+    """Of one pilot, and of several."""
+    path = f"/api/v1/pilots/{run['pilot_id']}/runs"
+
+    def read(path: str, num: int) -> int:
+        with statements(api.database) as asked:
+            assert len(api.viewer.get(path).json()["items"]) == num
+        return len(asked)
+
+    few = read(path, 2), read("/api/v1/runs", 2)
+    names = [site["name"] for site in api.viewer.get("/api/v1/sites").json()["items"]]
+    for number in range(2):
+        launch(api.manager, create_pilot(api.manager, names, name=f"other-{number}"), key=f"o{number}")
+    with api.database.write() as session:
+        row = session.get_one(RunRow, run["id"])
+        like = {
+            column: getattr(row, column)
+            for column in (
+                "pilot_id",
+                "arm_id",
+                "arm",
+                "method",
+                "rounds",
+                "num_sites",
+                "rounds_done",
+                "state",
+            )
+        }
+        session.add_all(RunRow(id=f"r{seed}", seed=seed, **like) for seed in range(2, 10))
+    assert (read(path, 10), read("/api/v1/runs", 14)) == few
+
+
+def test_runs_in_a_list_tell_their_own_steps_and_what_they_share_with_their_seed(api: Api) -> None:
+    runs = launch(api.manager, create_pilot(api.manager, seeds=[1, 2]))
+    of = {(run["arm"], run["seed"]): run["id"] for run in runs}
+    with api.database.write() as session:
+        rows = {key: session.get_one(RunRow, id) for key, id in of.items()}
+        for row in rows.values():
+            row.state = "running"
+        for site in range(3):
+            add_step(session, rows["alone", 1], "prepare", 0, site, "completed")
+        add_step(session, rows["alone", 2], "prepare", 0, 0, "running")
+        add_step(session, rows["matched", 1], "align", 0, 1, "running")
+        rows["alone", 1].rounds_done = 1
+        add_step(session, rows["alone", 1], "train", 1, 0, "completed")
+        add_step(session, rows["alone", 1], "train", 2, 2, "running")
+    with api.database.read() as session:
+        live = [session.get_one(RunRow, id) for id in of.values()]
+        together = repository.open_steps(session, live)
+        steps = {
+            key: [(s.kind, s.seed, s.round, s.site_index) for s in together[id]] for key, id in of.items()
+        }
+    prepared = [("prepare", 1, 0, site) for site in range(3)]
+    assert steps == {
+        ("alone", 1): [("train", 1, 1, 0), ("train", 1, 2, 2)],
+        ("matched", 1): [*prepared, ("align", 1, 0, 1)],
+        ("alone", 2): [("prepare", 2, 0, 0)],
+        ("matched", 2): [("prepare", 2, 0, 0)],
+    }
 
 
 def test_progress_follows_the_steps(api: Api, run: dict[str, Any]) -> None:
