@@ -109,6 +109,15 @@ def amended_plan(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], rou
     Raises:
         KeyError: no such arm. ValidationError: what was set excludes itself. UnknownMember, TooFewMembers.
     """
+    plan = launched_plan(spec, arm)
+    for amendment in amendments:
+        if amendment.from_round <= round:
+            plan = with_amendment(spec, arm, plan, amendment)
+    return plan
+
+
+def launched_plan(spec: PilotSpec, arm: str) -> ArmPlan:
+    """How `arm` runs where nothing was amended. Raises: as `amended_plan`."""
     own = spec.arm(arm)
     plan = ArmPlan(
         method=own.method,
@@ -117,17 +126,19 @@ def amended_plan(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], rou
         merge=spec.merge,
         members=spec.first_members,
     )
-    plan = _patched(plan, Patch(topology=own.topology, train=own.train, merge=own.merge))
-    for amendment in amendments:
-        if amendment.from_round > round or amendment.arm not in (None, arm):
-            continue
-        patch = amendment.patch
-        if patch.members is not None:
-            patch = patch.model_copy(update={"members": in_order(spec.site_names, patch.members)})
-        if amendment.arm is None and own.method == CONTROL_METHOD:
-            patch = patch.model_copy(update={"method": None})
-        plan = _patched(plan, patch)
-    return plan
+    return _patched(plan, Patch(topology=own.topology, train=own.train, merge=own.merge))
+
+
+def with_amendment(spec: PilotSpec, arm: str, plan: ArmPlan, amendment: Amendment) -> ArmPlan:
+    """`plan` of `arm` under one amendment more. Raises: as `amended_plan`."""
+    if amendment.arm not in (None, arm):
+        return plan
+    patch = amendment.patch
+    if patch.members is not None:
+        patch = patch.model_copy(update={"members": in_order(spec.site_names, patch.members)})
+    if amendment.arm is None and spec.arm(arm).method == CONTROL_METHOD:
+        patch = patch.model_copy(update={"method": None})
+    return _patched(plan, patch)
 
 
 def _closing(plan: ArmPlan, is_last: bool) -> ArmPlan:

@@ -16,8 +16,8 @@ from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
 from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
 from backend.runs import absences, effects
-from backend.runs.amending import ends_of_comparison
 from backend.runs.away import AwayAt, away_in
+from backend.runs.comparison import ends_of_comparison
 from dimat.absence import Absence
 from dimat.spec import PilotSpec
 

@@ -3,11 +3,11 @@ more. Pure. A form shows it, so that nobody has to be refused to learn it."""
 
 from collections.abc import Sequence
 
-from backend.pilots.amendments import InForce, for_run
+from backend.pilots.amendments import InForce
+from backend.runs.amended import Amended
 from backend.runs.deciding import RunAt
 from backend.runs.schemas import ArmNow, PlanFrom
 from backend.runs.settings_changed import single_values
-from dimat.plan import Amendment, amended_plan
 from dimat.spec import PilotSpec
 
 
@@ -25,7 +25,12 @@ def arms_now(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunAt]) -
             continue
         next = max(run.last_round + 1 for run in going_on)
         first = max(run.first_free for run in going_on)
-        plans = _plans(spec, arm.name, for_run(known, going_on[0].id), next)
+        mine = [
+            one
+            for one in known
+            if going_on[0].id not in one.left_out and one.amendment.arm in (None, arm.name)
+        ]
+        plans = _plans(Amended.by_none(spec, arm.name), mine, next)
         found.append(
             ArmNow(
                 arm=arm.name,
@@ -37,12 +42,12 @@ def arms_now(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunAt]) -
     return found
 
 
-def _plans(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], first: int) -> list[PlanFrom]:
+def _plans(arm: Amended, mine: Sequence[InForce], first: int) -> list[PlanFrom]:
     """One for each round from which on something may be different, `first` before all."""
-    later = {one.from_round for one in amendments if one.arm in (None, arm) and one.from_round > first}
+    later = {one.amendment.from_round for one in mine if one.amendment.from_round > first}
     plans = []
     for round in (first, *sorted(later)):
-        plan = amended_plan(spec, arm, amendments, round)
+        plan = arm.in_round(mine, round).plan
         members = list(plan.members)
         plans.append(PlanFrom(from_round=round, settings=single_values(plan), members=members))
     return plans

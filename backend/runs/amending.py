@@ -2,6 +2,7 @@
 (`backend.coordinator.amending`), by the same rules (`deciding`)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -10,12 +11,13 @@ from backend.auth.principal import Principal
 from backend.db.tables import AbsenceRow, AmendmentRow, RunRow
 from backend.errors import Conflict, Invalid
 from backend.pilots import service as pilots
-from backend.pilots.amendments import InForce, for_run, rows_of, value_of
+from backend.pilots.amendments import InForce, rows_of, value_of
 from backend.pilots.specs import stored_spec
-from backend.runs import absences, effects, repository
+from backend.runs import absences, repository
 from backend.runs.amendable import arms_now
+from backend.runs.comparison import ended_by
 from backend.runs.deciding import Decided, Refused, RunAt, decide
-from backend.runs.effects import Effect
+from backend.runs.effects import Effect, Effects
 from backend.runs.schemas import (
     Amendable,
     AmendmentCreate,
@@ -26,9 +28,8 @@ from backend.runs.schemas import (
 )
 from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
-from dimat.amending import comparison_ends, concerns, first_free_round
+from dimat.amending import concerns, first_free_round
 from dimat.methods import CONTROL_METHOD
-from dimat.plan import Amendment
 from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 
@@ -49,7 +50,8 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
     )  # fmt: skip
     runs = runs_at(session, pilot_id, spec)
     barred = repository.barred(session, pilot_id)
-    known = _expected(spec, runs, rows_of(session, pilot_id), barred)
+    rows = rows_of(session, pilot_id)
+    known = _expected(spec, runs, rows, barred)
     found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round, barred)
     if isinstance(found, Refused):
         refusal = Conflict if found.reason.code in _OF_THE_STATE else Invalid
@@ -61,9 +63,8 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         why=body.why,
     )  # fmt: skip
     session.flush()
-    rows = rows_of(session, pilot_id)
-    told = _all(session, spec, rows, runs, _expected(spec, runs, rows, barred))
-    return next(one for one in told if one.id == row.id)
+    mine = InForce(row.id, found.amendment, frozenset(found.left_out))
+    return _told(_look(session, pilot_id, spec, [*rows, row], runs, {**known, row.id: mine}), row)
 
 
 def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
@@ -74,7 +75,8 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
     spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
     runs = runs_at(session, pilot_id, spec)
     expected = _expected(spec, runs, rows, repository.barred(session, pilot_id))
-    items = _all(session, spec, rows, runs, expected)
+    look = _look(session, pilot_id, spec, rows, runs, expected)
+    items = [_told(look, row) for row in rows]
     return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
 
 
@@ -118,29 +120,6 @@ def _goes_on(run: RunRow) -> bool:
     return run.state not in RUN_ENDS and run.state != "cancelling"
 
 
-def ends_of_comparison(
-    spec: PilotSpec, known: Sequence[InForce], runs: Sequence[tuple[str, str, int]]
-) -> dict[str, int]:
-    """By run the round from which on it was trained otherwise than the control arm's run with its seed, where there is one.
-
-    Args:
-        runs: id, arm and seed of each.
-    """
-    control = spec.control_arm
-    if control is None:
-        return {}
-    controls = {seed: id for id, arm, seed in runs if arm == control.name}
-    found = {}
-    for id, arm, seed in runs:
-        if arm == control.name or seed not in controls:
-            continue
-        theirs = for_run(known, controls[seed])
-        end = comparison_ends(spec, arm, for_run(known, id), control.name, theirs)
-        if end is not None:
-            found[id] = end
-    return found
-
-
 def _check_arm(spec: PilotSpec, body: AmendmentCreate) -> None:
     names = [arm.name for arm in spec.arms]
     if body.arm is not None and body.arm not in names:
@@ -169,46 +148,53 @@ def _expected(
     return found
 
 
-def _all(
-    session: Session, spec: PilotSpec, rows: Sequence[AmendmentRow], at: Sequence[RunAt],
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """At a pilot. `rows`: all amendments; `expected`: see there. `counting`: the runs that count, and in `reached` how far they are."""
+
+    spec: PilotSpec
+    rows: Sequence[AmendmentRow]
+    expected: Mapping[str, InForce]
+    counting: Sequence[RunRow]
+    reached: Sequence[RunAt]
+    effects: Effects
+    ended: Mapping[str, list[ComparisonEnd]]
+
+
+def _look(
+    session: Session, pilot_id: str, spec: PilotSpec, rows: Sequence[AmendmentRow], at: Sequence[RunAt],
     expected: Mapping[str, InForce],
-) -> list[PilotAmendment]:  # fmt: skip
-    if not rows:
-        return []
-    runs = repository.of_pilot(session, rows[0].pilot_id)
-    counting = [(run.id, run.arm) for run in runs if run.replaced_by is None]
-    found = effects.of_all(spec, list(expected.values()), counting)
-    counts = {id for id, _ in counting}
+) -> _Look:  # fmt: skip
+    counting = [run for run in repository.of_pilot(session, pilot_id) if run.replaced_by is None]
+    counts, known = {run.id for run in counting}, list(expected.values())
+    effects = Effects(spec, known, [(run.id, run.arm) for run in counting])
+    ended = ended_by(spec, known, [(run.id, run.arm, run.seed) for run in counting], effects.arms)
     reached = [run for run in at if run.id in counts]
-    return [_told(spec, runs, row, rows, expected, found, reached) for row in rows]
+    return _Look(spec, rows, expected, counting, reached, effects, ended)
 
 
-def _told(
-    spec: PilotSpec, runs: Sequence[RunRow], row: AmendmentRow, rows: Sequence[AmendmentRow],
-    expected: Mapping[str, InForce], found: Mapping[str, Effect], reached: Sequence[RunAt],
-) -> PilotAmendment:  # fmt: skip
-    before = [expected[other.id] for other in rows if other.id < row.id and other.id in expected]
-    earlier = [one.amendment for one in before]
-    mine = expected.get(row.id)
-    amendment = mine.amendment if mine else value_of(row, row.asked_round or 1)
-    left_out = mine.left_out if mine else frozenset()
-    effect = found[row.id] if mine else Effect(effects.alone(spec, earlier, amendment))
+def _told(look: _Look, row: AmendmentRow) -> PilotAmendment:
+    mine = look.expected.get(row.id)
+    before = [look.expected[one.id] for one in look.rows if one.id < row.id and one.id in look.expected]
+    if mine is None:
+        new = InForce(row.id, value_of(row, row.asked_round or 1), frozenset())
+        effect, left_out, patch = Effect(look.effects.alone(before, new)), new.left_out, new.amendment.patch
+    else:
+        effect, left_out, patch = look.effects.of(mine), mine.left_out, mine.amendment.patch
     return PilotAmendment(
         id=row.id,
         arm=row.arm,
         state=row.state,
         asked_round=row.asked_round,
         from_round=mine.amendment.from_round if mine else None,
-        patch=amendment.patch,
+        patch=patch,
         changes=effect.changes,
         overruled=effect.overruled,
-        comparison_ends=_ends(spec, runs, before, mine, list(expected.values())) if mine else [],
+        comparison_ends=look.ended[row.id] if mine else [],
         left_out=[
-            LeftOut(run_id=run.id, arm=run.arm, seed=run.seed)
-            for run in runs
-            if run.id in left_out and run.replaced_by is None
+            LeftOut(run_id=run.id, arm=run.arm, seed=run.seed) for run in look.counting if run.id in left_out
         ],
-        begun=row.state == "in_force" and mine is not None and _has_begun(spec, earlier, mine, reached),
+        begun=row.state == "in_force" and mine is not None and _has_begun(look, before, mine),
         reason=None if row.reason is None else Text.model_validate(row.reason),
         by=row.by,
         why=row.why,
@@ -217,27 +203,11 @@ def _told(
     )
 
 
-def _has_begun(spec: PilotSpec, before: Sequence[Amendment], one: InForce, runs: Sequence[RunAt]) -> bool:
+def _has_begun(look: _Look, before: Sequence[InForce], one: InForce) -> bool:
     """Whether one of the runs has got to its first round."""
+    made = [other.amendment for other in before]
     return any(
         run.last_round >= one.amendment.from_round
-        for run in runs
-        if run.id not in one.left_out and concerns(spec, run.arm, one.amendment, before)
+        for run in look.reached
+        if run.id not in one.left_out and concerns(look.spec, run.arm, one.amendment, made)
     )
-
-
-def _ends(
-    spec: PilotSpec,
-    runs: Sequence[RunRow],
-    before: Sequence[InForce],
-    mine: InForce,
-    known: Sequence[InForce],
-) -> list[ComparisonEnd]:
-    """Where this amendment ends the comparison of an arm, and those made after it leave that so."""
-    about = [(run.id, run.arm, run.seed) for run in runs if run.replaced_by is None]
-    were, ends, stand = (ends_of_comparison(spec, some, about) for some in (before, [*before, mine], known))
-    found: dict[str, int] = {}
-    for id, arm, _ in about:
-        if id in stand and ends.get(id) == stand[id] != were.get(id):
-            found[arm] = min(stand[id], found.get(arm, stand[id]))
-    return [ComparisonEnd(arm=arm, round=round) for arm, round in found.items()]

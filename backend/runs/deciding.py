@@ -6,6 +6,7 @@ runs go on meanwhile, and only it makes their steps. All runs that go on get one
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from backend.pilots.amendments import InForce, for_run
 from backend.text.schemas import Params, Text
@@ -81,8 +82,9 @@ def decide(
     if round is not None and round < first:
         return _refused("amendment_round_begun", "from_round", round=round, first=first)
     new = asked.model_copy(update={"from_round": first if round is None else round})
+    clash = cache(lambda arm, mine: amending.clash(spec, arm, [*mine, new], new))  # seeds share it
     for run in going_on:
-        if found := amending.clash(spec, run.arm, [*for_run(known, run.id), new], new):
+        if found := clash(run.arm, tuple(for_run(known, run.id))):
             params: Params = {**found.params, "arm": run.arm, "from_round": new.from_round}
             return Refused(Text(code=found.code, params=params), f"patch.{found.place}")
         if (short := _short_round(spec, known, run, new)) is not None:

@@ -1,5 +1,6 @@
 """Amendments over HTTP: who may ask, what is told at once, and what stands in the list."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from backend.db.tables import AmendmentRow, RunRow
+from backend.runs.effects import Effects
 from backend.runs.schemas import AmendmentCreate
+from dimat import amending
 from dimat.parts import MergePatch, TrainPatch
-from dimat.plan import Patch
+from dimat.plan import ArmPlan, Patch
 from tests.backend.building import add_step, create_pilot, launch, measure
 from tests.backend.conftest import Api
 
@@ -106,6 +109,53 @@ def test_a_comparison_ends_only_where_it_does_in_the_final_order(api: Api, pilot
     ask(api, pilot, {**LONGER, "from_round": 5})
     listed = api.viewer.get(f"/api/v1/pilots/{pilot['id']}/amendments").json()["items"]
     assert [row["comparison_ends"] for row in listed] == [[], []]
+
+
+def test_four_times_as_many_amendments_take_no_more_than_four_times_as_many_plans(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pilot = create_pilot(api.manager, rounds=100)
+    launch(api.manager, pilot)
+    made: list[str] = []
+
+    def noting(name: str, of: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **more: made.append(name) or of(*args, **more)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(ArmPlan, "model_validate", noting("plan", ArmPlan.model_validate))
+    monkeypatch.setattr(amending, "training_changes", noting("training", amending.training_changes))
+
+    def made_for(first: int, last: int) -> int:
+        with api.database.write() as session:
+            for place in range(first, last):
+                arm = "matched" if place % 5 == 4 else None
+                patch = (
+                    {"merge": {"merge_every": 1 + place % 4}}
+                    if place % 2
+                    else {"train": {"epochs": 1 + place}}
+                )
+                session.add(
+                    AmendmentRow(
+                        pilot_id=pilot["id"], arm=arm, state="in_force", from_round=2 + 2 * place, patch=patch,
+                        by="m", why="w",
+                    )
+                )  # fmt: skip
+        made.clear()
+        assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}/amendments").json()["total"] == last
+        return len(made)
+
+    of_ten = made_for(0, 10)
+    assert 0 < made_for(10, 40) <= 4 * of_ten
+
+
+def test_who_asks_is_told_of_that_amendment_and_no_other_is_looked_at(
+    api: Api, pilot: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile nobody else can write to SQLite, not the coordinator either."""
+    told: list[str] = []
+    of = Effects.of
+    monkeypatch.setattr(Effects, "of", lambda self, one: told.append(one.id) or of(self, one))  # type: ignore[func-returns-value]
+    ids = [ask(api, pilot, {"patch": {"train": {"epochs": epochs}}}).json()["id"] for epochs in (2, 3, 4)]
+    assert told == ids
 
 
 def test_a_run_that_was_restarted_is_not_called_left_out(api: Api, pilot: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What an amendment is said to change is what the plans that runs follow do from round to round, whatever overlaps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from backend.pilots.amendments import InForce
 from backend.runs import effects
-from backend.runs.settings_changed import words
+from backend.runs.settings_changed import fields_changed, words
 from dimat.plan import Amendment, Patch, amended_plan
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import spec
@@ -100,6 +101,55 @@ def test_rows_together_tell_every_turn_of_every_arm_and_no_other(
             }
         for field, (old, new) in turns.items():
             assert said.get((arm, round, field), (old, old)) == (old, new)
+
+
+def decided_by(arm: str, amendments: Sequence[Amendment], round: int) -> dict[str, int]:
+    """By field the place of who decides it: the last that sets another value than was set before it."""
+    found: dict[str, int] = {}
+    for place, one in enumerate(amendments):
+        if one.from_round <= round:
+            before, after = (amended_plan(SPEC, arm, amendments[:end], round) for end in (place, place + 1))
+            found |= dict.fromkeys(fields_changed(before, after), place)
+    return found
+
+
+@settings(max_examples=60)
+@given(AMENDMENTS)
+def test_effects_are_those_of_plans_that_are_made_anew_for_each_question(
+    asked: list[tuple[str | None, int, dict[str, Any]]],
+) -> None:
+    mine = known(*(one for one in asked if one[0] != "local_only"))
+    amendments = [one.amendment for one in mine]
+    expected: dict[str, tuple[dict[int, list[str]], dict[str, list[str]]]] = {}
+    try:
+        for place, one in enumerate(mine):
+            others = [*amendments[:place], *amendments[place + 1 :]]
+            first, changes = amendments[place].from_round, dict[int, list[str]]()
+            for round in sorted({first, *(a.from_round for a in amendments[:place] if a.from_round > first)}):
+                old, now = (amended_plan(SPEC, "dimat", amendments, at) for at in (round - 1, round))
+                before, without = (amended_plan(SPEC, "dimat", others, at) for at in (round - 1, round))
+                turned, would_turn = fields_changed(old, now), fields_changed(before, without)
+                stays = [name for name in fields_changed(without, now) if name in would_turn]
+                decided = decided_by("dimat", amendments, round)
+                fields = [name for name in dict.fromkeys([*turned, *stays]) if decided.get(name) == place]
+                changes |= {round: fields} if fields else {}
+            meant, now = (
+                amended_plan(SPEC, "dimat", some, first) for some in (amendments[: place + 1], amendments)
+            )
+            wanted = fields_changed(amended_plan(SPEC, "dimat", amendments[:place], first), meant)
+            overruled: dict[str, list[str]] = {}
+            for name in wanted:
+                if name in fields_changed(meant, now):
+                    overruled.setdefault(str(decided_by("dimat", amendments, first)[name]), []).append(name)
+            expected[one.id] = changes, overruled
+        found = effects.of_all(SPEC, mine)
+    except ValueError:  # settings that exclude each other were never in force
+        return
+    for id, (changes, overruled) in expected.items():
+        told_of = [change for change in found[id].changes if "dimat" in change.arms]
+        assert {change.round: [one.field for one in change.settings] for change in told_of} == changes
+        lost = [one for one in found[id].overruled if "dimat" in one.arms]
+        assert {one.amendment_id: one.fields for one in lost} == overruled
 
 
 def test_one_made_later_that_begins_sooner_overrules_for_its_arm() -> None:
