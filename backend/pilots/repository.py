@@ -1,11 +1,12 @@
 """SQL of pilots, their arms and assumptions."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AmendmentRow, AssumptionsRow, PilotRow, RunRow
+from backend.db.tables import AmendmentRow, ArmRow, AssumptionsRow, PilotRow, RunRow
 from dimat.methods import CONTROL_METHOD
 
 
@@ -36,20 +37,41 @@ def followers(session: Session, ids: Sequence[str]) -> dict[str, list[PilotRow]]
     return found
 
 
-def matching(q: str | None, state: str | None, with_result: bool = False) -> Select[PilotRow]:
-    """`with_result`: those of which something can be read, as in `_with_result`."""
+@dataclass(frozen=True, slots=True)
+class PilotFilter:
+    """None, False = any. `with_result`: those of which something can be read, as in `_with_result`. `paused`: those with a run that is.
+    `site`: those launched in whose spec the site of this name is."""
+
+    q: str | None = None
+    state: str | None = None
+    with_result: bool = False
+    paused: bool = False
+    site: str | None = None
+
+
+def matching(session: Session, wanted: PilotFilter) -> Select[PilotRow]:
     query = select(PilotRow)
-    if with_result:
+    if wanted.with_result:
         query = query.where(PilotRow.id.in_(_with_result()))
-    if q:
-        wanted = q.lower()
+    if wanted.paused:
+        query = query.where(PilotRow.id.in_(select(RunRow.pilot_id).where(RunRow.state == "paused")))
+    if wanted.site is not None:
+        query = query.where(PilotRow.id.in_(_with_site(session, wanted.site)))
+    if wanted.q:
+        text = wanted.q.lower()
         query = query.where(
             or_(
-                func.lower(PilotRow.name).contains(wanted, autoescape=True),
-                func.lower(PilotRow.title).contains(wanted, autoescape=True),
+                func.lower(PilotRow.name).contains(text, autoescape=True),
+                func.lower(PilotRow.title).contains(text, autoescape=True),
             )
         )
-    return query if state is None else query.where(PilotRow.state == state)
+    return query if wanted.state is None else query.where(PilotRow.state == wanted.state)
+
+
+def _with_site(session: Session, name: str) -> list[str]:
+    """Read here, as databases differ in how they search a list within JSON."""
+    rows = session.execute(select(PilotRow.id, PilotRow.spec["sites"]).where(PilotRow.state != "draft"))
+    return [id for id, sites in rows if any(site["name"] == name for site in sites)]
 
 
 def _with_result() -> Select[str]:
@@ -102,3 +124,13 @@ def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]
     for pilot_id, state, count in rows:
         counts[pilot_id][state] = count
     return counts
+
+
+def halted(session: Session, ids: Sequence[str]) -> dict[str, list[RunRow]]:
+    """By pilot the runs that count and are paused or have failed, by arm and seed."""
+    found: dict[str, list[RunRow]] = {id: [] for id in ids}
+    halts = (RunRow.state.in_(("paused", "failed")), RunRow.replaced_by.is_(None))
+    query = select(RunRow).join(ArmRow, ArmRow.id == RunRow.arm_id).where(RunRow.pilot_id.in_(ids), *halts)
+    for row in session.scalars(query.order_by(ArmRow.position, RunRow.seed)):
+        found[row.pilot_id].append(row)
+    return found

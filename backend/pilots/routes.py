@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from backend.auth.guard import needs
 from backend.auth.principal import Principal
 from backend.pilots import service, stages
+from backend.pilots.repository import PilotFilter
 from backend.pilots.schemas import (
     NextStage,
     Pilot,
@@ -17,9 +18,10 @@ from backend.pilots.schemas import (
     PilotState,
 )
 from backend.problems import responses
-from backend.web import Id, IfMatch, Paging, ReadSession, SearchText, WriteSession, set_etag
+from backend.web import PLAIN, Id, IfMatch, Paging, ReadSession, SearchText, WriteSession, set_etag
 
 router = APIRouter(prefix="/pilots", tags=["pilots"])
+SiteName = Annotated[str | None, Query(max_length=64, pattern=PLAIN)]
 Reads = Annotated[Principal, Depends(needs("pilots.read"))]
 Writes = Annotated[Principal, Depends(needs("pilots.write"))]
 
@@ -27,10 +29,11 @@ Writes = Annotated[Principal, Depends(needs("pilots.write"))]
 @router.get("", responses=responses(401, 403, 422))
 def list_pilots(
     _: Reads, session: ReadSession, paging: Paging, q: SearchText = None, state: PilotState | None = None,
-    with_result: bool = False,
+    with_result: bool = False, paused: bool = False, site: SiteName = None,
 ) -> PilotPage:  # fmt: skip
-    """Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared."""
-    return service.list_pilots(session, paging, q, state, with_result)
+    """Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared; `paused`: only those with a
+    run that is; `site`: only those launched that this site, told by its name, belongs to."""
+    return service.list_pilots(session, paging, PilotFilter(q, state, with_result, paused, site))
 
 
 @router.post("", status_code=201, responses=responses(401, 403, 409, 422))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from backend.pilots.assumptions import Assumptions
-from backend.text.schemas import Schema
+from backend.text.schemas import Schema, Text
 from backend.web import Page
 from dimat.frozen import Name
 from dimat.spec import PilotSpec
@@ -98,8 +98,18 @@ class RunsSummary(Schema):
     cancelled: int
 
 
+class Halt(Schema):
+    """Why runs that count are paused or have failed: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
+    others' reads the same but for the seconds."""
+
+    state: Literal["paused", "failed"]
+    reason: Text
+    arms: list[str]
+    num_runs: int
+
+
 class Pilot(Schema):
-    """`next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
+    """`halts`: in the order of the arms. `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages."""
 
     id: str
@@ -112,6 +122,7 @@ class Pilot(Schema):
     assumptions_version: int | None
     num_runs: int
     runs_summary: RunsSummary
+    halts: list[Halt]
     created_at: datetime
     created_by: str
     launched_at: datetime | None

@@ -12,7 +12,18 @@ from backend.db.tables import AssumptionsRow, PilotRow, utc_now
 from backend.errors import Conflict, NameTaken, NotFound
 from backend.pilots import repository
 from backend.pilots.assumptions import Assumptions, changes
-from backend.pilots.schemas import Pilot, PilotClone, PilotCreate, PilotPage, PilotPatch, RunsSummary, Stage
+from backend.pilots.halts import halts_of
+from backend.pilots.repository import PilotFilter
+from backend.pilots.schemas import (
+    Halt,
+    Pilot,
+    PilotClone,
+    PilotCreate,
+    PilotPage,
+    PilotPatch,
+    RunsSummary,
+    Stage,
+)
 from backend.pilots.specs import stored_spec
 from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.sites import service as sites
@@ -22,10 +33,8 @@ from dimat.spec import PilotSpec, spec_sha256
 _NOT_RUNNING = ("queued", "paused", "completed", "failed", "cancelled")
 
 
-def list_pilots(
-    session: Session, paging: ListQuery, q: str | None, state: str | None, with_result: bool = False
-) -> PilotPage:
-    query = repository.matching(q, state, with_result)
+def list_pilots(session: Session, paging: ListQuery, wanted: PilotFilter) -> PilotPage:
+    query = repository.matching(session, wanted)
     found = page(session, query, [Order(PilotRow.id, descending=True)], paging.cursor, paging.limit)
     return PilotPage(items=_pilots(session, found.rows), next_cursor=found.next_cursor, total=found.total)
 
@@ -197,12 +206,15 @@ def _pilots(session: Session, rows: list[PilotRow]) -> list[Pilot]:
     ids = [row.id for row in rows]
     assumptions = repository.latest_assumptions(session, ids)
     counts, next = repository.run_states(session, ids), next_rounds(session, ids)
-    after = repository.followers(session, ids)
+    after, halted = repository.followers(session, ids), repository.halted(session, ids)
     before = {row.id: _followed(session, row) for row in rows}
     return [
-        _pilot(row, assumptions.get(row.id), counts[row.id], next.get(row.id), before[row.id], after[row.id])
+        _pilot(
+            row, assumptions.get(row.id), counts[row.id], halts_of(halted[row.id]), next.get(row.id),
+            before[row.id], after[row.id],
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def _followed(session: Session, row: PilotRow) -> PilotRow | None:
@@ -217,6 +229,7 @@ def _pilot(
     row: PilotRow,
     assumptions: AssumptionsRow | None,
     counts: dict[str, int],
+    halts: list[Halt],
     next: NextRound | None,
     before: PilotRow | None,
     after: list[PilotRow],
@@ -234,6 +247,7 @@ def _pilot(
             "assumptions_version": None if assumptions is None else assumptions.version,
             "num_runs": num_runs or len(spec.arms) * len(spec.seeds),
             "runs_summary": RunsSummary(running=num_runs - sum(summary.values()), **summary),
+            "halts": halts,
             "created_at": row.created_at, "created_by": row.created_by, "launched_at": row.launched_at,
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

@@ -324,7 +324,8 @@ export interface paths {
         };
         /**
          * List Pilots
-         * @description Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared.
+         * @description Pilots, newest first. `with_result`: only those whose arms have finished a round that can be compared; `paused`: only those with a
+         *     run that is; `site`: only those launched that this site, told by its name, belongs to.
          */
         get: operations["list_pilots"];
         put?: never;
@@ -1750,6 +1751,23 @@ export interface components {
             kind?: "given";
         };
         /**
+         * Halt
+         * @description Why runs that count are paused or have failed: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
+         *     others' differs in no more than the seconds.
+         */
+        Halt: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "paused" | "failed";
+            reason: components["schemas"]["Text"];
+            /** Arms */
+            arms: string[];
+            /** Num Runs */
+            num_runs: number;
+        };
+        /**
          * Health
          * @description `degraded`: something that pilots need does not answer; the pages themselves work. `starting`: that is so because
          *     the server has just started, and what does not answer has not been seen since.
@@ -2183,7 +2201,7 @@ export interface components {
         };
         /**
          * Pilot
-         * @description `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
+         * @description `halts`: in the order of the arms. `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
          *     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages.
          */
         Pilot: {
@@ -2207,6 +2225,8 @@ export interface components {
             /** Num Runs */
             num_runs: number;
             runs_summary: components["schemas"]["RunsSummary"];
+            /** Halts */
+            halts: components["schemas"]["Halt"][];
             /**
              * Created At
              * Format: date-time
@@ -5258,6 +5278,8 @@ export interface operations {
                 q?: string | null;
                 state?: ("draft" | "launched" | "decided" | "archived") | null;
                 with_result?: boolean;
+                paused?: boolean;
+                site?: string | null;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
                 limit?: number;

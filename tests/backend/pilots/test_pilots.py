@@ -353,3 +353,40 @@ def test_a_currency_is_three_capital_letters(api: Api, given: str) -> None:
     said = api.manager.post("/api/v1/pilots", json=body).json()
     assert (said["code"], said["field"]) == ("currency_code", "assumptions.currency")
     assert said["title"] == f"'{given}' is no currency."
+
+
+def test_why_runs_are_paused_or_have_failed_is_said_once_for_all_that_share_the_reason(api: Api) -> None:
+    runs = launch(api.manager, pilot := create_pilot(api.manager, seeds=[1, 2]))
+    silent = {"code": "site_silent_too_long", "params": {"site": "Plant 03", "round": 1, "seconds": 60}}
+    paused = {"code": "paused_why", "params": {"who": "Ito", "at": "2026-11-27T02:00:00Z", "why": "repair"}}
+    with api.database.write() as session:
+        for run in runs:
+            row = session.get_one(RunRow, run["id"])
+            row.state, row.reason = "failed", silent
+            if row.arm == "matched" and row.seed == 2:
+                row.reason = {**silent, "params": {**silent["params"], "seconds": 61, "kind": "train"}}
+            elif row.arm == "matched":
+                row.state, row.reason = "paused", paused
+    assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()["halts"] == [
+        {"state": "failed", "reason": silent, "arms": ["alone", "matched"], "num_runs": 3},
+        {"state": "paused", "reason": paused, "arms": ["matched"], "num_runs": 1},
+    ]
+
+
+def test_pilots_are_found_by_their_paused_runs_and_by_their_sites(api: Api) -> None:
+    names = create_sites(api.manager)
+    first = create_pilot(api.manager, names[:2])
+    second = create_pilot(api.manager, names, name="second-pilot")
+    create_pilot(api.manager, names, name="draft")
+
+    def found(**query: Any) -> list[str]:
+        return [one["name"] for one in api.viewer.get("/api/v1/pilots", params=query).json()["items"]]
+
+    launch(api.manager, first, "k1")
+    runs = launch(api.manager, second, "k2")
+    assert found(paused=True) == []
+    with api.database.write() as session:
+        session.get_one(RunRow, runs[0]["id"]).state = "paused"
+    assert found(paused=True) == ["second-pilot"]
+    assert found(site="site-01") == ["second-pilot", "first-pilot"]
+    assert found(site="site-03") == ["second-pilot"]

@@ -12,6 +12,7 @@ import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
+import { useHaltWords } from '../pilots/Halts';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
 import { pilotState } from '../pilots/pilotState';
@@ -23,6 +24,7 @@ export function HomePage() {
   const may = useMay('pilots.write');
   const { connection } = useLive({}, FOLLOWED);
   const pilots = api.useQuery('get', '/api/v1/pilots', { params: { query: { limit: 6 } } });
+  const paused = api.useQuery('get', '/api/v1/pilots', { params: { query: { paused: true, limit: 20 } } });
   const running = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'running', limit: 12 } } });
   const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
   const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
@@ -43,6 +45,9 @@ export function HomePage() {
       }
     >
       {silent.length > 0 ? <SilentSites sites={silent} /> : null}
+      {paused.data?.items.map((pilot) => (
+        <PausedPilot key={pilot.id} pilot={pilot} />
+      ))}
       <Answer query={pilots}>
         {(page) =>
           page.items.length === 0 ? (
@@ -116,6 +121,7 @@ function LatestOf({ pilot }: { pilot: Schemas['Pilot'] }) {
 function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const words = useHaltWords();
   return (
     <Link to={`/pilots/${pilot.id}`} className="aw-card">
       <span className="aw-card-head">
@@ -130,7 +136,24 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
         })}
       </span>
       <span className="aw-sub">{formats.moment(pilot.launched_at ?? pilot.created_at)}</span>
+      {words(pilot, 'failed').map((said) => (
+        <span key={said} className="aw-sub">
+          {said}
+        </span>
+      ))}
     </Link>
+  );
+}
+
+function PausedPilot({ pilot }: { pilot: Schemas['Pilot'] }) {
+  const words = useHaltWords();
+  return (
+    <Note tone="warn" icon="pause">
+      <Link to={`/pilots/${pilot.id}`}>{pilot.title || pilot.name}</Link>
+      {words(pilot, 'paused').map((said) => (
+        <p key={said}>{said}</p>
+      ))}
+    </Note>
   );
 }
 

@@ -24,6 +24,7 @@ import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
 import { AsLaunched } from './AsLaunched';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
+import { Halts } from './Halts';
 import { PilotHeadline } from './PilotHeadline';
 import { PilotLedger } from './PilotLedger';
 import { PilotRunsMenu } from './PilotRunsMenu';
@@ -82,6 +83,7 @@ function LivePilot({ id }: { id: string }) {
               zone={found.spec.timetable?.time_zone}
             />
           ) : null}
+          <Halts pilot={found} />
           {found.spec.timetable && isPaused(found) ? (
             <Note icon="info">{t('ui.timetable.paused')}</Note>
           ) : null}

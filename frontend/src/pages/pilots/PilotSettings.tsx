@@ -21,7 +21,7 @@ import { lengthOf } from './silentWords';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
 // The limits of sites are those of now: what has ended was trained under those of then.
-const GOES_ON: ReadonlySet<string> = new Set(['draft', 'launched']);
+const GOES_ON: ReadonlySet<string> = new Set(['draft', 'launched', 'paused']);
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();

@@ -16,10 +16,15 @@ describe('the state of a pilot as people read it', () => {
     expect(pilotState({ state: 'launched', runs_summary: { ...NONE, completed: 3, queued: 1 } })).toBe(
       'launched',
     );
-    expect(pilotState({ state: 'launched', runs_summary: { ...NONE, completed: 3, paused: 1 } })).toBe(
+    expect(pilotState({ state: 'launched', runs_summary: { ...NONE, running: 3, paused: 1 } })).toBe(
       'launched',
     );
     expect(pilotState({ state: 'launched', runs_summary: NONE })).toBe('launched');
+  });
+  it('is paused while none of its runs that have not ended is at work', () => {
+    expect(pilotState({ state: 'launched', runs_summary: { ...NONE, completed: 3, paused: 1 } })).toBe(
+      'paused',
+    );
   });
   it('is otherwise as it is stored', () => {
     expect(pilotState({ state: 'draft', runs_summary: NONE })).toBe('draft');

@@ -1,8 +1,10 @@
 /* What a pilot's badge says. Pure. */
 import type { Schemas } from '../../api/client';
 
-/** A launched pilot whose runs have all ended is finished: nothing more will come of itself. That some failed is no success. */
+/** A launched pilot whose runs have all ended is finished: nothing more will come of itself. That some failed is no success. Where
+    none of the others is at work it is paused. */
 export function pilotState(pilot: Pick<Schemas['Pilot'], 'state' | 'runs_summary'>): string {
+  if (pilot.state === 'launched' && isPaused(pilot)) return 'paused';
   const { queued, running, paused, completed, failed, cancelled } = pilot.runs_summary;
   const ended = completed + failed + cancelled;
   if (pilot.state !== 'launched' || queued + running + paused > 0 || ended === 0) return pilot.state;
