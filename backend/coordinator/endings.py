@@ -169,16 +169,22 @@ def fail_run(
 def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
     """A run that fails: its steps stop."""
     if runs_repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
-        record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        _tell_failed(session, run, reason)
         stop_steps(session, run.id, now, changes)
         changes.flags.add(cancel_key(run.id))
+
+
+def _tell_failed(session: Session, run: RunRow, reason: dict[str, Any]) -> None:
+    """In the words of its reason, whose values lie beside the code."""
+    params = {**reason["params"], "arm": run.arm, "because": reason["code"]}
+    record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params=params)
 
 
 def give_up(session: Session, run: RunRow, error: str, now: datetime, changes: Changes) -> None:
     """A run on which the coordinator failed with `error`: it ends, or it would stand still in silence."""
     reason = {"code": "unexpected_error", "params": {"kind": error}}
     if runs_repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
-        record(session, "run_failed", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
+        _tell_failed(session, run, reason)
     elif runs_repository.move_run(session, run.id, "cancelled", reason=reason, finished_at=now):
         record(session, "run_cancelled", pilot_id=run.pilot_id, run_id=run.id, params={"arm": run.arm})
     stop_steps(session, run.id, now, changes)

@@ -1,4 +1,5 @@
 /* Says `{code, params}` of the API in the reader's language: names of methods and states too. */
+import type { i18n as I18n } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Text } from '../api/client';
 import { formatsOf } from './formats';
@@ -18,13 +19,27 @@ export type Section =
   | 'timetables';
 
 export function useSay() {
-  const { t, i18n } = useTranslation();
-  return (section: Section, text: Text, site?: (name: string) => string): string => {
+  return sayIn(useTranslation().i18n);
+}
+
+export function sayIn(i18n: Pick<I18n, 'exists' | 't' | 'language'>) {
+  const say = (section: Section, text: Text, site?: (name: string) => string): string => {
     const params = shown(named(text.code, text.params, i18n, site), i18n.language);
+    const reason = reasonWithin(text);
+    if (reason)
+      return i18n.t(`${section}.${text.code}_because`, { ...params, because: say('reasons', reason, site) });
     const titled = `${section}.${text.code}.title`;
     const key = i18n.exists(titled) ? titled : `${section}.${text.code}`;
-    return i18n.exists(key) ? t(key, params) : t('ui.unknown_text', { code: text.code });
+    return i18n.exists(key) ? i18n.t(key, params) : i18n.t('ui.unknown_text', { code: text.code });
   };
+  return say;
+}
+
+/** The reason that a text of `because` tells: its values lie beside the text's own. */
+function reasonWithin({ params }: Text): Text | null {
+  return typeof params.because === 'string'
+    ? { code: params.because, params: { ...params, because: null } }
+    : null;
 }
 
 /** Values as people of a language read them: whole numbers grouped, others with at most four figures more. */

@@ -20,6 +20,7 @@ from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.turn import SENT_AT_ONCE, STARTS
 from backend.db.tables import (
     AmendmentRow,
+    EventRow,
     ExchangeRow,
     MetricRow,
     PilotRow,
@@ -224,6 +225,9 @@ def test_a_run_nobody_can_move_on_fails_and_the_others_complete(stage: Stage, br
     assert bad.reason is not None
     assert bad.reason["code"] == "unexpected_error"
     assert stage.events("bad/dimat")["run_failed"] == 1
+    with stage.database.read() as session:
+        told = session.scalars(select(EventRow.params).where(EventRow.code == "run_failed")).one()
+    assert told == {**bad.reason["params"], "arm": bad.arm, "because": "unexpected_error"}
     assert {step.state for step in stage.steps("bad/dimat")} <= {"completed", "cancelled"}
     assert_every_step_was_done_once(stage, spec("good"), "dimat")
 
