@@ -14,6 +14,13 @@ const LOOKS = {
   unreachable: ['bad', 'warn'],
 } as const;
 
+const PARTS = {
+  ok: ['aw-text-good', 'check'],
+  starting: ['aw-soft', 'clock'],
+  bad: ['aw-text-bad', 'cross'],
+  unknown: ['aw-soft', 'info'],
+} as const;
+
 export function HealthMark() {
   const { t } = useTranslation();
   const health = useHealth();
@@ -46,28 +53,32 @@ function Parts({ health }: { health: Schemas['Health'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const now = useNow();
-  const parts: [string, boolean, string][] = [
-    [t('ui.health.database'), health.database.ok, health.database.kind],
-    [t('ui.health.broker'), health.broker.ok, ''],
-    [t('ui.health.coordinator'), health.coordinator.ok, formats.ago(health.coordinator.last_seen_at, now)],
-    ...health.workers.map((worker): [string, boolean, string] => [
+  const found = (ok: boolean) => (ok ? 'ok' : health.starting ? 'starting' : 'bad');
+  const parts: [string, keyof typeof PARTS, string][] = [
+    [t('ui.health.database'), found(health.database.ok), health.database.kind],
+    [t('ui.health.broker'), found(health.broker.ok), ''],
+    [
+      t('ui.health.coordinator'),
+      found(health.coordinator.ok),
+      formats.ago(health.coordinator.last_seen_at, now),
+    ],
+    ...health.workers.map((worker): [string, keyof typeof PARTS, string] => [
       t('ui.health.worker', { name: worker.hostname }),
-      worker.ok,
+      // Only the coordinator hears workers.
+      worker.ok || health.coordinator.ok || health.starting ? found(worker.ok) : 'unknown',
       `${worker.device} · ${formats.ago(worker.last_seen_at, now)}`,
     ]),
   ];
   return (
     <ul className="aw-parts">
-      {parts.map(([name, ok, note]) => (
+      {parts.map(([name, state, note]) => (
         <li key={name}>
-          <span className={ok ? 'aw-text-good' : health.starting ? 'aw-soft' : 'aw-text-bad'}>
-            <Icon name={ok ? 'check' : health.starting ? 'clock' : 'cross'} size={15} />
+          <span className={PARTS[state][0]}>
+            <Icon name={PARTS[state][1]} size={15} />
           </span>
           <span>
             {name}
-            <span className="aw-visually-hidden">
-              : {t(`ui.health.part_${ok ? 'ok' : health.starting ? 'starting' : 'bad'}`)}
-            </span>
+            <span className="aw-visually-hidden">: {t(`ui.health.part_${state}`)}</span>
           </span>
           <span className="aw-soft">{note}</span>
         </li>

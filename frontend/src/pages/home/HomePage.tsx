@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { Trans, useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { useMay } from '../../api/session';
+import { useHealth, useMay } from '../../api/session';
 import { useAll } from '../../api/useAll';
 import { Answer, Empty, Note } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
@@ -27,6 +27,9 @@ export function HomePage() {
   const paused = api.useQuery('get', '/api/v1/pilots', { params: { query: { paused: true, limit: 20 } } });
   const running = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'running', limit: 12 } } });
   const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
+  const health = useHealth().data;
+  const unheard =
+    health && !health.starting && !health.coordinator.ok ? health.coordinator.last_seen_at : null;
   const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
 
   return (
@@ -44,7 +47,12 @@ export function HomePage() {
         </>
       }
     >
-      {silent.length > 0 ? <SilentSites sites={silent} /> : null}
+      {/* How the sites are nobody knows while nobody listens to them. */}
+      {unheard ? (
+        <CoordinatorAway since={unheard} />
+      ) : silent.length > 0 ? (
+        <SilentSites sites={silent} />
+      ) : null}
       {paused.data?.items.map((pilot) => (
         <PausedPilot key={pilot.id} pilot={pilot} />
       ))}
@@ -142,6 +150,16 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
         </span>
       ))}
     </Link>
+  );
+}
+
+function CoordinatorAway({ since }: { since: string }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  return (
+    <Note tone="bad" icon="warn">
+      {t('ui.home.coordinator_away', { since: formats.moment(since) })}
+    </Note>
   );
 }
 

@@ -2,11 +2,11 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import type { Schemas } from '../../api/client';
 import { StateBadge } from '../../components/StateBadge';
-import { useSay } from '../../i18n/say';
+import { useProgressWords } from './useProgressWords';
 
 export function RunCard({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
-  const say = useSay();
+  const progress = useProgressWords();
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Link to={`/runs/${run.id}`} className="aw-card">
@@ -17,7 +17,7 @@ export function RunCard({ run }: { run: Schemas['Run'] }) {
       <span className="aw-sub">
         {t('ui.runs.of_pilot', { pilot: run.pilot_title || run.pilot_name, seed: run.seed })}
       </span>
-      <span className="aw-small">{say('progress', run.progress)}</span>
+      <span className="aw-small">{progress(run)}</span>
       <span className="aw-bar" aria-hidden="true" style={{ display: 'block' }}>
         <i style={{ width: `${(share * 100).toFixed(1)}%` }} />
       </span>

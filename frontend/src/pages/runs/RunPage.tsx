@@ -2,7 +2,6 @@
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import { api, type Schemas } from '../../api/client';
-import { useHealth } from '../../api/session';
 import { Answer, Note } from '../../components/Answer';
 import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
@@ -24,7 +23,7 @@ import { RunMatches } from './RunMatches';
 import { absenceKey, missedFrom, sitesIn } from './absent';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
-import { waitsForCoordinator } from './waitsForCoordinator';
+import { useProgressWords } from './useProgressWords';
 
 type Run = Schemas['Run'];
 const FOLLOWED = ['/api/v1/runs/'];
@@ -75,6 +74,7 @@ function LiveRun({ id }: { id: string }) {
 function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: React.ReactNode }) {
   const { t } = useTranslation();
   const say = useSay();
+  const progress = useProgressWords();
   const formats = useFormats();
   const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', {
     params: { path: { pilot_id: run.pilot_id } },
@@ -92,7 +92,6 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note', after);
     return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
   };
-  const unheard = waitsForCoordinator(run, useHealth().data?.coordinator);
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -116,7 +115,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
     >
       <div className="aw-headline">
         <p className="aw-headline-text" role="status">
-          {unheard ? say('explain.run', unheard) : say('progress', run.progress)}
+          {progress(run)}
         </p>
         <div
           className="aw-bar"

@@ -4,9 +4,9 @@ import type { Schemas } from '../../api/client';
 import type { Column } from '../../components/DataTable';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
-import { useSay } from '../../i18n/say';
 import { Elapsed } from './Elapsed';
 import { nextSort, type Sort } from './runFilter';
+import { useProgressWords } from './useProgressWords';
 
 type Run = Schemas['Run'];
 interface Options {
@@ -18,7 +18,7 @@ interface Options {
 export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>[] {
   const { t } = useTranslation();
   const formats = useFormats();
-  const say = useSay();
+  const progress = useProgressWords();
   const sorted = (column: string): Pick<Column<Run>, 'sort'> => {
     if (!sort || !onSort) return {};
     const direction = sort === column ? 'ascending' : sort === `-${column}` ? 'descending' : 'none';
@@ -48,7 +48,7 @@ export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>
       cell: (run) => (
         <div>
           <StateBadge of="run" state={run.state} />
-          <span className="aw-sub">{say('progress', run.progress)}</span>
+          <span className="aw-sub">{progress(run)}</span>
           {run.replaced_by ? <span className="aw-sub">{t('ui.runs.replaced')}</span> : null}
         </div>
       ),
