@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import RunRow, SiteRow, StepRow
+from backend.db.tables import PilotRow, RunRow, SiteRow, StepRow
 
 
 def by_id(session: Session, id: str) -> SiteRow | None:
@@ -59,12 +59,13 @@ def matching(q: str | None, state: str | None) -> Select[SiteRow]:
     return query if state is None else query.where(SiteRow.state == state)
 
 
-def running_steps(session: Session, names: Sequence[str]) -> dict[str, tuple[StepRow, str | None]]:
-    """The step each site runs now, and the arm of its run (None for `prepare`)."""
+def running_steps(session: Session, names: Sequence[str]) -> dict[str, tuple[StepRow, PilotRow, str | None]]:
+    """The step each site runs now, its pilot, and the arm of its run (None for `prepare`)."""
     rows = session.execute(
-        select(StepRow, RunRow.arm)
+        select(StepRow, PilotRow, RunRow.arm)
+        .join(PilotRow, PilotRow.id == StepRow.pilot_id)
         .outerjoin(RunRow, RunRow.id == StepRow.run_id)
         .where(StepRow.state == "running", StepRow.site_name.in_(names))
         .order_by(StepRow.started_at)
     )
-    return {step.site_name: (step, arm) for step, arm in rows}
+    return {step.site_name: (step, pilot, arm) for step, pilot, arm in rows}

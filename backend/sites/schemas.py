@@ -65,6 +65,8 @@ class Doing(Schema):
 
     run_id: str | None
     pilot_id: str
+    pilot_name: str
+    pilot_title: str
     arm: str | None
     round: int
     kind: str

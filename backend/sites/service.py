@@ -10,7 +10,7 @@ from backend.audit import service as audit
 from backend.auth.principal import Principal
 from backend.db.paging import Order, page
 from backend.db.races import locked, unique_name
-from backend.db.tables import SiteRow, StepRow, utc_now
+from backend.db.tables import PilotRow, SiteRow, StepRow, utc_now
 from backend.errors import Conflict, Invalid, NameTaken, NotFound
 from backend.sites import repository
 from backend.sites.schemas import Doing, Site, SiteCreate, SiteLimits, SitePage, SitePatch
@@ -153,7 +153,7 @@ def _stored(window: Window | None) -> dict[str, Any] | None:
     return None if window is None else window.model_dump(mode="json", by_alias=True)
 
 
-def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:
+def _site(row: SiteRow, doing: tuple[StepRow, PilotRow, str | None] | None) -> Site:
     window = window_of(row.window)
     return Site.model_validate(
         {
@@ -166,8 +166,8 @@ def _site(row: SiteRow, doing: tuple[StepRow, str | None] | None) -> Site:
     )  # fmt: skip
 
 
-def _doing(step: StepRow, arm: str | None) -> Doing:
+def _doing(step: StepRow, pilot: PilotRow, arm: str | None) -> Doing:
     return Doing(
-        run_id=step.run_id, pilot_id=step.pilot_id, arm=arm, round=step.round, kind=step.kind,
-        since=step.started_at,
+        run_id=step.run_id, pilot_id=pilot.id, pilot_name=pilot.name, pilot_title=pilot.title, arm=arm,
+        round=step.round, kind=step.kind, since=step.started_at,
     )  # fmt: skip

@@ -1569,6 +1569,10 @@ export interface components {
             run_id: string | null;
             /** Pilot Id */
             pilot_id: string;
+            /** Pilot Name */
+            pilot_name: string;
+            /** Pilot Title */
+            pilot_title: string;
             /** Arm */
             arm: string | null;
             /** Round */

@@ -2,8 +2,8 @@
 
 import pytest
 
-from backend.db.tables import SiteRow
-from tests.backend.building import PENDIGITS, create_sites
+from backend.db.tables import RunRow, SiteRow
+from tests.backend.building import PENDIGITS, add_step, create_pilot, create_sites, launch
 from tests.backend.conftest import Api
 
 
@@ -153,3 +153,14 @@ def test_limits_are_shown_replaced_as_a_whole_and_lifted(api: Api) -> None:
     assert put() == none
     refused = api.manager.patch(path, json={"limits": {"memory_mb": 1}})
     assert (refused.status_code, refused.json()["field"]) == (422, "limits.memory_mb")
+
+
+def test_what_a_site_does_now_names_the_pilot_it_does_it_for(api: Api) -> None:
+    pilot = create_pilot(api.manager, title="Scrap detection")
+    runs = launch(api.manager, pilot)
+    with api.database.write() as session:
+        run = session.get_one(RunRow, runs[0]["id"])
+        add_step(session, run, "train", 2, 0, "running")
+    doing = api.viewer.get("/api/v1/sites").json()["items"][0]["doing"]
+    where = (doing["pilot_id"], doing["pilot_name"], doing["pilot_title"], doing["arm"], doing["round"])
+    assert where == (pilot["id"], "first-pilot", "Scrap detection", "alone", 2)

@@ -14,13 +14,17 @@ import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
+import { useLive } from '../../live/useLive';
 import { ConnectSite } from './ConnectSite';
+import { DoingNow } from './DoingNow';
 import { LimitFields, type Limits } from './LimitFields';
 import { useLimitWords } from './limitWords';
 import { OwnData } from './OwnData';
+import { SitePilots } from './SitePilots';
 import { WindowFields, type Window } from './WindowFields';
 
 type Site = Schemas['Site'];
+const FOLLOWED = ['/api/v1/sites', '/api/v1/pilots'];
 
 export function SitePage() {
   const { id } = useParams();
@@ -28,7 +32,13 @@ export function SitePage() {
 }
 
 function ExistingSite({ id }: { id: string }) {
-  const site = api.useQuery('get', '/api/v1/sites/{site_id}', { params: { path: { site_id: id } } });
+  useLive({}, FOLLOWED);
+  const site = api.useQuery(
+    'get',
+    '/api/v1/sites/{site_id}',
+    { params: { path: { site_id: id } } },
+    { refetchInterval: 10_000 },
+  );
   const { opened, reopen } = useOpened(site);
   return (
     <Answer query={site}>
@@ -204,7 +214,14 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
             ) : null}
           </form>
         </Panel>
-        {site ? <SiteFacts site={site} /> : <OwnData />}
+        {site ? (
+          <div className="aw-column">
+            <SiteFacts site={site} />
+            <SitePilots site={site.name} />
+          </div>
+        ) : (
+          <OwnData />
+        )}
       </div>
     </Page>
   );
@@ -217,6 +234,10 @@ function SiteFacts({ site }: { site: Site }) {
   return (
     <Panel title={t('ui.sites.facts')}>
       <dl className="aw-pairs">
+        <dt>{t('ui.sites.doing')}</dt>
+        <dd>
+          <DoingNow site={site} />
+        </dd>
         <dt>{t('ui.sites.last_seen')}</dt>
         <dd>{site.last_seen_at ? formats.moment(site.last_seen_at) : t('ui.sites.never')}</dd>
         <dt>{t('ui.window.title')}</dt>

@@ -14,6 +14,7 @@ import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
 import { useNow } from '../../live/useNow';
+import { DoingNow } from './DoingNow';
 import { useLimitWords, useWindowWords } from './limitWords';
 import { OwnData } from './OwnData';
 
@@ -128,30 +129,6 @@ function TakesWork({ site }: { site: Site }) {
     <>
       {site.window ? said(site.window) : <span className="aw-soft">{t('ui.window.always')}</span>}
       {limits.length > 0 ? <span className="aw-sub">{formats.settings(limits)}</span> : null}
-    </>
-  );
-}
-
-function DoingNow({ site }: { site: Site }) {
-  const { t } = useTranslation();
-  const formats = useFormats();
-  const doing = site.doing;
-  if (!doing) {
-    const { window, window_opens_at: opens } = site;
-    const closed =
-      opens && t('ui.sites.closed_until', { at: formats.inZones(opens, window?.time_zone ?? 'UTC') });
-    // What a site does of which nothing is heard nobody knows.
-    const idle = site.state === 'online' ? t('ui.sites.idle') : '–';
-    return <span className="aw-soft">{closed || idle}</span>;
-  }
-  const words = t(`ui.step_kind.${doing.kind}`);
-  if (!doing.run_id) return <>{words}</>;
-  return (
-    <>
-      <Link to={`/runs/${doing.run_id}`}>{words}</Link>
-      <span className="aw-sub">
-        {t('ui.sites.doing_where', { arm: doing.arm ?? '', round: doing.round })}
-      </span>
     </>
   );
 }
