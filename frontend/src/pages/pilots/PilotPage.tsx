@@ -18,6 +18,7 @@ import { FoldedPanel, Page, Panel, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
+import type { PilotEvent } from '../../live/stream';
 import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
@@ -92,7 +93,7 @@ function LivePilot({ id }: { id: string }) {
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
             <FoldedPanel title={t('ui.events')} count={events.length}>
-              <EventLog events={events} />
+              <PilotEvents pilot={found} events={events} />
             </FoldedPanel>
           )}
           <OwnData />
@@ -186,14 +187,30 @@ function Launched({ pilot }: { pilot: Pilot }) {
   );
 }
 
-function Runs({ pilot }: { pilot: Pilot }) {
-  const { t } = useTranslation();
-  const runs = useAll(
+function useRuns(pilot: Pilot) {
+  return useAll(
     '/api/v1/pilots/{pilot_id}/runs',
     (query) =>
       http.GET('/api/v1/pilots/{pilot_id}/runs', { params: { path: { pilot_id: pilot.id }, query } }),
     { pilot: pilot.id },
   );
+}
+
+function PilotEvents({ pilot, events }: { pilot: Pilot; events: readonly PilotEvent[] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const runs = useRuns(pilot).data?.items ?? [];
+  const withSeed = (pilot.spec.seeds?.length ?? 1) > 1;
+  const called = runs.map(({ id, arm, seed }): [string, string] => [
+    id,
+    withSeed ? formats.settings([arm, t('ui.runs.seed', { seed })]) : arm,
+  ]);
+  return <EventLog events={events} {...(pilot.num_runs > 1 ? { runs: new Map(called) } : {})} />;
+}
+
+function Runs({ pilot }: { pilot: Pilot }) {
+  const { t } = useTranslation();
+  const runs = useRuns(pilot);
   const columns = useRunColumns({});
   return (
     <RoomyPanel title={t('ui.nav.runs')} count={runs.data?.items.length} live={busy(pilot)}>
