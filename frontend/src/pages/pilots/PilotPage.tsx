@@ -43,6 +43,7 @@ import { useAmendments } from './useAmendments';
 
 type Pilot = Schemas['Pilot'];
 const FOLLOWED = ['/api/v1/pilots/', '/api/v1/runs'];
+const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'pausing', 'paused', 'resuming']);
 const SLOW_MS = 15_000;
 const FAST_MS = 4000;
 // Of the 200 characters that a title may have, some are for the mark of a copy.
@@ -105,8 +106,9 @@ function LivePilot({ id }: { id: string }) {
 
 function AwayNow({ pilot }: { pilot: Pilot }) {
   const made = useAmendments(pilot.id).data?.items ?? [];
+  const live = (useRuns(pilot).data?.items ?? []).filter((run) => LIVE.has(run.state));
   const policy = silentOf(pilot.spec.silent).silent;
-  return <AwaySites names={sitesNeeded(pilot.spec, made)} policy={policy} />;
+  return <AwaySites names={sitesNeeded(pilot.spec, made, live)} policy={policy} />;
 }
 
 /** Which pilot this one follows, and which follow it. */
@@ -336,7 +338,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
                     })}
                   </p>
                   <AwaySites
-                    names={sitesNeeded(pilot.spec, [])}
+                    names={sitesNeeded(pilot.spec, [], [])}
                     policy={silentOf(pilot.spec.silent).silent}
                   />
                 </>

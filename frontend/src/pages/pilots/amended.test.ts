@@ -29,12 +29,18 @@ describe('a pilot that was amended', () => {
     expect(isYetToBegin({ state: 'in_force', begun: true })).toBe(false);
     expect(isYetToBegin({ state: 'refused', begun: false })).toBe(false);
   });
-  it('waits for a site that joins later only once it was asked in', () => {
+  it('waits for a site that joins later from the round on in which it takes part', () => {
     const spec = { sites: [{ name: 'a' }, { name: 'b' }, { name: 'c' }], waiting: ['c'] } as unknown as Parameters<typeof sitesNeeded>[0]; // prettier-ignore
-    const asked = (state: 'asked' | 'refused') => [{ state, patch: { members: ['a', 'b', 'c'] } }];
-    expect(sitesNeeded(spec, [])).toEqual(['a', 'b']);
-    expect(sitesNeeded(spec, asked('refused'))).toEqual(['a', 'b']);
-    expect(sitesNeeded(spec, asked('asked'))).toEqual(['a', 'b', 'c']);
+    const joins = (state: 'asked' | 'in_force', arm: string | null = null, members = ['a', 'b', 'c']) => [
+      { arm, state, from_round: 2, patch: { members } },
+    ];
+    const at = (rounds_done: number) => [{ arm: 'x', rounds_done }];
+    expect(sitesNeeded(spec, [], [])).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, joins('in_force'), at(0))).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, joins('in_force'), at(1))).toEqual(['a', 'b', 'c']);
+    expect(sitesNeeded(spec, joins('in_force', 'y'), at(1))).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, joins('asked'), at(1))).toEqual(['a', 'b']);
+    expect(sitesNeeded(spec, joins('in_force', null, ['a', 'c']), at(4))).toEqual(['a', 'c']);
   });
   it('is as it was launched where a change was refused', () => {
     expect([isAmended(all), isAmended(all, 'a'), isAmended(all, 'c'), isAmended([])]).toEqual([

@@ -27,15 +27,24 @@ export function isYetToBegin(one: Pick<Schemas['PilotAmendment'], 'state' | 'beg
   return one.state === 'in_force' && !one.begun;
 }
 
-/** Sites for which runs wait: those that are to join later only once somebody has asked for it. */
+/** Sites for which runs wait now: those that take part in the round at which one of `runs` is. Without runs: at the start. */
 export function sitesNeeded(
   spec: Pick<Schemas['PilotSpec'], 'sites' | 'waiting'>,
-  made: readonly Pick<Schemas['PilotAmendment'], 'state' | 'patch'>[],
+  made: readonly Pick<Schemas['PilotAmendment'], 'arm' | 'state' | 'from_round' | 'patch'>[],
+  runs: readonly Pick<Schemas['Run'], 'arm' | 'rounds_done'>[],
 ): string[] {
-  const joined = made.flatMap((one) => (one.state === 'refused' ? [] : (one.patch.members ?? [])));
-  return spec.sites
-    .map(({ name }) => name)
-    .filter((name) => !spec.waiting?.includes(name) || joined.includes(name));
+  const first = spec.sites.map(({ name }) => name).filter((name) => !spec.waiting?.includes(name));
+  const needed = runs.flatMap(({ arm, rounds_done: done }) => {
+    const told = made.filter(
+      (one) =>
+        one.state === 'in_force' &&
+        (one.arm === null || one.arm === arm) &&
+        (one.from_round ?? Infinity) <= done + 1 &&
+        one.patch.members,
+    );
+    return told.at(-1)?.patch.members ?? first;
+  });
+  return [...new Set(runs.length > 0 ? needed : first)];
 }
 
 /** Whether an amendment is in force, of the arm where one is named. */
