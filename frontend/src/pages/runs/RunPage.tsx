@@ -180,7 +180,10 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
               run.replaced_by !== null
                 ? t('ui.run.wasted_restarted')
                 : run.bytes_wasted > 0
-                  ? t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) })
+                  ? formats.settings([
+                      t('ui.run.raw_zero'),
+                      t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) }),
+                    ])
                   : t('ui.run.raw_zero'),
           },
           {
