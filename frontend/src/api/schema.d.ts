@@ -1757,7 +1757,7 @@ export interface components {
         /**
          * Halt
          * @description Why runs that count are paused or have failed: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
-         *     others' differs in no more than the seconds.
+         *     others' reads the same but for the seconds.
          */
         Halt: {
             /**

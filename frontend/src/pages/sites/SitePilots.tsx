@@ -26,17 +26,17 @@ export function SitePilots({ site }: { site: string }) {
       key: 'name',
       label: t('ui.pilots.name'),
       main: true,
-      cell: (pilot) => <Link to={`/pilots/${pilot.id}`}>{pilot.title || pilot.name}</Link>,
+      cell: (pilot) => (
+        <>
+          <Link to={`/pilots/${pilot.id}`}>{pilot.title || pilot.name}</Link>
+          <span className="aw-sub aw-nums">{formats.moment(pilot.launched_at)}</span>
+        </>
+      ),
     },
     {
       key: 'state',
       label: t('ui.state_label'),
       cell: (pilot) => <StateBadge of="pilot" state={pilotState(pilot)} />,
-    },
-    {
-      key: 'when',
-      label: t('ui.pilots.when'),
-      cell: (pilot) => <span className="aw-nums">{formats.moment(pilot.launched_at)}</span>,
     },
   ];
   return (
