@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from backend.roi import calculator
 from backend.roi.facts import Measure, PilotFacts, RunFacts, Values, over_sites
-from backend.summary import left_out, wording
+from backend.summary import amended, left_out, wording
 from backend.summary.schemas import Against, ArmOutcome, PilotSummary, SiteOutcome
 
 SHOWN_DIGITS = 3
@@ -79,6 +79,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         if own_vs is None
         else sum(value is not None and value <= -wording.SAME for value in own_vs),
         left_out=left_out.of_arm(facts, arm),
+        amended=amended.of_arm(facts, arm, last),
         by_site=[
             SiteOutcome(
                 site=site.name,

@@ -1,6 +1,7 @@
 """Body of a pilot's summary. Accuracies and differences are fractions (differences: of the accuracies rounded to three digits,
 as pages show them); None = not measured."""
 
+from backend.runs.schemas import ArmChanges
 from backend.text.schemas import Schema, Text
 
 
@@ -40,7 +41,8 @@ class ArmOutcome(Schema):
     """One arm. Accuracies are those after training in `round`: the last round that the arm and the control
     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
     all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
-    are between; None where there are none. `left_out`: sites that its runs went on without."""
+    are between; None where there are none. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
+    `round` the way in which it merges."""
 
     arm: str
     method: str
@@ -59,6 +61,7 @@ class ArmOutcome(Schema):
     sites_gaining: int | None
     sites_losing: int | None
     left_out: list[LeftOutSite]
+    amended: list[ArmChanges]
     by_site: list[SiteOutcome]
 
 

@@ -1161,7 +1161,8 @@ export interface components {
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
          *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
          *     all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
-         *     are between; None where there are none. `left_out`: sites that its runs went on without.
+         *     are between; None where there are none. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
+         *     `round` the way in which it merges.
          */
         ArmOutcome: {
             /** Arm */
@@ -1197,6 +1198,8 @@ export interface components {
             sites_losing: number | null;
             /** Left Out */
             left_out: components["schemas"]["LeftOutSite"][];
+            /** Amended */
+            amended: components["schemas"]["ArmChanges"][];
             /** By Site */
             by_site: components["schemas"]["SiteOutcome"][];
         };

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from measured_pilots import flat, pilot, run
 
-from backend.roi.facts import PilotFacts, RunFacts
+from backend.roi.facts import Mark, PilotFacts, RunFacts
+from backend.runs.schemas import ArmChanges, SettingChange
 from backend.summary.outcome import state_of, summarise
 from backend.text.catalogue import say
 from backend.text.schemas import Text
@@ -332,3 +333,31 @@ def test_a_comparison_that_an_amendment_ended_says_so_beside_its_round() -> None
     )  # fmt: skip
     yet_to_come = replace(run("dimat", flat(0.9, 0.9), done=1, state="running"), comparison_ends=3)
     assert summarise(pilot(control(), yet_to_come)).ended is None
+
+
+def changed(round: int, arms: list[str], **settings: tuple[str | int, str | int]) -> Mark:
+    """An amendment that changes these settings; `_` in a name stands for the dot in its place."""
+    made = [
+        SettingChange(field=name.replace("_", ".", 1), old=old, new=new, stays=old == new, otherwise=None)
+        for name, (old, new) in settings.items()
+    ]
+    return Mark(round, (ArmChanges(round=round, arms=arms, settings=made),), "somebody", "why")
+
+
+def test_an_arm_that_no_longer_merges_as_it_was_launched_says_since_when_and_how() -> None:
+    amendments = (
+        changed(3, ["dimat"], method=("dimat", "regmean"), train_epochs=(1, 2)),
+        changed(2, ["dimat", "plain_average"], merge_merge_every=(1, 2)),
+        changed(2, ["dimat"], topology_kind=("ring", "ring")),
+        changed(4, ["dimat"], method=("regmean", "fisher")),
+    )
+    arms = (control(), run("dimat", flat(0.9, 0.9), done=3), run("plain_average", flat(0.8, 0.7)))
+    found = {arm.arm: arm for arm in summarise(pilot(*arms, amendments=amendments)).arms}
+    told = [
+        (change.round, change.arms, [one.field for one in change.settings])
+        for change in found["dimat"].amended
+    ]
+    # What comes after the round that is judged is no part of its result.
+    assert told == [(2, ["dimat"], ["merge.merge_every"]), (3, ["dimat"], ["method"])]
+    assert [change.round for change in found["plain_average"].amended] == [2]
+    assert found["local_only"].amended == []

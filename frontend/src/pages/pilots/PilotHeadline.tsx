@@ -5,6 +5,8 @@ import { api, type Schemas } from '../../api/client';
 import { Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
+import { mergedSince, type MergedSince } from './mergedSince';
+import { settingWords } from './settingWords';
 
 const TONES = {
   none: ['calm', 'clock'],
@@ -37,6 +39,11 @@ export function PilotHeadline({
   const notes = [summary.over, summary.ended, ...summary.left_out]
     .filter((text) => text !== null)
     .map((text) => say('summary', text));
+  const isJudged = roi.data !== undefined && JUDGED.has(roi.data.verdict);
+  const since = mergedSince(summary.arms, [
+    summary.sentence.params.arm,
+    isJudged ? roi.data.sentence.params.arm : undefined,
+  ]);
   const enough = summary.evidence.code === 'evidence_seeds';
   return (
     <div className="aw-headline">
@@ -44,10 +51,11 @@ export function PilotHeadline({
       {roi.data?.evidence.code === 'example_assumptions' ? (
         <p className="aw-small">{say('roi', roi.data.evidence)}</p>
       ) : null}
-      {roi.data && JUDGED.has(roi.data.verdict) ? (
-        <p className="aw-small">{say('roi', roi.data.sentence)}</p>
-      ) : null}
+      {isJudged ? <p className="aw-small">{say('roi', roi.data.sentence)}</p> : null}
       <p className="aw-headline-text">{formats.sentences(said)}</p>
+      {since.map((one) => (
+        <Since key={one.arm} of={one} />
+      ))}
       {notes.length > 0 ? <p className="aw-small">{formats.sentences(notes)}</p> : null}
       <div className="aw-headline-marks">
         <Tag tone={enough ? 'good' : 'warn'} icon={enough ? 'check' : 'warn'}>
@@ -67,6 +75,23 @@ export function PilotHeadline({
       <p className="aw-soft aw-small">{say('summary', summary.status)}</p>
       {children}
     </div>
+  );
+}
+
+function Since({ of }: { of: MergedSince }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const changes = of.last.map(({ round, settings }) =>
+    t('ui.pilot.amended_from', {
+      round,
+      settings: formats.settings(settings.map((setting) => settingWords(setting, t))),
+    }),
+  );
+  const earlier = of.earlier > 0 ? [t('ui.pilot.amended_earlier', { number: of.earlier })] : [];
+  return (
+    <p className="aw-small">
+      {t('ui.pilot.amended', { arm: of.arm, changes: formats.settings([...earlier, ...changes]) })}
+    </p>
   );
 }
 
