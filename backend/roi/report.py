@@ -18,8 +18,8 @@ _DIGITS = 60
 
 
 def build(facts: PilotFacts, value_basis: ValueBasis | None = None, run: RunFacts | None = None) -> RoiReport:
-    """The report of the pilot, or of one of its runs. Charts and tables show each arm as far as it came; sentence and
-    verdict look at the rounds that all arms have in common.
+    """The report of the pilot, or of one of its runs. The points of each arm go as far as it came; all else looks at the rounds that
+    all arms have in common.
 
     Args:
         value_basis: instead of that of the assumptions.
@@ -34,11 +34,11 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
     reason = why_not(facts, run)
     over = facts.is_over(run)
     bases = compared_bases(facts, wanted, run) if reason is None and assumptions else []
+    judged = compared_bases(facts, wanted, run, shared_round(bases)) if bases and run is None else bases
     shown: list[RoiBase] = []
     for basis in basis_names(wanted):
-        found = next((arms for name, arms in bases if name == basis), [])
-        shown.append(_base(facts, basis, found, reason, assumptions, over))
-    judged = compared_bases(facts, wanted, run, shared_round(bases)) if bases and run is None else bases
+        pairs = list(zip(dict(judged).get(basis, []), dict(bases).get(basis, []), strict=True))
+        shown.append(_base(facts, basis, pairs, reason, assumptions, over))
     missing = missing_arms(facts, bases) if run is None else []
     if missing:
         judged, reason = [], Text(code="comparing", params={"missing": ", ".join(missing)})
@@ -74,20 +74,24 @@ def basis_names(wanted: ValueBasis | None) -> tuple[Basis, ...]:
 def _base(
     facts: PilotFacts,
     basis: Basis,
-    arms: Sequence[Compared],
+    arms: Sequence[tuple[Compared, Compared]],
     reason: Text | None,
     assumptions: Assumptions | None,
     over: bool,
 ) -> RoiBase:
+    """
+    Args:
+        arms: each as it is judged, and as far as it came.
+    """
     if reason is None and basis != "own_site" and not facts.all_site_measured:
         reason = Text(code="all_site_not_measured", params={})
     if reason is None and not arms:
         reason = no_result(over or not any(facts.is_comparable(label.name) for label in facts.arms))
-    shown = [_arm(facts, arm) for arm in arms] if assumptions else []
+    shown = [_arm(facts, arm, whole) for arm, whole in arms] if assumptions else []
     return RoiBase(basis=basis, reason=reason, arms=shown)
 
 
-def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
+def _arm(facts: PilotFacts, arm: Compared, whole: Compared) -> ArmRoi:
     last = arm.total.last
     fraction = calculator.roi_fraction(last)
     return ArmRoi(
@@ -98,8 +102,9 @@ def _arm(facts: PilotFacts, arm: Compared) -> ArmRoi:
         comparison_ends=arm.ends,
         points=[
             RoiPoint(round=step.round, gain_mean=float(step.gain), **_amounts(step.net).model_dump())
-            for step in arm.total.steps
+            for step in whole.total.steps
         ],
+        round=last.round,
         cost_so_far=_cents(last.cost),
         wasted=Wasted(
             num_bytes=arm.spent.wasted_bytes,

@@ -50,7 +50,8 @@ class Wasted(Schema):
 
 
 class ArmRoi(Schema):
-    """One arm against the control arm. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
+    """One arm against the control arm: `points` as far as it came, all else up to `round`, the last that all arms that did not end early
+    have in common. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
 
     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
@@ -63,6 +64,7 @@ class ArmRoi(Schema):
     seeds_lost: list[int]
     comparison_ends: int | None
     points: list[RoiPoint]
+    round: int
     cost_so_far: Decimal
     wasted: Wasted
     break_even_round: int | None

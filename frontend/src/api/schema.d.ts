@@ -1205,7 +1205,8 @@ export interface components {
         };
         /**
          * ArmRoi
-         * @description One arm against the control arm. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
+         * @description One arm against the control arm: `points` as far as it came, all else up to `round`, the last that all arms that did not end early
+         *     have in common. `cost_so_far` is what it costs beyond the control arm, `wasted` included.
          *
          *     `num_seeds`: those that the figures are the mean of, of `seeds` begun. `seeds_lost`: those that cannot count, because the
          *     arm's run or the control arm's failed or was cancelled; while there are any, there is no verdict `go`.
@@ -1224,6 +1225,8 @@ export interface components {
             comparison_ends: number | null;
             /** Points */
             points: components["schemas"]["RoiPoint"][];
+            /** Round */
+            round: number;
             /** Cost So Far */
             cost_so_far: string;
             wasted: components["schemas"]["Wasted"];

@@ -346,3 +346,22 @@ def test_an_arm_that_was_never_trained_like_the_control_arm_is_not_waited_for() 
     assert [note.code for note in found.comparison_notes] == ["comparison_never"]
     assert found.sentence.code == "does_not_pay" or found.sentence.code.endswith("pay")
     assert arm_outcome(pilot(control(), never), "dimat", "dimat").own_site_mean == 0.9
+
+
+def test_the_figures_of_all_arms_are_those_of_the_round_by_which_they_are_judged() -> None:
+    """What an arm earned and cost in rounds that another cannot be compared in says nothing about which is better; its line goes on."""
+    rising = run("dimat", lambda round, _s: (0.8 + round / 100, 0.6 + round / 100))
+    ended = dataclasses.replace(run("common_basis", flat(0.9, 0.7)), comparison_ends=3)
+    failed = run("plain_average", flat(0.9, 0.7), done=1, state="failed")
+    costs = assumptions(running_cost_per_site_per_round=Decimal(10))
+    found = report.build(pilot(control(), rising, ended, failed, assumptions=costs))
+    for base in found.bases:
+        arms = {arm.arm: arm for arm in base.arms}
+        assert {name: arm.round for name, arm in arms.items()} == {
+            "dimat": 2, "common_basis": 2, "plain_average": 1
+        }  # fmt: skip
+        dimat = arms["dimat"]
+        assert [point.round for point in dimat.points] == [0, 1, 2, 3, 4]
+        assert dimat.net_at_end.likely == dimat.points[2].likely
+        assert (dimat.cost_so_far, arms["common_basis"].cost_so_far) == (40, 40)
+        assert dimat.by_site[0].gain == pytest.approx(0.02)

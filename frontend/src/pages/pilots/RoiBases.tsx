@@ -14,8 +14,21 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
   const say = useSay();
   if (roi.currency === null || roi.bases.every((base) => base.arms.length === 0)) return null;
   const money = (amount: string) => formats.estimate(amount, roi.currency ?? '');
+  const [round, ...others] = new Set(roi.bases.flatMap((base) => base.arms.map((arm) => arm.round)));
   const columns: Column<ArmRoi>[] = [
-    { key: 'arm', label: t('ui.arm'), main: true, cell: (arm) => arm.arm },
+    {
+      key: 'arm',
+      label: t('ui.arm'),
+      main: true,
+      cell: (arm) => (
+        <>
+          {arm.arm}
+          {others.length > 0 ? (
+            <span className="aw-sub">{t('ui.roi.up_to', { round: arm.round })}</span>
+          ) : null}
+        </>
+      ),
+    },
     {
       key: 'net',
       label: t('ui.roi.net'),
@@ -47,7 +60,12 @@ export function RoiBases({ roi }: { roi: Schemas['RoiReport'] }) {
   ];
   return (
     <RoomyPanel title={t('ui.roi.title')} count={roi.bases[0]?.arms.length}>
-      <p className="aw-soft aw-small">{t('ui.roi.help')}</p>
+      <p className="aw-soft aw-small">
+        {formats.sentences([
+          t('ui.roi.help'),
+          others.length > 0 ? t('ui.roi.help_rounds') : t('ui.roi.help_round', { round }),
+        ])}
+      </p>
       {roi.example ? <p className="aw-small">{t('roi.example_note')}</p> : null}
       <div className="aw-stack">
         {roi.bases.map((base) => (
