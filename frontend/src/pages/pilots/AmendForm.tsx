@@ -23,6 +23,7 @@ import {
 } from './amendDraft';
 import { MIXINGS } from '../topologies/links';
 import { membersAsked, presentOf } from './amendNow';
+import { ComparisonEndNote } from './ComparisonEndNote';
 import { fieldName, valueWords } from './settingWords';
 import { NUMBERS } from './pilotDraft';
 
@@ -223,6 +224,7 @@ export function AmendForm({ pilot, made, done }: Props) {
         maxLength={2000}
         {...fields.at('why')}
       />
+      <ComparisonEndNote pilot={pilot} arms={arms} made={made} draft={draft} now={now} present={present} />
       <div className="aw-actions">
         <Button type="submit" loading={busy}>
           {t('ui.amend.send')}

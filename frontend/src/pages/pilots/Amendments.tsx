@@ -144,10 +144,15 @@ function What({ of }: { of: Amendment }) {
       {of.reason ? <span className="aw-sub">{say('errors', of.reason, shown)}</span> : null}
       {[...new Set(of.comparison_ends.map(({ round }) => round))].map((round) => (
         <span className="aw-sub" key={round}>
-          {t('ui.amend.comparison_ends', {
-            arms: formats.list(of.comparison_ends.filter((end) => end.round === round).map(({ arm }) => arm)),
-            round,
-          })}
+          {formats.sentences([
+            t('ui.amend.comparison_ends', {
+              arms: formats.list(
+                of.comparison_ends.filter((end) => end.round === round).map(({ arm }) => arm),
+              ),
+              round,
+            }),
+            round > 1 ? t('ui.amend.ends_for_all', { last: round - 1 }) : null,
+          ])}
         </span>
       ))}
       {of.left_out.length > 0 ? (
