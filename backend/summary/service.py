@@ -3,10 +3,18 @@
 from sqlalchemy.orm import Session
 
 from backend.roi import service as roi
+from backend.runs import service as runs
+from backend.summary import wording
 from backend.summary.outcome import summarise
 from backend.summary.schemas import PilotSummary
 
 
 def pilot_summary(session: Session, pilot_id: str) -> PilotSummary:
     """Raises: NotFound."""
-    return summarise(roi.pilot_facts(session, pilot_id))
+    facts = roi.pilot_facts(session, pilot_id)
+    found = summarise(facts)
+    if found.sentence.code == "preparing":
+        # What a run waits for is no fact of results; there are few steps to look at as long as no round is done.
+        live = [runs.get(session, run.id).progress for run in facts.runs if not run.ended]
+        return found.model_copy(update={"sentence": wording.preparing(found.sentence, live)})
+    return found

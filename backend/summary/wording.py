@@ -126,7 +126,8 @@ def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     counted = [arm.arm for arm in arms if facts.standing_of(arm.arm)]
     counting = frozenset.intersection(*map(facts.counting_seeds_of, counted)) if counted else frozenset()
     if len(counting) < SEEDS_NEEDED and (lives or not facts.runs):
-        return Text(code="evidence_none", params={})
+        known = any(arm.round is not None for arm in arms)
+        return Text(code="evidence_none" if known else "evidence_no_numbers", params={})
     if not counted:
         return Text(code="evidence_no_arm", params={})
     begun = {seed for arm in counted for seed in facts.seeds_of(arm)}
@@ -145,6 +146,15 @@ def _waiting(facts: PilotFacts, states: set[str]) -> Text:
         return Text(code="waiting_to_start", params={})
     progress = _progress(facts)
     return Text(code="preparing" if progress["round"] == 0 else "no_result_yet", params=progress)
+
+
+def preparing(said: Text, progress: Sequence[Text]) -> Text:
+    """What stands for `said`, that sites prepare, where all that the runs which have begun wait for is that windows of sites open."""
+    begun = [text for text in progress if text.code != "queued"]
+    if {text.code for text in begun} != {"waiting_for_window_at_start"}:
+        return said
+    first = min(begun, key=lambda text: str(text.params["opens"]))
+    return Text(code="preparing_window", params={**said.params, **first.params})
 
 
 def _progress(facts: PilotFacts) -> Params:

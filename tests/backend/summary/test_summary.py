@@ -149,6 +149,15 @@ def test_an_arm_that_is_ahead_is_not_judged_before_the_others_can_be_compared() 
     assert found.evidence.code == "evidence_none"
 
 
+def test_no_numbers_are_not_called_provisional() -> None:
+    def code(*runs: RunFacts) -> str:
+        return summarise(pilot(*runs)).evidence.code
+
+    started = run("dimat", flat(0.9, 0.9), done=0, state="running")
+    assert [code(), code(control(state="running", done=0), started)] == ["evidence_no_numbers"] * 2
+    assert code(control(state="running", done=1), started) == "evidence_none"
+
+
 def test_while_runs_go_on_all_arms_are_compared_after_the_same_round() -> None:
     # Ahead, plain_average has overtaken; in the round that both have finished it is behind.
     ahead = run("plain_average", lambda round, _s: (0.8, 0.5 + 0.2 * (round - 2)), done=4)

@@ -25,8 +25,8 @@ export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   const [round, ...others] = roundsOf(summary.arms);
   const said = [
     ...(round === undefined || others.length > 0 ? [] : [t('ui.pilot.arms_round', { round })]),
-    t('ui.pilot.arms_spent'),
     ...(summary.ended ? [say('summary', summary.ended)] : []),
+    t('ui.pilot.arms_spent'),
   ];
   return <>{formats.sentences([t('ui.pilot.arms_help'), ...said])}</>;
 }
