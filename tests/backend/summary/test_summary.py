@@ -358,6 +358,7 @@ def test_an_arm_that_no_longer_merges_as_it_was_launched_says_since_when_and_how
         changed(3, ["dimat"], method=("dimat", "regmean"), train_epochs=(1, 2)),
         changed(2, ["dimat", "plain_average"], merge_merge_every=(1, 2)),
         changed(2, ["dimat"], topology_kind=("ring", "ring")),
+        changed(2, ["dimat"], topology_kind=("ring", "full")),
         changed(4, ["dimat"], method=("regmean", "fisher")),
     )
     arms = (control(), run("dimat", flat(0.9, 0.9), done=3), run("plain_average", flat(0.8, 0.7)))
@@ -367,6 +368,6 @@ def test_an_arm_that_no_longer_merges_as_it_was_launched_says_since_when_and_how
         for change in found["dimat"].amended
     ]
     # What comes after the round that is judged is no part of its result.
-    assert told == [(2, ["dimat"], ["merge.merge_every"]), (3, ["dimat"], ["method"])]
+    assert told == [(2, ["dimat"], ["merge.merge_every", "topology.kind"]), (3, ["dimat"], ["method"])]
     assert [change.round for change in found["plain_average"].amended] == [2]
     assert found["local_only"].amended == []
