@@ -14,6 +14,7 @@ import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
 import { isYetToBegin } from './amended';
 import { AMENDMENTS } from './AsLaunched';
+import { judgedUpTo } from './comparisonEnd';
 import { askedWords, fieldName, settingWords } from './settingWords';
 import { useAmendments } from './useAmendments';
 
@@ -61,7 +62,12 @@ function Listed({ items }: { items: readonly Amendment[] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const columns: Column<Amendment>[] = [
-    { key: 'what', label: t('ui.amend.what'), main: true, cell: (one) => <What of={one} /> },
+    {
+      key: 'what',
+      label: t('ui.amend.what'),
+      main: true,
+      cell: (one) => <What of={one} judged={judgedUpTo(items)} />,
+    },
     {
       key: 'round',
       label: t('ui.amend.from_round'),
@@ -103,7 +109,7 @@ function Listed({ items }: { items: readonly Amendment[] }) {
 }
 
 /** The settings by arm, and below them what a reader of results must know. */
-function What({ of }: { of: Amendment }) {
+function What({ of, judged }: { of: Amendment; judged: number | null }) {
   const { t } = useTranslation();
   const say = useSay();
   const { shown } = useSiteNames();
@@ -151,7 +157,7 @@ function What({ of }: { of: Amendment }) {
               ),
               round,
             }),
-            round > 1 ? t('ui.amend.ends_for_all', { last: round - 1 }) : null,
+            round > 1 ? t('ui.amend.ends_for_all', { last: judged }) : null,
           ])}
         </span>
       ))}

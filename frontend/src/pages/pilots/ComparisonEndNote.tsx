@@ -5,7 +5,7 @@ import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
 import { amendmentOf, type AmendDraft, type Now } from './amendDraft';
 import type { Present } from './amendNow';
-import { comparisonEnd } from './comparisonEnd';
+import { comparisonEnd, judgedUpTo } from './comparisonEnd';
 
 interface Props {
   pilot: Schemas['Pilot'];
@@ -31,7 +31,7 @@ export function ComparisonEndNote({ pilot, arms, made, draft, now, present }: Pr
         <Note tone="warn" icon="warn">
           {formats.sentences([
             t('ui.amend.ends', { arms: formats.list(end.arms), control, round: end.round }),
-            end.round > 1 ? t('ui.amend.ends_for_all', { last: end.round - 1 }) : null,
+            end.round > 1 ? t('ui.amend.ends_for_all', { last: judgedUpTo(made, end.round) }) : null,
             end.isKeptByAll ? t('ui.amend.ends_unless') : null,
           ])}
         </Note>

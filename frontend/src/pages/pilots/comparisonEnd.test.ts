@@ -1,7 +1,7 @@
 /* A change of training that no longer lets arms be measured against the one that trains alone. */
 import { expect, test } from 'vitest';
 import { EMPTY, type AmendDraft } from './amendDraft';
-import { comparisonEnd } from './comparisonEnd';
+import { comparisonEnd, judgedUpTo } from './comparisonEnd';
 
 const plan = (from_round: number, epochs: number) => ({
   from_round,
@@ -45,4 +45,13 @@ test('it may end later, where only then another change would have come', () => {
 test('what is for every arm comes too late for a control arm that has ended', () => {
   const ended = [arm('alone', null), ...arms.slice(1, 2)];
   expect(of({ epochs: 4 }, ended)).toEqual({ arms: ['dimat'], round: 4, isKeptByAll: false });
+});
+
+test('all arms are judged up to the first end of a comparison', () => {
+  const made = [
+    { comparison_ends: [{ arm: 'dimat', round: 9 }] },
+    { comparison_ends: [{ arm: 'x', round: 1 }] },
+  ];
+  expect([judgedUpTo(made), judgedUpTo(made, 12), judgedUpTo(made, 5)]).toEqual([8, 8, 4]);
+  expect([judgedUpTo([]), judgedUpTo([], 1)]).toEqual([null, null]);
 });

@@ -10,11 +10,21 @@ export interface ComparisonEnd {
   isKeptByAll: boolean;
 }
 
+type Made = Pick<Schemas['PilotAmendment'], 'comparison_ends'>;
+
+/** The last round by which arms are judged, all by the same; null: no comparison ends. An arm that is compared in no round holds no
+    other back. */
+export function judgedUpTo(made: readonly Made[], ...ends: number[]): number | null {
+  const rounds = [...ends, ...made.flatMap((one) => one.comparison_ends.map(({ round }) => round))];
+  const held = rounds.filter((round) => round > 1);
+  return held.length > 0 ? Math.min(...held) - 1 : null;
+}
+
 /** @param control name of the arm that trains alone. `begins`: the first round of the change. */
 export function comparisonEnd(
   arms: readonly Schemas['ArmNow'][],
   control: string | undefined,
-  made: readonly Pick<Schemas['PilotAmendment'], 'comparison_ends'>[],
+  made: readonly Made[],
   draft: AmendDraft,
   begins: number | null,
 ): ComparisonEnd | null {
