@@ -130,6 +130,29 @@ def test_a_memory_limit_that_is_too_small_stays_as_typed_and_is_refused_with_the
     assert house.get(f"/sites/{site['id']}")["limits"]["memory_mb"] is None
 
 
+def test_a_list_to_search_is_searched_by_typing_and_keeps_no_value_in_silence(
+    house: House, watched: Watched
+) -> None:
+    site = house.post("/sites", {"name": "zoned", "data": PENDIGITS})
+    page = watched.open(f"/sites/{site['id']}")
+    page.get_by_role("combobox", name="Time window").click()
+    page.get_by_role("option", name="At certain times only").click()
+    zone = page.get_by_role("combobox", name="Time zone")
+    zone.click()
+    page.keyboard.type("Tokyo")
+    page.keyboard.press("Tab")  # one zone alone is meant
+    expect(zone).to_have_value("Asia/Tokyo")
+    zone.click()
+    page.keyboard.type("Mars")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    page.keyboard.press("Enter")  # the form does not go with what is not shown
+    expect(zone).to_have_value("Mars")
+    page.keyboard.press("Tab")
+    expect(zone).to_have_value("Asia/Tokyo")
+    expect(page.get_by_text('No one entry of the list fits "Mars". Still chosen: Asia/Tokyo.')).to_be_visible()
+    assert house.get(f"/sites/{site['id']}")["window"] is None
+
+
 def at_rest(page: Page, parts: Sequence[Locator]) -> list[FloatRect]:
     """Where they are once a chart has been drawn to its end: it is fitted to its frame after it first appears."""
     boxes: list[FloatRect] = []

@@ -211,6 +211,7 @@ export function AmendForm({ pilot, made, done }: Props) {
         onChange={(members) => change({ members })}
         clearable
         searchable
+        nothingFoundMessage={t('ui.nothing_found')}
         {...fields.at('patch.members')}
       />
       <Textarea

@@ -65,6 +65,7 @@ export function BasicFields({
           onChange={setSites}
           {...fields.at('spec.sites')}
           searchable
+          nothingFoundMessage={t('ui.nothing_found')}
           clearable
           clearButtonProps={{ 'aria-label': t('ui.clear') }}
           required
@@ -77,6 +78,7 @@ export function BasicFields({
           onChange={(waiting) => change({ waiting })}
           {...fields.at('spec.waiting')}
           searchable
+          nothingFoundMessage={t('ui.nothing_found')}
           clearable
           clearButtonProps={{ 'aria-label': t('ui.clear') }}
         />

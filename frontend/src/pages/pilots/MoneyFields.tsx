@@ -3,6 +3,7 @@ import { Checkbox, NumberInput, Select } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
+import { SearchSelect } from '../../components/SearchSelect';
 import type { FieldsProps } from './FormFields';
 import { currencies } from '../../i18n/currencies';
 import type { MoneyDraft } from './pilotDraft';
@@ -53,17 +54,15 @@ export function MoneyFields({ draft, change, fields, always = false }: FieldsPro
                 onChange={(value) => value && set({ basis: value as MoneyDraft['basis'] })}
                 {...fields.at('assumptions.value_basis')}
               />
-              <Select
+              <SearchSelect
                 label={t('ui.new.currency')}
                 description={t('ui.new.currency_help')}
                 data={currencies(i18n.language, money.currency, (code) =>
                   t('ui.new.currency_unknown', { code }),
                 )}
                 value={money.currency}
-                onChange={(value) => value && set({ currency: value })}
+                onChange={(currency) => set({ currency })}
                 {...fields.at('assumptions.currency')}
-                searchable
-                nothingFoundMessage={t('ui.nothing_found')}
               />
               <NumberInput
                 label={t('ui.new.decisions')}

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
+import { SearchSelect } from '../../components/SearchSelect';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import type { FieldsProps } from './FormFields';
@@ -60,13 +61,11 @@ export function TimetableFields({ draft, change, fields }: FieldsProps) {
           />
         ) : null}
         {every === 'once' ? null : (
-          <Select
+          <SearchSelect
             label={t('ui.timetable.zone')}
             data={zones(timetable.zone)}
             value={timetable.zone}
-            onChange={(value) => value && set({ zone: value })}
-            searchable
-            allowDeselect={false}
+            onChange={(zone) => set({ zone })}
             {...fields.at('spec.timetable.time_zone')}
           />
         )}

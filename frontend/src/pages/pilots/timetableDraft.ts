@@ -27,8 +27,9 @@ export function ownZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 }
 
-export function zones(...known: readonly string[]): string[] {
-  return [...new Set(['UTC', ...known, ...Intl.supportedValuesOf('timeZone')])].sort();
+export function zones(...known: readonly string[]): { value: string; label: string }[] {
+  const names = new Set(['UTC', ...known, ...Intl.supportedValuesOf('timeZone')]);
+  return [...names].sort().map((value) => ({ value, label: value }));
 }
 
 export function freshTimetable(): TimetableDraft {

@@ -9,6 +9,7 @@ import { DataTable, type Column } from '../../components/DataTable';
 import { LedgerTables } from '../../components/LedgerTables';
 import { LoadMore } from '../../components/LoadMore';
 import { RoomyPanel } from '../../components/Page';
+import { SearchSelect } from '../../components/SearchSelect';
 import { useFormats } from '../../i18n/useFormats';
 
 type Exchange = Schemas['Exchange'];
@@ -100,15 +101,14 @@ function Exchanges({ run, links }: { run: string; links: readonly Link[] }) {
           value={purpose}
           onChange={(value) => setPurpose(value ?? '')}
         />
-        <Select
+        <SearchSelect
           label={t('ui.ledger.link')}
           data={[
             { value: '', label: t('ui.any') },
             ...links.map((one) => ({ value: keyOf(one), label: nameOf(one) })),
           ]}
           value={chosen}
-          onChange={(value) => setChosen(value ?? '')}
-          searchable
+          onChange={setChosen}
         />
         <Button
           component="a"

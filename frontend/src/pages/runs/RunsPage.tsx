@@ -10,6 +10,7 @@ import { Answer, Empty } from '../../components/Answer';
 import { DataTable } from '../../components/DataTable';
 import { LoadMore } from '../../components/LoadMore';
 import { Page, Panel } from '../../components/Page';
+import { SearchSelect } from '../../components/SearchSelect';
 import { SearchText } from '../../components/SearchText';
 import { useNarrow } from '../../layout/useNarrow';
 import { useFormats } from '../../i18n/useFormats';
@@ -79,7 +80,7 @@ export function RunsPage() {
             value={query.method ?? ''}
             onChange={(value) => set('method', value)}
           />
-          <Select
+          <SearchSelect
             label={t('ui.pilot_label')}
             data={[
               { value: '', label: t('ui.any') },
@@ -90,7 +91,6 @@ export function RunsPage() {
             ]}
             value={query.pilot ?? ''}
             onChange={(value) => set('pilot', value)}
-            searchable
           />
         </Filter>
         <p className="aw-soft aw-small" role="status">

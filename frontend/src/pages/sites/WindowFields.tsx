@@ -2,6 +2,7 @@
 import { MultiSelect, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
+import { SearchSelect } from '../../components/SearchSelect';
 import { DAYS, ownZone, zones, type Day } from '../pilots/timetableDraft';
 
 export type Window = Schemas['Window'];
@@ -48,13 +49,11 @@ export function WindowFields({ window, set, error, disabled }: Props) {
             error={error('days')}
             disabled={disabled}
           />
-          <Select
+          <SearchSelect
             label={t('ui.timetable.zone')}
             data={zones(window.time_zone)}
             value={window.time_zone}
-            onChange={(zone) => zone && set({ ...window, time_zone: zone })}
-            searchable
-            allowDeselect={false}
+            onChange={(zone) => set({ ...window, time_zone: zone })}
             error={error('time_zone')}
             disabled={disabled}
           />

@@ -1,7 +1,7 @@
 /* The same links as a table of checkboxes: exact, and by keyboard. */
-import { Select } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { SearchSelect } from '../../components/SearchSelect';
 import { hasLink, type Link } from './links';
 
 interface Props {
@@ -64,12 +64,11 @@ function OneByOne({ names, shown, links, onToggle }: Props) {
   const [chosen, setChosen] = useState(names[0] ?? '');
   return (
     <div className="aw-stack">
-      <Select
+      <SearchSelect
         label={t('ui.topology.links_of')}
         data={names.map((name) => ({ value: name, label: shown(name) }))}
         value={chosen}
-        onChange={(value) => value && setChosen(value)}
-        searchable
+        onChange={setChosen}
       />
       <div className="aw-checks">
         {names

@@ -146,6 +146,7 @@ function Form({
                 value={[...chosen]}
                 onChange={topology.setSites}
                 searchable
+                nothingFoundMessage={t('ui.nothing_found')}
                 required
               />
             </div>
