@@ -13,7 +13,12 @@ from backend.web import ListQuery
 
 
 def record(
-    session: Session, who: Principal, action: str, thing_kind: str, thing_id: str, **params: str | int
+    session: Session,
+    who: Principal,
+    action: str,
+    thing_kind: str,
+    thing_id: str,
+    **params: str | int | float | bool | None,
 ) -> None:
     """Adds a line to the transaction. `params` must hold no secret."""
     session.add(

@@ -26,6 +26,7 @@ from backend.runs.schemas import (
     PilotAmendment,
     PilotAmendmentPage,
 )
+from backend.runs.settings_changed import Scalar
 from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
 from dimat.amending import concerns, first_free_round
@@ -58,13 +59,22 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         raise refusal(found.reason.code, found.reason.params, found.field)
     session.add(row)
     session.flush()
+    mine = InForce(row.id, found.amendment, frozenset(found.left_out))
+    told = _told(_look(session, pilot_id, spec, [*rows, row], runs, {**known, row.id: mine}), row)
     audit.record(
         session, who, "pilot_amended", "pilot", pilot_id, name=pilot.name, round=found.amendment.from_round,
-        why=body.why,
+        arm=body.arm, why=body.why, **_for_audit(told),
     )  # fmt: skip
     session.flush()
-    mine = InForce(row.id, found.amendment, frozenset(found.left_out))
-    return _told(_look(session, pilot_id, spec, [*rows, row], runs, {**known, row.id: mine}), row)
+    return told
+
+
+def _for_audit(told: PilotAmendment) -> dict[str, Scalar]:
+    """`new.<field>` of each setting that changes, and `old.<field>` where that is one value in all arms."""
+    settings = [setting for change in told.changes for setting in change.settings]
+    new = {f"new.{one.field}": one.new for one in settings}
+    olds = {one.field: {other.old for other in settings if other.field == one.field} for one in settings}
+    return new | {f"old.{field}": old for field, (old, *more) in olds.items() if old is not None and not more}
 
 
 def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:

@@ -52,7 +52,21 @@ def test_a_manager_asks_and_everybody_reads_who_what_when_and_why(api: Api, pilo
     listed = api.viewer.get(path).json()
     assert (listed["items"], listed["total"]) == ([found], 1)
     audited = api.admin.get("/api/v1/audit").json()["items"][0]
-    assert (audited["action"], audited["params"]["round"]) == ("pilot_amended", 3)
+    assert audited["action"] == "pilot_amended"
+    assert audited["params"] == {
+        "name": pilot["name"], "round": 3, "arm": None, "why": "One epoch is too little.",
+        "old.train.epochs": 1, "new.train.epochs": 3,
+    }  # fmt: skip
+
+
+def test_the_audit_says_of_which_arm_what_was_changed(api: Api, pilot: dict[str, Any]) -> None:
+    patch = {"method": "regmean", "topology": {"kind": "ring"}}
+    assert ask(api, pilot, {"arm": "matched", "patch": patch}).status_code == 201
+    params = api.admin.get("/api/v1/audit").json()["items"][0]["params"]
+    changed = {name: value for name, value in params.items() if "." in name}
+    assert params["arm"] == "matched"
+    assert (changed["old.method"], changed["new.method"]) == (pilot["spec"]["arms"][1]["method"], "regmean")
+    assert changed["new.topology.kind"] == "ring"
 
 
 def test_an_arm_that_alone_trains_otherwise_is_told_to_be_comparable_no_longer(

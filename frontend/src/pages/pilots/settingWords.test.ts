@@ -4,7 +4,7 @@ import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import type { Schemas } from '../../api/client';
 import { INTERPOLATION } from '../../i18n/start';
-import { askedWords, fieldName } from './settingWords';
+import { askedWords, changedWords, fieldName } from './settingWords';
 
 const known = createInstance();
 void known.init({
@@ -20,6 +20,32 @@ it('who takes part has a name like every other setting', () => {
   expect(['en', 'ja'].map((lang) => fieldName('members', known.getFixedT(lang)))).toEqual([
     'Sites that take part',
     '参加する拠点',
+  ]);
+});
+
+it('the audit tells in both languages what an amendment changed', () => {
+  const params = {
+    name: 'night',
+    arm: 'matched',
+    'new.method': 'regmean',
+    'old.method': 'dimat',
+    'new.train.epochs': 3,
+    'new.topology.links': null,
+    'new.members.join': 'Osaka, Kobe',
+  };
+  expect(['en', 'ja'].map((lang) => changedWords(params, known.getFixedT(lang)))).toEqual([
+    [
+      'Method: Match and merge (DIMAT) → Merge by second moments (RegMean)',
+      'Epochs in a round: 3',
+      'Links of the topology',
+      'Joining: Osaka, Kobe',
+    ],
+    [
+      '手法：対応付けて統合（DIMAT） → 2次モーメントによる統合（RegMean）',
+      'ラウンドあたりのエポック数：3',
+      'トポロジーのリンク',
+      '参加を始める拠点：Osaka、Kobe',
+    ],
   ]);
 });
 

@@ -1,6 +1,7 @@
 /* One setting that an amendment changes, in words; `words` of backend/runs/settings_changed.py says the same on charts. Pure. */
 import type { TFunction } from 'i18next';
 import type { Schemas } from '../../api/client';
+import type { Params } from '../../i18n/named';
 
 type Change = Schemas['SettingChange'];
 type Patch = Schemas['PilotAmendment']['patch'];
@@ -39,6 +40,20 @@ export function settingWords(change: Change, t: TFunction): string {
   if (change.stays)
     return t('amendments.stays', { name, new: said(change.new), otherwise: said(change.otherwise) });
   return t('amendments.change', { name, old: said(change.old), new: said(change.new) });
+}
+
+/** What an entry of the audit says of an amendment: `old.<field>`, where arms had one value, and `new.<field>`. */
+export function changedWords(params: Params, t: TFunction): string[] {
+  return Object.entries(params)
+    .filter(([key]) => key.startsWith('new.'))
+    .map(([key, value]) => {
+      const field = key.slice('new.'.length);
+      const old = params[`old.${field}`] ?? null;
+      const now = value ?? null;
+      return old === null && now !== null && !field.startsWith('members.')
+        ? t('amendments.set', { name: fieldName(field, t), value: valueWords(field, now, t) })
+        : settingWords({ field, old, new: now, stays: false, otherwise: null }, t);
+    });
 }
 
 /** What an amendment sets, whatever comes of it. `sites`: names of sites as a sentence says them. */

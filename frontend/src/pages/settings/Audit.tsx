@@ -1,5 +1,6 @@
 /* Who did what to which thing, newest first. */
 import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
 import { api, type Schemas } from '../../api/client';
 import { Answer } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
@@ -9,6 +10,7 @@ import { useSay } from '../../i18n/say';
 import type { Params } from '../../i18n/named';
 import { useFormats } from '../../i18n/useFormats';
 import { MONEY_FIELDS } from '../pilots/pilotFields';
+import { changedWords } from '../pilots/settingWords';
 import { changesOf } from './changes';
 
 export function Audit() {
@@ -32,11 +34,19 @@ export function Audit() {
             code: entry.action,
             params: { name: entry.thing_id, ...entry.params },
           })}
-          <Changed params={entry.params} />
+          {entry.action === 'pilot_amended' ? (
+            <Amended params={entry.params} />
+          ) : (
+            <Changed params={entry.params} />
+          )}
           {entry.params['why'] ? (
             <span className="aw-sub">{t('ui.settings.audit_why', { why: entry.params['why'] })}</span>
           ) : null}
-          <span className="aw-sub">{entry.thing_id}</span>
+          {entry.thing_kind === 'run' ? (
+            <Link className="aw-sub" to={`/runs/${entry.thing_id}`}>
+              {t('ui.settings.audit_run')}
+            </Link>
+          ) : null}
         </>
       ),
     },
@@ -64,6 +74,21 @@ export function Audit() {
         )}
       </Answer>
     </RoomyPanel>
+  );
+}
+
+/** Of which arm, and what; entries from before this was kept say neither. */
+function Amended({ params }: { params: Params }) {
+  const { t } = useTranslation();
+  const words = changedWords(params, t);
+  if (words.length === 0) return null;
+  return (
+    <ul className="aw-changes">
+      <li>{t('amendments.set', { name: t('ui.arm'), value: params['arm'] ?? t('amendments.every_arm') })}</li>
+      {words.map((word) => (
+        <li key={word}>{word}</li>
+      ))}
+    </ul>
   );
 }
 
