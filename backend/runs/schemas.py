@@ -42,9 +42,17 @@ class Absence(Schema):
     back_at: datetime | None
 
 
+class MethodFrom(Schema):
+    """The method of a run from a round on."""
+
+    round: int
+    method: str
+
+
 class Run(Schema):
     """One execution of one arm with one seed.
 
+    `method`: as its arm was launched; `methods_since`: those that followed by amendments that are in force, in the order of rounds.
     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
     the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `rounds_done`: that last round; -1: not
     even the start state (round 0) is finished everywhere. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the
@@ -60,6 +68,7 @@ class Run(Schema):
     pilot_title: str
     arm: str
     method: str
+    methods_since: list[MethodFrom]
     seed: int
     state: RunState
     reason: Text | None

@@ -15,9 +15,10 @@ from backend.pilots.specs import stored_spec
 from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.runs import absences, repository
 from backend.runs.away import away_in
+from backend.runs.methods_since import methods_since
 from backend.runs.progress import Closed, Due, StepFact, run_progress
 from backend.runs.repository import RunFilter
-from backend.runs.schemas import Run, RunPage, RunSort
+from backend.runs.schemas import MethodFrom, Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
 from backend.sites import windows
 from backend.sites.windows import Opening
@@ -86,21 +87,24 @@ def seconds(run: RunRow, now: datetime) -> float | None:
 
 def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     pilot_of = pilots.rows_of(session, {row.pilot_id for row in rows})
-    shown = {id: shown_names(stored_spec(pilot)) for id, pilot in pilot_of.items()}
+    specs = {id: stored_spec(pilot) for id, pilot in pilot_of.items()}
+    shown = {id: shown_names(spec) for id, spec in specs.items()}
     means = repository.means(session, [row.id for row in rows])
     steps = repository.open_steps(session, rows)
     gone = absences.rows_of(session, [row.id for row in rows])
     known = in_force_of_each(session, list(pilot_of))
+    made = {row.id: for_run(known[row.pilot_id], row.id) for row in rows}
     next, now = next_rounds(session, list(pilot_of)), utc_now()
     shut = windows.closed(session, now)
     begun = _restarted(session, rows)
     return [
         _run(
-            row, pilot_of[row.pilot_id], shown[row.pilot_id], means.get(row.id, (None, None, None)),
-            steps.get(row.id, []), gone[row.id],
-            _away(row, stored_spec(pilot_of[row.pilot_id]), for_run(known[row.pilot_id], row.id), gone[row.id]),
+            row, pilot_of[row.pilot_id], specs[row.pilot_id], shown[row.pilot_id],
+            means.get(row.id, (None, None, None)), steps.get(row.id, []), gone[row.id],
+            _away(row, specs[row.pilot_id], made[row.id], gone[row.id]),
             next.get(row.pilot_id) if row.state in AT_WORK else None,
-            closed_in(stored_spec(pilot_of[row.pilot_id]), shut), begun.get(row.id), now,
+            closed_in(specs[row.pilot_id], shut), begun.get(row.id),
+            methods_since(specs[row.pilot_id], row.arm, made[row.id]), now,
         )
         for row in rows
     ]  # fmt: skip
@@ -147,16 +151,16 @@ def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]
 
 
 def _run(
-    row: RunRow, pilot: PilotRow, shown: Sequence[str], means: tuple[float | None, float | None, int | None],
-    steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
+    row: RunRow, pilot: PilotRow, spec: PilotSpec, shown: Sequence[str],
+    means: tuple[float | None, float | None, int | None], steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
     away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed],
-    restarted: Text | None, now: datetime,
+    restarted: Text | None, methods: Sequence[MethodFrom], now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
             "id": row.id, "pilot_id": row.pilot_id, "pilot_name": pilot.name,
             "pilot_title": pilot.title, "arm": row.arm,
-            "method": row.method, "seed": row.seed, "state": row.state, "reason": row.reason,
+            "method": row.method, "methods_since": methods, "seed": row.seed, "state": row.state, "reason": row.reason,
             "parent_run_id": row.parent_run_id, "from_round": row.from_round, "replaced_by": row.replaced_by,
             "restarted": restarted,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
@@ -167,7 +171,7 @@ def _run(
             "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
-                due_in(stored_spec(pilot), next, now), closed,
+                due_in(spec, next, now), closed,
             ),
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

@@ -2064,6 +2064,16 @@ export interface components {
             warm_start?: boolean;
         };
         /**
+         * MethodFrom
+         * @description The method of a run from a round on.
+         */
+        MethodFrom: {
+            /** Round */
+            round: number;
+            /** Method */
+            method: string;
+        };
+        /**
          * Metric
          * @description Accuracies (fractions) of one site's model at one point; round 0 is the start state. `alone_share`: the weight, 0..1, of the model
          *     that the site trains alone in its answers for its own cases; null where it trains none.
@@ -2835,6 +2845,7 @@ export interface components {
          * Run
          * @description One execution of one arm with one seed.
          *
+         *     `method`: as its arm was launched; `methods_since`: those that followed by amendments that are in force, in the order of rounds.
          *     `own_site_mean`, `all_site_mean`: fractions after the last round all sites finished, each site weighing
          *     the same; `mean_over`: over how many, as sites that were left out or take no part have no value. `rounds_done`: that last round; -1: not
          *     even the start state (round 0) is finished everywhere. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the
@@ -2856,6 +2867,8 @@ export interface components {
             arm: string;
             /** Method */
             method: string;
+            /** Methods Since */
+            methods_since: components["schemas"]["MethodFrom"][];
             /** Seed */
             seed: number;
             /**

@@ -127,3 +127,17 @@ export function Kpis({ items }: { items: readonly { label: string; value: ReactN
     </dl>
   );
 }
+
+/** Names and their values, one below the other. */
+export function Pairs({ facts }: { facts: readonly (readonly [string, string])[] }) {
+  return (
+    <dl className="aw-pairs">
+      {facts.map(([name, value]) => (
+        <div key={name} style={{ display: 'contents' }}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

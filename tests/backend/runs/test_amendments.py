@@ -69,6 +69,17 @@ def test_the_audit_says_of_which_arm_what_was_changed(api: Api, pilot: dict[str,
     assert changed["new.topology.kind"] == "ring"
 
 
+def test_a_run_tells_the_methods_that_followed_on_that_of_its_launch(api: Api, pilot: dict[str, Any]) -> None:
+    for round, method in ((5, "regmean"), (7, "plain_average")):
+        asked = ask(api, pilot, {"arm": "matched", "from_round": round, "patch": {"method": method}}).json()
+        with api.database.write() as session:
+            row = session.get_one(AmendmentRow, asked["id"])
+            row.state, row.from_round = "in_force", round
+    told = {run["arm"]: run["methods_since"] for run in api.viewer.get("/api/v1/runs").json()["items"]}
+    followed = [{"round": 5, "method": "regmean"}, {"round": 7, "method": "plain_average"}]
+    assert told == {"alone": [], "matched": followed}
+
+
 def test_an_arm_that_alone_trains_otherwise_is_told_to_be_comparable_no_longer(
     api: Api, pilot: dict[str, Any]
 ) -> None:

@@ -9,6 +9,7 @@ import { RoomyPanel } from '../../components/Page';
 import { StateBadge, Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
+import { MethodsSince } from '../runs/MethodsSince';
 import { methodsSince } from './amended';
 import { useAmendments } from './useAmendments';
 
@@ -46,11 +47,7 @@ export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string
         <>
           {arm.arm}
           <span className="aw-sub">{t(`methods.${arm.method}`)}</span>
-          {methodsSince(amended, arm.arm).map(({ round, method }) => (
-            <span className="aw-sub" key={round}>
-              {t('ui.amend.method_since', { round, method: t(`methods.${method}`) })}
-            </span>
-          ))}
+          <MethodsSince methods={methodsSince(amended, arm.arm)} />
           {arm.is_control ? (
             <Tag tone="calm" icon="info">
               {t('ui.pilot.control')}

@@ -23,7 +23,6 @@ import { useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
-import { AsLaunched } from './AsLaunched';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { Halts } from './Halts';
 import { PilotHeadline } from './PilotHeadline';
@@ -219,7 +218,6 @@ function Runs({ pilot }: { pilot: Pilot }) {
       <Answer query={runs}>
         {(page) => (
           <>
-            <AsLaunched pilot={pilot.id} />
             <DataTable
               caption={t('ui.nav.runs')}
               columns={columns}

@@ -4,7 +4,7 @@ import type { TFunction } from 'i18next';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
-import { RoomyPanel } from '../../components/Page';
+import { Pairs, RoomyPanel } from '../../components/Page';
 import { Tag } from '../../components/StateBadge';
 import { useMay } from '../../api/session';
 import { AsLaunched } from './AsLaunched';
@@ -18,6 +18,7 @@ import { armWords, ofEachRound, type Word } from './armWords';
 import { pilotState } from './pilotState';
 import { fieldName } from './settingWords';
 import { lengthOf } from './silentWords';
+import { SettingsInForce } from './SettingsInForce';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
 // The limits of sites are those of now: what has ended was trained under those of then.
@@ -111,6 +112,7 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
     <div className="aw-grid2">
       <RoomyPanel title={t('ui.pilot.settings')}>
         <AsLaunched pilot={pilot.id} />
+        <SettingsInForce pilot={pilot} />
         {GOES_ON.has(pilotState(pilot)) ? <LimitedSites names={spec.sites.map(({ name }) => name)} /> : null}
         <Pairs facts={facts} />
       </RoomyPanel>
@@ -224,18 +226,5 @@ function Money({ pilot }: { pilot: Schemas['Pilot'] }) {
     >
       <Pairs facts={facts} />
     </RoomyPanel>
-  );
-}
-
-function Pairs({ facts }: { facts: readonly [string, string][] }) {
-  return (
-    <dl className="aw-pairs">
-      {facts.map(([name, value]) => (
-        <div key={name} style={{ display: 'contents' }}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAmended, isYetToBegin, methodsSince, sitesNeeded } from './amended';
+import { isAmended, isYetToBegin, methodsSince, plansChanged, sitesNeeded } from './amended';
 
 const turn = (field: string, to: string, stays = false) => ({
   field,
@@ -23,6 +23,25 @@ describe('a pilot that was amended', () => {
       { round: 9, method: 'regmean' },
     ]);
     expect(methodsSince(all, 'a')).toEqual([{ round: 4, method: 'fisher' }]);
+  });
+  it('has by arm what is in force of all that was changed', () => {
+    const plan = (from_round: number, method: string) => ({
+      from_round,
+      settings: { method, 'train.lr': 1, 'train.epochs': 2 },
+      members: ['s'],
+    });
+    const now = (arm: string) => ({
+      arm,
+      next_round: 5,
+      first_free_round: 5,
+      plans: [plan(5, 'fisher'), plan(9, 'regmean')],
+    });
+    expect(plansChanged(all, [now('b'), now('c')])).toEqual([
+      { arm: 'b', round: 5, settings: [['method', 'fisher'], ['train.lr', 1]] },
+      { arm: 'b', round: 9, settings: [['method', 'regmean'], ['train.lr', 1]] },
+    ]); // prettier-ignore
+    const joined = [{ state: 'in_force' as const, changes: [{ round: 2, arms: ['a'], settings: [turn('members.join', 's')] }] }]; // prettier-ignore
+    expect(plansChanged(joined, [now('a')])[0]?.settings).toEqual([['members', ['s']]]);
   });
   it('has amendments that are decided and have not begun', () => {
     expect(isYetToBegin({ state: 'in_force', begun: false })).toBe(true);

@@ -1,15 +1,11 @@
 /* What is no longer as a pilot was launched: by arm the methods that followed, and whether anything was changed at all. Pure. */
 import type { Schemas } from '../../api/client';
 
+type Value = Schemas['PlanFrom']['settings'][string];
 type Made = Pick<Schemas['PilotAmendment'], 'state' | 'changes'>;
 
-export interface MethodFrom {
-  round: number;
-  method: string;
-}
-
 /** In the order of rounds. */
-export function methodsSince(made: readonly Made[], arm: string): MethodFrom[] {
+export function methodsSince(made: readonly Made[], arm: string): Schemas['MethodFrom'][] {
   return made
     .filter((one) => one.state === 'in_force')
     .flatMap((one) => one.changes)
@@ -20,6 +16,33 @@ export function methodsSince(made: readonly Made[], arm: string): MethodFrom[] {
         .map((setting) => ({ round, method: String(setting.new) })),
     )
     .sort((a, b) => a.round - b.round);
+}
+
+export interface PlanChanged {
+  arm: string;
+  round: number;
+  /** Field and value; undefined: no single one. */
+  settings: [string, Value | readonly string[] | undefined][];
+}
+
+/** Of each arm that was changed, how it runs from a round on: all that any of its amendments is about. */
+export function plansChanged(made: readonly Made[], arms: readonly Schemas['ArmNow'][]): PlanChanged[] {
+  return arms.flatMap(({ arm, plans }) => {
+    const settings = made
+      .filter((one) => one.state === 'in_force')
+      .flatMap((one) => one.changes.filter((change) => change.arms.includes(arm)))
+      .flatMap((change) => change.settings.map(({ field }) => field.replace(/^members\..*/, 'members')));
+    const fields = [...new Set(settings)];
+    if (fields.length === 0) return [];
+    return plans.map((plan) => ({
+      arm,
+      round: plan.from_round,
+      settings: fields.map((field): PlanChanged['settings'][number] => [
+        field,
+        field === 'members' ? plan.members : plan.settings[field],
+      ]),
+    }));
+  });
 }
 
 /** Whether it is decided, and no run has got to its first round. */

@@ -102,7 +102,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
         </Link>
       }
       lead={t('ui.run.lead', {
-        method: t(`methods.${run.method}`),
+        method: formats.settings([
+          t(`methods.${run.method}`),
+          ...run.methods_since.map(({ round, method }) =>
+            t('ui.amend.method_since', { round, method: t(`methods.${method}`) }),
+          ),
+        ]),
         seed: run.seed,
         sites: sitesIn(run, t),
       })}

@@ -5,6 +5,7 @@ import type { Column } from '../../components/DataTable';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { Elapsed } from './Elapsed';
+import { MethodsSince } from './MethodsSince';
 import { nextSort, type Sort } from './runFilter';
 import { useProgressWords } from './useProgressWords';
 
@@ -41,7 +42,17 @@ export function useRunColumns({ sort, onSort, withPilot }: Options): Column<Run>
       ),
       ...sorted('arm'),
     },
-    { key: 'method', label: t('ui.method'), cell: (run) => t(`methods.${run.method}`), ...sorted('method') },
+    {
+      key: 'method',
+      label: t('ui.method'),
+      cell: (run) => (
+        <>
+          {t(`methods.${run.method}`)}
+          <MethodsSince methods={run.methods_since} />
+        </>
+      ),
+      ...sorted('method'),
+    },
     {
       key: 'state',
       label: t('ui.state_label'),
