@@ -34,9 +34,12 @@ def changed_settings(
 ) -> list[SettingChange]:
     """`fields` from `old` to `now`; what stays as it is says what it would be `without`."""
     values = [dict(_leaves(_counting(plan, True))) for plan in (old, now, without)]
+    shown = {site.name: site.display_name or site.name for site in spec.sites}
     settings = []
     for field in fields:
         before, after, otherwise = (_scalar(known.get(field)) for known in values)
+        if field == "topology.hub":
+            before, after, otherwise = (shown.get(name, name) for name in (before, after, otherwise))
         if field != "members":
             stays = values[0].get(field) == values[1].get(field)
             settings.append(

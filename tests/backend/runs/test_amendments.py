@@ -69,6 +69,14 @@ def test_the_audit_says_of_which_arm_what_was_changed(api: Api, pilot: dict[str,
     assert changed["new.topology.kind"] == "ring"
 
 
+def test_the_hub_of_a_topology_is_told_by_the_name_that_people_know(api: Api, pilot: dict[str, Any]) -> None:
+    site = pilot["spec"]["sites"][1]
+    told = ask(api, pilot, {"patch": {"topology": {"kind": "star", "hub": site["name"]}}}).json()
+    settings = {one["field"]: one for one in told["changes"][0]["settings"]}
+    assert site["display_name"] != site["name"]
+    assert settings["topology.hub"] == turns("topology.hub", None, site["display_name"])
+
+
 def test_a_run_tells_the_methods_that_followed_on_that_of_its_launch(api: Api, pilot: dict[str, Any]) -> None:
     for round, method in ((5, "regmean"), (7, "plain_average")):
         asked = ask(api, pilot, {"arm": "matched", "from_round": round, "patch": {"method": method}}).json()

@@ -63,5 +63,6 @@ it('what was asked for is told value by value, and what stays is not', () => {
     'Momentum goes on: Yes',
     'Numbers on the way: Half (16 bits)',
   ]);
+  expect(asked({ topology: { hub: 'a' } })).toEqual(['Hub of the topology: a']);
   expect(asked({ members: ['a', 'b'] })).toEqual(['Sites that take part: a + b']);
 });

@@ -65,6 +65,7 @@ export function askedWords(
   return leaves(patch).map(([field, value]) => {
     const name = fieldName(field, t);
     if (field === 'members') return t('amendments.set', { name, value: sites(value as string[]) });
+    if (field === 'topology.hub') return t('amendments.set', { name, value: sites([String(value)]) });
     return Array.isArray(value) ? name : t('amendments.set', { name, value: valueWords(field, value, t) });
   });
 }
