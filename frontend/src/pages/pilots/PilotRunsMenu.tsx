@@ -5,20 +5,21 @@ import { useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
 import { useMay, useRefresh } from '../../api/session';
-import { Icon } from '../../components/Icon';
+import { Icon, type IconName } from '../../components/Icon';
 import { useConfirm } from '../../components/useConfirm';
 import { WhyField } from '../../components/WhyField';
+import { asksOf, type Ask } from './pilotState';
 
-type Ask = 'pause' | 'resume' | 'cancel';
+const ICONS: Readonly<Record<Ask, IconName>> = { pause: 'pause', resume: 'run', cancel: 'stop' };
 
 export function PilotRunsMenu({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
   const refresh = useRefresh();
-  const mayPause = useMay('runs.pause');
-  const mayCancel = useMay('runs.cancel');
+  const may = { pause: useMay('runs.pause'), resume: useMay('runs.pause'), cancel: useMay('runs.cancel') };
   const confirm = useConfirm();
   const why = useRef('');
-  if (!mayPause && !mayCancel) return null;
+  const possible = asksOf(pilot).filter((ask) => may[ask]);
+  if (possible.length === 0) return null;
   const act = async (ask: Ask) => {
     const asked = { params: { path: { pilot_id: pilot.id } }, body: { why: why.current || null } };
     const { data, error } =
@@ -28,8 +29,8 @@ export function PilotRunsMenu({ pilot }: { pilot: Schemas['Pilot'] }) {
           ? await http.POST('/api/v1/pilots/{pilot_id}/resume', asked)
           : await http.POST('/api/v1/pilots/{pilot_id}/cancel', asked);
     if (!data) throw error;
-    notifications.show({ message: t('ui.pilot.runs_asked', { runs: data.num_runs }) });
-    await refresh('/api/v1/pilots', '/api/v1/runs');
+    notifications.show({ message: t(`ui.pilot.${ask}_asked`, { runs: data.num_runs }) });
+    void refresh('/api/v1/pilots', '/api/v1/runs'); // the question has been answered: its dialog closes
   };
   const open = (ask: Ask) => {
     why.current = '';
@@ -56,21 +57,11 @@ export function PilotRunsMenu({ pilot }: { pilot: Schemas['Pilot'] }) {
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
-          {mayPause ? (
-            <>
-              <Menu.Item leftSection={<Icon name="pause" />} onClick={() => open('pause')}>
-                {t('ui.pilot.pause_all')}
-              </Menu.Item>
-              <Menu.Item leftSection={<Icon name="run" />} onClick={() => open('resume')}>
-                {t('ui.pilot.resume_all')}
-              </Menu.Item>
-            </>
-          ) : null}
-          {mayCancel ? (
-            <Menu.Item leftSection={<Icon name="stop" />} onClick={() => open('cancel')}>
-              {t('ui.pilot.cancel_all')}
+          {possible.map((ask) => (
+            <Menu.Item key={ask} leftSection={<Icon name={ICONS[ask]} />} onClick={() => open(ask)}>
+              {t(`ui.pilot.${ask}_all`)}
             </Menu.Item>
-          ) : null}
+          ))}
         </Menu.Dropdown>
       </Menu>
     </>

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { isPaused, pilotState } from './pilotState';
+import { asksOf, isPaused, pilotState } from './pilotState';
 
 const NONE = { queued: 0, running: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
+
+it('runs may be asked only for what can be done', () => {
+  const asks = (runs: Partial<typeof NONE>) => asksOf({ runs_summary: { ...NONE, ...runs } });
+  expect(asks({ running: 1, completed: 2 })).toEqual(['pause', 'cancel']);
+  expect(asks({ paused: 2 })).toEqual(['resume', 'cancel']);
+  expect(asks({ queued: 1, paused: 1 })).toEqual(['pause', 'resume', 'cancel']);
+  expect(asks({ completed: 1, failed: 2, cancelled: 3 })).toEqual([]);
+});
 
 describe('the state of a pilot as people read it', () => {
   it.each([

@@ -16,3 +16,14 @@ export function pilotState(pilot: Pick<Schemas['Pilot'], 'state' | 'runs_summary
 export function isPaused({ runs_summary: runs }: Pick<Schemas['Pilot'], 'runs_summary'>): boolean {
   return runs.paused > 0 && runs.queued + runs.running === 0;
 }
+
+export type Ask = 'pause' | 'resume' | 'cancel';
+
+/** What its runs may be asked for. */
+export function asksOf({ runs_summary: runs }: Pick<Schemas['Pilot'], 'runs_summary'>): Ask[] {
+  const asks: Ask[] = [];
+  if (runs.queued + runs.running > 0) asks.push('pause');
+  if (runs.paused > 0) asks.push('resume');
+  if (runs.queued + runs.running + runs.paused > 0) asks.push('cancel');
+  return asks;
+}
