@@ -14,8 +14,10 @@ import { METHODS } from '../runs/runFilter';
 import { useSiteNames } from '../sites/useSiteNames';
 import {
   amendmentOf,
+  asBlamed,
   EMPTY,
   FIELDS,
+  ofArm,
   PLAIN_GRAPHS,
   settingsNow,
   unchanged,
@@ -44,21 +46,19 @@ export function AmendForm({ pilot, made, done }: Props) {
   const [busy, setBusy] = useState(false);
   const form = useFocusOnError(error);
   const change = (part: Partial<AmendDraft>) => setDraft((known) => ({ ...known, ...part }));
-  const problems = placedAt(findings(error, shown), FIELDS);
+  const problems = placedAt(findings(error, shown).map(asBlamed), FIELDS);
   const open = unchanged(problems, sent, draft);
   const fields = asFields(open);
 
   const amendable = api.useQuery('get', '/api/v1/pilots/{pilot_id}/amendable', {
     params: { path: { pilot_id: pilot.id } },
   });
+  const isControl = (name: string) =>
+    pilot.spec.arms.some((arm) => arm.name === name && arm.method === 'local_only');
+  const trainsAlone = isControl(draft.arm);
   const arms = amendable.data?.arms ?? [];
   const now = settingsNow(pilot.spec, made, draft);
-  const present = presentOf(
-    arms,
-    (name) => pilot.spec.arms.some((arm) => arm.name === name && arm.method === 'local_only'),
-    draft,
-    now,
-  );
+  const present = presentOf(arms, isControl, draft, now);
   const asItIs = (field: string) => {
     const value = present.value(field);
     return value == null
@@ -161,59 +161,68 @@ export function AmendForm({ pilot, made, done }: Props) {
             ...pilot.spec.arms.map(({ name }) => ({ value: name, label: name })),
           ]}
           value={draft.arm}
-          onChange={(value) => change({ arm: value ?? '' })}
+          onChange={(value) => change(ofArm(draft, value ?? '', isControl(value ?? '')))}
           allowDeselect={false}
           {...fields.at('arm')}
         />
         {number(t('ui.amend.from_round'), 'from_round', 'fromRound', soonest, decides)}
-        {choice(
-          'method',
-          'method',
-          merging.map((value) => ({ value, label: t(`methods.${value}`) })),
-        )}
-        {choice(
-          'topology.kind',
-          'topology',
-          PLAIN_GRAPHS.map((value) => ({ value, label: t(`ui.topology.kind_${value}`) })),
-        )}
-        {choice(
-          'topology.mixing',
-          'mixing',
-          MIXINGS.map((value) => ({ value, label: t(`ui.topology.mixing_${value}`) })),
-          { disabled: !canWeigh, description: t(canWeigh ? 'ui.amend.mixing_help' : 'ui.amend.mixing_ask') },
-        )}
-        {setting('merge.merge_every', 'mergeEvery')}
-        {choice(
-          'merge.wire.numbers',
-          'numbers',
-          NUMBERS.map((value) => ({ value, label: t(`ui.new.numbers_${value}`) })),
-        )}
-        {choice(
-          'merge.wire.compress',
-          'compress',
-          (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
-        )}
-        {choice(
-          'merge.wire.deltas',
-          'deltas',
-          (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
-          { description: t('ui.amend.deltas_help') },
+        {trainsAlone ? null : (
+          <>
+            {choice(
+              'method',
+              'method',
+              merging.map((value) => ({ value, label: t(`methods.${value}`) })),
+            )}
+            {choice(
+              'topology.kind',
+              'topology',
+              PLAIN_GRAPHS.map((value) => ({ value, label: t(`ui.topology.kind_${value}`) })),
+            )}
+            {choice(
+              'topology.mixing',
+              'mixing',
+              MIXINGS.map((value) => ({ value, label: t(`ui.topology.mixing_${value}`) })),
+              {
+                disabled: !canWeigh,
+                description: t(canWeigh ? 'ui.amend.mixing_help' : 'ui.amend.mixing_ask'),
+              },
+            )}
+            {setting('merge.merge_every', 'mergeEvery')}
+            {choice(
+              'merge.wire.numbers',
+              'numbers',
+              NUMBERS.map((value) => ({ value, label: t(`ui.new.numbers_${value}`) })),
+            )}
+            {choice(
+              'merge.wire.compress',
+              'compress',
+              (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
+            )}
+            {choice(
+              'merge.wire.deltas',
+              'deltas',
+              (['yes', 'no'] as const).map((value) => ({ value, label: t(`ui.${value}`) })),
+              { description: t('ui.amend.deltas_help') },
+            )}
+          </>
         )}
         {setting('train.epochs', 'epochs')}
         {setting('train.lr', 'lr')}
         {setting('train.momentum', 'momentum')}
       </div>
-      <MultiSelect
-        label={t('ui.amend.members')}
-        description={t('ui.amend.members_help')}
-        data={pilot.spec.sites.map(({ name }) => ({ value: name, label: shown(name) }))}
-        value={draft.members.length > 0 ? draft.members : [...present.members]}
-        onChange={(members) => change({ members })}
-        clearable
-        searchable
-        nothingFoundMessage={t('ui.nothing_found')}
-        {...fields.at('patch.members')}
-      />
+      {draft.arm === '' ? (
+        <MultiSelect
+          label={t('ui.amend.members')}
+          description={t('ui.amend.members_help')}
+          data={pilot.spec.sites.map(({ name }) => ({ value: name, label: shown(name) }))}
+          value={draft.members.length > 0 ? draft.members : [...present.members]}
+          onChange={(members) => change({ members })}
+          clearable
+          searchable
+          nothingFoundMessage={t('ui.nothing_found')}
+          {...fields.at('patch.members')}
+        />
+      ) : null}
       <Textarea
         label={t('ui.amend.why')}
         description={t('ui.amend.why_help')}

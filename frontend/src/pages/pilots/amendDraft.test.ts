@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION } from '../../i18n/start';
-import { amendmentOf, EMPTY, FIELDS, settingsNow, unchanged } from './amendDraft';
+import { placedAt } from '../../components/fields';
+import { amendmentOf, asBlamed, EMPTY, FIELDS, ofArm, settingsNow, unchanged } from './amendDraft';
 import { settingWords } from './settingWords';
 
 const NOW = { topology: { kind: 'star', hub: 'a' }, wire: { numbers: 'float32', compress: false } } as const;
@@ -29,7 +30,25 @@ describe('a change to a launched pilot', () => {
   });
 });
 
+describe('a change of one arm', () => {
+  const draft = { ...EMPTY, method: 'dimat', numbers: 'int8', epochs: 2, members: ['a', 'b'], why: 'So.' } as const; // prettier-ignore
+  const asked = (arm: string, trainsAlone: boolean) =>
+    amendmentOf(ofArm({ ...draft, members: [...draft.members] }, arm, trainsAlone), NOW).patch;
+  it('holds nothing that is of all arms', () => {
+    expect(Object.keys(asked('matched', false))).toEqual(['method', 'train', 'merge']);
+    expect(Object.keys(asked('', false))).toEqual(['method', 'train', 'members', 'merge']);
+  });
+  it('holds only training where that arm trains alone', () => {
+    expect(asked('alone', true)).toEqual({ train: { epochs: 2 } });
+  });
+});
+
 describe('what was wrong with a change', () => {
+  it('is of no setting where nothing was asked for', () => {
+    const finding = { field: 'patch', code: 'amendment_changes_nothing', params: {}, sentence: 'x' };
+    expect(placedAt([finding].map(asBlamed), FIELDS)[0]?.field).toBeNull();
+    expect(asBlamed({ ...finding, code: 'x' }).field).toBe('patch');
+  });
   const at = (path: string) => ({
     field: FIELDS.find((field) => field.path === path) ?? null,
     finding: { field: path, code: 'x', params: {}, sentence: 'x' },

@@ -1,5 +1,6 @@
 /* A change to a launched pilot as a form has it: what is left empty stays as it is. Pure. */
 import type { Schemas } from '../../api/client';
+import type { Finding } from '../../api/problems';
 import type { Field, Placed } from '../../components/fields';
 
 type Patch = Schemas['AmendmentCreate']['patch'];
@@ -61,6 +62,22 @@ export const FIELDS: readonly AmendField[] = [
   { path: 'patch.members', label: 'ui.amend.members', of: 'members' },
   { path: 'why', label: 'ui.amend.why', of: 'why' },
 ];
+
+/** The draft for another arm: what can be asked of that one not at all is as it is. `trainsAlone`: it does not merge. */
+export function ofArm(draft: AmendDraft, arm: string, trainsAlone: boolean): AmendDraft {
+  const { method, topology, mixing, mergeEvery, numbers, compress, deltas, members } = EMPTY;
+  return {
+    ...draft,
+    arm,
+    ...(trainsAlone ? { method, topology, mixing, mergeEvery, numbers, compress, deltas } : {}),
+    ...(arm === '' ? {} : { members }),
+  };
+}
+
+/** A change that changes nothing is no fault of one of its settings. */
+export function asBlamed(finding: Finding): Finding {
+  return finding.code === 'amendment_changes_nothing' ? { ...finding, field: null } : finding;
+}
 
 /** Problems whose field is as it was sent: of what has changed since nobody knows. */
 export function unchanged(problems: readonly Placed[], sent: AmendDraft, draft: AmendDraft): Placed[] {
