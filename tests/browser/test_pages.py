@@ -149,7 +149,9 @@ def test_a_list_to_search_is_searched_by_typing_and_keeps_no_value_in_silence(
     expect(zone).to_have_value("Mars")
     page.keyboard.press("Tab")
     expect(zone).to_have_value("Asia/Tokyo")
-    expect(page.get_by_text('No one entry of the list fits "Mars". Still chosen: Asia/Tokyo.')).to_be_visible()
+    expect(
+        page.get_by_text('No one entry of the list fits "Mars". Still chosen: Asia/Tokyo.')
+    ).to_be_visible()
     assert house.get(f"/sites/{site['id']}")["window"] is None
 
 
