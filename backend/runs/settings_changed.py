@@ -34,7 +34,7 @@ def changed_settings(
 ) -> list[SettingChange]:
     """`fields` from `old` to `now`; what stays as it is says what it would be `without`."""
     values = [dict(_leaves(_counting(plan, True))) for plan in (old, now, without)]
-    shown = {site.name: site.display_name or site.name for site in spec.sites}
+    shown: dict[Scalar, Scalar] = {site.name: site.display_name or site.name for site in spec.sites}
     settings = []
     for field in fields:
         before, after, otherwise = (_scalar(known.get(field)) for known in values)
