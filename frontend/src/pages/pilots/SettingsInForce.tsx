@@ -35,8 +35,8 @@ export function SettingsInForce({ pilot }: { pilot: Schemas['Pilot'] }) {
     <>
       <h3>{t('ui.amend.in_force')}</h3>
       <Pairs
-        facts={plans.map(({ arm, round, settings }) => [
-          t('ui.amend.in_force_from', { arm, round }),
+        facts={plans.map(({ arm, round, settings }, place) => [
+          plans[place - 1]?.arm === arm ? t('ui.amend.in_force_from', { arm, round }) : arm,
           formats.settings(settings.map(([field, value]) => words(field, value))),
         ])}
       />
