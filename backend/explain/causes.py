@@ -97,7 +97,8 @@ def _no_sign_of_life(case: Case) -> Iterator[Wait]:
     if step is None or step.state != "running" or step.heartbeat_at is None or case.site.state in AWAY:
         return
     if (run.now - step.heartbeat_at).total_seconds() >= run.silent_after_s:
-        at = step.heartbeat_at + timedelta(seconds=run.lease_s)
+        # Silence from before somebody listened is nobody's fault.
+        at = max(step.heartbeat_at, run.listens_since or step.heartbeat_at) + timedelta(seconds=run.lease_s)
         lost = Then(told("attempt_lost", until=at), at)
         yield Wait(told("no_sign_of_life", since=step.heartbeat_at), step.heartbeat_at, lost)
 
@@ -132,13 +133,13 @@ def _window_closed(case: Case) -> Iterator[Wait]:
 def _round_due(case: Case) -> Iterator[Wait]:
     """Rounds of a pilot with a timetable begin when they are due, and when all its runs have done the round before."""
     run, coming = case.run, case.run.next_round
-    if coming is None or case.step is not None or coming.may_begin(case.key.round) or _missing(case):
+    if coming is None or case.step is not None or coming.may_begin(case.key.round):
         return
     when = {"until": coming.due_at, "zone": run.zone}
     if coming.due_at > run.now:
         begins = Then(told("round_begins", round=coming.round, **when), coming.due_at)
         yield Wait(told("round_due", round=coming.round, **when), then=begins)
-    else:
+    elif not _missing(case):
         yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
 
 

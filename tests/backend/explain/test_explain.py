@@ -245,6 +245,25 @@ def test_a_step_whose_process_is_silent_at_a_site_that_is_not_is_told_with_its_l
     assert of(explained(stage), "a").attempt == 2
 
 
+def test_a_lease_runs_from_when_somebody_listens_again(stage: Stage) -> None:
+    """Of a server that was restored, or away for long, no time is promised that is over."""
+    launched(stage, pilot())
+    (message,) = messages(stage, "a")
+    stage.begin(stage.take(message))
+    stage.turn()
+    stage.let_pass(300)
+    stage.restart()
+    beat(stage, 20, *SITES)
+    (wait,) = of(explained(stage), "a").waits_for
+    assert wait.code == "no_sign_of_life"
+    assert wait.then is not None
+    assert wait.then.at is not None
+    assert wait.then.at > stage.now()
+    while stage.now() < wait.then.at + timedelta(seconds=2):
+        beat(stage, 1, *SITES)
+    assert of(explained(stage), "a").attempt == 2
+
+
 def test_while_nobody_coordinates_all_wait_for_that_and_no_site_is_blamed_or_given_a_time(
     stage: Stage,
 ) -> None:
@@ -496,6 +515,17 @@ def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> Non
     assert (found.then.code, found.then.at) == ("round_begins", due)
     assert texts(of(found, "a")) == ["Waiting for the time of round 1: 2026-01-01 10:00 (Asia/Tokyo)."]
     assert found.text == "Waiting for the time of round 1 of 3: 2026-01-01 10:00 (Asia/Tokyo)."
+
+
+def test_who_waits_for_another_site_is_told_that_the_time_of_the_round_has_to_come_too(stage: Stage) -> None:
+    launched(stage, hourly(rounds=3))
+    work(stage, "a", "b")
+    site = of(explained(stage), "b")
+    assert {wait.code for wait in site.waits_for} == {"round_due", "steps_at_start"}
+    assert (site.then and site.then.code, site.then and site.then.at) == (
+        "round_begins",
+        BEGAN + timedelta(hours=1),
+    )
 
 
 @pytest.mark.parametrize("hours", [0, 2])
