@@ -18,8 +18,9 @@ from dimat.tree import Tree
 
 MOST_ROUNDS = 256
 """Remembered of a run: its sites are all in a few of them."""
-MOST_GRAPHS = 8
-"""Remembered for all runs: those of a pilot have the same ones, and so has a run before and after a change."""
+MOST_GRAPHS = 3
+"""Remembered for all runs: those of a pilot have the same ones, and so has a run before and after a change. Of a thousand sites
+a full graph takes 40 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ class ArmRounds:
 
         @cache
         def built(of: _Graph) -> Topology:
-            whole = _merging(of.topology, names, of.members, of.turn)
+            changes = of.topology.period(len(of.members)) > 1
+            of_all = of.topology, names, of.members
+            whole = _merging(*of_all, of.turn) if changes else _whole(*of_all)
             return whole.without(of.silent) if of.silent else whole
 
         @cache

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from dimat.frozen import Frozen
 from dimat.methods import CONTROL_METHOD
-from dimat.parts import MergePatch, TrainPatch
-from dimat.plan import Amendment, amended_plan
+from dimat.parts import MergePatch, MergeSpec, TrainPatch, WireSpec
+from dimat.plan import Amendment, ArmPlan, amended_plan
 from dimat.spec import ArmSpec, PilotSpec
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -15,40 +15,70 @@ Patch = TypeVar("Patch", bound=Frozen)
 
 def as_amended(spec: PilotSpec, amendments: Sequence[Amendment]) -> PilotSpec:
     """What was amended for every arm becomes the pilot's, the rest the arms' own. Who takes part stays as it is in `spec`; an arm that
-    has the name of its method gets that of the method by which it merges now. Whether so many sites and rounds allow it is not asked.
+    has the name of its method gets that of the method by which it merges now; one that was turned to train alone comes last, or it might
+    be taken for the control arm. What an amendment may ask for and a launch may not, as it would have no effect, is left out. Whether
+    a graph goes with the sites that take part is not asked.
 
     Raises: as `amended_plan`.
     """
+    plans = [amended_plan(spec, arm.name, amendments, spec.rounds) for arm in spec.arms]
     of_all = [one.patch for one in amendments if one.arm is None]
     topologies = [patch.topology for patch in of_all if patch.topology is not None]
     base = spec.model_copy(
         update={
             "topology": topologies[-1] if topologies else spec.topology,
             "train": _patched(spec.train, (patch.train for patch in of_all)),
-            "merge": _patched(spec.merge, (patch.merge for patch in of_all)),
+            "merge": _in_time(_patched(spec.merge, (patch.merge for patch in of_all)), spec.rounds),
         }
     )
+    if base.merge.wire.deltas and not any(_sends_differences(plan, base.merge) for plan in plans):
+        whole = base.merge.model_copy(update={"wire": _without_deltas(base.merge.wire)})
+        base = base.model_copy(update={"merge": whole})
     arms: list[ArmSpec] = []
-    for launched in spec.arms:
+    for launched, plan in zip(spec.arms, plans, strict=True):
         taken = {arm.name for arm in (*spec.arms, *arms)}
-        arms.append(_arm(spec, base, launched, amendments, taken))
-    return base.model_copy(update={"arms": tuple(arms)})
+        arms.append(_arm(base, launched, plan, taken))
+    turned = [
+        arm.method == CONTROL_METHOD != launched.method for launched, arm in zip(spec.arms, arms, strict=True)
+    ]
+    order = sorted(range(len(arms)), key=lambda place: turned[place])
+    return base.model_copy(update={"arms": tuple(arms[place] for place in order)})
 
 
-def _arm(
-    spec: PilotSpec, base: PilotSpec, launched: ArmSpec, amendments: Sequence[Amendment], taken: set[str]
-) -> ArmSpec:
-    plan = amended_plan(spec, launched.name, amendments, spec.rounds)
+def _arm(base: PilotSpec, launched: ArmSpec, plan: ArmPlan, taken: set[str]) -> ArmSpec:
     is_named_so = launched.name == launched.method and plan.method not in taken
     arm = ArmSpec(
-        name=plan.method if is_named_so else launched.name,
+        name=plan.method if is_named_so and plan.method != CONTROL_METHOD else launched.name,
         method=plan.method,
         train=_difference(TrainPatch, base.train, plan.train),
     )
     if plan.method == CONTROL_METHOD:
         return arm
+    merge = _in_time(plan.merge, base.rounds).model_copy(update={"wire": _wire(plan, base.merge.wire)})
     own = None if plan.topology == base.topology else plan.topology
-    return arm.model_copy(update={"topology": own, "merge": _difference(MergePatch, base.merge, plan.merge)})
+    return arm.model_copy(update={"topology": own, "merge": _difference(MergePatch, base.merge, merge)})
+
+
+def _sends_differences(plan: ArmPlan, base: MergeSpec) -> bool:
+    """Whether it is an arm of which the pilot's `wire` asks for differences, and that can send them."""
+    return plan.method != CONTROL_METHOD and plan.over == "neighbours" and plan.merge.wire == base.wire
+
+
+def _wire(plan: ArmPlan, base: WireSpec) -> WireSpec:
+    """As the plan has it, but that whoever takes in all sites asks for no differences itself."""
+    whole = _without_deltas(plan.merge.wire)
+    if plan.over == "neighbours":
+        return plan.merge.wire
+    return base if whole == _without_deltas(base) else whole
+
+
+def _without_deltas(wire: WireSpec) -> WireSpec:
+    return wire.model_copy(update={"deltas": False})
+
+
+def _in_time(merge: MergeSpec, rounds: int) -> MergeSpec:
+    """With a merge in the last round at the latest: an amendment may put the next one off beyond it."""
+    return merge.model_copy(update={"merge_every": min(merge.merge_every, rounds)})
 
 
 def _patched(settings: Settings, patches: Iterable[Frozen | None]) -> Settings:

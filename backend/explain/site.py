@@ -71,7 +71,7 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
     if key is None:
         return _without_a_step(run, site)
     joins = step is None and key.round > run.round and site.index not in run.schedule.members_of(run.round)
-    if joins and _away(run, site) is None:
+    if joins and not _has_come_to(run, site, run.round + 1) and _away(run, site) is None:
         return SiteSays(site, "apart", None, told("joins", round=key.round), key)
     found = tuple(waits(Case(run, site, key, step)))
     if site.state in AWAY:
@@ -139,8 +139,17 @@ def _left(run: RunFacts, site: SiteFact, step: StepFact | None) -> SiteSays | No
 
 
 def _away(run: RunFacts, site: SiteFact) -> Away | None:
-    """That it fell silent, and is not back in the round that is worked on. It may have done that, and owe steps of a later one."""
-    return None if site.away is None or site.away.absence.is_over(run.round) else site.away
+    """That it fell silent, and is not back in the round that is worked on. It may have done that, and owe steps of a later one; or be back
+    in one to which others have not come yet."""
+    if site.away is None or site.away.absence.is_over(run.round):
+        return None
+    until = site.away.absence.until_round
+    return None if until is not None and _has_come_to(run, site, until) else site.away
+
+
+def _has_come_to(run: RunFacts, site: SiteFact, round: int) -> bool:
+    """Whether it has done a step of that round, or of one after it."""
+    return any(step.round >= round for step in run.done if step.site == site.index)
 
 
 def _is_needed(run: RunFacts, site: SiteFact) -> bool:

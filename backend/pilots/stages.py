@@ -20,6 +20,7 @@ from backend.pilots.specs import stored_spec
 from backend.sites import service as sites
 from backend.text.findings import of_validation
 from dimat.as_amended import as_amended
+from dimat.errors import DimatError
 from dimat.spec import PilotSpec, SiteSpec
 from dimat.topology_spec import TopologySpec
 
@@ -92,16 +93,16 @@ def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> l
 
 
 def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str]) -> PilotSpec:
-    """All sites take part from the start. Links that were drawn by hand know nothing of new sites: every site is then linked with every
-    other, until somebody draws anew."""
+    """All sites take part from the start. Links that were drawn by hand know nothing of new sites, nor of those that took no part when
+    they were drawn: every site is then linked with every other, until somebody draws anew."""
     given = spec.model_dump(mode="json") | changes | {"waiting": []}
-    if added:
-        given["sites"] += [site.model_dump(mode="json") for site in added]
-        if _is_by_hand(spec.topology):
-            given["topology"] = TopologySpec().model_dump(mode="json")
-        for arm, stored in zip(given["arms"], spec.arms, strict=True):
-            if stored.topology is not None and _is_by_hand(stored.topology):
-                arm["topology"] = None
+    given["sites"] += [site.model_dump(mode="json") for site in added]
+    names = [*spec.site_names, *(site.name for site in added)]
+    if not _goes_with(spec.topology, names):
+        given["topology"] = TopologySpec().model_dump(mode="json")
+    for arm, stored in zip(given["arms"], spec.arms, strict=True):
+        if stored.topology is not None and not _goes_with(stored.topology, names):
+            arm["topology"] = None
     try:
         return PilotSpec.model_validate(given)
     except ValidationError as error:
@@ -109,5 +110,14 @@ def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, s
         raise Invalid(first.code, first.params, "sites") from None
 
 
-def _is_by_hand(topology: TopologySpec) -> bool:
-    return topology.kind == "custom" or topology.mixing == "custom"
+def _goes_with(topology: TopologySpec, names: Sequence[str]) -> bool:
+    """Whether links or weights that were drawn by hand are of all these sites."""
+    if topology.weights is not None and len(topology.weights) != len(names):
+        return False
+    if topology.kind != "custom":
+        return True
+    try:
+        topology.whole(names)
+    except DimatError:
+        return False
+    return True

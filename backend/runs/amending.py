@@ -70,10 +70,16 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
 
 
 def _for_audit(told: PilotAmendment) -> dict[str, Scalar]:
-    """`new.<field>` of each setting that changes, and `old.<field>` where that is one value in all arms."""
-    settings = [setting for change in told.changes for setting in change.settings]
-    new = {f"new.{one.field}": one.new for one in settings}
-    olds = {one.field: {other.old for other in settings if other.field == one.field} for one in settings}
+    """`new.<field>` of each setting that changes, in the first round in which it does, and `old.<field>` where that is one value in all
+    arms. Of what only keeps a setting as it is, when another amendment would change it, nothing, unless there is nothing else."""
+    all = [(change.round, setting) for change in told.changes for setting in change.settings]
+    turns = [(round, setting) for round, setting in all if not setting.stays] or all
+    first: dict[str, int] = {}
+    for round, setting in turns:
+        first.setdefault(setting.field, round)
+    begins = [setting for round, setting in turns if round == first[setting.field]]
+    new = {f"new.{one.field}": one.new for one in begins}
+    olds = {field: {one.old for one in begins if one.field == field} for field in first}
     return new | {f"old.{field}": old for field, (old, *more) in olds.items() if old is not None and not more}
 
 

@@ -45,6 +45,11 @@ def list_of_pilot(session: Session, pilot_id: str, paging: ListQuery) -> RunPage
     return RunPage(items=_runs(session, found.rows), next_cursor=found.next_cursor, total=found.total)
 
 
+def all_of_pilot(session: Session, pilot_id: str) -> list[Run]:
+    """In the order in which they were made."""
+    return _runs(session, repository.of_pilot(session, pilot_id))
+
+
 def get(session: Session, id: str) -> Run:
     """Raises: NotFound."""
     return _runs(session, [row_of(session, id)])[0]

@@ -15,6 +15,7 @@ def pilot_summary(session: Session, pilot_id: str) -> PilotSummary:
     found = summarise(facts)
     if found.sentence.code == "preparing":
         # What a run waits for is no fact of results; there are few steps to look at as long as no round is done.
-        live = [runs.get(session, run.id).progress for run in facts.runs if not run.ended]
+        open_ = {run.id for run in facts.runs if not run.ended}
+        live = [run.progress for run in runs.all_of_pilot(session, pilot_id) if run.id in open_]
         return found.model_copy(update={"sentence": wording.preparing(found.sentence, live)})
     return found

@@ -6,9 +6,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dimat.amending import clash
 from dimat.as_amended import as_amended
 from dimat.methods import CONTROL_METHOD
-from dimat.plan import Amendment, Patch, amended_plan
+from dimat.parts import WireSpec
+from dimat.plan import Amendment, ArmPlan, Patch, amended_plan
 from dimat.spec import PilotSpec
 
 MakeSpec = Callable[..., PilotSpec]
@@ -21,8 +23,19 @@ PATCHES: Sequence[dict[str, Any]] = (
     {"train": {"epochs": 3, "keep_momentum": True}},
     {"train": {"epochs": 1}},
     {"merge": {"wire": {"numbers": "int8"}}},
+    {"merge": {"wire": {"compress": True, "deltas": True}}},
+    {"merge": {"wire": {"compress": True}}},
+    {"merge": {"merge_every": 9}},
+    {"method": "federated_average"},
+    {"method": "local_only"},
     {"merge": {"probe": {"rows": 64}, "guard": 0.1}},
 )
+
+
+def wire_in_effect(plan: ArmPlan) -> WireSpec:
+    """Where all sites are taken in nobody sends differences."""
+    wire = plan.merge.wire
+    return wire.model_copy(update={"deltas": wire.deltas and plan.over == "neighbours"})
 
 
 @settings(suppress_health_check=list(HealthCheck))
@@ -37,19 +50,32 @@ PATCHES: Sequence[dict[str, Any]] = (
 def test_it_begins_as_the_amended_pilot_ended(
     make_spec: MakeSpec, asked: list[tuple[str | None, int, dict[str, Any]]]
 ) -> None:
-    spec = make_spec(rounds=6)
-    amendments = [
-        Amendment(arm=arm, from_round=round, patch=Patch.model_validate(patch), by="m", why="w")
-        for arm, round, patch in asked
-    ]
+    every = make_spec(rounds=6)
+    spec = every.model_copy(update={"arms": tuple(map(every.arm, ("dimat", "fisher", "local_only")))})
+    amendments: list[Amendment] = []
+    for name, round, patch in asked:
+        new = Amendment(arm=name, from_round=round, patch=Patch.model_validate(patch), by="m", why="w")
+        if name == "local_only" and new.patch.method is not None:
+            continue  # the control arm stays one
+        if all(clash(spec, arm.name, [*amendments, new], new) is None for arm in spec.arms):
+            amendments.append(new)
     after = as_amended(spec, amendments)
     assert len({arm.name for arm in after.arms}) == len(spec.arms)
-    for launched, arm in zip(spec.arms, after.arms, strict=True):
+    PilotSpec.model_validate(after.model_dump(mode="json"))
+    assert after.control_arm is not None
+    assert after.control_arm.name == "local_only"
+    by_name = {arm.name: arm for arm in after.arms}
+    for launched in spec.arms:
         expected = amended_plan(spec, launched.name, amendments, spec.rounds)
+        arm = by_name.get(launched.name) or by_name[expected.method]
         found = amended_plan(after, arm.name, (), 1)
         assert (found.method, found.train) == (expected.method, expected.train)
         if expected.method != CONTROL_METHOD:
-            assert (found.topology, found.merge) == (expected.topology, expected.merge)
+            assert found.topology == expected.topology
+            assert found.merge.merge_every == min(expected.merge.merge_every, spec.rounds)
+            assert wire_in_effect(found) == wire_in_effect(expected)
+            rest = {"merge_every": 1, "wire": WireSpec()}
+            assert found.merge.model_copy(update=rest) == expected.merge.model_copy(update=rest)
 
 
 def test_what_was_changed_for_all_is_the_pilots_own_and_an_arm_is_named_for_its_method(

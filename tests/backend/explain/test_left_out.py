@@ -128,6 +128,26 @@ def test_a_site_that_is_back_says_from_which_round_on_it_takes_part(stage: Stage
     )  # fmt: skip
 
 
+def test_a_site_that_is_back_in_a_round_to_which_others_have_not_come_is_not_left_out(stage: Stage) -> None:
+    """On the line a - b - c: a is slow, and c has done what follows on b's last model."""
+    stage.launch(pilot("skip", rounds=40))
+    until_round(stage, 1)
+    lead(stage, A_WHILE, "a", "b")
+    beat(stage, 2, *SITES)
+    ((_, _, _, until, _),) = absences(stage)
+    assert until is not None
+    for _ in range(20):
+        beat(stage, 1, *SITES)
+        for message in messages(stage, *SITES):
+            if message.context.site.name != "a" or message.round < until - 1:
+                stage.finish(message, stage.begin(stage.take(message)))
+    assert explained(stage).round == until - 1
+    assert StepKey(until, "train", 2) in {
+        StepKey(step.round, step.kind, step.site_index) for step in stage.steps("p/dimat") if step.state == "completed"
+    }  # fmt: skip
+    assert said(of(explained(stage), "c"))[0] == "waiting"
+
+
 def test_a_silent_site_that_is_to_leave_by_plan_is_not_said_to_take_part_again(stage: Stage) -> None:
     left_out_of_the_round_at_work(stage)
     assert said(of(explained(stage), "c"))[2] == AGAIN

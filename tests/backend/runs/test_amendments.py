@@ -69,6 +69,21 @@ def test_the_audit_says_of_which_arm_what_was_changed(api: Api, pilot: dict[str,
     assert changed["new.topology.kind"] == "ring"
 
 
+def test_the_audit_tells_of_each_setting_how_it_turns_first_and_nothing_that_stays(
+    api: Api, pilot: dict[str, Any]
+) -> None:
+    """When a change that was asked for before would begin, the later one keeps its value: that is no change."""
+    assert ask(api, pilot, {"from_round": 6, "patch": {"train": {"epochs": 4}}}).status_code == 201
+    at_first = pilot["spec"]["train"]["epochs"]
+    for epochs, lr in ((at_first + 2, 0.3), (at_first, 0.2)):
+        asked = {"from_round": 4, "patch": {"train": {"epochs": epochs, "lr": lr}}}
+        assert ask(api, pilot, asked).status_code == 201
+    later, sooner = (one["params"] for one in api.admin.get("/api/v1/audit").json()["items"][:2])
+    assert (sooner["old.train.epochs"], sooner["new.train.epochs"]) == (at_first, at_first + 2)
+    assert "new.train.epochs" not in later
+    assert later["new.train.lr"] == 0.2
+
+
 def test_the_hub_of_a_topology_is_told_by_the_name_that_people_know(api: Api, pilot: dict[str, Any]) -> None:
     site = pilot["spec"]["sites"][1]
     told = ask(api, pilot, {"patch": {"topology": {"kind": "star", "hub": site["name"]}}}).json()

@@ -53,12 +53,15 @@ export function AmendForm({ pilot, made, done }: Props) {
   const amendable = api.useQuery('get', '/api/v1/pilots/{pilot_id}/amendable', {
     params: { path: { pilot_id: pilot.id } },
   });
-  const isControl = (name: string) =>
-    pilot.spec.arms.some((arm) => arm.name === name && arm.method === 'local_only');
-  const trainsAlone = isControl(draft.arm);
+  // Another arm that trains alone may be turned into one that merges; the control arm stays one.
+  const control = pilot.spec.arms.find(({ method }) => method === 'local_only')?.name;
+  const neverMerges = (name: string) =>
+    pilot.spec.arms.some((arm) => arm.name === name && arm.method === 'local_only') &&
+    !made.some((one) => one.state === 'in_force' && one.arm === name && one.patch.method);
+  const trainsAlone = control !== undefined && draft.arm === control;
   const arms = amendable.data?.arms ?? [];
   const now = settingsNow(pilot.spec, made, draft);
-  const present = presentOf(arms, isControl, draft, now);
+  const present = presentOf(arms, neverMerges, draft, now);
   const asItIs = (field: string) => {
     const value = present.value(field);
     return value == null
@@ -161,7 +164,7 @@ export function AmendForm({ pilot, made, done }: Props) {
             ...pilot.spec.arms.map(({ name }) => ({ value: name, label: name })),
           ]}
           value={draft.arm}
-          onChange={(value) => change(ofArm(draft, value ?? '', isControl(value ?? '')))}
+          onChange={(value) => change(ofArm(draft, value ?? '', value === control))}
           allowDeselect={false}
           {...fields.at('arm')}
         />
