@@ -7,7 +7,7 @@ import { EventLog } from '../../components/EventLog';
 import { FigurePanel } from '../../components/FigurePanel';
 import { LiveMark } from '../../components/LiveMark';
 import { NextRound } from '../../components/NextRound';
-import { Kpis, Page, RoomyPanel } from '../../components/Page';
+import { Kpis, Page, Pairs, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
@@ -249,14 +249,7 @@ function RunFacts({ run }: { run: Run }) {
   ];
   return (
     <RoomyPanel title={t('ui.run.facts')}>
-      <dl className="aw-pairs">
-        {facts.map(([name, value]) => (
-          <div key={name} style={{ display: 'contents' }}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs facts={facts} />
     </RoomyPanel>
   );
 }
