@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from worker import devices, logs, tasks
 from worker.app import IDLE_QUEUE, make_app
+from worker.hearing import Listening
 from worker.messages.keys import site_queue
 from worker.messages.reports import WorkerBeat, WorkerLost
 from worker.predecessor import place
@@ -63,7 +64,11 @@ def main() -> int:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
             RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
-        return _work(settings)
+        listening = Listening(settings.broker_url)
+        code = _work(settings, listening)
+    if listening.was_lost:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    return code
 
 
 def broker_problem(url: str) -> str | None:
@@ -84,7 +89,7 @@ def broker_problem(url: str) -> str | None:
     return None
 
 
-def _work(settings: WorkerSettings) -> int:
+def _work(settings: WorkerSettings, listening: Listening) -> int:
     app = make_app(settings.broker_url)
     tasks.register(app, settings)
     queue = site_queue(settings.site) if settings.site else IDLE_QUEUE
@@ -93,7 +98,7 @@ def _work(settings: WorkerSettings) -> int:
         pool_cls="prefork", loglevel="INFO", without_gossip=True, without_mingle=True,
         without_heartbeat=True, optimization="fair", quiet=True,
     )  # fmt: skip
-    beats = Every(QUEUES_POLL_S, _Beat(app, worker, settings), "worker-beat")
+    beats = Every(QUEUES_POLL_S, _Beat(app, settings, listening), "worker-beat")
 
     def on_ready(**_: object) -> None:
         if settings.site:
@@ -114,10 +119,10 @@ def _work(settings: WorkerSettings) -> int:
 
 
 class _Beat:
-    """Says every few seconds, and at once when the queues change, that the worker lives."""
+    """Says every few seconds, and at once when the queues change, that the worker lives; and looks whether it still hears."""
 
-    def __init__(self, app: Celery, worker: Any, settings: WorkerSettings) -> None:
-        self._app, self._worker, self._settings = app, worker, settings
+    def __init__(self, app: Celery, settings: WorkerSettings, listening: Listening) -> None:
+        self._app, self._settings, self._listening = app, settings, listening
         self._reports = RedisReportSender(settings.broker_url)
         self._device = devices.expected(settings.device)
         self._said: tuple[str, ...] = ()
@@ -140,6 +145,7 @@ class _Beat:
             concurrency=settings.worker_concurrency,
         )
         self._reports.send(beat, until_taken=False)
+        self._listening.look(queues)
         if settings.site:  # that of a worker without a site the supervisor rotates
             logs.rotate(_log_file(settings))
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from dimat import told
 from dimat.absence import Absence
 from dimat.errors import HubTakesNoPart, TooFewMembers, UnknownMember
 from dimat.leaving import Moment, absence_of, round_of_return, short_round
+from dimat.members import among
 from dimat.parts import MergePatch
 from dimat.plan import Amendment, Patch, effective_spec
 from dimat.results import as_json
@@ -469,3 +471,29 @@ def test_a_round_is_short_where_fewer_than_two_members_are_there_and_owe_nothing
     assert short(owes, Absence(site=NAMES[0], from_round=3)) == 3
     assert short(owes, Absence(site=NAMES[0], from_round=3), rounds_done=3) == 4
     assert short(Absence(site=NAMES[1], from_round=ROUNDS + 1, undone=((ROUNDS, "train"),))) == ROUNDS
+
+
+@given(members=MEMBERS, weights=st.lists(st.floats(0.01, 1.0), min_size=N * N, max_size=N * N))
+def test_of_given_weights_what_those_who_left_would_have_given_goes_to_the_own_model(
+    members: list[str], weights: list[float]
+) -> None:
+    W_NN = np.array(weights).reshape(N, N)
+    W_NN /= W_NN.sum(axis=1, keepdims=True)
+    everybody = [[a, b] for a, b in combinations(NAMES, 2)]
+    everyones = TopologySpec.model_validate(
+        {
+            "kind": "custom",
+            "links": [{"a": a, "b": b} for a, b in everybody],
+            "mixing": "custom",
+            "weights": W_NN.tolist(),
+        }
+    )
+    here = [i for i, name in enumerate(NAMES) if name in members]
+    left = among(everyones, NAMES, of(*here))
+    assert [(link.a, link.b) for link in left.links] == [
+        tuple(two) for two in everybody if {*two} <= {*members}
+    ]
+    W_KK = np.array(left.weights)
+    assert np.allclose(W_KK.sum(axis=1), 1.0)
+    apart = ~np.eye(len(here), dtype=bool)
+    assert np.array_equal(W_KK[apart], W_NN[np.ix_(here, here)][apart])

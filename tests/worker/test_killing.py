@@ -1,12 +1,12 @@
-"""What a real worker survives: a process that is stuck in a step and is killed when the coordinator asks for it, and the loss
-of its connections to the broker."""
+"""What a real worker survives: a process that is stuck in a step and is killed when the coordinator asks for it, the loss
+of its connections to the broker, and that it no longer hears of what is sent."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,12 +23,14 @@ PATIENCE_S = 120
 class Worker:
     """One real worker of the site `site-01`, with one process, and what it reported so far."""
 
-    def __init__(self, broker_url: str, folder: Path) -> None:
+    def __init__(
+        self, broker_url: str, folder: Path, program: Sequence[str] = ("-m", "worker.main"), **settings: str
+    ) -> None:
         environment = {
             **os.environ, "BROKER_URL": broker_url, "AWASE_DATA_DIR": str(folder), "AWASE_SITE": "site-01",
-            "AWASE_WORKER_CONCURRENCY": "1", "AWASE_WORKER_ID": "w@here", "AWASE_DEVICE": "cpu",
+            "AWASE_WORKER_CONCURRENCY": "1", "AWASE_WORKER_ID": "w@here", "AWASE_DEVICE": "cpu", **settings,
         }  # fmt: skip
-        self.process = subprocess.Popen([sys.executable, "-m", "worker.main"], env=environment)
+        self.process = subprocess.Popen([sys.executable, *program], env=environment)
         self.inbox, self._reports = CeleryInbox(broker_url), RedisReports(broker_url)
 
     def hear(self, wanted: type[Report], step_id: str | None = None) -> Report:
@@ -75,6 +77,31 @@ def test_a_worker_that_lost_only_its_subscription_takes_the_next_step(
         )  # a step sent before may be lost, as it may be taken in the very moment of the loss
     worker.inbox.send([prepare("next", warmup_epochs=0)])
     assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
+
+
+DEAF_AT_FIRST = """
+import os, sys
+from kombu.transport.redis import Channel
+from worker.main import main
+
+if os.environ.pop("DEAF", None):
+    Channel._brpop_start = lambda *_, **__: None  # asks the broker for nothing, as after a connection that was lost unseen
+sys.exit(main())
+"""
+
+
+def test_a_worker_that_no_longer_hears_of_what_is_sent_begins_anew(broker_url: str, tmp_path: Path) -> None:
+    worker = Worker(
+        broker_url, tmp_path, program=("-c", DEAF_AT_FIRST), DEAF="yes", AWASE_WORKER_BEAT_S="0.5"
+    )
+    try:
+        worker.hear(WorkerBeat)
+        worker.inbox.send([prepare("next", warmup_epochs=0)])
+        assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
+        assert worker.process.poll() is None
+    finally:
+        worker.process.kill()
+        worker.process.wait(30)
 
 
 def _subscriptions(connection: redis.Redis) -> list[str]:
