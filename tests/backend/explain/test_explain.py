@@ -23,11 +23,8 @@ from dimat.spec import PilotSpec
 from tests.backend.building import create_pilot, launch
 from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
+from tests.backend.coordinator.test_joining import joiner_never_connected
 from tests.backend.coordinator.test_restart import restarted
-from tests.backend.coordinator.test_silence import joiner_never_connected
-from tests.backend.coordinator.test_timers import HOUR_S
-from tests.backend.coordinator.test_timers import pilot as hourly
-from tests.backend.coordinator.test_windows import give_window
 from worker.messages.reports import StepBeat
 from worker.messages.steps import StepMessage
 
@@ -245,59 +242,6 @@ def test_a_step_whose_process_is_silent_at_a_site_that_is_not_is_told_with_its_l
     assert of(explained(stage), "a").attempt == 2
 
 
-def test_a_lease_runs_from_when_somebody_listens_again(stage: Stage) -> None:
-    """Of a server that was restored, or away for long, no time is promised that is over."""
-    launched(stage, pilot())
-    (message,) = messages(stage, "a")
-    stage.begin(stage.take(message))
-    stage.turn()
-    stage.let_pass(300)
-    stage.restart()
-    beat(stage, 20, *SITES)
-    (wait,) = of(explained(stage), "a").waits_for
-    assert wait.code == "no_sign_of_life"
-    assert wait.then is not None
-    assert wait.then.at is not None
-    assert wait.then.at > stage.now()
-    while stage.now() < wait.then.at + timedelta(seconds=2):
-        beat(stage, 1, *SITES)
-    assert of(explained(stage), "a").attempt == 2
-
-
-def test_while_nobody_coordinates_all_wait_for_that_and_no_site_is_blamed_or_given_a_time(
-    stage: Stage,
-) -> None:
-    launched(stage, pilot())
-    (message,) = messages(stage, "a")
-    stage.begin(stage.take(message))
-    stage.turn()
-    heard = stage.now()
-    stage.let_pass(26)
-    found = explained(stage)
-    assert (
-        found.text
-        == f"The start waits for the server’s coordinator, silent since {heard:%Y-%m-%d %H:%M:%S} UTC."
-    )
-    assert (found.then and found.then.code, found.then and found.then.at) == ("coordinator_back", None)
-    assert found.waits_for == []
-    assert {(wait.code, wait.since) for site in found.sites for wait in site.waits_for} == {
-        ("coordinator_away", heard)
-    }
-    assert [site.then for site in found.sites] == [None] * 3
-    assert of(found, "a").doing == "preparing"
-    beat(stage, 2, *SITES)
-    assert explained(stage).code == "running_at_start"
-
-
-def test_a_paused_run_waits_for_a_person_and_not_for_who_coordinates(stage: Stage) -> None:
-    launched(stage, pilot())
-    stage.ask("p/dimat", asks.PAUSE)
-    beat(stage, 2, *SITES)
-    stage.let_pass(60)
-    found = explained(stage)
-    assert (found.code, found.then and found.then.code) == ("paused_at_start", "goes_on_when_asked")
-
-
 def test_since_when_a_run_is_being_paused_is_told_to_the_second(stage: Stage) -> None:
     prepared(stage, pilot())
     before = utc_now()
@@ -482,66 +426,3 @@ def test_a_viewer_reads_it_in_the_language_that_is_asked_for(api: Api) -> None:
     assert by_header["text"] == japanese["text"]
     assert api.anonymous.get(path).status_code == 401
     assert api.viewer.get("/api/v1/runs/none/explain").status_code == 404
-
-
-def test_a_site_outside_of_its_window_says_when_it_opens_and_its_silence_counts_within_it(
-    stage: Stage,
-) -> None:
-    give_window(stage, "c")  # from 20:00 to 06:00; it is midnight
-    stage.let_pass(7 * HOUR_S)
-    launched(stage, pilot(limit_s=2 * HOUR_S))
-    opens = BEGAN + timedelta(hours=20)
-    site = of(explained(stage), "c")
-    assert [(wait.code, wait.then and wait.then.at) for wait in site.waits_for] == [("window_closed", opens)]
-    assert texts(site) == [f"Its time window is closed until {opens:%Y-%m-%d %H:%M} (UTC)."]
-    beat(stage, 15, "a", "b")
-    ends = [
-        wait.then.at
-        for wait in of(explained(stage), "c").waits_for
-        if wait.code == "site_silent" and wait.then
-    ]
-    assert ends == [opens + timedelta(hours=2)]
-
-
-def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> None:
-    launched(stage, hourly(rounds=3))
-    work(stage, *SITES)
-    due = BEGAN + timedelta(hours=1)
-    found = explained(stage)
-    assert {(site.doing, *(wait.code for wait in site.waits_for)) for site in found.sites} == {
-        ("waiting", "round_due")
-    }
-    assert found.then is not None
-    assert (found.then.code, found.then.at) == ("round_begins", due)
-    assert texts(of(found, "a")) == ["Waiting for the time of round 1: 2026-01-01 10:00 (Asia/Tokyo)."]
-    assert found.text == "Waiting for the time of round 1 of 3: 2026-01-01 10:00 (Asia/Tokyo)."
-
-
-def test_who_waits_for_another_site_is_told_that_the_time_of_the_round_has_to_come_too(stage: Stage) -> None:
-    launched(stage, hourly(rounds=3))
-    work(stage, "a", "b")
-    site = of(explained(stage), "b")
-    assert {wait.code for wait in site.waits_for} == {"round_due", "steps_at_start"}
-    assert (site.then and site.then.code, site.then and site.then.at) == (
-        "round_begins",
-        BEGAN + timedelta(hours=1),
-    )
-
-
-@pytest.mark.parametrize("hours", [0, 2])
-def test_a_paused_run_waits_for_somebody_who_resumes_it_and_not_for_the_time_of_a_round(
-    stage: Stage, hours: int
-) -> None:
-    launched(stage, hourly(rounds=3))
-    work(stage, *SITES)
-    stage.ask("p/dimat", asks.PAUSE)
-    stage.turn()
-    stage.let_pass(hours * HOUR_S)
-    beat(stage, 1, *SITES)
-    found = explained(stage)
-    assert found.then is not None
-    assert found.then.code == "goes_on_when_asked"
-    assert {
-        (site.doing, *(wait.code for wait in site.waits_for), site.then and site.then.code)
-        for site in found.sites
-    } == {("paused", "run_paused", "goes_on_when_asked")}
