@@ -22,6 +22,7 @@ from dimat.permutation import (  # noqa: F401  (each file registers its rules)
     rules_shapes,
 )
 from dimat.permutation.calls import RULES, Call, Mixes, Outcome, Value, plain
+from dimat.permutation.constants import constants
 from dimat.permutation.exporting import exported
 from dimat.permutation.moving import moving_parts
 from dimat.permutation.rules_elementwise import is_pointwise, pointwise
@@ -59,8 +60,11 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
     """
     state = {n: t for n, t in model.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
     by_id: dict[int, Value] = {}  # tied weights are one tensor under several names
+    held = constants(model, example_inputs)
     axes = {
-        name: by_id.setdefault(id(tensor), tuple(free(n) for n in tensor.shape))
+        name: by_id.setdefault(
+            id(tensor), constant(tensor) if name in held else tuple(free(n) for n in tensor.shape)
+        )
         for name, tensor in state.items()
     }
     program = exported(model, example_inputs)
@@ -112,8 +116,8 @@ def _first(node: Any, values: Mapping[Any, Any]) -> Any:
 
 
 def constant(tensor: Tensor) -> Value:
-    """Of a tensor that is in no state dict, so nothing could follow. Entries that are all alike along an axis need not, as
-    those of a kernel that is repeated for every channel; a tensor that is alike everywhere may yet be filled."""
+    """Of a tensor that must stay as it is, or is in no state dict, so that it could not follow. Entries that are all alike along an axis
+    need not, as those of a kernel that is repeated for every channel; a tensor that is alike everywhere may yet be filled."""
     alike = [False] * tensor.ndim
     if not tensor.is_meta and tensor.numel():
         alike = [bool((tensor == tensor.narrow(axis, 0, 1)).all()) for axis in range(tensor.ndim)]
