@@ -1,10 +1,10 @@
 """When does merging help? Every method in many settings, with several seeds, against sites that train alone.
 
-    .venv/bin/python benchmarks/study.py [--quick] [--jobs N] [--only WORD] [--device cpu] [--results FILE] [--report FILE]
+    .venv/bin/python benchmarks/study.py [--page study] [--quick] [--jobs N] [--only WORD] [--device cpu] [--results FILE] [--report FILE]
 
-Each setting is a pilot that `dimat.simulate` runs. What has been run is kept in the results file (JSON) and not run again:
-an interrupted study goes on where it stopped, `--only` adds settings. `--report` writes the tables
-of what was run as Markdown, and runs nothing but with `--quick`.
+Each setting is a pilot that `dimat.simulate` runs; those of a page of tables in `docs` are run by its name. What has been run is kept in
+the results file (JSON) with machine, load and commit, and not run again: an interrupted study goes on where it stopped. `--report FILE`
+writes the page. So one command makes one page: `benchmarks/study.py --page study-heads --report docs/study-heads.md`.
 `--device cuda:0` computes there, but for the baselines; the last bits differ then, and the tables say where it was.
 `--quick` runs one seed of three settings in a few minutes, to see that all works; its numbers mean little.
 """
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import device_name, machine  # noqa: E402
-from benchmarks.study_report import markdown  # noqa: E402
-from benchmarks.study_settings import QUICK, SETTINGS, Setting  # noqa: E402
+from benchmarks.study_report import PAGES, markdown, settings_of  # noqa: E402
+from benchmarks.study_settings import QUICK, Setting  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "study.json"
 SEEDS = (1, 2, 3)
@@ -32,6 +32,9 @@ SEEDS = (1, 2, 3)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--page", default="study", choices=PAGES, help="which page of tables, as it is called in docs"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--only", help="settings whose name holds this word")
@@ -40,18 +43,16 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write the tables here")
     wanted = parser.parse_args()
     results = _read(wanted.results)
-    if wanted.quick or not wanted.report:
-        settings = [s for s in SETTINGS if not wanted.only or wanted.only in s.name]
-        if wanted.quick:
-            settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
-        else:
-            seeds = SEEDS
-        run(settings, seeds, wanted.jobs, results, wanted.results, wanted.device)
-    elif not results["runs"]:
+    settings = [s for s in settings_of(wanted.page) if not wanted.only or wanted.only in s.name]
+    seeds = SEEDS
+    if wanted.quick:
+        settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
+    if not settings:
         parser.error(
-            f"{wanted.results} holds no runs that could be told of. Run the study without --report first."
+            f"No setting of the page {wanted.page} is called so. Leave out --only or --quick, or name another --page."
         )
-    text = markdown(results)
+    run(settings, seeds, wanted.jobs, results, wanted.results, wanted.device)
+    text = markdown(results, wanted.page)
     if wanted.report:
         wanted.report.write_text(text, encoding="utf-8")
     else:
@@ -74,8 +75,8 @@ def run(
         under_way = {pool.submit(one, setting, seed, device): (setting, seed) for setting, seed in open_}
         for number, done in enumerate(as_completed(under_way), start=1):
             setting, seed = under_way[done]
-            results["runs"][f"{setting.name}/{seed}"] = done.result()
-            results["machines"][machine(*where, "1 thread a process", f"{jobs} processes")] = True
+            about = {"machine": machine(*where, "1 thread a process", f"{jobs} processes")}
+            results["runs"][f"{setting.name}/{seed}"] = done.result() | about
             path.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n", encoding="utf-8")
             print(f"{number} of {len(open_)}: {setting.name}, seed {seed}", file=sys.stderr, flush=True)
 
@@ -92,7 +93,7 @@ def one(setting: Setting, seed: int, device: str = "cpu") -> dict[str, Any]:
     def rows_of(seed: int, site: int) -> Any:
         return load_site_rows(spec.sites[site].data, spec.data, spec.site_names, site, seed)
 
-    began = time.process_time()
+    load_before, began = os.getloadavg()[0], time.process_time()
     found = simulate(spec, rows_of, time.perf_counter, device=device)
     arms = {}
     for result in found.runs:
@@ -106,7 +107,7 @@ def one(setting: Setting, seed: int, device: str = "cpu") -> dict[str, Any]:
         rows = [rows_of(seed, site) for site in range(len(spec.sites))]
         for baseline in (baselines.centralised, baselines.cdsgd, baselines.sgp):
             arms[baseline.__name__] = {"rounds": _rounds(baseline(spec, rows, seed))}
-    return {"arms": arms, "cpu_s": time.process_time() - began}
+    return {"arms": arms, "cpu_s": time.process_time() - began, "load_before": load_before}
 
 
 def _rounds(rounds: Any) -> list[dict[str, Any]]:
@@ -132,7 +133,7 @@ def _read(path: Path) -> dict[str, Any]:
     if path.exists():
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return loaded
-    return {"runs": {}, "machines": {}}
+    return {"runs": {}}
 
 
 if __name__ == "__main__":

@@ -12,16 +12,34 @@ CONTROLS = ("local", "local-kept")
 MERGING = [one["name"] for one in MAIN if one["name"] not in CONTROLS]
 BASELINES = ["centralised", "cdsgd", "sgp"]
 HEAD = (
-    "Made by `benchmarks/study.py --report FILE` from the results it keeps; what they mean is said in [results.md](results.md). "
-    "Every number is a mean over seeds, ± the standard deviation between them; – stands for what was not run."
+    "Made by `benchmarks/study.py --page {page} --report docs/{page}.md` from the results it keeps; what they mean is said in "
+    "[results.md](results.md). Every number is a mean over seeds, ± the standard deviation between them; – stands for what was not run."
 )
+PAGES = {
+    "study": ("Tables of the study", ("main", "baselines", "every", "parts")),
+    "study-trees-and-bits": ("Tables of the study: trees and bits", ("tree", "wire")),
+    "study-heads": ("Tables of the study: heads", ("head",)),
+    "study-sites": (
+        "Tables of the study: sites that see different things, graphs, and width",
+        ("own", "graph", "width"),
+    ),
+    "study-matching": ("Tables of the study: matching from the last permutations", ("matching",)),
+}
+"""By name of a page in `docs`: its title and its tables."""
 LEVEL = 0.005
 """Half a percentage point: closer than this counts as level."""
 
 
-def markdown(results: Results) -> str:
-    done = [s for s in SETTINGS if _seeds(results, s)]
-    parts = ["# Tables of the study", HEAD, "## What was run", _machines(results), _settings(results, done)]
+def settings_of(page: str) -> list[Setting]:
+    """Of which a page tells."""
+    return [s for s in SETTINGS if s.table in PAGES[page][1]]
+
+
+def markdown(results: Results, page: str) -> str:
+    title, _ = PAGES[page]
+    done = [s for s in settings_of(page) if _seeds(results, s)]
+    where = [_machines(results, done), _settings(results, done)]
+    parts = [f"# {title}", HEAD.format(page=page), "## What was run", *where]
     for table, title in (
         ("main", "Methods"),
         ("baselines", "Pooled data, and an exchange at every batch"),
@@ -68,8 +86,20 @@ def markdown(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _machines(results: Results) -> str:
-    return "\n".join(f"- {machine}" for machine in sorted(results["machines"]))
+def _machines(results: Results, settings: Sequence[Setting]) -> str:
+    """Where and at which commit each setting was run, and the load before its runs."""
+    ran: dict[str, dict[str, None]] = {}
+    loads: dict[str, list[float]] = {}
+    for s in settings:
+        for seed in _seeds(results, s):
+            run = results["runs"][f"{s.name}/{seed}"]
+            ran.setdefault(run["machine"], {})[s.name] = None
+            loads.setdefault(run["machine"], []).append(run["load_before"])
+    told = []
+    for machine, names in sorted(ran.items()):
+        which = f": {', '.join(names)}" if len(ran) > 1 else ""
+        told.append(f"- {machine}, load before {min(loads[machine]):.1f} to {max(loads[machine]):.1f}{which}")
+    return "\n".join(told)
 
 
 def _settings(results: Results, settings: Iterable[Setting]) -> str:
