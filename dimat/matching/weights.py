@@ -15,6 +15,7 @@ from dimat.matching.assignment import best_assignment
 from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.products import Products, is_learnt, unit_weights
+from dimat.matching.reordered import order_of_copy
 from dimat.params import Params
 from dimat.permutation.apply import Permutations, identity, permute
 from dimat.permutation.spec import Group, PermutationSpec
@@ -29,7 +30,8 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
     Coordinate descent: with all other groups held where they are, the best permutation of one group is an assignment. Each
     pass raises sum_ij own_ij * other_ij, so it ends; groups are taken in the order of the forward pass, the same every time.
     Groups whose blocks move alike (heads of q, k and v) are taken together. It may end in a local optimum, from which no group alone
-    finds a way: of experts stacked in one tensor even a planted permutation is not always found.
+    finds a way. A model that is the own one in another order is recognised as such (`order_of_copy`); of others it begins with the order
+    in which they are.
 
     Returns: `correlation` of each group is the mean cosine of the matched units' weights.
     Raises:
@@ -37,7 +39,8 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
     Reference: Ainsworth et al. 2022, "Git Re-Basin: Merging Models modulo Permutation Symmetries", sec. 3.2.
     """
     check_tensors({0: own, 1: other}, own)
-    found = descend(own, other, spec, identity(spec), {})
+    start = order_of_copy(own, other, spec)
+    found = descend(own, other, spec, identity(spec) if start is None else start, {})
     matched = permute(other, spec, found)
     return Match(found, tuple(_quality(own, matched, group, found[group.name]) for group in spec.groups))
 
