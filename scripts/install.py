@@ -166,6 +166,10 @@ def _begin() -> None:
     fresh = not VENV.exists() or UNFINISHED.exists() or moved
     if not fresh and answer([PYTHON, "-c", "import pip"]) is None:
         fresh = True
+    if fresh and VENV.is_symlink():  # what it leads to may be somebody else's
+        raise Problem(
+            f"{VENV} is a link to {VENV.readlink()}, and an environment of Awase's own is needed there. Remove the link and try again."
+        )
     if not fresh:
         say("the requirements have changed: updating .venv (usually under a minute)")
         UNFINISHED.touch()

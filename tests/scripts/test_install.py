@@ -4,6 +4,7 @@ from pathlib import Path
 
 import install
 import pages
+import pytest
 
 
 def test_a_nearly_full_disk_is_named_with_what_is_free_and_what_is_needed() -> None:
@@ -52,3 +53,20 @@ def test_what_is_generated_makes_no_page_stale(tmp_path: Path) -> None:
         (tmp_path / "frontend" / folder).mkdir()
         (tmp_path / "frontend" / folder / "file.js").write_text("x")
     assert pages.fingerprint(tmp_path) == before
+
+
+def test_an_environment_that_is_a_link_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / ".venv"
+    (theirs / "bin").mkdir(parents=True)
+    ours.symlink_to(theirs)
+    for name, path in (
+        ("VENV", ours),
+        ("STAMP", ours / "stamp"),
+        ("UNFINISHED", ours / "unfinished"),
+        ("PYTHON", ours / "bin" / "python"),
+    ):
+        monkeypatch.setattr(install, name, path)
+    with pytest.raises(install.Problem, match=r"is a link to .*theirs"):
+        install._begin()
+    assert ours.is_symlink()
+    assert (theirs / "bin").exists()
