@@ -2,10 +2,10 @@
 
 Models are averaged in the common basis, but the head (the layer that gives the outputs, `head_of`) is solved by ridge regression over all
 sites' rows at once. A site that lacks most classes cannot spoil it: it has no say in them. Where sites share everything below the
-head, as after a merge over all, the result is the head that the pooled rows would give.
+head, as after a merge over all, the result is the head that the pooled rows would give: each row counts the same, whoever has many.
 
 Beside its model a site tells second moments of the head's inputs, and the sums of these inputs for each class: the means of its
-features and the mix of its classes can be read from them.
+features and how many rows of each class it has can be read from them.
 
 Legend: S = rows, I = inputs of the head and one for its bias, K = outputs.
 """
@@ -32,7 +32,7 @@ SCALE_OF = {"answers": LOGITS_PER_CLASS, "numbers": 1.0}
 
 
 def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
-    """theta_j; G_j = H^T H / n_j with 0.1 % of its mean diagonal added to the diagonal, and A_j = H^T Y / n_j."""
+    """theta_j; G_j = H^T H with 0.1 % of its mean diagonal added to the diagonal, and A_j = H^T Y."""
     held = {name: value.double() for name, value in moments.items()}
     for name, gram_II in moments.items():
         if _is_gram(name):
@@ -59,7 +59,7 @@ METHOD = Summed(summand, solve, by_moments=True)
 
 
 def moments(model: nn.Module, head: str, x: Tensor, numbers_SK: Tensor, sums_name: str = "answers") -> Params:
-    """`HEAD`: (I, I), the mean over rows of products of inputs, and `HEAD.answers` (or `HEAD.numbers`): (I, K), the mean over rows of
+    """`HEAD`: (I, I), the sum over rows of products of inputs, and `HEAD.answers` (or `HEAD.numbers`): (I, K), the sum over rows of
     inputs times targets; float32, on the CPU.
 
     Args:
@@ -79,8 +79,8 @@ def moments(model: nn.Module, head: str, x: Tensor, numbers_SK: Tensor, sums_nam
     inputs_SI = torch.cat(seen).double()
     if layer.bias is not None:
         inputs_SI = functional.pad(inputs_SI, (0, 1), value=1.0)
-    sums_IK = inputs_SI.T @ numbers_SK.double() / len(x)
-    gram_II = inputs_SI.T @ inputs_SI / len(x)
+    sums_IK = inputs_SI.T @ numbers_SK.double()
+    gram_II = inputs_SI.T @ inputs_SI
     return {head: gram_II.float().cpu(), f"{head}.{sums_name}": sums_IK.float().cpu()}
 
 

@@ -25,7 +25,7 @@ def gather(
     branches: Mapping[int, Sums],
 ) -> StepResult:
     """The own summand and those of the branches below in the tree, added up for the parent. `federated_average` counts a site
-    as often as it has training rows, other methods count each site once.
+    as often as it has training rows, other methods count each site once; what `ridge_head` solves is a sum over rows.
 
     Args:
         branches: what the children gathered, by site index. One that is not finite is left out, with all sites of its branch,

@@ -1,6 +1,7 @@
 """The head in closed form: what pooled rows would give, whoever holds which classes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,10 +39,18 @@ def moments_told(rows: SiteRows, params: Any) -> Any:
     return moments
 
 
-def test_sites_that_share_features_get_the_head_of_the_pooled_rows(make_spec: MakeSpec, table: Table) -> None:
-    spec = make_spec(model=MODEL.model_dump(), data={"rows_per_site": 40, "partition": {"kind": "shards"}})
+def first_rows(rows: SiteRows, num: int) -> SiteRows:
+    return replace(rows, train_x=rows.train_x[:num], train_y=rows.train_y[:num])
+
+
+@pytest.mark.parametrize("of_each", [(60, 60, 60, 60), (60, 3, 30, 1)], ids=["as many", "few and many"])
+def test_sites_that_share_features_get_the_head_of_the_pooled_rows(
+    make_spec: MakeSpec, table: Table, of_each: tuple[int, ...]
+) -> None:
+    """However many rows each of them has."""
+    spec = make_spec(model=MODEL.model_dump(), data={"rows_per_site": 60, "partition": {"kind": "shards"}})
     of = rows_of(table, spec)
-    sites = [of(1, site) for site in range(len(spec.sites))]
+    sites = [first_rows(of(1, site), num) for site, num in enumerate(of_each)]
     net = empty_model(MODEL, sites[0].shape, sites[0].num_outputs)
     shared = initial_params(net, torch_rng(1, "init", "common"))
     total = add(
