@@ -31,7 +31,8 @@ def linear_layers(model: nn.Module) -> dict[str, tuple[str, See]]:
     Layers whose outputs are linear in all their inputs: Linear, and convolutions of one group. Grouped and depthwise convolutions are
     none: each of their outputs reads some channels only, so that they had as many small problems as groups; they are averaged.
     So are layers of complex numbers, transposed convolutions, whose outputs add up what overlaps, and layers whose weight or bias is computed, as by weight norm:
-    nobody could set them.
+    nobody could set them. And so are those of a class with a `forward` of its own (a mask, standardised weights): whether it is linear in
+    the weight as it is stored nobody can tell.
     """
     found: dict[str, tuple[str, See]] = {}
     inner: set[str] = set()  # output layers of attentions are never called by themselves
@@ -53,10 +54,21 @@ def linear_layers(model: nn.Module) -> dict[str, tuple[str, See]]:
 
 
 def _is_plain(module: nn.Module, tensors: tuple[str, ...] = ("weight", "bias")) -> bool:
-    """Whether these are params of its own, and real numbers. Weight norm and the like, of old and of new, put others in their place."""
+    """Whether it computes as torch's own class does, and these are params of its own, and real numbers. Weight norm and the like, of old and
+    of new, put others in their place."""
     held = module._parameters
+    if not any(_computes_as(module, kind) for kind in (nn.Linear, *CONVOLUTIONS, nn.MultiheadAttention)):
+        return False
     return all(name in held for name in tensors) and not any(
         tensor is not None and tensor.is_complex() for tensor in held.values()
+    )
+
+
+def _computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Neither its class nor somebody who patched the module put another computation in the place of that of `kind`."""
+    steps = [name for name in ("forward", "_conv_forward") if hasattr(kind, name)]
+    return isinstance(module, kind) and all(
+        getattr(type(module), name) is getattr(kind, name) and name not in vars(module) for name in steps
     )
 
 

@@ -1,6 +1,7 @@
 """Second moments of every kind of layer: each layer's own outputs, fitted with nothing but them, give its own weights back."""
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -311,6 +312,38 @@ def attention(normed: str) -> nn.Module:
     return layer
 
 
+class Squashed(nn.Linear):
+    """Its weight is not used as it is stored."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.linear(input, self.weight.tanh(), self.bias)
+
+
+class Standardised(nn.Conv1d):
+    """As if from `torch.nn`, but for the weight that it convolves with."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        weight = weight / weight.norm(dim=(1, 2), keepdim=True)
+        return super()._conv_forward(input, weight, bias)
+
+
+class Convolved(Between):
+    def read(self, x: Tensor) -> Tensor:
+        return self.layer(x[..., None])[..., 0]  # type: ignore[no-any-return]
+
+
+class Halved(nn.MultiheadAttention):
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        mixed, how = super().forward(*arguments, **named)
+        return mixed / 2, how
+
+
+def patched() -> nn.Module:
+    layer = nn.Linear(8, 8)
+    layer.forward = MethodType(Squashed.forward, layer)  # type: ignore[method-assign]
+    return layer
+
+
 FROZEN_BEHIND = ("spectral norm", "spectral norm of old", "orthogonal")
 COMPUTED: dict[str, Callable[[], nn.Module]] = {
     "weight norm": lambda: Between(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8))),
@@ -323,6 +356,10 @@ COMPUTED: dict[str, Callable[[], nn.Module]] = {
     "orthogonal": lambda: Between(nn.utils.parametrizations.orthogonal(nn.Linear(8, 8))),
     "pruned": lambda: Between(prune.identity(nn.Linear(8, 8), "weight")),
     "read past its layer": lambda: Past(nn.Linear(8, 8)),
+    "squashed": lambda: Between(Squashed(8, 8)),
+    "squashed by a patch": lambda: Between(patched()),
+    "standardised": lambda: Convolved(Standardised(8, 8, 1)),
+    "attention of its own": lambda: Attentive(Halved(8, 2, batch_first=True)),
     "attention, normed inside": lambda: Attentive(attention("in_proj_weight")),
     "attention, normed at its end": lambda: Attentive(attention("weight")),
 }
@@ -345,3 +382,11 @@ def test_a_layer_that_is_computed_or_never_called_is_averaged(name: str) -> None
     for key in of[0]:
         if key.startswith("layer."):
             torch.testing.assert_close(merged[key], averaged[key])
+
+
+def test_a_layer_of_another_class_that_computes_as_its_own_does_tells_moments() -> None:
+    class Named(nn.Linear):
+        """Knows what it is for."""
+
+    model = Between(Named(8, 8))
+    assert gram.layers_of(model, discover(model, (3,))) == ("layer", "head")
