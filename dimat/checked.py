@@ -17,6 +17,8 @@ from dimat.errors import (
 from dimat.params import Params, first_non_finite
 
 SUM_TOLERANCE = 1e-6
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "STATUS_ALLOC_FAILED")
+"""What torch says where memory is short and no `OutOfMemoryError` says so: on a processor, and in the libraries that CUDA calls."""
 
 
 def check_tensors(given: Mapping[int, Params], like: Params, argument: str = "models") -> None:
@@ -90,3 +92,10 @@ def check_rows(name: str, x: Tensor) -> None:
         return
     is_broken = ~torch.isfinite(x).reshape(len(x), -1).all(dim=1)
     raise NonFiniteInput(name=name, row=int(is_broken.nonzero()[0]))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was short, which says nothing of what a user gave."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from dimat.checked import check_rows
+from dimat.checked import check_rows, is_out_of_memory
 from dimat.errors import InputsNotTaken, ShapeMismatch, first_line
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums
@@ -22,6 +22,8 @@ from dimat.permutation.exporting import copied
 from dimat.training.targets import LogLikelihood, label_loss
 
 CHUNK_ROWS = 32
+PART = 2**21
+"""So many numbers of gradients are squared at once: in float64 all of them would take four times what they do."""
 TINY = 1e-12
 
 
@@ -53,8 +55,8 @@ def fisher(
     model: nn.Module, x: Tensor, y: Tensor, log_likelihoods: Sequence[LogLikelihood] = (label_loss,)
 ) -> Params:
     """Mean over rows of the squared gradients of their log likelihoods, added up: one tensor for each parameter, float32, on the CPU. A
-    weight with several names is told under each of them. Needs the memory of 32 models (a gradient for each row of a chunk) and
-    of one in float64.
+    weight with several names is told under each of them. Needs the memory of 32 models (a gradient for each row of a chunk), of one in
+    float64, and of what the gradients are made with: of convolutions as much again.
 
     Args:
         x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.
@@ -70,13 +72,15 @@ def fisher(
     try:
         totals = _many_at_a_time(model, x, y, log_likelihoods)
     except (
-        torch.OutOfMemoryError
-    ):  # row by row it might be had, in another order and so with other last bits than elsewhere
-        raise
-    except RuntimeError:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
+        RuntimeError
+    ) as error:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
+        if is_out_of_memory(error):
+            raise  # row by row it might be had, in another order and so with other last bits than elsewhere
         try:
             totals = _row_by_row(model, x, y, log_likelihoods)
         except (RuntimeError, IndexError) as error:  # IndexError: a class that the model has no output for
+            if is_out_of_memory(error):
+                raise
             raise InputsNotTaken(problem=first_line(error)) from error
     # A tensor of its own for each name: what shares memory cannot be stored.
     return {
@@ -102,8 +106,19 @@ def _many_at_a_time(
         chunk = slice(start, start + CHUNK_ROWS)
         for of in log_likelihoods:
             for name, gradient_B in gradients(of)(params, x[chunk], y[chunk]).items():
-                totals[name] += gradient_B.abs().double().square().sum(dim=0)
+                _add_squares(totals[name], gradient_B)
     return totals
+
+
+def _add_squares(total: Tensor, gradient_B: Tensor) -> None:
+    """To `total` their sum over rows, part by part."""
+    if gradient_B.ndim == 1:
+        total += gradient_B.abs().double().square().sum(dim=0)
+        return
+    numel = gradient_B.numel() // max(gradient_B.shape[1], 1)
+    size = max(PART // max(numel, 1), 1)
+    for into, part_B in zip(total.split(size), gradient_B.split(size, dim=1), strict=True):
+        into += part_B.abs().double().square().sum(dim=0)
 
 
 def _row_by_row(

@@ -1,8 +1,12 @@
 """Fisher information of models of all kinds, and what is refused."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from dimat.errors import InputsNotTaken, NonFiniteInput, NoRows, ShapeMismatch
@@ -89,15 +93,57 @@ def test_rows_that_cannot_be_used_are_refused() -> None:
             fisher.fisher(model, X, torch.full_like(Y, unknown))
 
 
-def test_short_memory_is_no_reason_to_go_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "short",
+    [
+        lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")),
+        lambda: torch.empty(10**16),  # as the allocator of this machine says it
+        lambda: (_ for _ in ()).throw(
+            RuntimeError("[...] DefaultCPUAllocator: not enough memory: you tried")
+        ),
+        lambda: (_ for _ in ()).throw(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling")),
+    ],
+    ids=["CUDA", "a processor", "another processor", "a library of CUDA"],
+)
+@pytest.mark.parametrize("at", ["_many_at_a_time", "_row_by_row"])
+def test_short_memory_is_no_reason_to_go_row_by_row(
+    short: Callable[[], object], at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whose sums come in another order: another run of the same step would have other last bits."""
 
-    def short(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+    def other_way(*_: object) -> None:
+        raise RuntimeError("vmap: it is not possible")
 
-    monkeypatch.setattr(fisher, "_many_at_a_time", short)
-    with pytest.raises(torch.OutOfMemoryError):
+    monkeypatch.setattr(fisher, "_many_at_a_time", other_way)
+    monkeypatch.setattr(fisher, at, lambda *_: short())
+    with pytest.raises(RuntimeError, match=r"memory|ALLOC"):
         fisher.fisher(Plain("plain"), X, Y)
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest float64 tensor has that is made meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.dtype == torch.float64:
+            self.numel = max(self.numel, made.numel())
+        return made
+
+
+@pytest.mark.parametrize("shape", [(), (50,), (50, 7), (3, 5, 7), (0, 4)])
+def test_squares_are_summed_up_in_parts(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once they would take four times the memory of the gradients themselves."""
+    monkeypatch.setattr(fisher, "PART", 32 * 7 * 5)
+    gradient_B = torch.randn(32, *shape, generator=torch_rng(1, "g"))
+    total = torch.ones(shape, dtype=torch.float64)
+    with Largest() as largest:
+        fisher._add_squares(total, gradient_B)
+    torch.testing.assert_close(total, 1 + gradient_B.double().square().sum(dim=0))
+    assert largest.numel <= max(fisher.PART, total.numel())
 
 
 def test_an_error_without_words_is_told_by_its_kind() -> None:
