@@ -3,6 +3,9 @@
 Aligned once as in `common_basis`. Beside its model a site tells the mean square of each parameter's gradient over its rows:
 as many bytes again, and no second moments of features.
 
+Where targets are classes this is the *empirical* Fisher information, of the rows' own labels: one gradient for each row instead of one for
+each class, and no mean over the labels that the model itself would give. Where they are numbers it is the true one.
+
 Legend: B = rows of a chunk.
 """
 
@@ -40,7 +43,8 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
 def solve(total: Sums) -> Params:
     """theta = sum_j w_j F_j theta_j / sum_j w_j F_j for every trained parameter, the weighted mean elsewhere.
 
-    Reference: Matena, Raffel 2022, "Merging Models with Fisher-Weighted Averaging".
+    Reference: Matena, Raffel 2022, "Merging Models with Fisher-Weighted Averaging", who take the mean over labels drawn from the model;
+    Kunstner et al. 2019, "Limitations of the empirical Fisher approximation", on what is here for classes.
     """
     by_information = {
         name: doubled(total.params[name]) / value.double() for name, value in total.moments.items()
@@ -60,7 +64,7 @@ def fisher(
 
     Args:
         x: (rows, ...) inputs and y: (rows, ...) targets, on the model's device. The model is left in evaluation mode.
-        log_likelihoods: `Targets.log_likelihoods`; by default that of the row's label.
+        log_likelihoods: `Targets.log_likelihoods`; by default that of the row's label: the empirical Fisher information.
 
     Raises:
         NoRows, NonFiniteInput: x. ShapeMismatch: another number of targets. InputsNotTaken: the model has no gradient on them.

@@ -74,7 +74,7 @@ class Targets(Protocol):
         ...
 
     def log_likelihoods(self) -> Sequence[LogLikelihood]:
-        """Whose squared gradients add up to the Fisher information of a row."""
+        """Whose squared gradients add up to the Fisher information of a row, of classes to the empirical one."""
         ...
 
 
@@ -145,7 +145,7 @@ class Classes:
         return functional.one_hot(y, self.num_outputs).double()
 
     def log_likelihoods(self) -> Sequence[LogLikelihood]:
-        """That of the row's label."""
+        """That of the row's label: the empirical Fisher information."""
         return (label_loss,)
 
     def _counts(self) -> Tensor:
@@ -196,7 +196,7 @@ class Numbers:
         return y.double()
 
     def log_likelihoods(self) -> Sequence[LogLikelihood]:
-        """For a normal distribution of deviation 1 around the outputs the information is J^T J of their Jacobian J: the squared
+        """For a normal distribution of deviation 1 around the outputs the (true) information is J^T J of their Jacobian J: the squared
         gradients of all outputs, whatever the targets.
 
         Reference: Matena, Raffel 2022; Martens 2020, "New Insights and Perspectives on the Natural Gradient Method".
