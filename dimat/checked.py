@@ -1,11 +1,14 @@
 """Whether what a user of the library gives belongs together: looked at once, where it comes in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from dimat.errors import (
+    DimatError,
+    InputsNotTaken,
     MixingRowSum,
     NonFiniteInput,
     NonFiniteParams,
@@ -13,6 +16,7 @@ from dimat.errors import (
     ShapeMismatch,
     SiteMissing,
     TensorMissing,
+    first_line,
 )
 from dimat.params import Params, first_non_finite
 
@@ -92,6 +96,17 @@ def check_rows(name: str, x: Tensor) -> None:
         return
     is_broken = ~torch.isfinite(x).reshape(len(x), -1).all(dim=1)
     raise NonFiniteInput(name=name, row=int(is_broken.nonzero()[0]))
+
+
+@contextmanager
+def inputs_taken() -> Iterator[None]:
+    """Around a model's forward pass. Raises: InputsNotTaken: whatever it raises, but that memory is short."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DimatError) or is_out_of_memory(error):
+            raise
+        raise InputsNotTaken(problem=first_line(error)) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:

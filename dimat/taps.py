@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dimat.checked import inputs_taken
+
 CHUNK_ROWS = 256
 Tap = Callable[[nn.Module, Tensor], None]
 """Called with the layer and its input: (rows, ...), on the model's device."""
@@ -23,7 +25,7 @@ def watch(model: nn.Module, x: Tensor, watchers: Iterable[tuple[str, Watcher]]) 
     Args:
         x: (rows, ...) inputs on the model's device. The model is left in evaluation mode.
 
-    Raises: AttributeError, when there is no such module.
+    Raises: AttributeError, when there is no such module. InputsNotTaken, when the model fails on `x`.
     """
 
     def hook(watcher: Watcher) -> Any:
@@ -47,11 +49,11 @@ def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
     Args:
         x: (rows, ...) inputs on the model's device. The model is left in evaluation mode.
 
-    Raises: AttributeError, when there is no such layer.
+    Raises: as `watch`.
     """
 
     def caller(tap: Tap) -> Caller:
-        return lambda layer, arguments, _: tap(layer, arguments[0])
+        return lambda layer, arguments, named: tap(layer, _in_order(layer, arguments, named)[0])
 
     overhear(model, x, [(name, caller(tap)) for name, tap in taps.items()])
 
@@ -69,7 +71,7 @@ def overhear(model: nn.Module, x: Tensor, callers: Iterable[tuple[str, Caller]])
 def _send(model: nn.Module, x: Tensor, handles: list[Any]) -> None:
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), inputs_taken():
             for start in range(0, len(x), CHUNK_ROWS):
                 model(x[start : start + CHUNK_ROWS])
     finally:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dimat.checked import check_model, check_rows
-from dimat.errors import InputsNotTaken, NonFiniteParams, NumberNotFinite, NumberTooSmall, first_line
+from dimat.errors import NonFiniteParams, NumberNotFinite, NumberTooSmall
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.statistics import (
@@ -151,12 +151,7 @@ def _observe(
 
         return watcher
 
-    try:
-        watch(model, rows, [(group.tap, keep(group)) for group in spec.groups if group.tap])
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise InputsNotTaken(problem=first_line(error)) from error
+    watch(model, rows, [(group.tap, keep(group)) for group in spec.groups if group.tap])
     return {name: [centred(acts) for acts in calls] for name, calls in seen.items() if calls}
 
 

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.checked import check_rows, check_shape
+from dimat.errors import LayerNotMergeable
 from dimat.merging import plain_average
 from dimat.merging.layers import as_layer
+from dimat.merging.seen import linear_layers
 from dimat.merging.sums import Summed, Sums
 from dimat.params import Layout, Params, averaged, doubled
 from dimat.parts import MergeSpec
-from dimat.taps import look
+from dimat.taps import CHUNK_ROWS, look
 
 RIDGE, TINY = 1e-3, 1e-9
 """Of the mean diagonal. 1e-4 differed by half a point or less; 1e-2 lost two points with two classes a site (seed 1 of the study)."""
@@ -69,18 +71,31 @@ def moments(model: nn.Module, head: str, x: Tensor, numbers_SK: Tensor, sums_nam
         sums_name: `numbers`, where targets are no classes.
 
     Raises:
-        NoRows, NonFiniteInput. ShapeMismatch: targets that are not one number for each row and output.
+        NoRows, NonFiniteInput. LayerNotMergeable: the head is no `nn.Linear` of this model.
+        ShapeMismatch: targets that are not one number for each row and output, or a head that does not read one row for each row.
     """
     check_rows("x", x)
     layer = _layer(model, head)
     check_shape("numbers_SK", numbers_SK, (len(x), layer.out_features))
-    seen: list[Tensor] = []
-    look(model, x, {head: lambda _, inputs: seen.append(inputs)})
-    inputs_SI = torch.cat(seen).double()
-    if layer.bias is not None:
-        inputs_SI = functional.pad(inputs_SI, (0, 1), value=1.0)
-    sums_IK = inputs_SI.T @ numbers_SK.double()
-    gram_II = inputs_SI.T @ inputs_SI
+    num_inputs, seen = layer.in_features + (layer.bias is not None), 0
+    gram_II = torch.zeros(num_inputs, num_inputs, dtype=torch.float64, device=x.device)
+    sums_IK = torch.zeros(num_inputs, layer.out_features, dtype=torch.float64, device=x.device)
+
+    def add(_: nn.Module, inputs: Tensor) -> None:
+        nonlocal seen, gram_II, sums_IK
+        chunk = slice(seen, seen + CHUNK_ROWS)
+        numbers_BK = numbers_SK[chunk].double()
+        check_shape(f"inputs of {head}", inputs, (len(numbers_BK), layer.in_features))
+        inputs_BI = inputs.double()
+        if layer.bias is not None:
+            inputs_BI = functional.pad(inputs_BI, (0, 1), value=1.0)
+        gram_II += inputs_BI.T @ inputs_BI
+        sums_IK += inputs_BI.T @ numbers_BK
+        seen += len(inputs_BI)
+
+    look(model, x, {head: add})
+    if seen != len(x):  # the model has it, and does not call it
+        raise LayerNotMergeable(layer=head, known=", ".join(name for name in _heads(model) if name != head))
     return {head: gram_II.float().cpu(), f"{head}.{sums_name}": sums_IK.float().cpu()}
 
 
@@ -95,9 +110,18 @@ def layout(model: nn.Module, head: str, sums_name: str) -> Layout:
 
 
 def _layer(model: nn.Module, head: str) -> nn.Linear:
-    layer = model.get_submodule(head)
-    assert isinstance(layer, nn.Linear), "a head is one"
-    return layer
+    """Raises: LayerNotMergeable."""
+    known = _heads(model)
+    if head not in known:
+        raise LayerNotMergeable(layer=head, known=", ".join(known))
+    return known[head]
+
+
+def _heads(model: nn.Module) -> dict[str, nn.Linear]:
+    """By name what can be one: inside of an attention none is called by itself."""
+    called = (name for name, (module, _) in linear_layers(model).items() if module == name)
+    layers = {name: model.get_submodule(name) for name in called}
+    return {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)}
 
 
 def _is_gram(name: str) -> bool:

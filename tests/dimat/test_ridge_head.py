@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from dimat import told
+from dimat import errors, taps, told
 from dimat.merging import ridge_head
+from dimat.merging.head import head_of
 from dimat.merging.sums import add
 from dimat.model_spec import MlpSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.parts import MergePatch, MergeSpec
+from dimat.permutation import discover
 from dimat.plan import effective_spec
 from dimat.rows import SiteRows, Table, all_site_rows
 from dimat.schedule import Schedule, StepKey
@@ -174,3 +178,62 @@ def test_a_head_that_reads_one_unit_is_solved_and_not_the_layer_below(make_spec:
     (run,) = simulate(spec, lambda _, site: sites[site], lambda: 0.0).runs
     merged, solved = ([one.all_site or 0.0 for one in run.rounds[at].after_train] for at in (3, 4))
     assert min(solved) > min(merged) - 0.05
+
+
+class Named(nn.Module):
+    """Calls its head by keyword, and has an attention and a layer that it never calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.norm, self.head = nn.Linear(3, 6), nn.LayerNorm(6), nn.Linear(6, 2)
+        self.mixing, self.idle = nn.MultiheadAttention(6, 2, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(self.hidden(x).relu())[:, None]
+        return self.head(input=self.mixing(tokens, tokens, tokens)[0][:, 0])  # type: ignore[no-any-return]
+
+
+ROWS, ANSWERS = torch.randn(600, 3, generator=torch_rng(1, "x")), torch.eye(2).repeat(300, 1)
+
+
+def test_a_head_that_is_called_by_keyword_is_solved() -> None:
+    model = Named().eval()
+    head = head_of(model, discover(model, (3,)), ROWS)
+    found = ridge_head.moments(model, head, ROWS, ANSWERS)
+    with torch.no_grad():
+        tokens = model.norm(model.hidden(ROWS).relu())[:, None]
+        read = functional.pad(model.mixing(tokens, tokens, tokens)[0][:, 0], (0, 1), value=1.0).double()
+    torch.testing.assert_close(found["head"], (read.T @ read).float())
+    torch.testing.assert_close(found["head.answers"], (read.T @ ANSWERS.double()).float())
+
+
+@pytest.mark.parametrize("name", ["norm", "nothing", "mixing.out_proj", "idle"])
+def test_what_is_no_head_is_refused(name: str) -> None:
+    with pytest.raises(errors.LayerNotMergeable, match=rf"'{name}'.*\(these have: hidden, head"):
+        ridge_head.moments(Named(), name, ROWS, ANSWERS)
+
+
+def test_moments_of_a_head_are_summed_up_chunk_by_chunk() -> None:
+    """All rows' features at once, doubled and padded, took six times their memory."""
+    model, largest = nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), 0
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal largest
+            made = func(*args, **(kwargs or {}))
+            if isinstance(made, Tensor) and made.dtype == torch.float64:
+                largest = max(largest, made.numel())
+            return made
+
+    with Largest():
+        ridge_head.moments(model, "2", ROWS, ANSWERS)
+    assert 0 < largest <= taps.CHUNK_ROWS * 7
+
+
+@pytest.mark.parametrize(
+    ("x", "error"),
+    [(ROWS.double(), errors.InputsNotTaken), (ROWS[:, :2], errors.InputsNotTaken), (ROWS[:5], errors.ShapeMismatch)],
+)  # fmt: skip
+def test_rows_that_a_model_does_not_take_make_no_moments(x: Tensor, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ridge_head.moments(Named(), "head", x, ANSWERS)
