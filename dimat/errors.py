@@ -72,6 +72,7 @@
     |-- LayerNotMergeable      a layer that has no second moments
     |-- HeadNotFound           a model whose outputs no linear layer gives
     |-- NonFiniteParams        a model that diverged
+    |-- SumsImpossible         moments, or a share, that no rows and no sites make
     |-- ShapeMismatch          arrays whose shapes do not belong together
     |-- SiteMissing            a site that is in one argument of a merge and not in another
     |-- TensorMissing          a tensor that the models of other sites have
@@ -559,6 +560,14 @@ class NonFiniteParams(DimatError):
     template = (
         "The model of site '{site}' diverged: '{tensor}' has values that are not finite. "
         "Lower the learning rate."
+    )
+
+
+class SumsImpossible(DimatError):
+    code = "sums_impossible"
+    template = (
+        "'{tensor}' of site '{site}' cannot be: no rows have squares below 0, and no branch of the tree holds less than one site, or more "
+        "than there are. Have it made anew by its site."
     )
 
 

@@ -4,7 +4,7 @@ It walks the same schedule, calls the same steps and sends the same bytes as wor
 artifacts of a distributed run must be equal to the last bit. No clock of its own: the caller gives one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import astuple
 
 from dimat import second_moments, steps, told
@@ -252,7 +252,7 @@ class _Run:
             key.site: decode(_there(self.made[key].moments), expected, allow_non_finite=True) for key in keys
         }
 
-    def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Sequence[int]) -> None:
+    def _account(self, step: StepKey, fetched: Sequence[StepKey], rejected: Container[int]) -> None:
         """Books other sites' models: those that were used as exchanged, those that were refused as wasted."""
         keeps = told.keeps_what_it_fetches(self.schedule, step)
         for key in fetched:

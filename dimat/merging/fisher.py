@@ -52,7 +52,7 @@ def solve(total: Sums) -> Params:
     return {**plain_average.mean(total), **by_information}
 
 
-METHOD = Summed(summand, solve, by_moments=True)
+METHOD = Summed(summand, solve, by_moments=True, squares=lambda moments: moments)
 
 
 def fisher(
@@ -121,7 +121,7 @@ def _add_squares(total: Tensor, gradient_B: Tensor) -> None:
         return
     numel = gradient_B.numel() // max(gradient_B.shape[1], 1)
     size = max(PART // max(numel, 1), 1)
-    for into, part_B in zip(total.split(size), gradient_B.split(size, dim=1), strict=True):
+    for into, part_B in zip(torch.split(total, size), torch.split(gradient_B, size, dim=1), strict=True):
         into += part_B.abs().double().square().sum(dim=0)
 
 

@@ -49,7 +49,12 @@ def solve(total: Sums) -> Params:
     return solved
 
 
-METHOD = Summed(summand, solve, by_moments=True)
+def squares(moments: Params) -> Params:
+    """Diagonals."""
+    return {layer: gram_II.diagonal() for layer, gram_II in moments.items()}
+
+
+METHOD = Summed(summand, solve, by_moments=True, squares=squares)
 
 
 def _shrunk(gram_II: Tensor, settings: MergeSpec) -> Tensor:

@@ -57,7 +57,12 @@ def solve(total: Sums) -> Params:
     return solved
 
 
-METHOD = Summed(summand, solve, by_moments=True)
+def squares(moments: Params) -> Params:
+    """Diagonals of G."""
+    return {name: gram_II.diagonal() for name, gram_II in moments.items() if _is_gram(name)}
+
+
+METHOD = Summed(summand, solve, by_moments=True, squares=squares)
 
 
 def moments(model: nn.Module, head: str, x: Tensor, numbers_SK: Tensor, sums_name: str = "answers") -> Params:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from dimat.checked import check_mixture, check_sites, check_tensors
+from dimat.errors import SumsImpossible
 from dimat.merging.mix import Merged, MergeInputs
 from dimat.params import Layout, Params, can_be_averaged, doubled
 from dimat.parts import MergeSpec
@@ -39,12 +40,14 @@ class Summed:
         summand: of a site, from its params, its second moments and the settings: `doubled`, without `SHARE`.
         solve: the merged tensors, `doubled`, from the total.
         by_moments: whether a summand needs second moments.
+        squares: of second moments, and of sums of them, the numbers that are sums of squares.
         finish: what the site makes of them by itself, from (inputs, merged params).
     """
 
     summand: Callable[[Params, Params, MergeSpec], Sums]
     solve: Callable[[Sums], Params]
     by_moments: bool = False
+    squares: Callable[[Params], Params] = lambda _: {}
     finish: Callable[[MergeInputs, Params], Merged] = lambda _, params: Merged(params, {})
 
     def merge(self, inputs: MergeInputs) -> Merged:
@@ -52,13 +55,16 @@ class Summed:
 
         Raises:
             SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams: of models, or of second moments that are needed.
-            MixingRowSum: the weights do not sum to 1.
+            MixingRowSum: the weights do not sum to 1. SumsImpossible: second moments of no rows.
         """
         check_mixture(inputs.models, inputs.weights, inputs.site)
         if self.by_moments:
             check_sites(inputs.models, inputs.moments, "moments")
             moments = {j: inputs.moments[j] for j in inputs.models}
             check_tensors(moments, moments[inputs.site], "moments")
+            for j in sorted(moments):
+                if name := self.first_impossible(moments[j]):
+                    raise SumsImpossible(site=str(j), tensor=name)
         total = add(
             (inputs.weights[j], self.of_site(inputs.models[j], self._moments(inputs, j), inputs.settings))
             for j in sorted(inputs.models)
@@ -78,6 +84,11 @@ class Summed:
             name: solved[name].to(value.dtype).contiguous() if name in solved else value.clone()
             for name, value in sorted(own.items())
         }
+
+    def first_impossible(self, moments: Params) -> str | None:
+        """The first name, in sorted order, of second moments (or of sums of them) with squares below 0; None if there are none."""
+        squares = self.squares(moments)
+        return next((name for name in sorted(squares) if bool((squares[name] < 0).any())), None)
 
     def _moments(self, inputs: MergeInputs, site: int) -> Params:
         return inputs.moments[site] if self.by_moments else {}

@@ -1,7 +1,7 @@
 """Where a step runs, what it made, and what every step asks on its way."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class StepResult:
         params: the site's model after the step; the sums of its branch for `gather` (`sums.for_the_way`); None for `evaluate`, which changes nothing.
         metrics: accuracies of this model; None for `prepare` and `align` (an `evaluate` step follows).
         matches: by neighbour, ascending; empty where nothing was matched.
-        rejected: indices of neighbours whose model was not finite and was left out of this merge.
+        rejected: by the index of a neighbour why its model was left out of this merge: the code of an error.
         train_loss: mean over the epoch whose params were kept; None where nothing was trained.
         num_epochs: epochs trained in this step, those after the best one included; None for a step that does not train.
         momentum: what the optimiser, or a merge (`ArmPlan.remembers`), remembers; None unless a later step goes on with it.
@@ -91,7 +91,7 @@ class StepResult:
     params: Params | None = None
     metrics: Metrics | None = None
     matches: tuple[NeighbourMatch, ...] = ()
-    rejected: tuple[int, ...] = ()
+    rejected: Mapping[int, str] = field(default_factory=dict)
     train_loss: float | None = None
     num_epochs: int | None = None
     momentum: Params | None = None

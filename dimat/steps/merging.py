@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dimat.errors import NonFiniteParams, SumsImpossible
 from dimat.merging import common_basis, warm_start
 from dimat.merging.mix import Merged, MergeInputs, Remembered
 from dimat.merging.normalisation import reset_statistics
-from dimat.merging.registry import METHODS
+from dimat.merging.registry import METHODS, SUMMED
 from dimat.methods import WARM_METHODS, Method, Moments
 from dimat.models.registry import empty_model, load, params_of
 from dimat.models.symmetries import symmetries
@@ -76,7 +77,9 @@ def align(
         return replace(as_it_is, moments=moments_of(context, rows, own, tell))
     index, params = parent
     if first_non_finite(params):
-        return replace(as_it_is, rejected=(index,), moments=moments_of(context, rows, own, tell))
+        return replace(
+            as_it_is, rejected={index: NonFiniteParams.code}, moments=moments_of(context, rows, own, tell)
+        )
     models, weights = {context.site_index: own, index: params}, {context.site_index: 1.0, index: 0.0}
     inputs = merge_inputs(context, rows, merge, models, weights)
     found = common_basis.align(inputs, index)
@@ -103,8 +106,8 @@ def merge(
     """Mixes the neighbours' models into the own one, re-estimates norm statistics, evaluates.
 
     Args:
-        neighbours: params by site index. Decode them with `allow_non_finite`: a model that is not finite
-            is left out here, its weight goes to the own model, and it is named in `rejected`.
+        neighbours: params by site index. Decode them with `allow_non_finite`: a model that is not finite, or whose moments are not or
+            cannot be, is left out here, its weight goes to the own model, and it is named in `rejected`.
         weights: the site's row of W by site index; must hold the own index and every neighbour.
         moments: by site index, own and neighbours, for methods that merge by them.
         before: what the last merge left, for methods that remember something; None at the first.
@@ -115,11 +118,12 @@ def merge(
     finite(context, own)
     moments = moments or {}
     finite(context, moments.get(context.site_index, {}))
-    rejected = tuple(
-        j
-        for j in sorted(neighbours)
-        if first_non_finite(neighbours[j]) or first_non_finite(moments.get(j, {}))
-    )
+    rejected: dict[int, str] = {}
+    for j in sorted(neighbours):
+        if first_non_finite(neighbours[j]) or first_non_finite(moments.get(j, {})):
+            rejected[j] = NonFiniteParams.code
+        elif method in SUMMED and SUMMED[method].first_impossible(moments.get(j, {})):
+            rejected[j] = SumsImpossible.code
     models = {j: params for j, params in neighbours.items() if j not in rejected}
     models[context.site_index] = own
     kept = {j: weights[j] for j in models}

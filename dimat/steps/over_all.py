@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dimat.errors import NonFiniteParams, SumsImpossible
 from dimat.merging import sums
 from dimat.merging.mix import Remembered
 from dimat.merging.registry import SUMMED
-from dimat.merging.sums import Sums
+from dimat.merging.sums import SHARE, Sums
 from dimat.methods import MOMENTS_OF, Method
 from dimat.params import Params, averaged, first_non_finite
 from dimat.parts import MergeSpec
@@ -28,8 +29,8 @@ def gather(
     as often as it has training rows, other methods count each site once; what `ridge_head` solves is a sum over rows.
 
     Args:
-        branches: what the children gathered, by site index. One that is not finite is left out, with all sites of its branch,
-            and is named in `rejected`.
+        branches: what the children gathered, by site index. One that is not finite, or cannot be, is left out, with all sites of its
+            branch, and is named in `rejected`.
 
     Raises:
         Cancelled. NonFiniteParams: the own model. KeyError: the method's merge is no sum.
@@ -38,12 +39,16 @@ def gather(
     stop_if_asked(context)
     summed = SUMMED[method]
     moments = moments_of(context, rows, own, MOMENTS_OF.get(method)) or {}
-    rejected = tuple(
-        j
-        for j in sorted(branches)
-        if first_non_finite(branches[j].params) or first_non_finite(branches[j].moments)
-    )
-    share = float(len(rows.train_x)) if method == "federated_average" else 1.0
+    by_rows = method == "federated_average"
+    rejected: dict[int, str] = {}
+    for j in sorted(branches):
+        if first_non_finite(branches[j].params) or first_non_finite(branches[j].moments):
+            rejected[j] = NonFiniteParams.code
+        elif summed.first_impossible(branches[j].moments) or not _can_be(
+            branches[j], None if by_rows else context.num_sites - 1
+        ):
+            rejected[j] = SumsImpossible.code
+    share = float(len(rows.train_x)) if by_rows else 1.0
     total = sums.add(
         [
             (share, summed.of_site(own, moments, merge)),
@@ -86,3 +91,9 @@ def merge_all(
     )
     merged = summed.finish(inputs, {**own, **finite(context, mean)})
     return replace(settled(context, rows, inputs.model, merged), mean=mean)
+
+
+def _can_be(branch: Sums, most: int | None) -> bool:
+    """Whether a branch holds at least one site, or row, and no more than there can be (None: nobody knows)."""
+    share = float(branch.params[SHARE])
+    return share >= 1 and (most is None or share <= most)

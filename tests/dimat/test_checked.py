@@ -11,9 +11,11 @@ from torch import nn
 from dimat import errors
 from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
-from dimat.merging import gram, plain_average, regmean
+from dimat.merging import fisher, gram, plain_average, regmean, ridge_head
 from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
+from dimat.merging.registry import METHODS
+from dimat.methods import Method
 from dimat.params import Params
 from dimat.parts import MergeSpec
 from dimat.permutation import compose, discover, invert, permute
@@ -66,6 +68,19 @@ def test_second_moments_that_are_missing_or_of_another_model_are_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         regmean.METHOD.merge(replace(INPUTS, moments=moments))
+
+
+@pytest.mark.parametrize("method", ["regmean", "fisher", "ridge_head"])
+def test_second_moments_that_no_rows_have_are_refused(method: Method) -> None:
+    labels = torch.arange(30) % 3
+    told: Params = {
+        "regmean": lambda: MOMENTS[0],
+        "fisher": lambda: fisher.fisher(MODEL, ROWS, labels),
+        "ridge_head": lambda: ridge_head.moments(MODEL, "4", ROWS, nn.functional.one_hot(labels)),
+    }[method]()
+    inputs = replace(INPUTS, moments={0: told, 1: {name: -value for name, value in told.items()}})
+    with pytest.raises(errors.SumsImpossible, match="of site '1' cannot be"):
+        METHODS[method](inputs)
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,40 @@ def test_a_branch_that_is_not_finite_is_left_out_and_named(site_rows: tuple[Site
     good, bad = (gathered(site_rows[1], own, "plain_average", 1) for _ in range(2))
     bad = Sums({name: torch.full_like(value, torch.nan) for name, value in bad.params.items()})
     result = steps.gather(CONTEXT, site_rows[0], MergeSpec(), "plain_average", own, {1: good, 2: bad})
-    assert result.rejected == (2,)
+    assert result.rejected == {2: "non_finite_params"}
     assert result.params is not None
     assert float(result.params[SHARE]) == 2.0
+
+
+def branch_with(rows: SiteRows, method: Method, share: float = 1.0, sign: float = 1.0) -> Sums:
+    found = gathered(rows, model_of(rows, 1), method, 1)
+    moments = {name: sign * value for name, value in found.moments.items()}
+    return Sums({**found.params, SHARE: torch.tensor(share, dtype=torch.float64)}, moments)
+
+
+@pytest.mark.parametrize(
+    ("method", "share", "sign"),
+    [
+        ("common_basis", 3, 1), ("common_basis", 1e6, 1), ("common_basis", 0, 1), ("common_basis", -1, 1),
+        ("common_basis", 0.5, 1), ("federated_average", 0, 1), ("federated_average", -60, 1),
+        ("regmean", 1, -1), ("fisher", 1, -1), ("ridge_head", 1, -1),
+    ],
+)  # fmt: skip
+def test_a_branch_that_cannot_be_is_left_out_and_named(
+    method: Method, share: float, sign: float, site_rows: tuple[SiteRows, ...]
+) -> None:
+    """More sites than there are would take over the mean; -1 would make it infinite and fail the run."""
+    own = model_of(site_rows[0], 1)
+    good, bad = branch_with(site_rows[1], method), branch_with(site_rows[2], method, share, sign)
+    found = steps.gather(CONTEXT, site_rows[0], MergeSpec(), method, own, {1: good, 2: bad})
+    without = steps.gather(CONTEXT, site_rows[0], MergeSpec(), method, own, {1: good})
+    assert found.rejected == {2: "sums_impossible"}
+    assert not without.rejected
+    assert found.params is not None
+    assert without.params is not None
+    assert all(torch.equal(value, without.params[name]) for name, value in found.params.items())
+    whole = branch_with(site_rows[2], method, 2)
+    assert not steps.gather(CONTEXT, site_rows[0], MergeSpec(), method, own, {2: whole}).rejected
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=6), st.integers(1, 5))

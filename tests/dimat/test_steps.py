@@ -161,10 +161,10 @@ def test_neighbour_that_is_not_finite_is_left_out_and_recorded(
         context, site_rows[0], MERGE, "dimat", own, {1: near, 3: broken(near)}, {0: 0.5, 1: 0.2, 3: 0.3}
     )
     without = steps.merge(context, site_rows[0], MERGE, "dimat", own, {1: near}, {0: 0.8, 1: 0.2})
-    assert with_broken.rejected == (3,)
+    assert with_broken.rejected == {3: "non_finite_params"}
     assert same(with_broken.params, without.params)
     alone = steps.align(make_context(round=0), site_rows[0], MERGE, own, (1, broken(near)))
-    assert alone.rejected == (1,)
+    assert alone.rejected == {1: "non_finite_params"}
     assert same(alone.params, own)
 
 
@@ -321,8 +321,16 @@ def test_a_site_adds_its_own_mix_to_a_balanced_model_for_its_own_cases(
     assert balanced.own_site != plain.own_site
 
 
-def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
-    site_rows: Rows, make_context: MakeContext
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda t: torch.full_like(t, torch.inf), "non_finite_params"),
+        (lambda t: t - 2 * t.diagonal().diag(), "sums_impossible"),
+    ],
+    ids=["not finite", "squares below 0"],
+)
+def test_second_moments_that_cannot_be_are_a_reason_to_refuse_their_model(
+    broken: Callable[[torch.Tensor], torch.Tensor], why: str, site_rows: Rows, make_context: MakeContext
 ) -> None:
     models = [start(site_rows, make_context, site) for site in (0, 1, 2)]
     grams = {}
@@ -332,7 +340,7 @@ def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
         ).moments
         assert made is not None
         grams[j] = made
-    grams[2] = {name: torch.full_like(t, torch.inf) for name, t in grams[2].items()}
+    grams[2] = {name: broken(t) for name, t in grams[2].items()}
     weights = {0: 0.2, 1: 0.3, 2: 0.5}
     merged = steps.merge(
         make_context(),
@@ -347,7 +355,7 @@ def test_second_moments_that_are_not_finite_are_a_reason_to_refuse_their_model(
     without = steps.merge(
         make_context(), site_rows[0], MERGE, "regmean", models[0], {1: models[1]}, {0: 0.7, 1: 0.3}, grams
     )
-    assert merged.rejected == (2,)
+    assert merged.rejected == {2: why}
     assert same(merged.params, without.params)
 
 

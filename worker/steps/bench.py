@@ -240,8 +240,8 @@ class Bench:
                     len(match.groups), names[match.site_index], found["matched_correlation"],
                     100 * (found["in_place_fraction"] or 0.0),
                 )  # fmt: skip
-        for site in result.rejected:
-            log.warning("the model of %s holds values that are not finite and is not used", names[site])
+        for site, why in result.rejected.items():
+            log.warning("the model of %s is not used (%s)", names[site], why)
 
     def book(self, result: steps.StepResult) -> None:
         """Notes with each exchange how well the model matched, or that it was not used."""
@@ -251,7 +251,7 @@ class Bench:
             exchange.model_copy(
                 update={
                     **_quality(matches.get(exchange.from_index) if exchange.purpose != "moments" else None),
-                    "rejected": "non_finite_params" if exchange.from_index in result.rejected else None,
+                    "rejected": result.rejected.get(exchange.from_index),
                 }
             )
             if exchange.purpose != "difference"
