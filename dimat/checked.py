@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dimat.errors import (
     DimatError,
     InputsNotTaken,
+    MixingNegative,
     MixingRowSum,
     NonFiniteInput,
     NonFiniteParams,
@@ -25,8 +26,8 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "STATUS_ALLOC_FAILED")
 """What torch says where memory is short and no `OutOfMemoryError` says so: on a processor, and in the libraries that CUDA calls."""
 
 
-def check_tensors(given: Mapping[int, Params], like: Params, argument: str = "models") -> None:
-    """That what every site gives has the tensors of `like`, of the same shapes, and is finite.
+def check_tensors(given: Mapping[int, Params], own: int, argument: str = "models") -> None:
+    """That what every site gives has the tensors of the site `own` and no others, of the same shapes, and is finite.
 
     Args:
         argument: what an error calls it.
@@ -34,11 +35,14 @@ def check_tensors(given: Mapping[int, Params], like: Params, argument: str = "mo
     Raises:
         TensorMissing, ShapeMismatch, NonFiniteParams.
     """
+    like = given[own]
     for site in sorted(given):
         for name, expected in like.items():
             if name not in given[site]:
                 raise TensorMissing(argument=argument, site=site, name=name)
             check_shape(name, given[site][name], tuple(expected.shape))
+        if unknown := sorted(given[site].keys() - like.keys()):
+            raise TensorMissing(argument=argument, site=own, name=unknown[0])
         broken = first_non_finite(given[site])
         if broken is not None:
             raise NonFiniteParams(site=str(site), tensor=broken)
@@ -69,7 +73,7 @@ def check_mixture(models: Mapping[int, Params], weights: Mapping[int, float], si
     """That models may be mixed with these weights at a site, which is one of theirs.
 
     Raises:
-        SiteMissing. MixingRowSum: the weights of the models do not sum to 1.
+        SiteMissing. MixingRowSum: the weights of the models do not sum to 1. MixingNegative.
         TensorMissing, ShapeMismatch, NonFiniteParams: see `check_tensors`.
     """
     if site not in models:
@@ -78,7 +82,10 @@ def check_mixture(models: Mapping[int, Params], weights: Mapping[int, float], si
     total = float(sum(weights[j] for j in models))
     if not abs(total - 1.0) <= SUM_TOLERANCE:
         raise MixingRowSum(name=str(site), total=total)
-    check_tensors(models, models[site])
+    for j in sorted(models):
+        if weights[j] < 0:
+            raise MixingNegative(a=str(site), b=str(j), value=float(weights[j]))
+    check_tensors(models, site)
 
 
 def check_sites(models: Mapping[int, Params], given: Mapping[int, object], argument: str) -> None:

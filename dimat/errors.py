@@ -58,6 +58,7 @@
     |   |-- RotationNeedsImages
     |   |-- TargetsMalformed   neither classes nor numbers
     |   |-- UnknownLabel       a class that the class mix does not have
+    |   |-- LabelOutOfRange    a class that a model has no output for
     |   |-- RowsDiffer         of a site and of others, or of two sides of a site
     |   |-- TargetsAreClasses  a loss for numbers
     |   |-- TargetsAreNumbers  a loss for classes
@@ -430,6 +431,14 @@ class UnknownLabel(DataError):
     template = (
         "Site '{site}' has a row of class {label}, and its class mix goes from class 0 to {last}. "
         "Give a class mix with a share for every class."
+    )
+
+
+class LabelOutOfRange(DataError):
+    code = "label_out_of_range"
+    template = (
+        "A row of '{name}' is of class {label}, and the model's outputs go from class 0 to {last}. "
+        "Give labels of these classes."
     )
 
 

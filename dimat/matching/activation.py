@@ -26,7 +26,7 @@ from dimat.matching.statistics import (
     tells_apart,
     together,
 )
-from dimat.matching.units import units_at
+from dimat.matching.units import check_groups, units_at
 from dimat.matching.weights import descend
 from dimat.params import Params, first_non_finite
 from dimat.permutation.apply import Permutations
@@ -69,15 +69,17 @@ def compare(
     Args:
         model: a network of the right architecture on the probe's device; it stays as it is.
         others: params by site index.
-        probe: (rows, ...) inputs. positions: see `units_at`. chunk_rows: how many rows go through at once, >= 1.
+        probe: (rows, ...) inputs. positions: see `units_at`, >= 1. chunk_rows: how many rows go through at once, >= 1.
 
     Raises:
-        NoRows, NonFiniteInput, InputsNotTaken: the probe. NonFiniteParams. NumberTooSmall: chunk_rows.
-        TensorMissing, ShapeMismatch: not of one architecture, or the models do not give the same number of samples.
+        NoRows, NonFiniteInput, InputsNotTaken: the probe. NonFiniteParams. NumberTooSmall: chunk_rows, positions.
+        TensorMissing, ShapeMismatch: not of one architecture, nor `spec`, or the models do not give the same number of samples.
     """
     check_rows("probe", probe)
-    if chunk_rows < 1:
-        raise NumberTooSmall(name="chunk_rows", value=chunk_rows, least=1)
+    for name, value in (("chunk_rows", chunk_rows), ("positions", positions)):
+        if value < 1:
+            raise NumberTooSmall(name=name, value=value, least=1)
+    check_groups(spec, own)
     for site, params in (("own", own), *others.items()):
         check_model(params, model, str(site))
         broken = first_non_finite(params)
@@ -108,12 +110,13 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
         guard: see `best_assignment`; where weights decide there is none.
 
     Raises:
-        NumberNotFinite: guard.
+        NumberNotFinite: guard. TensorMissing, ShapeMismatch: `spec` is of another architecture.
 
     Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1 and 3.2.
     """
     if not math.isfinite(guard):
         raise NumberNotFinite(name="guard", value=str(guard))
+    check_groups(spec, compared.own)
     seen = [group for group in spec.groups if group.name in compared.similarity]
     found = assignments(compared.similarity, spec, guard)
     pairs = {group.name: open_pairs(_alike(compared, group, found), found[group.name]) for group in seen}

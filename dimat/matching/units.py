@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
+from dimat.errors import ShapeMismatch, TensorMissing
+from dimat.params import Params
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 
@@ -60,6 +62,19 @@ def _some_positions(seen_BCP: Tensor, most: int) -> Tensor:
     if num <= most:
         return seen_BCP
     return seen_BCP[:, :, torch.arange(most, device=seen_BCP.device) * num // most]
+
+
+def check_groups(spec: PermutationSpec, params: Params) -> None:
+    """That the groups are those of this model. Raises: TensorMissing, ShapeMismatch."""
+    for group in spec.groups:
+        for axis in group.axes:
+            if axis.param not in params:
+                raise TensorMissing(argument="params", site="own", name=axis.param)
+            shape = tuple(params[axis.param].shape)
+            expected = axis.length or group.size * axis.repeat * axis.tiles
+            if len(shape) <= axis.axis or shape[axis.axis] != expected:
+                said = f"{expected} entries on axis {axis.axis}, as '{group.name}' has {group.size} units"
+                raise ShapeMismatch(name=axis.param, actual=str(shape), expected=said)
 
 
 def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:

@@ -38,7 +38,7 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
         TensorMissing, ShapeMismatch: not of one architecture. NonFiniteParams.
     Reference: Ainsworth et al. 2022, "Git Re-Basin: Merging Models modulo Permutation Symmetries", sec. 3.2.
     """
-    check_tensors({0: own, 1: other}, own)
+    check_tensors({0: own, 1: other}, 0)
     start = order_of_copy(own, other, spec)
     found = descend(own, other, spec, identity(spec) if start is None else start, {})
     matched = permute(other, spec, found)

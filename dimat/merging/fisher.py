@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from dimat.checked import check_rows, is_out_of_memory
-from dimat.errors import InputsNotTaken, ShapeMismatch, first_line
+from dimat.checked import check_rows, inputs_taken, is_out_of_memory
+from dimat.errors import LabelOutOfRange, ShapeMismatch
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums
 from dimat.params import Layout, Params, averaged, can_be_averaged, doubled, first_names
@@ -68,28 +68,36 @@ def fisher(
 
     Raises:
         NoRows, NonFiniteInput: x. ShapeMismatch: another number of targets. InputsNotTaken: the model has no gradient on them.
+        LabelOutOfRange: a class that the model has no output for.
     """
     check_rows("x", x)
     if len(y) != len(x):
         raise ShapeMismatch(name="y", actual=str(tuple(y.shape)), expected=f"{len(x)} rows")
     model.eval()
+    if label_loss in log_likelihoods and not y.is_floating_point():
+        _check_labels(model, x[:1], y)
     try:
         totals = _many_at_a_time(model, x, y, log_likelihoods)
-    except (
-        RuntimeError
-    ) as error:  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
+    except Exception as error:
         if is_out_of_memory(error):
             raise  # row by row it might be had, in another order and so with other last bits than elsewhere
-        try:
+        with (
+            inputs_taken()
+        ):  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
             totals = _row_by_row(model, x, y, log_likelihoods)
-        except (RuntimeError, IndexError) as error:  # IndexError: a class that the model has no output for
-            if is_out_of_memory(error):
-                raise
-            raise InputsNotTaken(problem=first_line(error)) from error
     # A tensor of its own for each name: what shares memory cannot be stored.
     return {
         name: (totals[first] / len(x)).float().cpu() for name, first in sorted(first_names(model).items())
     }
+
+
+def _check_labels(model: nn.Module, row: Tensor, labels: Tensor) -> None:
+    """Raises: LabelOutOfRange. To torch some of them are no error, and others end a process on CUDA."""
+    with torch.no_grad(), inputs_taken():
+        num_classes = model(row).shape[-1]
+    for label in (int(labels.min()), int(labels.max())):
+        if not 0 <= label < num_classes:
+            raise LabelOutOfRange(name="y", label=label, last=num_classes - 1)
 
 
 def _many_at_a_time(

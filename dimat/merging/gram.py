@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.checked import check_rows
-from dimat.errors import LayerNotMergeable
+from dimat.errors import LayerNotMergeable, NumberTooSmall
 from dimat.merging.layers import held, num_inputs
-from dimat.merging.seen import See, linear_layers
+from dimat.merging.seen import See, first_of, linear_layers
 from dimat.params import Layout, Params
 from dimat.permutation.spec import PermutationSpec
 from dimat.taps import Caller, overhear
@@ -56,11 +56,14 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
         positions: a convolution's patches are looked at in at most so many places of an image or series; None: see `enough_places`.
 
     Raises:
-        NoRows, NonFiniteInput. LayerNotMergeable: no layer of this name, or of another kind.
+        NoRows, NonFiniteInput, InputsNotTaken. NumberTooSmall: positions.
+        LayerNotMergeable: no layer of this name, or of another kind, or one that reads raw inputs or is never called.
     Reference: Jin et al. 2023, "Dataless Knowledge Fusion by Merging Weights of Language Models" (RegMean).
     """
     check_rows("x", x)
-    known = linear_layers(model)
+    if positions is not None and positions < 1:
+        raise NumberTooSmall(name="positions", value=positions, least=1)
+    known = _without_raw(model, x[:1])
     for name in layers:
         if name not in known:
             raise LayerNotMergeable(layer=name, known=", ".join(known))
@@ -83,7 +86,29 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
         return caller
 
     overhear(model, x, [(known[name][0], keep(name, known[name][1])) for name in layers])
+    for name in layers:
+        if name not in totals:  # the model has it, and does not call it
+            others = (other for other in known if other not in layers or other in totals)
+            raise LayerNotMergeable(layer=name, known=", ".join(others))
     return {name: (totals[name] / counts[name]).float().cpu() for name in sorted(layers)}
+
+
+def _without_raw(model: nn.Module, row: Tensor) -> dict[str, tuple[str, See]]:
+    """The linear layers, but those that are given the inputs of the model as they are. `layers_of` knows more: it leaves out what reads
+    numbers made of raw inputs alone, or raw inputs beside hidden units."""
+    layers, raw = linear_layers(model), set()
+
+    def keep(name: str, see: See) -> Caller:
+        def caller(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            call = arguments, named
+            read = see(module, call, 1, 0) if isinstance(module, nn.MultiheadAttention) else first_of(call)
+            if read.untyped_storage().data_ptr() == row.untyped_storage().data_ptr():
+                raw.add(name)
+
+        return caller
+
+    overhear(model, row, [(at, keep(name, see)) for name, (at, see) in layers.items()])
+    return {name: about for name, about in layers.items() if name not in raw}
 
 
 def enough_places(num_inputs: int, num_rows: int) -> int:

@@ -40,6 +40,13 @@ def held(params: Mapping[str, Tensor], layer: str) -> Held:
     return Held(packed, bias, third, third) if packed in params else Held(own, bias, ALL, third)
 
 
+def is_held(params: Mapping[str, Tensor], layer: str) -> bool:
+    """Whether they do."""
+    path, _, projection = layer.rpartition(".")
+    inside = projection in PROJECTIONS and f"{path}.out_proj.weight".removeprefix(".") in params
+    return f"{layer}.weight" in params or inside
+
+
 def num_inputs(params: Mapping[str, Tensor], layer: str) -> int:
     """I of the layer."""
     at = held(params, layer)

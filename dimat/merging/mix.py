@@ -71,7 +71,7 @@ def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -
     Tensors of whole numbers (counters) are taken from `site`: a mean of them means nothing.
 
     Raises:
-        SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams. MixingRowSum: the weights do not sum to 1.
+        SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams. MixingRowSum: the weights do not sum to 1. MixingNegative.
     """
     check_mixture(models, weights, site)
     own = models[site]

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dimat.checked import check_shape
+from dimat.errors import LayerNotMergeable
 from dimat.merging import plain_average
-from dimat.merging.layers import as_layer, as_matrix, num_inputs
+from dimat.merging.layers import as_layer, as_matrix, is_held, num_inputs
 from dimat.merging.sums import Summed, Sums
 from dimat.params import Params, averaged, doubled
 from dimat.parts import MergeSpec
@@ -26,9 +27,12 @@ def summand(params: Params, moments: Params, settings: MergeSpec) -> Sums:
     diagonal: with equal models the result is that model, with equal Gram matrices the weighted mean.
 
     Raises:
-        ShapeMismatch: second moments of another layer.
+        LayerNotMergeable, ShapeMismatch: second moments of another model, or of another layer.
     """
     for layer, gram in moments.items():
+        if not is_held(params, layer):
+            layers = [name.removesuffix(".weight") for name, value in params.items() if value.ndim > 1]
+            raise LayerNotMergeable(layer=layer, known=", ".join(layers))
         check_shape(layer, gram, (num_inputs(params, layer),) * 2)
     trusted = {layer: _shrunk(gram.double(), settings) for layer, gram in moments.items()}
     weighed = {name: doubled(value) for name, value in averaged(params).items()}

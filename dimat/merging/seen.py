@@ -72,7 +72,8 @@ def _computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
     )
 
 
-def _first(call: Call) -> Tensor:
+def first_of(call: Call) -> Tensor:
+    """The first argument."""
     arguments, named = call
     read: Tensor = arguments[0] if arguments else next(iter(named.values()))
     return read
@@ -80,7 +81,7 @@ def _first(call: Call) -> Tensor:
 
 def _features(layer: nn.Module, call: Call, positions: int, before: int) -> Tensor:
     """Of Linear: tokens and whatever else stands between rows and features count as samples, all of them."""
-    read = _first(call)
+    read = first_of(call)
     return read.reshape(-1, read.shape[-1])
 
 
@@ -93,7 +94,7 @@ def _patches(layer: nn.Module, call: Call, positions: int, before: int) -> Tenso
     assert isinstance(layer, CONVOLUTIONS)
     rank = len(layer.kernel_size)
     windows = functional.pad(
-        _first(call),
+        first_of(call),
         _padding(layer),
         mode="constant" if layer.padding_mode == "zeros" else layer.padding_mode,
     )

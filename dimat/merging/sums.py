@@ -55,13 +55,13 @@ class Summed:
 
         Raises:
             SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams: of models, or of second moments that are needed.
-            MixingRowSum: the weights do not sum to 1. SumsImpossible: second moments of no rows.
+            MixingRowSum, MixingNegative: the weights. SumsImpossible: second moments of no rows.
         """
         check_mixture(inputs.models, inputs.weights, inputs.site)
         if self.by_moments:
             check_sites(inputs.models, inputs.moments, "moments")
             moments = {j: inputs.moments[j] for j in inputs.models}
-            check_tensors(moments, moments[inputs.site], "moments")
+            check_tensors(moments, inputs.site, "moments")
             for j in sorted(moments):
                 if name := self.first_impossible(moments[j]):
                     raise SumsImpossible(site=str(j), tensor=name)

@@ -25,8 +25,18 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
 
 
+class Failing(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(*net())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise KeyError("of its own")
+
+
 MODEL, ROWS = net(), torch.randn(30, 4)
 SPEC = discover(MODEL, (4,))
+WIDER = discover(nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 3)), (4,))
+DEEPER = discover(nn.Sequential(*net(), nn.ReLU(), nn.Linear(3, 2)), (4,))
 OWN: Params = MODEL.state_dict()
 BROKEN = {**OWN, "2.bias": torch.full((5,), torch.nan)}
 HALF = {0: 0.5, 1: 0.5}
@@ -39,6 +49,12 @@ INPUTS = MergeInputs(MODEL, SPEC, 0, {0: OWN, 1: OWN}, HALF, ROWS, MergeSpec(), 
     [
         ({"weights": {0: 1.0}}, errors.SiteMissing, "'weights' has nothing of site 1"),
         ({"weights": {0: 2.0, 1: 1.0}}, errors.MixingRowSum, "sum to 3"),
+        ({"weights": {0: 3.0, 1: -2.0}}, errors.MixingNegative, "site '1' in the row of site '0' is -2"),
+        (
+            {"models": {0: OWN, 1: {**OWN, "9.bias": ROWS}}},
+            errors.TensorMissing,
+            r"of site 0 has no tensor '9\.bias'",
+        ),
         ({"weights": {0: torch.nan, 1: 1.0}}, errors.MixingRowSum, "sum to nan"),
         ({"site": 7}, errors.SiteMissing, "'models' has nothing of site 7"),
         ({"models": {0: OWN, 1: {}}}, errors.TensorMissing, "of site 1 has no tensor"),
@@ -60,6 +76,12 @@ def test_models_that_do_not_mix_are_refused(changed: Any, error: type[Exception]
         ({}, errors.SiteMissing, "'moments' has nothing of site 0"),
         ({0: MOMENTS[0]}, errors.SiteMissing, "'moments' has nothing of site 1"),
         ({0: MOMENTS[0], 1: {}}, errors.TensorMissing, "'moments' of site 1 has no tensor '2'"),
+        ({j: {"9": torch.eye(3)} for j in (0, 1)}, errors.LayerNotMergeable, r"'9'.*\(these have: 0, 2, 4\)"),
+        (
+            {j: {"9.q_proj": torch.eye(3)} for j in (0, 1)},
+            errors.LayerNotMergeable,
+            r"'9\.q_proj'.*\(these have: 0, 2, 4\)",
+        ),
         ({j: {"4": torch.eye(3)} for j in (0, 1)}, errors.ShapeMismatch, r"'4' has shape \(3, 3\)"),
     ],
 )
@@ -115,6 +137,19 @@ def test_second_moments_that_no_rows_have_are_refused(method: Method) -> None:
             "'chunk_rows' is 0",
         ),
         (
+            lambda: compare(MODEL, SPEC, OWN, {1: OWN}, ROWS, positions=0),
+            errors.NumberTooSmall,
+            "'positions' is 0",
+        ),
+        (lambda: compare(Failing(), SPEC, OWN, {1: OWN}, ROWS), errors.InputsNotTaken, "of its own"),
+        (
+            lambda: match(compare(MODEL, SPEC, OWN, {1: OWN}, ROWS)[1], WIDER),
+            errors.ShapeMismatch,
+            r"'0.weight' has shape \(6, 4\), expected 9 entries on axis 0",
+        ),
+        (lambda: compare(MODEL, WIDER, OWN, {1: OWN}, ROWS), errors.ShapeMismatch, "expected 9 entries"),
+        (lambda: compare(MODEL, DEEPER, OWN, {1: OWN}, ROWS), errors.TensorMissing, r"no tensor '6\.weight'"),
+        (
             lambda: match(compare(MODEL, SPEC, OWN, {1: OWN}, ROWS)[1], SPEC, torch.nan),
             errors.NumberNotFinite,
             "'guard' is nan",
@@ -128,7 +163,7 @@ def test_second_moments_that_no_rows_have_are_refused(method: Method) -> None:
             "'probe'.*row 3",
         ),
         (lambda: gram.gram(MODEL, ("2",), ROWS[:0]), errors.NoRows, "'x'"),
-        (lambda: gram.gram(MODEL, ("9",), ROWS), errors.LayerNotMergeable, r"'9'.*\(these have: 0, 2, 4\)"),
+        (lambda: gram.gram(MODEL, ("9",), ROWS), errors.LayerNotMergeable, r"'9'.*\(these have: 2, 4\)"),
         (lambda: permute(OWN, SPEC, {"9": torch.arange(6)}), errors.UnknownGroup, "'9'.*groups: 0, 2"),
         (lambda: compose({"0": torch.arange(6)}, {}), errors.UnknownGroup, "'0'"),
         (

@@ -71,7 +71,8 @@ def test_a_convolution_is_a_linear_layer_on_the_unfolded_patches(bias: bool, how
     torch.manual_seed(3)
     conv = nn.Conv2d(3, 5, 3, bias=bias, **how).double()  # type: ignore[arg-type]
     x = torch.randn(6, 3, 9, 9, dtype=torch.float64)
-    moments = gram.gram(nn.Sequential(conv), ("0",), x, positions=81)["0"].double()
+    behind = nn.Sequential(nn.PReLU(init=1.0, dtype=torch.float64), conv)  # of raw inputs there are none
+    moments = gram.gram(behind, ("1",), x, positions=81)["1"].double()
     patches = functional.unfold(
         x, 3, dilation=how.get("dilation", 1), padding=how.get("padding", 0), stride=how.get("stride", 1)
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import prune
 
+from dimat.errors import InputsNotTaken, LayerNotMergeable, NumberTooSmall
 from dimat.merging import gram, regmean
 from dimat.merging.layers import as_layer, as_matrix
 from dimat.merging.mix import MergeInputs, mix
@@ -264,14 +265,14 @@ def test_a_layer_that_reads_raw_inputs_beside_hidden_units_tells_none() -> None:
 
 def test_a_few_places_of_each_image_tell_what_all_places_do() -> None:
     """Every place has its turn, edges as often as the middle; where rows are few, more places are looked at."""
-    conv = nn.Conv2d(2, 3, 3, padding=1)
+    conv = nn.Sequential(nn.PReLU(init=1.0), nn.Conv2d(2, 3, 3, padding=1))
     waves = functional.interpolate(
         torch.randn(600, 2, 4, 4, generator=torch_rng(1, "x")), size=(20, 20), mode="bilinear"
     )
-    everywhere = gram.gram(nn.Sequential(conv), ("0",), waves, positions=400)["0"]
-    somewhere = gram.gram(nn.Sequential(conv), ("0",), waves)["0"]
+    everywhere = gram.gram(conv, ("1",), waves, positions=400)["1"]
+    somewhere = gram.gram(conv, ("1",), waves)["1"]
     assert float((somewhere - everywhere).norm() / everywhere.norm()) < 0.05
-    ones = gram.gram(nn.Sequential(conv), ("0",), torch.ones(600, 2, 20, 20))["0"]
+    ones = gram.gram(conv, ("1",), torch.ones(600, 2, 20, 20))["1"]
     # Of the upper left corner of a kernel 19 x 19 of 20 x 20 places are in the image.
     assert float(ones[0, 0]) == pytest.approx((19 / 20) ** 2, abs=0.01)
     assert gram.enough_places(num_inputs=2304, num_rows=500) == 19
@@ -390,3 +391,47 @@ def test_a_layer_of_another_class_that_computes_as_its_own_does_tells_moments() 
 
     model = Between(Named(8, 8))
     assert gram.layers_of(model, discover(model, (3,))) == ("layer", "head")
+
+
+class Idle(Between):
+    """Has a layer that it never calls."""
+
+    def read(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("model", "layer"),
+    [(Between(nn.Linear(8, 8)), "first"), (Idle(nn.Linear(8, 8)), "layer"), (Attentive(nn.MultiheadAttention(8, 2)), "first")],
+)  # fmt: skip
+def test_what_reads_raw_inputs_or_nothing_is_refused_by_name(model: nn.Module, layer: str) -> None:
+    """No second moments of raw data leave a site, whoever asks for them."""
+    with pytest.raises(LayerNotMergeable) as refused:
+        gram.gram(model, (layer,), torch.randn(9, 3))
+    assert refused.value.params["layer"] == layer
+    assert layer not in str(refused.value.params["known"]).split(", ")
+    assert "head" in str(refused.value.params["known"])
+
+
+def test_an_attention_that_reads_raw_inputs_tells_of_what_it_mixed() -> None:
+    class Raw(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.attention(x, key=x, value=x)[0].mean(1))  # type: ignore[no-any-return]
+
+    rows = torch.randn(20, 5, 8)
+    for inside in ("q_proj", "k_proj", "v_proj"):
+        with pytest.raises(LayerNotMergeable, match=r"these have: attention\.out_proj, head\)"):
+            gram.gram(Raw(), (f"attention.{inside}",), rows)
+    assert set(gram.gram(Raw(), ("attention.out_proj", "head"), rows)) == {"attention.out_proj", "head"}
+
+
+def test_rows_of_other_numbers_make_no_moments() -> None:
+    model = Between(nn.Linear(8, 8))
+    with pytest.raises(InputsNotTaken):
+        gram.gram(model, ("head",), torch.randn(9, 3, dtype=torch.float64))
+    with pytest.raises(NumberTooSmall, match="positions"):
+        gram.gram(model, ("head",), torch.randn(9, 3), positions=0)
