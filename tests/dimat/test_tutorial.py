@@ -52,5 +52,10 @@ def test_the_page_of_the_library_runs_as_it_stands(capsys: pytest.CaptureFixture
     assert set(merged) == set(METHODS)
     assert set(names["of_one_basis"]) == set(ALIGNED_METHODS)
     assert min(merged[method] for method in ALIGNED_METHODS) > merged["plain_average"] + 0.05
+    assert all(bool(moved.any()) for moved in names["slowed"].momentum.values())
+    again = names["merge_again"]("dimat_guarded", names["held"], names["warm"], names["left"]).permutations
+    for j, permutations in names["warmed"].permutations.items():
+        for name, permutation in permutations.items():
+            assert float((permutation == again[j][name]).double().mean()) > 0.8
     assert [one.spec.kind for one in names["light"]]
     assert capsys.readouterr().out.count("rounds,") == 3
