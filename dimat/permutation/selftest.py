@@ -230,10 +230,16 @@ def _could_not_run(error: Exception, mode: str = "") -> Callable[[Group], str]:
 def _without(
     spec: PermutationSpec, reason: Callable[[Group], str], names: set[str] | None = None
 ) -> PermutationSpec:
-    """The spec without these groups (None: without any)."""
+    """The spec without these groups (None: without any). Units that recur in each block of one that stays recur as before: they
+    stand alone, and every block tells of them."""
     gone = [group for group in spec.groups if names is None or group.name in names]
     frozen = dict.fromkeys(
         Frozen(axis.param, axis.axis, reason(group)) for group in gone for axis in group.axes
     )
-    kept = tuple(group for group in spec.groups if group not in gone)
+    dropped = {group.name for group in gone}
+    kept = tuple(
+        replace(group, under="") if group.under in dropped else group
+        for group in spec.groups
+        if group.name not in dropped
+    )
     return replace(spec, groups=kept, frozen=(*spec.frozen, *frozen))

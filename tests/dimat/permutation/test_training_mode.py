@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dimat.matching.activation import compare, match
+from dimat.matching.weights import match_weights
 from dimat.permutation import PermutationSpec, discover, permute
 from dimat.training.seeding import torch_rng
 
@@ -196,3 +198,37 @@ def test_permuting_leaves_the_training_outputs_of_a_model_with_an_auxiliary_head
     model.load_state_dict(permute(model.state_dict(), spec, spec.random(torch_rng(2, "p"))))
     again, aux = model(x)
     torch.testing.assert_close((again, aux["aux"]), (found, more["aux"]))
+
+
+class InOrder(nn.Module):
+    """The training pass adds up groups of channels one after the other: their order counts, that of the channels in each does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.grouped = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1, groups=4)
+        self.last = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.first(x))
+        if self.training:
+            h = h.unflatten(1, (4, 4)).cumsum(1).flatten(1, 2)
+        found: Tensor = self.last(torch.tanh(self.grouped(h)).mean((2, 3)))
+        return found
+
+
+def test_units_inside_of_blocks_that_stay_stand_alone_and_are_matched() -> None:
+    torch.manual_seed(0)
+    model, x = InOrder(), torch.randn(50, 3, 4, 4)
+    spec = discover(model, (3, 4, 4))
+    assert spec.groups
+    assert any("in training mode" in one.reason for one in spec.frozen)
+    names = {group.name for group in spec.groups}
+    assert all(not group.under or group.under in names for group in spec.groups)
+    own = model.state_dict()
+    moved = permute(own, spec, spec.random(torch.Generator().manual_seed(1)))
+    assert any(not torch.equal(moved[name], own[name]) for name in own)
+    found = match(compare(model, spec, own, {1: moved}, x)[1], spec)
+    for one in (found, match_weights(own, moved, spec)):
+        back = permute(moved, spec, one.permutations)
+        assert all(torch.equal(back[name], own[name]) for name in own)
+    assert {one.group for one in found.quality} == {group.name for group in spec.groups if group.tap}
