@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dimat.absence import Absence, silent_in
 from dimat.members import among
+from dimat.methods import CONTROL_METHOD
 from dimat.plan import Amendment, ArmPlan, effective_spec
 from dimat.spec import PilotSpec
 from dimat.topology import Topology, linked, spanning_tree, without
@@ -86,7 +87,7 @@ class ArmRounds:
         def graph(round: int) -> _Graph:
             plan = self.plan(max(round, 1))
             period = plan.topology.period(len(plan.members))
-            turn = (round // plan.merge.merge_every - 1) % period
+            turn = (self._merges_until(round) - 1) % period
             return _Graph(plan.topology, turn, plan.members, silent_in(max(round, 1), absences, index))
 
         @cache
@@ -182,6 +183,18 @@ class ArmRounds:
         """As `align_tree`, if nobody had fallen silent."""
         of = self._graph(round)
         return self._tree(of.topology, of.members, frozenset(), False)
+
+    def _merges_until(self, round: int) -> int:
+        """How many rounds 1..`round` merge. Between two amendments they come at equal distances."""
+        begins = sorted({1, *(a.from_round for a in self._amendments if a.from_round <= round)})
+        total = 0
+        for begun, ended in zip(begins, [*(begin - 1 for begin in begins[1:]), round], strict=True):
+            # The last round asked for speaks for its part: the end of a run has an interval of its own.
+            plan = self.plan(max(round, 1) if ended == round else begun)
+            if plan.method != CONTROL_METHOD:
+                every = plan.merge.merge_every
+                total += ended // every - (begun - 1) // every
+        return total
 
     def _tree_in(self, round: int, is_star: bool) -> Tree:
         of = self._graph(round)

@@ -300,6 +300,39 @@ def test_no_turn_of_one_peer_is_left_out_where_only_some_rounds_merge(
     assert read == [1, 2] * (len(read) // 2)
 
 
+CHANGED_INTERVALS = st.lists(
+    st.builds(
+        amended,
+        from_round=st.integers(1, 24),
+        method=st.sampled_from([None, None, "plain_average", "local_only"]),
+        merge=st.builds(MergePatch, merge_every=st.none() | st.integers(1, 5)),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(merge_every=st.integers(1, 4), amendments=CHANGED_INTERVALS)
+def test_no_turn_of_one_peer_is_left_out_where_amendments_change_the_interval(
+    merge_every: int, amendments: list[Amendment], make_spec: MakeSpec
+) -> None:
+    spec = make_spec(8, rounds=24, topology={"kind": "one_peer"}, merge={"merge_every": merge_every})
+    schedule = Schedule.of(spec, "dimat", amendments)
+    merging = [round for round in range(1, 25) if schedule.merges_in(round)]
+    read = [schedule.topology_of(round).neighbours(0)[0] for round in merging]
+    assert read == ([1, 2, 4] * 8)[: len(merging)]
+
+
+def test_a_pilot_without_amendments_keeps_the_turns_of_its_end(make_spec: MakeSpec) -> None:
+    spec = make_spec(
+        8, rounds=10, topology={"kind": "one_peer"}, merge={"merge_every": 3, "ridge_head": True},
+        arms=[{"name": "regmean", "method": "regmean"}],
+    )  # fmt: skip
+    schedule = Schedule.of(spec, "regmean")
+    read = {round: schedule.topology_of(round).neighbours(0)[0] for round in (3, 6, 9, 10)}
+    assert read == {3: 1, 6: 2, 9: 4, 10: 1}
+
+
 def test_sites_align_over_the_links_of_a_whole_period(make_spec: MakeSpec) -> None:
     schedule = Schedule.of(make_spec(8, topology={"kind": "one_peer"}), "common_basis")
     parents = [schedule.parent(site) for site in range(8)]
