@@ -8,10 +8,9 @@ import hashlib
 import math
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from dimat.errors import ArtifactInvalid
+from dimat.errors import ArtifactInvalid, first_line
 from dimat.params import Layout, Params, first_non_finite, layout_of
 from dimat.parts import Numbers, WireSpec
 from dimat.wire.compression import Oversized, compress, decompress, is_compressed
@@ -60,8 +59,13 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
         loaded = load(plain)
     except Oversized:
         raise ArtifactInvalid(sha256=sha256(data), problem=f"more than {most} bytes") from None
-    except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a dtype that torch has not
-        raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({error})") from None
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # of any kind, by what is wrong with a header, which whoever sends bytes writes
+        problem = f"unreadable ({first_line(error)})"
+        raise ArtifactInvalid(sha256=sha256(data), problem=problem) from None
     params, found = unpack(loaded, layout), layout_of(loaded)
     numbers = closest(found, layout)
     if params is None:

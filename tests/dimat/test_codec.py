@@ -5,7 +5,7 @@ import struct
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
@@ -72,6 +72,33 @@ def test_missing_tensor_is_named(params: Params) -> None:
 def test_model_that_is_not_finite_passes_only_where_a_merge_rejects_it(params: Params) -> None:
     broken = {**params, "head.bias": torch.full((4,), torch.nan)}
     assert decode(encode(broken), layout_of(params), allow_non_finite=True)["head.bias"].isnan().all()
+
+
+SIZES = st.lists(st.integers(-1, 5) | st.sampled_from([2**31, 2**62, 2**63, 2**64]), max_size=4)
+OFFSETS = st.lists(st.integers(-1, 100) | st.sampled_from([2**63, 2**64]), max_size=3)
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | SIZES
+TENSORS = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "F16", "BF16", "I8", "F64", "F8_E4M3", "F4", "BOOL", "x"]) | JUNK,
+        "shape": SIZES | JUNK,
+        "data_offsets": st.just([0, 0]) | OFFSETS | JUNK,
+    }
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    header=st.dictionaries(st.sampled_from(["head.bias", "w", "__metadata__"]), TENSORS | JUNK, max_size=3),
+    body=st.binary(max_size=64),
+)
+@example(header={"w": {"dtype": "F32", "shape": [2**63, 0], "data_offsets": [0, 0]}}, body=b"")
+@example(header={"w": {"dtype": "F32", "shape": [2**40, 2**40, 0], "data_offsets": [0, 0]}}, body=b"")
+def test_any_header_that_is_not_the_models_is_refused_as_such(
+    header: dict[str, object], body: bytes, params: Params
+) -> None:
+    said = json.dumps(header).encode()
+    with pytest.raises(ArtifactInvalid):
+        decode(struct.pack("<Q", len(said)) + said + body, layout_of(params))
 
 
 @pytest.mark.parametrize("kind", ["F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "C64", "BOOL", "U16", "nonsense"])
