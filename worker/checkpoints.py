@@ -115,4 +115,5 @@ def _read(message: PrepareMessage | TrainMessage, data: bytes, rows: SiteRows) -
         steps.momentum_layout(message.model, rows) if train.momentum else {},
         train.seeks_best(of_each),
         trains_alone,
+        of_each,
     )

@@ -34,13 +34,14 @@ def encode_underway(underway: Underway, owner: str) -> bytes:
 
 
 def decode_underway(
-    data: bytes, params: Layout, momentum: Layout, seeks_best: bool, trains_alone: bool
+    data: bytes, params: Layout, momentum: Layout, seeks_best: bool, trains_alone: bool, epochs: int
 ) -> Underway:
     """The reverse, checked against what the step must have left.
 
     Args:
         params, momentum: of the model and of what its optimiser remembers after an epoch (empty: nothing).
         seeks_best: whether the best epoch is looked for. trains_alone: whether the step trains a second model.
+        epochs: of the step, for each model that it trains: whoever goes on repeats the draws of those that are done.
 
     Raises:
         ArtifactInvalid: as `codec.decode`, also where the step has another model or trains otherwise.
@@ -58,8 +59,10 @@ def decode_underway(
         _checkpoint(_within("now", found)),
         _checkpoint(_within("ended", found)) if len(found) > len(first) else None,
     )
-    if underway.now.num_epochs < 1:
-        raise ArtifactInvalid(sha256=sha256(data), problem="it was made before the first epoch")
+    for one in (underway.now, underway.ended):
+        if one is not None and not 1 <= one.num_epochs <= epochs:
+            problem = f"it was made after {one.num_epochs} epochs, of a step with {epochs}"
+            raise ArtifactInvalid(sha256=sha256(data), problem=problem)
     return underway
 
 

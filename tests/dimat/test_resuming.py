@@ -35,7 +35,7 @@ def through_bytes(
 ) -> Underway:
     momentum = steps.momentum_layout(model, rows) if train.momentum else {}
     data = encode_underway(underway, "somebody")
-    return decode_underway(data, steps.layout(model, rows), momentum, train.patience > 0, alone)
+    return decode_underway(data, steps.layout(model, rows), momentum, train.patience > 0, alone, EPOCHS)
 
 
 def tensors(result: StepResult) -> dict[str, torch.Tensor]:
@@ -126,16 +126,31 @@ def test_a_checkpoint_of_other_training_is_refused(site_rows: Rows, make_context
     train = TrainSpec(warmup_epochs=3, patience=2)
     data = encode_underway(underway_of(rows, context, train), "somebody")
     layouts = steps.layout(context.model, rows), steps.momentum_layout(context.model, rows)
-    decode_underway(data, *layouts, True, False)
+    decode_underway(data, *layouts, True, False, 3)
     wider = steps.layout(MlpSpec(hidden=(9,)), rows), steps.momentum_layout(MlpSpec(hidden=(9,)), rows)
     with pytest.raises(ArtifactInvalid):
-        decode_underway(data, *wider, True, False)
+        decode_underway(data, *wider, True, False, 3)
     with pytest.raises(ArtifactInvalid, match="best"):
-        decode_underway(data, *layouts, False, False)
+        decode_underway(data, *layouts, False, False, 3)
     with pytest.raises(ArtifactInvalid, match="momentum"):
-        decode_underway(data, layouts[0], {}, True, False)
+        decode_underway(data, layouts[0], {}, True, False, 3)
     with pytest.raises(ArtifactInvalid):
-        decode_underway(data[:-1], *layouts, True, False)
+        decode_underway(data[:-1], *layouts, True, False, 3)
+
+
+@pytest.mark.parametrize("done", [0, -1, 4, 10**15])
+def test_a_checkpoint_of_more_epochs_than_the_step_has_is_refused(
+    done: int, site_rows: Rows, make_context: MakeContext
+) -> None:
+    """Whoever went on with it would repeat the draws of all of them."""
+    rows, context = site_rows[0], make_context()
+    underway = underway_of(rows, context, TrainSpec(warmup_epochs=3))
+    layouts = steps.layout(context.model, rows), steps.momentum_layout(context.model, rows)
+    other = replace(underway.now, num_epochs=done)
+    for now, ended in ((other, None), (underway.now, other)):
+        data = encode_underway(Underway(now, ended), "somebody")
+        with pytest.raises(ArtifactInvalid, match=f"after {done} epochs, of a step with 3"):
+            decode_underway(data, *layouts, False, True, 3)
 
 
 def test_the_bytes_of_two_owners_are_not_the_same(site_rows: Rows, make_context: MakeContext) -> None:
