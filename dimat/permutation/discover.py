@@ -27,7 +27,13 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
 
     They hold for inputs of the example's sizes: a model that looks at a size to choose its way may take another with others.
     They hold in evaluation mode and in training mode, where dropout and the like see no order of units. What only the training
-    pass uses stays, with the groups that feed it. Several threads may call this; their exports wait for one another.
+    pass uses stays, with the groups that feed it.
+
+    Of several threads that call this one traces or tests a model at a time. What belongs to the process is not as usual meanwhile, and
+    other threads see that: while the model runs, torch's default dtype is the one under test (mostly float64), also of what torch makes of
+    whole numbers (`torch.zeros(1)`, `torch.arange(3) / 2`), and torch's generator (on the CPU) and that of `random` begin at the same seed
+    for every run, after which they stand where they stood before it: draws of others from them repeat, and may cost this model groups
+    where it draws itself. Draw from a `torch.Generator` of your own and name dtypes, or call this while nothing else computes.
 
     Args:
         model: any module; what its params are does not matter. It is left as it was.

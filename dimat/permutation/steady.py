@@ -35,7 +35,8 @@ def as_trained(model: nn.Module) -> nn.Module:
 @contextmanager
 def steady(model: nn.Module) -> Iterator["Reads"]:
     """Meanwhile draws of this thread are constants: of a Bernoulli trial its probability, so that dropout changes nothing, 0.5 of all
-    that is in `HALF`. Others, as of an order of rows, are the same each time.
+    that is in `HALF`. Others, as of an order of rows, are the same each time: the generators of the process begin at one seed, for
+    all its threads.
 
     Yields: which of the model's buffers are read.
     """
