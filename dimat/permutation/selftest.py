@@ -4,6 +4,7 @@ Neither in evaluation mode nor in training mode: parts that only the training pa
 that feed them fail here and are frozen.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,8 @@ from dimat.permutation.steady import as_trained, steady
 
 TOLERANCE = 1e-6
 TOLERANCE_SINGLE = 1e-4
+ROUNDINGS = 10
+"""Of the largest output: what a small one may change by and be right."""
 TRAINING = " in training mode"
 ROUNDS = 2
 """Permutations tried on all groups at once; two, as a small group may draw one that hides a mistake."""
@@ -30,7 +33,7 @@ ROUNDS = 2
 def output_change(
     model: nn.Module, spec: PermutationSpec, x: Tensor | tuple[Tensor, ...], rng: torch.Generator
 ) -> dict[str, float]:
-    """For each group the largest change of the outputs under a random permutation, relative to their size.
+    """For each group the largest change of an output under a random permutation, relative to its size.
 
     Groups of one link are permuted together.
 
@@ -135,7 +138,9 @@ class _Tester:
         except RuntimeError:
             self.tolerance, self.dtype = TOLERANCE_SINGLE, torch.float32
             self._start(model, inputs)
-        self.is_finite = bool(self.before.isfinite().all()) and bool(self.before.any())
+        self.is_finite = all(bool(one.isfinite().all()) for one in self.before) and any(
+            map(_size, self.before)
+        )
 
     def _start(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.model = _on_cpu(model, self.dtype)
@@ -148,16 +153,30 @@ class _Tester:
         self.before = self._outputs(self.state)
 
     def change(self, spec: PermutationSpec, permutations: Permutations) -> float:
+        """The largest of all outputs, each by its own size; rounding of the largest one may be all that there is of a small one."""
         after = self._outputs(dict(permute(self.state, spec, permutations)))
-        return float((after - self.before).abs().max() / self.before.abs().max())
+        if [one.shape for one in after] != [one.shape for one in self.before]:
+            return math.inf
+        largest = max(map(_size, self.before), default=0.0)
+        if not largest:
+            return math.nan
+        least = ROUNDINGS * torch.finfo(self.dtype).eps / self.tolerance * largest
+        changes = [
+            _size(now - one) / max(_size(one), least) for now, one in zip(after, self.before, strict=True)
+        ]
+        return next((change for change in changes if math.isnan(change)), max(changes))
 
-    def _outputs(self, state: dict[str, Tensor]) -> Tensor:
+    def _outputs(self, state: dict[str, Tensor]) -> list[Tensor]:
         model = copied(self.model) if self.mode else self.model  # training leaves traces, as in counters
         model.load_state_dict(state, strict=False)  # in place: recurrent layers hold on to their tensors
         with ONE_AT_A_TIME, _by_default(self.dtype), torch.no_grad(), steady(model) as reads:
             found = model(*self.inputs)
         self.unread = reads.unread
-        return torch.cat([as_real(one).double().reshape(-1) for one in tensors_in(found)])
+        return [as_real(one).double() for one in tensors_in(found)]
+
+
+def _size(output: Tensor) -> float:
+    return float(output.abs().max()) if output.numel() else 0.0
 
 
 @contextmanager

@@ -232,3 +232,40 @@ def test_units_inside_of_blocks_that_stay_stand_alone_and_are_matched() -> None:
         back = permute(moved, spec, one.permutations)
         assert all(torch.equal(back[name], own[name]) for name in own)
     assert {one.group for one in found.quality} == {group.name for group in spec.groups if group.tap}
+
+
+class OfTwoSizes(nn.Module):
+    """A large output, and a small one whose training pass sees an order of units."""
+
+    def __init__(self, places: list[float]) -> None:
+        super().__init__()
+        self.first, self.large, self.small = nn.Linear(6, 12), nn.Linear(12, 3), nn.Linear(12, 2)
+        self.places = places
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.relu(self.first(x))
+        small = self.small(h * h.new_tensor(self.places)) if self.training else self.small(h)
+        return 1e7 * self.large(h), small
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_small_output_counts_beside_a_large_one(is_right: bool) -> None:
+    places = [2.0] * 12 if is_right else [float(place) for place in range(12)]
+    spec = discover(OfTwoSizes(places), (6,))
+    assert [group.name for group in spec.groups] == (["first"] if is_right else [])
+
+
+class NothingBesides(nn.Module):
+    """Outputs that are zero but for rounding, as a loss beside that is nought, tell of nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 12), nn.Linear(12, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h = torch.relu(self.first(x))
+        return self.last(h), h.softmax(1).sum(1) - 1, h.sum() * 0
+
+
+def test_outputs_that_are_nothing_but_rounding_freeze_no_group() -> None:
+    assert [group.name for group in discover(NothingBesides(), (6,)).groups] == ["first"]
