@@ -13,6 +13,8 @@ from dimat.errors import RegularDegreeOdd, SmallWorldDegree, TopologyDegreeTooHi
 from dimat.topology import Link, Topology
 
 SWAPS_PER_LINK = 10
+MOST_SITES_SWAPPED = 200
+"""Of a dense random graph: up to so many, seeds have always meant these graphs."""
 LEAST_SMALL_WORLD_DEGREE = 4
 """With fewer links a site, rewiring soon cuts the graph into parts."""
 
@@ -84,7 +86,8 @@ def one_peer(n: int, turn: int) -> Topology:
 def random_regular(n: int, degree: int, seed: int) -> list[Link]:
     """A connected random graph in which each site has `degree` links; `degree` 2 is a ring in random order.
 
-    From a regular graph in random order by swaps of link ends, which keep every degree.
+    From a regular graph in random order by swaps of link ends, which keep every degree. Of many sites with more than half of all links
+    what is drawn so are the links that are missing, which are fewer.
 
     Raises:
         TopologyDegreeTooHigh: not enough sites. TopologyDegreeTooLow: below 2, but for a pair of sites and their one link.
@@ -97,9 +100,12 @@ def random_regular(n: int, degree: int, seed: int) -> list[Link]:
         raise RegularDegreeOdd(n=n, degree=degree)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n).tolist()
-    around = [(order[i], order[(i + k) % n]) for i in range(n) for k in range(1, degree // 2 + 1)]
-    across = [(order[i], order[i + n // 2]) for i in range(n // 2)] if degree % 2 else []
-    links = [_ordered(*link) for link in around + across]
+    missing = n - 1 - degree
+    if n > MOST_SITES_SWAPPED and missing < degree:
+        # Connected: any two sites that are not linked have one in common.
+        absent = set(_swapped(_regular(order, missing), rng) if missing else ())
+        return [link for link in full(n) if link not in absent]
+    links = _regular(order, degree)
     if degree == 2:
         return links
     while True:
@@ -107,6 +113,14 @@ def random_regular(n: int, degree: int, seed: int) -> list[Link]:
         # All but a few of them are connected from 3 links a site on.
         if Topology(n, tuple(links)).is_connected():
             return links
+
+
+def _regular(order: list[int], degree: int) -> list[Link]:
+    """Each site linked to the nearest ones in a ring of this order."""
+    n = len(order)
+    around = [(order[i], order[(i + k) % n]) for i in range(n) for k in range(1, degree // 2 + 1)]
+    across = [(order[i], order[i + n // 2]) for i in range(n // 2)] if degree % 2 else []
+    return [_ordered(*link) for link in around + across]
 
 
 def small_world(n: int, degree: int, probability: float, seed: int) -> list[Link]:

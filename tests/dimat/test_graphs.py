@@ -1,5 +1,6 @@
 """The graphs a pilot can choose."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from dimat.errors import (
     TopologyDegreeTooLow,
     TopologyTooSmall,
 )
-from dimat.topology import Topology, second_eigenvalue
+from dimat.topology import Link, Topology, second_eigenvalue
 from dimat.topology_spec import TopologySpec
 
 SIMPLE = ["ring", "line", "full", "star", "bipartite", "torus", "exponential"]
@@ -112,6 +113,39 @@ def test_random_graphs_follow_from_their_seed() -> None:
     assert spec(kind="random_regular", degree=4).whole(named(30)) == spec(
         kind="random_regular", degree=4, seed=0
     ).whole(named(30))
+
+
+@pytest.mark.parametrize(
+    ("n", "degree", "seed", "digest"),
+    [
+        (30, 4, 1, "cc08a50886fc765b"), (200, 150, 2, "b7f8cf1eeaa34252"), (200, 199, 0, "58fcc2d842533e95"),
+        (300, 8, 3, "6190a54758ff927e"), (301, 150, 5, "603ccb955f2a2d8c"), (9, 2, 3, "4ce9a2e2af062ec5"),
+    ],
+)  # fmt: skip
+def test_a_seed_means_the_graph_it_always_meant(n: int, degree: int, seed: int, digest: str) -> None:
+    """Pilots that run on one are continued, and repeated."""
+    links = str(graphs.random_regular(n, degree, seed))
+    assert hashlib.sha256(links.encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("degree", [301, 398, 399, 400, 403, 402])
+def test_of_a_dense_graph_of_many_sites_the_links_that_are_missing_are_drawn(
+    degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, drawn = 404, []
+
+    def swapped(links: list[Link], rng: np.random.Generator) -> list[Link]:
+        drawn.append(len(links))
+        return swap(links, rng)
+
+    swap = graphs._swapped
+    monkeypatch.setattr(graphs, "_swapped", swapped)
+    first, again, other = (Topology(n, tuple(graphs.random_regular(n, degree, seed))) for seed in (1, 1, 2))
+    assert first == again
+    assert (first != other) == (degree < n - 1)
+    assert first.degrees() == (degree,) * n
+    assert first.is_connected()
+    assert set(drawn) == ({n * (n - 1 - degree) // 2} if degree < n - 1 else set())
 
 
 def test_a_regular_graph_that_comes_out_in_parts_is_drawn_anew() -> None:
