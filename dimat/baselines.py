@@ -3,6 +3,8 @@
 All of it needs every site's rows in one process; the API knows none of it. Start models, epochs, learning rates, batches and
 clipping are those of the pilot, so that only the way of working together differs. But for the start models the loss is plain
 (cross-entropy, or squared error for numbers), and all epochs are trained: `loss`, `class_weights`, `patience` and `own_model` have no say here.
+Where all sites exchange at every batch (`cdsgd`, `sgp`) an epoch has as many batches as the site with the fewest rows fills; other rows are
+left out of it, by its random order: of 500 in batches of 32 it takes 480.
 
 Legend: N = sites, P = all trained parameters of a model in a row.
 """

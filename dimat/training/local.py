@@ -180,6 +180,6 @@ def _momentum(optimiser: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> 
 
 
 def _batch_starts(num_rows: int, batch_size: int) -> list[int]:
-    """Where batches begin. A last batch of a single row is left out: BatchNorm cannot train on it."""
+    """Where batches begin. A last batch of a single row is left out, as BatchNorm cannot train on it, unless all of them are of one."""
     starts = list(range(0, num_rows, batch_size))
-    return starts[:-1] if len(starts) > 1 and num_rows - starts[-1] == 1 else starts
+    return starts[:-1] if 1 < batch_size < num_rows and num_rows - starts[-1] == 1 else starts

@@ -1,5 +1,6 @@
 """When training ends before its last epoch: no better on rows it does not learn from, for a while. Never on test rows."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,8 @@ class Best:
 
 
 def held_out_loss(model: nn.Module, stopping: Stopping, objective: Objective) -> float:
-    """The mean loss over the validation rows, with the model in evaluation mode, in which it is left."""
+    """The mean loss over the validation rows, with the model in evaluation mode, in which it is left; infinite where it is no number,
+    so that any other is better."""
     model.eval()
     total = weight = 0.0
     with torch.no_grad():
@@ -45,4 +47,5 @@ def held_out_loss(model: nn.Module, stopping: Stopping, objective: Objective) ->
             at = slice(start, start + CHUNK_ROWS)
             loss, of_rows = objective.total(model(stopping.x[at]), stopping.y[at])
             total, weight = total + loss, weight + of_rows
-    return total / weight
+    mean = total / weight
+    return mean if math.isfinite(mean) else math.inf

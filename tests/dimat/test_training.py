@@ -1,5 +1,6 @@
 """Training at one site: when it ends, what a row counts, and how it lies in memory meanwhile."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from dimat.parts import TrainSpec
 from dimat.rows import SiteRows
 from dimat.steps import StepContext
 from dimat.training import local
+from dimat.training.checkpoint import Checkpoint
 from dimat.training.loss import CROSS_ENTROPY
 from dimat.training.seeding import torch_rng
 from dimat.training.stopping import Stopping, held_out_loss
@@ -130,6 +132,45 @@ def test_training_is_judged_by_the_loss_it_makes_smaller(
     x, y = rows.train_x.repeat(20, 1), rows.train_y.repeat(20)  # more than go through the model at once
     whole = objective.mean(model(x), y).detach()
     assert held_out_loss(model, Stopping(1, x, y), objective) == pytest.approx(float(whole), rel=1e-5)
+
+
+class NoNumberAtFirst(torch.nn.Module):
+    """Its first judgement is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.judged = torch.nn.Linear(4, 2), 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.judged += not self.training
+        found: torch.Tensor = self.layer(x)
+        return found if self.training or self.judged > 1 else found * torch.nan
+
+
+def test_an_epoch_whose_loss_is_no_number_is_beaten_by_any_other() -> None:
+    x = torch.randn(64, 4, generator=torch_rng(1, "x"))
+    y = (x[:, 0] > 0).long()
+    how = local.Pass(6, lambda _: 0.1, 16, 0.9, 0.0, 1.0, stopping=Stopping(3, x, y))
+    seen: list[float] = []
+
+    def on_epoch(take: Callable[[], Checkpoint]) -> None:
+        best = take().best
+        assert best is not None
+        seen.append(best.held_out_loss)
+
+    told = local.train(NoNumberAtFirst(), x, y, how, torch_rng(1, "t"), on_epoch=on_epoch)
+    assert told.num_epochs == 6
+    assert seen[0] == math.inf
+    assert sorted(seen[1:], reverse=True) == seen[1:]
+    assert all(map(math.isfinite, seen[1:]))
+
+
+@given(num_rows=st.integers(1, 40), batch_size=st.integers(1, 40))
+def test_only_a_last_row_that_is_left_over_is_left_out(num_rows: int, batch_size: int) -> None:
+    starts = local._batch_starts(num_rows, batch_size)
+    taken = [row for start in starts for row in range(start, min(start + batch_size, num_rows))]
+    is_left_over = 1 < batch_size < num_rows and num_rows % batch_size == 1
+    assert taken == list(range(num_rows - is_left_over))
 
 
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=6).filter(any))
