@@ -19,11 +19,24 @@ from dimat.errors import (
     TensorMissing,
     first_line,
 )
-from dimat.params import Params, first_non_finite
+from dimat.params import Params, first_non_finite, tensors_of
 
 SUM_TOLERANCE = 1e-6
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "STATUS_ALLOC_FAILED")
 """What torch says where memory is short and no `OutOfMemoryError` says so: on a processor, and in the libraries that CUDA calls."""
+
+
+def check_kind(
+    argument: str, given: object, kind: type[object] | tuple[type[object], ...], wanted: str
+) -> None:
+    """Args: argument: as an error begins. Raises: TypeError: it is none of this kind."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{argument} is of type {type(given).__name__}; it must be {wanted}")
+
+
+def check_params(argument: str, given: object) -> None:
+    """Raises: TypeError: it is no state dict."""
+    check_kind(argument, given, Mapping, "a state dict, as a module's state_dict() gives it")
 
 
 def check_tensors(given: Mapping[int, Params], own: int, argument: str = "models") -> None:
@@ -33,11 +46,12 @@ def check_tensors(given: Mapping[int, Params], own: int, argument: str = "models
         argument: what an error calls it.
 
     Raises:
-        TensorMissing, ShapeMismatch, NonFiniteParams.
+        TensorMissing, ShapeMismatch, NonFiniteParams. TypeError: one is no state dict.
     """
     like = given[own]
     for site in sorted(given):
-        for name, expected in like.items():
+        check_params(f"'{argument}' of site '{site}'", given[site])
+        for name, expected in tensors_of(like).items():
             if name not in given[site]:
                 raise TensorMissing(argument=argument, site=site, name=name)
             check_shape(name, given[site][name], tuple(expected.shape))
@@ -52,10 +66,11 @@ def check_model(params: Params, model: nn.Module, site: str) -> None:
     """That params are of the architecture of `model`: its tensors, and no others.
 
     Raises:
-        TensorMissing, ShapeMismatch.
+        TensorMissing, ShapeMismatch. TypeError: they are no state dict.
     """
+    check_params(f"'params' of site '{site}'", params)
     expected = model.state_dict()
-    for name, tensor in expected.items():
+    for name, tensor in tensors_of(expected).items():
         if name not in params:
             raise TensorMissing(argument="params", site=site, name=name)
         check_shape(name, params[name], tuple(tensor.shape))
@@ -96,7 +111,8 @@ def check_sites(models: Mapping[int, Params], given: Mapping[int, object], argum
 
 
 def check_rows(name: str, x: Tensor) -> None:
-    """Raises: NoRows. NonFiniteInput."""
+    """Raises: NoRows. NonFiniteInput. TypeError: it is no tensor."""
+    check_kind(f"'{name}'", x, Tensor, "one tensor of rows, also where a model takes several inputs")
     if not len(x):
         raise NoRows(name=name)
     if bool(torch.isfinite(x).all()):

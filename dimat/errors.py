@@ -77,6 +77,9 @@
     |-- ShapeMismatch          arrays whose shapes do not belong together
     |-- SiteMissing            a site that is in one argument of a merge and not in another
     |-- TensorMissing          a tensor that the models of other sites have
+    |-- TensorsUnknown         tensors under other names than the model's
+    |-- WireOverflow           a number too large for how models travel
+    |-- WireNameReserved       a tensor's name that means something on the way
     |-- UnknownGroup           a permutation of units that the model has not
     |-- PermutationNotAdmissible  it would change what a model computes
     `-- ArtifactInvalid        bytes that are not the model they should be
@@ -593,6 +596,30 @@ class SiteMissing(DimatError):
 class TensorMissing(DimatError):
     code = "tensor_missing"
     template = "'{argument}' of site {site} has no tensor '{name}'. Let all sites use the same model."
+
+
+class TensorsUnknown(DimatError):
+    code = "tensors_unknown"
+    template = (
+        "'{argument}' has none of the tensors that it is about, such as '{name}', but others, such as '{given}'. "
+        "Give them under the names that they have in the model's own state dict, without a prefix such as 'module.'."
+    )
+
+
+class WireOverflow(DimatError):
+    code = "wire_overflow"
+    template = (
+        "The tensor '{tensor}' has the value {value}, and the largest number of {numbers} is {most}: it cannot be sent so. "
+        "Let models travel as bfloat16 or float32."
+    )
+
+
+class WireNameReserved(DimatError):
+    code = "wire_name_reserved"
+    template = (
+        "The tensor '{tensor}' cannot be sent as int8: names that end in '{ending}' are those of factors. "
+        "Rename it, or let models travel as bfloat16 or float32."
+    )
 
 
 class UnknownGroup(DimatError):

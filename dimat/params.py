@@ -1,6 +1,7 @@
 """The tensors of a model by name, and the questions every part asks about them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,24 @@ def layout_of(params: Params) -> Layout:
     return {name: (tuple(params[name].shape), params[name].dtype) for name in sorted(params)}
 
 
+def tensors_of(params: Mapping[str, object]) -> Params:
+    """Without what else a module keeps in its state dict (`get_extra_state`)."""
+    return {name: value for name, value in params.items() if isinstance(value, Tensor)}
+
+
 def can_be_averaged(dtype: torch.dtype) -> bool:
     """Whether a mean of such numbers means something: of real and of complex ones, not of whole ones, which count."""
     return dtype.is_floating_point or dtype.is_complex
 
 
+def kept(value: Any) -> Any:
+    """A copy of what is not averaged; of what is no tensor the thing itself."""
+    return value.clone() if isinstance(value, Tensor) else value
+
+
 def averaged(params: Params) -> Params:
     """The tensors that `can_be_averaged`."""
-    return {name: value for name, value in params.items() if can_be_averaged(value.dtype)}
+    return {name: value for name, value in tensors_of(params).items() if can_be_averaged(value.dtype)}
 
 
 def doubled(value: Tensor) -> Tensor:
@@ -45,7 +56,7 @@ def first_names(model: nn.Module) -> Mapping[str, str]:
 
 def first_non_finite(params: Params) -> str | None:
     """The first name, in sorted order, of a tensor with NaN or infinite values; None if all are finite."""
-    for name in sorted(params):
-        if not bool(torch.isfinite(params[name]).all()):
+    for name, value in sorted(tensors_of(params).items()):
+        if not bool(torch.isfinite(value).all()):
             return name
     return None

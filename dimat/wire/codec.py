@@ -6,10 +6,13 @@ Provenance is kept beside an artifact, never in it. Nothing that is read here is
 
 import hashlib
 import math
+from collections.abc import Mapping
 
 import torch
 from safetensors.torch import load, save
+from torch import Tensor
 
+from dimat.checked import check_kind, check_params
 from dimat.errors import ArtifactInvalid, first_line
 from dimat.params import Layout, Params, first_non_finite, layout_of
 from dimat.parts import Numbers, WireSpec
@@ -28,7 +31,14 @@ def sha256(data: bytes) -> str:
 
 
 def encode(params: Params, wire: WireSpec = PLAIN) -> bytes:
-    """The artifact of `params` (on the CPU), or what travels of them."""
+    """The artifact of `params` (on the CPU), or what travels of them.
+
+    Raises:
+        WireOverflow, WireNameReserved: see `pack`. TypeError: they are no state dict, or hold what is no tensor (`get_extra_state`).
+    """
+    check_params("'params'", params)
+    for name, value in params.items():
+        check_kind(f"'{name}' in 'params'", value, Tensor, "a tensor: nothing else can travel")
     packed = pack(params, wire.numbers)
     # Copies: tied weights are one tensor under two names, and safetensors takes no shared memory.
     data = save({name: packed[name].clone(memory_format=torch.contiguous_format) for name in sorted(packed)})
@@ -51,6 +61,11 @@ def decode(data: bytes, layout: Layout, allow_non_finite: bool = False) -> Param
 
 def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tuple[Params, WireSpec]:
     """As `decode`, and how they travelled: read off the bytes, not taken from whoever sent them."""
+    check_kind("'data'", data, bytes, "bytes")
+    wanted = "a shape and a dtype by name, as of dimat.params.layout_of(params)"
+    check_kind("'layout'", layout, Mapping, wanted)
+    for name, about in layout.items():
+        check_kind(f"'{name}' in 'layout'", about, tuple, wanted)
     most, compressed = most_bytes(layout), is_compressed(data)
     try:
         plain = decompress(data, most) if compressed else data
@@ -64,8 +79,7 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
     except (
         Exception
     ) as error:  # of any kind, by what is wrong with a header, which whoever sends bytes writes
-        problem = f"unreadable ({first_line(error)})"
-        raise ArtifactInvalid(sha256=sha256(data), problem=problem) from None
+        raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({first_line(error)})") from None
     params, found = unpack(loaded, layout), layout_of(loaded)
     numbers = closest(found, layout)
     if params is None:

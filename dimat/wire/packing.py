@@ -12,27 +12,36 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from dimat.errors import WireNameReserved, WireOverflow
 from dimat.params import Layout, Params, layout_of
 from dimat.parts import Numbers
 
 FACTOR = "#factor"
-"""Behind the name of an int8 tensor: its factors. No name in a state dict holds a #."""
+"""Behind the name of an int8 tensor: its factors. No name that ends so is sent in int8."""
 _HALVES: Mapping[Numbers, torch.dtype] = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 _STEPS = 127
 
 
 def pack(params: Params, numbers: Numbers) -> Params:
-    """`params` as `numbers`. What a number is too large for becomes infinite (float16: above 65,504)."""
+    """`params` as `numbers`. What is not finite stays so.
+
+    Raises:
+        WireOverflow: a finite number is too large (float16: above 65,504); it would arrive as an infinite one.
+        WireNameReserved: a tensor has the name of another one's factors.
+    """
     if numbers == "float32":
         return params
     packed: dict[str, Tensor] = {}
     for name, value in params.items():
+        if numbers == "int8" and name.endswith(FACTOR):
+            raise WireNameReserved(tensor=name, ending=FACTOR)
         if not _shrinks(tuple(value.shape), value.dtype, numbers):
             packed[name] = value
         elif numbers == "int8":
             packed[name], packed[name + FACTOR] = _whole(value)
         else:
             packed[name] = value.to(_HALVES[numbers])
+            _check_reach(name, value, packed[name], numbers)
     return packed
 
 
@@ -73,6 +82,12 @@ def packed_layout(layout: Layout, numbers: Numbers) -> Layout:
 
 def _shrinks(shape: tuple[int, ...], dtype: torch.dtype, numbers: Numbers) -> bool:
     return dtype == torch.float32 and len(shape) > (1 if numbers == "int8" else 0)
+
+
+def _check_reach(name: str, value: Tensor, half: Tensor, numbers: Numbers) -> None:
+    if bool((beyond := half.isinf() & value.isfinite()).any()):
+        first, most = float(value[beyond][0]), torch.finfo(_HALVES[numbers]).max
+        raise WireOverflow(tensor=name, value=f"{first:.6g}", numbers=numbers, most=f"{most:.6g}")
 
 
 def _whole(value: Tensor) -> tuple[Tensor, Tensor]:

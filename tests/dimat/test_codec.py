@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from dimat.errors import ArtifactInvalid
+from dimat.errors import ArtifactInvalid, WireNameReserved, WireOverflow
 from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
+from dimat.parts import WireSpec
 from dimat.training.seeding import torch_rng
 from dimat.wire.codec import decode, encode, sha256
 
@@ -99,6 +100,27 @@ def test_any_header_that_is_not_the_models_is_refused_as_such(
     said = json.dumps(header).encode()
     with pytest.raises(ArtifactInvalid):
         decode(struct.pack("<Q", len(said)) + said + body, layout_of(params))
+
+
+@pytest.mark.parametrize("value", [7e5, -65_520.0])
+def test_a_number_that_does_not_fit_is_refused_by_whoever_sends_it(value: float, params: Params) -> None:
+    """Infinite on arrival, it would be said to have diverged."""
+    large = {**params, "head.bias": torch.tensor([1.0, 65_504, value, 2])}
+    with pytest.raises(WireOverflow, match=r"'head\.bias' has the value -?\d+, .* float16 is 65504:"):
+        encode(large, WireSpec(numbers="float16"))
+    for numbers in ("bfloat16", "float32", "int8"):
+        decode(encode(large, WireSpec(numbers=numbers)), layout_of(params))
+    broken = {**params, "head.bias": torch.full((4,), torch.inf)}
+    back = decode(encode(broken, WireSpec(numbers="float16")), layout_of(params), allow_non_finite=True)
+    assert back["head.bias"].isinf().all()
+
+
+def test_the_name_of_factors_is_no_name_of_a_tensor_that_is_sent_in_int8() -> None:
+    named = {"w": torch.randn(4, 5), "w#factor": torch.randn(4)}
+    with pytest.raises(WireNameReserved, match="'w#factor'"):
+        encode(named, WireSpec(numbers="int8"))
+    back = decode(encode(named, WireSpec(numbers="bfloat16")), layout_of(named))
+    assert back.keys() == named.keys()
 
 
 @pytest.mark.parametrize("kind", ["F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "C64", "BOOL", "U16", "nonsense"])

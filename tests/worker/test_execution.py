@@ -4,16 +4,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load
 
 from dimat.data_spec import DataSpec
 from dimat.model_spec import MlpSpec
-from dimat.parts import EvaluationSpec, TrainSpec
+from dimat.parts import EvaluationSpec, MergeSpec, TrainSpec, WireSpec
 from dimat.spec import SiteSpec
+from dimat.wire.codec import encode
 from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution
 from worker.messages.refs import ArtifactRef
 from worker.messages.reports import Report, StepBeat, StepFailed, StepFinished, StepStarted
-from worker.messages.steps import EvaluateMessage, PrepareMessage, SiteContext, StepMessage
+from worker.messages.steps import AlignMessage, EvaluateMessage, PrepareMessage, SiteContext, StepMessage
 
 
 class Heard:
@@ -81,6 +83,26 @@ def test_a_model_that_cannot_be_read_is_tried_again_under_its_own_name(trouble: 
     assert failed.retryable
     assert failed.code == {"removed": "artifact_missing", "damaged": "artifact_invalid"}[trouble]
     assert failed.params["sha256"] == made.artifact.sha256
+
+
+def test_a_number_too_large_to_be_sent_is_told_by_the_step_that_sends_it(tmp_path: Path) -> None:
+    heard, store, message = Heard(), DirectoryStore(tmp_path), prepare()
+    Execution(message, "w", heard, 4.0).run(lambda: store, "cpu")
+    made = heard.reports[-1]
+    assert isinstance(made, StepFinished)
+    assert made.artifact is not None
+    model = load(store.get(made.artifact))
+    name = sorted(model)[0]
+    large = store.put(encode({**model, name: model[name] * 0 + 7e5}))
+    align = AlignMessage(
+        step_id="a", attempt=1, pilot_id="p", run_id="r", context=message.context, model=message.model, own=large,
+        parent=None, merge=MergeSpec(), wire=WireSpec(numbers="float16"),
+    )  # fmt: skip
+    Execution(align, "w", heard, 4.0).run(lambda: store, "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert (failed.code, failed.retryable) == ("wire_overflow", False)
+    assert failed.params == {"tensor": name, "value": "700000", "numbers": "float16", "most": "65504"}
 
 
 def test_an_end_is_told_whatever_a_library_said() -> None:
