@@ -129,7 +129,13 @@ def inputs_taken() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, DimatError) or is_out_of_memory(error):
             raise
-        raise InputsNotTaken(problem=first_line(error)) from error
+        # A TypeError is that of a model that takes more than one input.
+        problem = (
+            f"a probe is one tensor; {first_line(error)}"
+            if isinstance(error, TypeError)
+            else first_line(error)
+        )
+        raise InputsNotTaken(problem=problem) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:

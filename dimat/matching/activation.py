@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dimat.checked import check_model, check_rows
+from dimat.checked import check_kind, check_model, check_rows
 from dimat.errors import NonFiniteParams, NumberNotFinite, NumberTooSmall
 from dimat.matching.blocks import assignments, mean_over_blocks
 from dimat.matching.found import GroupMatch, Match
@@ -74,7 +74,9 @@ def compare(
     Raises:
         NoRows, NonFiniteInput, InputsNotTaken: the probe. NonFiniteParams. NumberTooSmall: chunk_rows, positions.
         TensorMissing, ShapeMismatch: not of one architecture, nor `spec`, or the models do not give the same number of samples.
+        TypeError: params are no state dict, `others` no mapping, the probe no tensor.
     """
+    check_kind("'others'", others, Mapping, "params by site index")
     check_rows("probe", probe)
     for name, value in (("chunk_rows", chunk_rows), ("positions", positions)):
         if value < 1:

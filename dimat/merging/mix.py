@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dimat.checked import check_mixture
 from dimat.matching.found import GroupMatch
-from dimat.params import Params, can_be_averaged, doubled
+from dimat.params import Params, averaged, doubled, kept
 from dimat.parts import MergeSpec
 from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import PermutationSpec
@@ -68,17 +68,18 @@ class Merged:
 def mix(models: Mapping[int, Params], weights: Mapping[int, float], site: int) -> Params:
     """sum_j weight_j * params_j, accumulated in float64 (complex numbers in complex128) in the order of the site indices.
 
-    Tensors of whole numbers (counters) are taken from `site`: a mean of them means nothing.
+    Tensors of whole numbers (counters), and what is no tensor (`get_extra_state`), are taken from `site`: a mean of them means nothing.
 
     Raises:
         SiteMissing, TensorMissing, ShapeMismatch, NonFiniteParams. MixingRowSum: the weights do not sum to 1. MixingNegative.
     """
     check_mixture(models, weights, site)
     own = models[site]
+    with_mean = averaged(own)
     mixed = {}
     for name in sorted(own):
-        if not can_be_averaged(own[name].dtype):
-            mixed[name] = own[name].clone()
+        if name not in with_mean:
+            mixed[name] = kept(own[name])
             continue
         total = torch.zeros_like(doubled(own[name]))
         for j in sorted(models):

@@ -12,7 +12,7 @@ import torch
 from dimat.checked import check_mixture, check_sites, check_tensors
 from dimat.errors import SumsImpossible
 from dimat.merging.mix import Merged, MergeInputs
-from dimat.params import Layout, Params, can_be_averaged, doubled
+from dimat.params import Layout, Params, can_be_averaged, doubled, kept
 from dimat.parts import MergeSpec
 
 SHARE = ".share"
@@ -81,7 +81,7 @@ class Summed:
         mean of them means nothing."""
         solved = self.solve(total)
         return {
-            name: solved[name].to(value.dtype).contiguous() if name in solved else value.clone()
+            name: solved[name].to(value.dtype).contiguous() if name in solved else kept(value)
             for name, value in sorted(own.items())
         }
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dimat.checked import check_shape
-from dimat.errors import PermutationNotAdmissible, ShapeMismatch, TensorMissing, UnknownGroup
+from dimat.checked import check_kind, check_params, check_shape
+from dimat.errors import PermutationNotAdmissible, ShapeMismatch, TensorsUnknown, UnknownGroup
 from dimat.params import Params
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
@@ -25,15 +25,17 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
             that are not trained.
 
     Raises:
-        TensorMissing: it has tensors, and none of those that are to be reordered, as where a wrapper puts a word before all names.
+        TensorsUnknown: it has tensors, and none of those that are to be reordered, as where a wrapper puts a word before all names.
+        TypeError: it is no state dict.
         ShapeMismatch: a permutation or tensor does not have the group's size. UnknownGroup.
         PermutationNotAdmissible: it is no tensor of whole numbers, tears apart a norm group or a head, or moves linked
             heads apart.
     """
+    check_params("'params'", params)
     _check(spec, permutations)
     moved = [axis.param for name in permutations for axis in spec.group(name).axes]
     if params and moved and not any(name in params for name in moved):
-        raise TensorMissing(argument="params", site="the model", name=moved[0])
+        raise TensorsUnknown(argument="params", name=moved[0], given=str(next(iter(params))))
     result = dict(params)
     for name, permutation in permutations.items():
         group = spec.group(name)
@@ -54,18 +56,21 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
 
 
 def invert(permutations: Permutations) -> Permutations:
-    """The permutations that undo these. Raises: PermutationNotAdmissible: one does not hold every unit once."""
-    for name, permutation in permutations.items():
-        if not torch.equal(permutation.sort().values, torch.arange(len(permutation))):
-            raise PermutationNotAdmissible(name=name, expected="every unit once")
+    """The permutations that undo these.
+
+    Raises: PermutationNotAdmissible: one is no tensor of whole numbers, or does not hold every unit once. TypeError.
+    """
+    _check_units("'permutations'", permutations)
     return {name: torch.argsort(p) for name, p in permutations.items()}
 
 
 def compose(first: Permutations, second: Permutations) -> Permutations:
     """One permutation for: apply `first`, then `second`. Both must name the same groups.
 
-    Raises: UnknownGroup, where one of both lacks one. ShapeMismatch: they are of other sizes.
+    Raises: UnknownGroup, where one of both lacks one. ShapeMismatch: they are of other sizes. PermutationNotAdmissible, TypeError: as `invert`.
     """
+    _check_units("'first'", first)
+    _check_units("'second'", second)
     for one, other in ((first, second), (second, first)):
         for name in one:
             if name not in other:
@@ -85,16 +90,32 @@ def random(spec: PermutationSpec, rng: torch.Generator) -> Permutations:
     return spec.random(rng)
 
 
+def _check_units(argument: str, permutations: Permutations) -> None:
+    check_kind(argument, permutations, Mapping, "permutations by the names of their groups")
+    for name, permutation in permutations.items():
+        _check_whole(name, permutation)
+        _check_each_once(name, permutation)
+
+
+def _check_whole(name: str, permutation: Tensor) -> None:
+    if getattr(permutation, "dtype", None) != torch.int64:
+        raise PermutationNotAdmissible(name=name, expected="a tensor of whole numbers (int64)")
+
+
+def _check_each_once(name: str, permutation: Tensor) -> None:
+    if not torch.equal(permutation.sort().values, torch.arange(permutation.numel())):
+        raise PermutationNotAdmissible(name=name, expected="every unit once")
+
+
 def _check(spec: PermutationSpec, permutations: Permutations) -> None:
+    check_kind("'permutations'", permutations, Mapping, "permutations by the names of their groups")
     tops: dict[str, Tensor] = {}
     for name, permutation in permutations.items():
         group = spec.group(name)
-        if getattr(permutation, "dtype", None) != torch.int64:
-            raise PermutationNotAdmissible(name=name, expected="a tensor of whole numbers (int64)")
+        _check_whole(name, permutation)
         if permutation.shape != (group.size,):
             raise ShapeMismatch(name=name, actual=str(tuple(permutation.shape)), expected=str((group.size,)))
-        if not torch.equal(permutation.sort().values, torch.arange(group.size)):
-            raise PermutationNotAdmissible(name=name, expected="every unit once")
+        _check_each_once(name, permutation)
         for blocks in group.blocks:
             of_block = (permutation // (group.size // blocks)).view(blocks, -1)
             if (of_block != of_block[:, :1]).any():

@@ -5,6 +5,7 @@ used before random permutations have left its outputs alone.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from dimat.checked import check_kind
 from dimat.errors import InputsNotTaken, ModelNotSized, first_line
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import coverage
@@ -42,7 +44,9 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
     Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
     Raises:
         InputsNotTaken: the forward pass fails on these inputs. ModelNotSized: a lazy layer that has seen no rows yet.
+        TypeError: one of both is nothing of this kind.
     """
+    check_kind("'model'", model, nn.Module, "a module")
     inputs = _inputs(example_inputs)
     _check_sizes_are_known(model)
     rng = torch.Generator().manual_seed(SEED)
@@ -104,9 +108,11 @@ def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> 
     return verified(model, inputs, build, rng)
 
 
-def _inputs(given: Tensor | tuple[Any, ...]) -> tuple[Any, ...]:
+def _inputs(given: Any) -> tuple[Any, ...]:
     if isinstance(given, Tensor):
         return (given,)
+    wanted = "a tensor, a tuple of all arguments, or the shape of one row"
+    check_kind("'example_inputs'", given, (Sequence, Mapping), wanted)
     if given and all(isinstance(one, int) for one in given):
         return (torch.zeros(2, *given),)
     return tuple(given)

@@ -16,9 +16,10 @@ from dimat.merging.mix import MergeInputs, mix
 from dimat.merging.normalisation import reset_statistics
 from dimat.merging.registry import METHODS
 from dimat.methods import Method
-from dimat.params import Params
+from dimat.params import Params, layout_of
 from dimat.parts import MergeSpec
 from dimat.permutation import compose, discover, invert, permute
+from dimat.wire.codec import decode, encode
 
 
 def net() -> nn.Module:
@@ -207,8 +208,12 @@ def test_a_model_under_other_names_is_not_passed_over() -> None:
     """As of a wrapper: nothing would be permuted, and whoever merged it would merge strangers."""
     wrapped = {f"module.{name}": value for name, value in OWN.items()}
     moved = SPEC.random(torch.Generator().manual_seed(1))
-    with pytest.raises(errors.TensorMissing, match=r"no tensor '0\.weight'"):
+    said = r"'params' has none of the tensors that it is about, such as '0\.weight', .* 'module\.0\.weight'"
+    with pytest.raises(errors.TensorsUnknown, match=said):
         permute(wrapped, SPEC, moved)
+    optimiser = torch.optim.Adam(MODEL.parameters()).state_dict()
+    with pytest.raises(errors.TensorsUnknown, match="such as 'state'"):
+        permute(optimiser, SPEC, moved)
     assert permute({}, SPEC, moved) == {}  # an optimiser that remembers nothing yet
 
 
@@ -255,3 +260,82 @@ def test_statistics_stay_as_they_were_where_rows_cannot_tell_them_anew(
 def test_models_that_cannot_be_matched_by_weights_are_refused(other: Params, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"2\.bias"):
         match_weights(OWN, other, SPEC)
+
+
+ONE: dict[str, Any] = {"0": torch.arange(6)}
+GIVEN: Any = {"list": [OWN], "module": MODEL, "none": None, "rows": (ROWS, ROWS), "units": {"0": [1, 0]}}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: permute(GIVEN["module"], SPEC, ONE), TypeError, "'params' is of type Sequential; .* state dict"),
+        (lambda: permute(OWN, SPEC, GIVEN["list"]), TypeError, "'permutations' is of type list"),
+        (lambda: invert(GIVEN["list"]), TypeError, "'permutations' is of type list"),
+        (lambda: invert(GIVEN["units"]), errors.PermutationNotAdmissible, "'0'.*whole numbers"),
+        (lambda: invert({"0": torch.tensor([1.0, 0.0])}), errors.PermutationNotAdmissible, "'0'.*whole numbers"),
+        (lambda: compose(ONE, {"0": torch.arange(6.0)}), errors.PermutationNotAdmissible, "'0'.*whole numbers"),
+        (lambda: compose(GIVEN["none"], ONE), TypeError, "'first' is of type NoneType"),
+        (lambda: compose(ONE, GIVEN["list"]), TypeError, "'second' is of type list"),
+        (lambda: discover(MODEL, GIVEN["none"]), TypeError, "'example_inputs' is of type NoneType; .* tensor"),
+        (lambda: discover(MODEL, ROWS.numpy()), TypeError, "'example_inputs' is of type ndarray"),  # type: ignore[arg-type]
+        (lambda: discover(OWN, ROWS), TypeError, "'model' is of type OrderedDict; it must be a module"),  # type: ignore[arg-type]
+        (lambda: match_weights(GIVEN["module"], GIVEN["module"], SPEC), TypeError, "'models' of site '0' is of type"),
+        (lambda: compare(MODEL, SPEC, GIVEN["module"], {}, ROWS), TypeError, "'params' of site 'own' is of type"),
+        (lambda: compare(MODEL, SPEC, OWN, GIVEN["list"], ROWS), TypeError, "'others' is of type list"),
+        (lambda: compare(MODEL, SPEC, OWN, {1: OWN}, GIVEN["rows"]), TypeError, "'probe' is of type tuple; .* one"),
+        (lambda: encode(GIVEN["module"]), TypeError, "'params' is of type Sequential; .* state dict"),
+        (lambda: encode({"x": GIVEN["none"]}), TypeError, "'x' in 'params' is of type NoneType"),
+        (lambda: decode(encode(OWN), OWN), TypeError, "'0.weight' in 'layout' is of type Tensor"),  # type: ignore[arg-type]
+        (lambda: decode(encode(OWN), GIVEN["module"]), TypeError, "'layout' is of type Sequential"),
+        (lambda: decode("abc", layout_of(OWN)), TypeError, "'data' is of type str; it must be bytes"),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_refused_by_the_name_of_the_argument(
+    call: Callable[[], object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        call()
+
+
+class TakesTwo(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.layer(x + y)))  # type: ignore[no-any-return]
+
+
+def test_a_model_of_several_inputs_is_told_that_a_probe_is_one_tensor() -> None:
+    model = TakesTwo()
+    spec, own = discover(model, (ROWS, ROWS)), model.state_dict()
+    with pytest.raises(errors.InputsNotTaken, match=r"a probe is one tensor; .*'y'"):
+        compare(model, spec, own, {1: own}, ROWS)
+
+
+class Counting(nn.Linear):
+    """It keeps what is no tensor in its state dict."""
+
+    num = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"num": self.num}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.num = state["num"]
+
+
+@pytest.mark.parametrize("method", ["dimat", "weight_matching", "plain_average", "common_basis"])
+def test_what_is_no_tensor_in_a_state_dict_is_that_of_the_own_model(method: Method) -> None:
+    models = [nn.Sequential(nn.Linear(4, 6), nn.ReLU(), Counting(6, 3)) for _ in range(2)]
+    for number, model in enumerate(models):
+        layer = model[2]
+        assert isinstance(layer, Counting)
+        layer.num = number
+    spec = discover(models[0], (4,))
+    states = {j: model.state_dict() for j, model in enumerate(models)}
+    inputs = MergeInputs(models[0], spec, 1, states, HALF, ROWS, MergeSpec())
+    merged = METHODS[method](inputs).params
+    assert merged["2._extra_state"] == {"num": 1}
+    models[0].load_state_dict(dict(merged))
