@@ -20,9 +20,20 @@ from torch import Tensor, nn
 from torch.nn.modules import transformer
 from torch.nn.utils import rnn
 
+from dimat.errors import first_line
+
 ONE_AT_A_TIME = Lock()
 """While a model is exported, functions of torch are replaced, and another default dtype holds while it is tested: two at a time would
 not put the right ones back."""
+LOGGERS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export._trace")
+BY_VALUES = "what it computes depends on values of its inputs, as by an `if` on a tensor"
+IN_PLAIN_WORDS: Mapping[str, str] = {
+    "data-dependent": BY_VALUES,
+    "fake tensor in the exported program": "its forward pass does what no graph can say, as to compute gradients (`torch.autograd.grad`) or to "
+    "change the `data` of a weight",
+    ".numpy() is not supported": "its forward pass leaves torch for numpy",
+}
+"""By a part of what `torch.export` says, which is meant for those who write it."""
 REGIONS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
@@ -34,11 +45,13 @@ def exported(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:
     """The program of a forward pass in evaluation mode, without operations that lead nowhere.
 
     Raises:
-        NotTraceable: with what `torch.export` said.
+        NotTraceable: with why, in words for whoever wrote the model.
     """
     # Imported here: it takes seconds, and models that are plain chains do without.
     from torch.export import export
 
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise NotTraceable("it was compiled by `torch.jit`; give the module that it was made of")
     double = copied(model).eval()  # export touches the modules of recurrent layers
     for param in double.parameters():
         if param.is_floating_point():
@@ -92,25 +105,32 @@ def _check_sizes(graph: Any) -> None:
 
 
 def _said(error: Exception) -> str:
-    first = str(error).strip().split("\n")[0]
-    if "data-dependent" in first or "GuardOnDataDependent" in type(error).__name__:
-        return f"what it computes depends on values of its inputs, as by an `if` on a tensor ({first})"
-    return first or type(error).__name__
+    first = first_line(error)
+    if "GuardOnDataDependent" in type(error).__name__:
+        first = "data-dependent"
+    return next((words for part, words in IN_PLAIN_WORDS.items() if part in first), first)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What an export logs of a model that fails, its caller is told by an error. In this thread only."""
-    logger, mine = logging.getLogger("torch._subclasses.fake_tensor"), get_ident()
+    """What an export logs, or prints, of a model that fails, its caller is told by an error. In this thread only."""
+    from torch.export import _trace
+
+    mine = get_ident()
 
     def is_of_others(record: logging.LogRecord) -> bool:
         return record.thread != mine
 
-    logger.addFilter(is_of_others)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    vars(_trace).setdefault("print", print)
+    for logger in loggers:
+        logger.addFilter(is_of_others)
     try:
-        yield
+        with _replaced(_trace, "print", lambda _: lambda *args, **named: None):
+            yield
     finally:
-        logger.removeFilter(is_of_others)
+        for logger in loggers:
+            logger.removeFilter(is_of_others)
 
 
 @contextmanager

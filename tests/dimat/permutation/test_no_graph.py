@@ -1,0 +1,68 @@
+"""Why a model has no graph is told to whoever wrote it, and to nobody else."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dimat.permutation import discover
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x).tanh())  # type: ignore[no-any-return]
+
+
+class Changing(Net):
+    """It changes the numbers of a weight where nothing sees it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.first.weight.data.mul_(1.0)
+        return super().forward(x)
+
+
+class Differentiating(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            y = x.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.first(y).tanh().sum(), y)
+        return super().forward(x + slope)
+
+
+class Checking(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.isnan(x).any():
+            raise ValueError("no numbers")
+        return super().forward(x)
+
+
+def compiled() -> nn.Module:
+    script: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))  # type: ignore[no-untyped-call]
+    return script
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (Changing, "does what no graph can say"),
+        (Differentiating, "does what no graph can say"),
+        (Checking, "depends on values of its inputs, as by an `if` on a tensor"),
+        (compiled, "compiled by `torch.jit`"),
+    ],
+)
+def test_why_a_model_has_no_graph_is_said_in_plain_words_and_nowhere_else(
+    make: Callable[[], nn.Module], why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = discover(make(), (5,))
+    (reason,) = {one.reason for one in spec.frozen}
+    assert re.fullmatch(r"the model has no graph: [^()]*(\(`[a-z.]+`\))?[^()]*", reason)
+    assert why in reason
+    assert "github" not in reason
+    assert capfd.readouterr() == ("", "")
