@@ -130,7 +130,7 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
         quality.append(
             GroupMatch(
                 group=group.name,
-                correlation=float(alike[units, permutation].mean()),
+                correlation=float(alike[units, permutation].mean().clamp(-1, 1)),
                 in_place_fraction=float((permutation == units).double().mean()),
             )
         )

@@ -93,7 +93,7 @@ def joined(first: Together, second: Together) -> Together:
 
 
 def correlation(seen: Together) -> Tensor:
-    """Pearson correlation of each own unit with each of the other's: (A, B) float64, -1..1.
+    """Pearson correlation of each own unit with each of the other's: (A, B) float64, -1..1 but for rounding (sums are in float32).
 
     cov / (std std^T), however small the activations are: the reference has a floor of 1e-7 under the denominator, from which units that
     move little look like no other. A dead unit (one that never changes, or is not finite) is like no other: 0. Needs at least

@@ -1,4 +1,4 @@
-"""Merge methods by name. A new method = one file, one line here, one name in `spec.Method`."""
+"""Merge methods by name. A new method = one file, one line here, one name in `methods.Method`."""
 
 from collections.abc import Callable, Mapping
 

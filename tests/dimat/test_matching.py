@@ -265,3 +265,14 @@ def test_units_that_fire_weakly_are_matched_as_others_are(scale: float) -> None:
     undone = apply.compose(planted, found.permutations)[spec.groups[0].name]
     assert torch.equal(undone, torch.arange(20))
     assert found.quality[0].correlation > 0.7  # all but the dead
+
+
+def test_units_of_one_model_are_as_alike_as_can_be_and_not_more() -> None:
+    """Rounding makes more of a correlation than 1."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 10))
+    own, x = model.state_dict(), torch.randn(400, 16)
+    spec = discover(model, (16,))
+    for seed in range(20):
+        (found,) = match(compare(model, spec, own, {1: own}, x[seed : 300 + seed])[1], spec).quality
+        assert found.correlation <= 1
