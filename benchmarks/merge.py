@@ -74,6 +74,8 @@ def main() -> int:
         parser.error("A merge takes --models 2 or more, and --images 1 or more.")
     if wanted.width is not None and wanted.arch in WITHOUT_WIDTH:
         parser.error(f"{wanted.arch} has no --width.")
+    if wanted.json and not wanted.json.parent.is_dir():
+        parser.error(f"There is no folder {wanted.json.parent} for --json.")
     torch.set_num_threads(wanted.threads)
     load_before = os.getloadavg()[0]
     result = measure(wanted)
