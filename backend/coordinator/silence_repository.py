@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
-from backend.runs.repository import joiners_needed_since
+from backend.runs.repository import round_open_since
 from backend.runs.waiting import AWAY, asked_at, waits_since
 from backend.sites.windows import window_of
 
@@ -47,7 +47,7 @@ def waiting_for_silent(
             is_joiner := step.run_id is None and run.rounds_done >= 1
         ):  # who has not prepared by now joins in a later round
             if run.id not in joiners:
-                joiners[run.id] = joiners_needed_since(session, run)
+                joiners[run.id] = round_open_since(session, run)
             needed_since = joiners[run.id]
         if is_joiner and needed_since is None:
             continue

@@ -77,7 +77,7 @@ def _limit(case: Case) -> Then | None:
     if step is None or not is_needed or run.state != "running":
         return None
     is_joiner = step.is_shared and run.rounds_done >= 1
-    needed_since = run.joiners_needed_since if is_joiner else None
+    needed_since = run.round_open_since if is_joiner else None
     if is_joiner and needed_since is None:
         return None
     asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, run.now)

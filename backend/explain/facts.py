@@ -67,9 +67,8 @@ class SiteFact:
 class RunFacts:
     """
     Attributes:
-        since: when it came into its state. round_since: when the last finished round was finished; None: none is.
-        reason: how it ended, or who asked for its state.
-        joiners_needed_since: since when it waits for sites that join in the next round; None: that may not begin yet.
+        since: when it came into its state. reason: how it ended, or who asked for its state.
+        round_open_since: since when the round after the last finished one may be worked at; None: it may not begin yet.
         spans: who takes part in which rounds.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
@@ -85,8 +84,7 @@ class RunFacts:
     since: datetime
     rounds: int
     rounds_done: int
-    round_since: datetime | None
-    joiners_needed_since: datetime | None
+    round_open_since: datetime | None
     reason: Text | None
     schedule: Schedule
     spans: Sequence[Span]

@@ -53,7 +53,7 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
     return told(
         run.state + suffix,
-        since=max(run.round_since or run.since, run.since) if run.state == "running" else run.since,
+        since=max(run.round_open_since or run.since, run.since) if run.state == "running" else run.since,
         round=run.round if run.state == "running" else max(run.rounds_done, 0),
         rounds=run.rounds,
         working=working,

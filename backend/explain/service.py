@@ -113,8 +113,7 @@ def _facts(
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
-        round_since=None if run.rounds_done < 0 else run_repository.round_finished_at(session, run.id, run.rounds_done),
-        joiners_needed_since=run_repository.joiners_needed_since(session, run),
+        round_open_since=run_repository.round_open_since(session, run),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule,
         spans=spans(schedule, silent), sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,

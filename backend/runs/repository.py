@@ -151,9 +151,9 @@ def round_finished_at(session: Session, run_id: str, round: int) -> datetime | N
     return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
 
 
-def joiners_needed_since(session: Session, run: RunRow) -> datetime | None:
-    """Since when a run that has done its first round waits for start models of sites that join in its next: since that may begin, and
-    no sooner than the run did, or went on after a pause. None: it may not begin yet."""
+def round_open_since(session: Session, run: RunRow) -> datetime | None:
+    """Since when the round after the last finished one may be worked at: since that is finished and its own time has come, and no sooner
+    than the run began, or went on after a pause. None: it may not begin yet."""
     timer = session.get(RoundTimerRow, (run.pilot_id, run.rounds_done + 1))
     if timer is not None and timer.opened_at is None:
         return None

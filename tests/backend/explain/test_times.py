@@ -6,7 +6,7 @@ import pytest
 
 from backend.runs import asks
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage
-from tests.backend.coordinator.test_timers import HOUR_S
+from tests.backend.coordinator.test_timers import HOUR_S, to_hour
 from tests.backend.coordinator.test_timers import pilot as hourly
 from tests.backend.coordinator.test_windows import give_window
 from tests.backend.explain.test_explain import beat, explained, launched, messages, of, pilot, texts, work
@@ -96,6 +96,16 @@ def test_a_round_that_is_not_due_yet_is_named_with_its_time(stage: Stage) -> Non
     assert (found.then.code, found.then.at) == ("round_begins", due)
     assert texts(of(found, "a")) == ["Waiting for the time of round 1: 2026-01-01 10:00 (Asia/Tokyo)."]
     assert found.text == "Waiting for the time of round 1 of 3: 2026-01-01 10:00 (Asia/Tokyo)."
+
+
+def test_a_round_with_a_time_is_worked_at_since_it_was_opened_and_not_since_the_one_before_was_done(
+    stage: Stage,
+) -> None:
+    launched(stage, hourly(rounds=3))
+    work(stage, *SITES)
+    to_hour(stage, 1)
+    found = explained(stage)
+    assert found.text == "At round 1 of 3 since 2026-01-01 01:00:00 UTC: 0 of 3 sites are at work."
 
 
 def test_who_waits_for_another_site_is_told_that_the_time_of_the_round_has_to_come_too(stage: Stage) -> None:
