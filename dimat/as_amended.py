@@ -1,23 +1,27 @@
 """A pilot as it ran at last: the spec of one that is launched where the amendments of another have led. Pure."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
+from itertools import count
 from typing import TypeVar
 
 from dimat.frozen import Frozen
+from dimat.members import among
 from dimat.methods import CONTROL_METHOD
 from dimat.parts import MergePatch, MergeSpec, TrainPatch, WireSpec
 from dimat.plan import Amendment, ArmPlan, amended_plan
 from dimat.spec import ArmSpec, PilotSpec
+from dimat.topology_spec import TopologySpec
 
 Settings = TypeVar("Settings", bound=Frozen)
 Patch = TypeVar("Patch", bound=Frozen)
 
 
 def as_amended(spec: PilotSpec, amendments: Sequence[Amendment]) -> PilotSpec:
-    """What was amended for every arm becomes the pilot's, the rest the arms' own. Who takes part stays as it is in `spec`; an arm that
-    has the name of its method gets that of the method by which it merges now; one that was turned to train alone comes last, or it might
-    be taken for the control arm. What an amendment may ask for and a launch may not, as it would have no effect, is left out. Whether
-    a graph goes with the sites that take part is not asked.
+    """What was amended for every arm becomes the pilot's, the rest the arms' own. Its sites are those that take part at last; an arm that
+    has the name of its method gets that of the method by which it merges now, with a number where that is taken; one that was turned to
+    train alone comes last, or it might be taken for the control arm. What an amendment may ask for and a launch may not, as it would have
+    no effect, is left out. Whether a graph goes with the sites that take part is not asked.
 
     Raises: as `amended_plan`.
     """
@@ -34,21 +38,58 @@ def as_amended(spec: PilotSpec, amendments: Sequence[Amendment]) -> PilotSpec:
     if base.merge.wire.deltas and not any(_sends_differences(plan, base.merge) for plan in plans):
         whole = base.merge.model_copy(update={"wire": _without_deltas(base.merge.wire)})
         base = base.model_copy(update={"merge": whole})
-    arms: list[ArmSpec] = []
-    for launched, plan in zip(spec.arms, plans, strict=True):
-        taken = {arm.name for arm in (*spec.arms, *arms)}
-        arms.append(_arm(base, launched, plan, taken))
+    names = _names(spec.arms, [plan.method for plan in plans])
+    arms = [_arm(base, name, plan) for name, plan in zip(names, plans, strict=True)]
     turned = [
         arm.method == CONTROL_METHOD != launched.method for launched, arm in zip(spec.arms, arms, strict=True)
     ]
     order = sorted(range(len(arms)), key=lambda place: turned[place])
-    return base.model_copy(update={"arms": tuple(arms[place] for place in order)})
+    after = base.model_copy(update={"arms": tuple(arms[place] for place in order)})
+    return _among(after, plans[0].members)
 
 
-def _arm(base: PilotSpec, launched: ArmSpec, plan: ArmPlan, taken: set[str]) -> ArmSpec:
-    is_named_so = launched.name == launched.method and plan.method not in taken
+def _names(arms: Sequence[ArmSpec], methods: Sequence[str]) -> list[str]:
+    """Of the arms, which now merge by these `methods`."""
+    renamed = {
+        arm.name
+        for arm, method in zip(arms, methods, strict=True)
+        if method not in (arm.method, CONTROL_METHOD) and re.fullmatch(rf"{arm.method}(-\d+)?", arm.name)
+    }
+    taken = {arm.name for arm in arms} - renamed
+    names: list[str] = []
+    for arm, method in zip(arms, methods, strict=True):
+        names.append(_free(method, (*taken, *names)) if arm.name in renamed else arm.name)
+    return names
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
+
+
+def _among(spec: PilotSpec, members: Sequence[str]) -> PilotSpec:
+    """Of these sites alone."""
+    chosen = set(members)
+
+    def here(topology: TopologySpec | None) -> TopologySpec | None:
+        if topology is None:
+            return None
+        if (
+            topology.hub is not None and topology.hub not in chosen
+        ):  # of a graph that no arm is linked by any more
+            topology = topology.model_copy(update={"hub": None})
+        return among(topology, spec.site_names, members)
+
+    arms = tuple(arm.model_copy(update={"topology": here(arm.topology)}) for arm in spec.arms)
+    sites = tuple(site for site in spec.sites if site.name in chosen)
+    return spec.model_copy(
+        update={"sites": sites, "waiting": (), "arms": arms, "topology": here(spec.topology)}
+    )
+
+
+def _arm(base: PilotSpec, name: str, plan: ArmPlan) -> ArmSpec:
     arm = ArmSpec(
-        name=plan.method if is_named_so and plan.method != CONTROL_METHOD else launched.name,
+        name=name,
         method=plan.method,
         train=_difference(TrainPatch, base.train, plan.train),
     )

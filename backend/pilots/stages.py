@@ -1,6 +1,6 @@
 """The next stage of a pilot that has ended: a draft of the same study, as its amendments left it, with more sites.
 
-Which sites follow is a proposal; whoever opens the draft may change it.
+Which sites follow is a proposal; whoever opens the draft may change it. A site that an amendment took out does not come back by itself.
 """
 
 import re
@@ -36,8 +36,10 @@ def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pi
     if not _has_ended(session, row):
         raise Conflict("pilot_not_ended", {"name": row.name, "state": row.state})
     first, number = _chain(session, row)
-    spec = as_amended(stored_spec(row), [one.amendment for one in in_force(session, id)])
-    added = _added(session, spec, body.sites)
+    launched, amendments = stored_spec(row), [one.amendment for one in in_force(session, id)]
+    spec = as_amended(launched, amendments)
+    been = {*launched.first_members, *(name for one in amendments for name in one.patch.members or ())}
+    added = _added(session, spec, body.sites, been - set(spec.site_names))
     changes = {
         "name": body.name or _free_name(session, first.name, number + 1),
         "title": _title((first.title or first.name)[:180], number + 1),
@@ -75,14 +77,17 @@ def _highest(stem: str, taken: Collection[str]) -> int:
     return max((int(found[1]) for found in numbers if found), default=1)
 
 
-def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> list[SiteSpec]:
-    """The sites that are wanted, of which none may be in the pilot already; of None all that hold data as it does and are not revoked."""
+def _added(
+    session: Session, spec: PilotSpec, wanted: Sequence[str] | None, left: Collection[str]
+) -> list[SiteSpec]:
+    """The sites that are wanted, of which none may take part already; of None all that hold data as it does, are not revoked and have not
+    `left`."""
     known = set(spec.site_names)
     if wanted is None:
         return [
             site
             for site in sites.usable(session)
-            if site.name not in known and site.data == spec.sites[0].data
+            if site.name not in known and site.name not in left and site.data == spec.sites[0].data
         ]
     sites.check_names(session, wanted, "sites")
     for position, name in enumerate(wanted):
@@ -95,7 +100,7 @@ def _added(session: Session, spec: PilotSpec, wanted: Sequence[str] | None) -> l
 def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str]) -> PilotSpec:
     """All sites take part from the start. Links that were drawn by hand know nothing of new sites, nor of those that took no part when
     they were drawn: every site is then linked with every other, until somebody draws anew."""
-    given = spec.model_dump(mode="json") | changes | {"waiting": []}
+    given = spec.model_dump(mode="json") | changes
     given["sites"] += [site.model_dump(mode="json") for site in added]
     names = [*spec.site_names, *(site.name for site in added)]
     if not _goes_with(spec.topology, names):

@@ -64,10 +64,11 @@ def test_it_begins_as_the_amended_pilot_ended(
     PilotSpec.model_validate(after.model_dump(mode="json"))
     assert after.control_arm is not None
     assert after.control_arm.name == "local_only"
-    by_name = {arm.name: arm for arm in after.arms}
-    for launched in spec.arms:
-        expected = amended_plan(spec, launched.name, amendments, spec.rounds)
-        arm = by_name.get(launched.name) or by_name[expected.method]
+    plans = {arm.name: amended_plan(spec, arm.name, amendments, spec.rounds) for arm in spec.arms}
+    turned = {arm.name: plans[arm.name].method == CONTROL_METHOD != arm.method for arm in spec.arms}
+    in_turn = sorted(spec.arms, key=lambda arm: turned[arm.name])
+    for launched, arm in zip(in_turn, after.arms, strict=True):
+        expected = plans[launched.name]
         found = amended_plan(after, arm.name, (), 1)
         assert (found.method, found.train) == (expected.method, expected.train)
         if expected.method != CONTROL_METHOD:
@@ -102,3 +103,40 @@ def test_what_was_changed_for_all_is_the_pilots_own_and_an_arm_is_named_for_its_
         None,
     )
     assert as_amended(spec, []) == spec
+
+
+def test_an_arm_is_named_for_its_method_with_a_number_where_another_arm_has_that_name(
+    make_spec: MakeSpec,
+) -> None:
+    every = make_spec(rounds=6)
+    named = ("local_only", "dimat", "plain_average", "fisher")
+    spec = every.model_copy(update={"arms": tuple(map(every.arm, named))})
+
+    def names(launched: PilotSpec, **methods: str) -> list[str]:
+        patches = {arm: Patch.model_validate({"method": method}) for arm, method in methods.items()}
+        changed = [
+            Amendment(arm=arm.replace("__", "-"), from_round=2, patch=patch, by="m", why="w")
+            for arm, patch in patches.items()
+        ]
+        return [arm.name for arm in as_amended(launched, changed).arms]
+
+    assert names(spec, plain_average="dimat") == ["local_only", "dimat", "dimat-2", "fisher"]
+    assert names(spec, plain_average="dimat", fisher="dimat")[2:] == ["dimat-2", "dimat-3"]
+    assert names(spec, plain_average="dimat", dimat="plain_average")[1:3] == ["plain_average", "dimat"]
+    second = as_amended(
+        spec, [Amendment(arm="fisher", from_round=2, patch=Patch(method="dimat"), by="m", why="w")]
+    )
+    assert names(second, **{"dimat__2": "regmean"})[-1] == "regmean"
+
+
+def test_its_sites_are_those_that_take_part_at_last(make_spec: MakeSpec) -> None:
+    spec = make_spec(rounds=6, topology={"kind": "star", "hub": "site-0"})
+    stay = spec.site_names[1:]
+    patches = [{"topology": {"kind": "ring"}}, {"members": stay}]
+    amendments = [
+        Amendment(from_round=2 + place, patch=Patch.model_validate(patch), by="m", why="w")
+        for place, patch in enumerate(patches)
+    ]
+    after = as_amended(spec, amendments)
+    assert (after.site_names, after.waiting, after.topology.kind) == (stay, (), "ring")
+    PilotSpec.model_validate(after.model_dump(mode="json"))

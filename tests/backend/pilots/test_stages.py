@@ -116,3 +116,23 @@ def test_the_next_stage_goes_on_as_amendments_left_the_pilot(api: Api) -> None:
     assert arms["matched"]["merge"]["merge_every"] == 2
     copy = api.manager.post(f"/api/v1/pilots/{pilot['id']}/clone", json={"name": "a-copy"}).json()["spec"]
     assert copy["train"]["epochs"] == pilot["spec"]["train"]["epochs"]
+
+
+def test_a_site_that_an_amendment_took_out_comes_back_only_where_somebody_names_it(api: Api) -> None:
+    pilot = ended(api, rounds=6)
+    with api.database.write() as session:
+        session.add(
+            AmendmentRow(
+                pilot_id=pilot["id"], arm=None, state="in_force", from_round=3,
+                patch={"members": ["site-01", "site-02"]}, left_out=[], by="m", why="w",
+            )
+        )  # fmt: skip
+    path = f"/api/v1/pilots/{pilot['id']}/next-stage"
+
+    def sites(**body: object) -> list[str]:
+        draft = api.manager.post(path, json=body).json()
+        return [site["name"] for site in draft["spec"]["sites"]]
+
+    assert sites() == ["site-01", "site-02", "site-04", "site-05"]
+    assert sites(sites=["site-03"]) == ["site-01", "site-02", "site-03"]
+    assert sites(sites=[]) == ["site-01", "site-02"]
