@@ -1,4 +1,4 @@
-"""Why runs of a pilot stand still, each reason said once. Pure: rows in, values out."""
+"""Why runs of a pilot stand still or ended early, each reason said once. Pure: rows in, values out."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from backend.text.catalogue import DEFAULT_LANGUAGE, say
 
 
 def halts_of(rows: Sequence[RunRow]) -> list[Halt]:
-    """Of runs that are paused or have failed, in the order in which they come."""
+    """Of runs that are paused, have failed or were cancelled, in the order in which they come."""
     together: dict[tuple[str, str], list[RunRow]] = {}
     for row in rows:
         if row.reason is not None:
@@ -21,6 +21,7 @@ def halts_of(rows: Sequence[RunRow]) -> list[Halt]:
             {
                 "state": runs[0].state, "reason": runs[0].reason,
                 "arms": list(dict.fromkeys(run.arm for run in runs)), "num_runs": len(runs),
+                "ended_at": min((run.finished_at for run in runs if run.finished_at is not None), default=None),
             }
         )
         for runs in together.values()

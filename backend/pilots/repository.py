@@ -127,9 +127,9 @@ def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]
 
 
 def halted(session: Session, ids: Sequence[str]) -> dict[str, list[RunRow]]:
-    """By pilot the runs that count and are paused or have failed, by arm and seed."""
+    """By pilot the runs that count and are paused, have failed or were cancelled, by arm and seed."""
     found: dict[str, list[RunRow]] = {id: [] for id in ids}
-    halts = (RunRow.state.in_(("paused", "failed")), RunRow.replaced_by.is_(None))
+    halts = (RunRow.state.in_(("paused", "failed", "cancelled")), RunRow.replaced_by.is_(None))
     query = select(RunRow).join(ArmRow, ArmRow.id == RunRow.arm_id).where(RunRow.pilot_id.in_(ids), *halts)
     for row in session.scalars(query.order_by(ArmRow.position, RunRow.seed)):
         found[row.pilot_id].append(row)

@@ -99,13 +99,14 @@ class RunsSummary(Schema):
 
 
 class Halt(Schema):
-    """Why runs that count are paused or have failed: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
-    others' reads the same but for the seconds."""
+    """Why runs that count are paused, have failed or were cancelled: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
+    others' reads the same but for the seconds. `ended_at`: when the first of them ended; null while they are paused."""
 
-    state: Literal["paused", "failed"]
+    state: Literal["paused", "failed", "cancelled"]
     reason: Text
     arms: list[str]
     num_runs: int
+    ended_at: datetime | None
 
 
 class Pilot(Schema):

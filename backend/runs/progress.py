@@ -69,7 +69,7 @@ class Closed:
 def run_progress(
     state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact],
     away: Collection[int] = (), due_next: Due | None = None,
-    closed: Mapping[int, Closed] = MappingProxyType({}),
+    closed: Mapping[int, Closed] = MappingProxyType({}), ended_at: str | None = None,
 ) -> Text:  # fmt: skip
     """`round 3: 6 of 8 sites merged, waiting for site-05`, as code and params.
 
@@ -78,6 +78,7 @@ def run_progress(
         sites: what people call the sites, by index. Those that were left out or take no part at first are not waited for: `away`.
         steps: those known from the last finished round on; order does not matter.
         due_next: of a pilot with a timetable. closed: by index the sites outside of their windows.
+        ended_at: when the run did, in ISO form.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}
     running = list(dict.fromkeys(s.site for s in steps if s.state == "running"))
@@ -87,6 +88,8 @@ def run_progress(
         return Text(code=code, params={**params, "running": named(running), "more": more})
     at_work = state == "running" or (state == "queued" and len(steps) > 0)
     if not at_work:
+        if state == "failed":  # of a cancelled one its reason says when
+            params["at"] = ended_at
         at_start = rounds_done < 1 and state in _SINCE_A_ROUND
         return Text(code=f"{state}_at_start" if at_start else state, params=params)
     if trouble := _trouble(steps):

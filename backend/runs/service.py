@@ -176,7 +176,7 @@ def _run(
             "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
-                due_in(spec, next, now), closed,
+                due_in(spec, next, now), closed, None if row.finished_at is None else row.finished_at.isoformat(),
             ),
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

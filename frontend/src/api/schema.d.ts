@@ -1762,20 +1762,22 @@ export interface components {
         };
         /**
          * Halt
-         * @description Why runs that count are paused or have failed: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
-         *     others' reads the same but for the seconds.
+         * @description Why runs that count are paused, have failed or were cancelled: `reason` is `reasons.<code>` of the catalogue, that of the first of them where the
+         *     others' reads the same but for the seconds. `ended_at`: when the first of them ended; null while they are paused.
          */
         Halt: {
             /**
              * State
              * @enum {string}
              */
-            state: "paused" | "failed";
+            state: "paused" | "failed" | "cancelled";
             reason: components["schemas"]["Text"];
             /** Arms */
             arms: string[];
             /** Num Runs */
             num_runs: number;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * Health
@@ -2169,8 +2171,8 @@ export interface components {
         };
         /**
          * NextStage
-         * @description `sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind and are not
-         *     revoked. `name`: null: that of the first stage with the number of this one.
+         * @description `sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind, are not
+         *     revoked and were not taken out by an amendment. `name`: null: that of the first stage with the number of this one.
          */
         NextStage: {
             /** Sites */

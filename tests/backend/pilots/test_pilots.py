@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -355,21 +356,43 @@ def test_a_currency_is_three_capital_letters(api: Api, given: str) -> None:
     assert said["title"] == f"'{given}' is no currency."
 
 
-def test_why_runs_are_paused_or_have_failed_is_said_once_for_all_that_share_the_reason(api: Api) -> None:
+def test_why_runs_are_paused_have_failed_or_were_cancelled_is_said_once_for_all_that_share_the_reason(
+    api: Api,
+) -> None:
     runs = launch(api.manager, pilot := create_pilot(api.manager, seeds=[1, 2]))
     silent = {"code": "site_silent_too_long", "params": {"site": "Plant 03", "round": 1, "seconds": 60}}
     paused = {"code": "paused_why", "params": {"who": "Ito", "at": "2026-11-27T02:00:00Z", "why": "repair"}}
+    cancelled = {
+        "code": "cancelled_why",
+        "params": {"who": "Ito", "at": "2026-11-27T03:00:00Z", "why": "goal"},
+    }
     with api.database.write() as session:
         for run in runs:
             row = session.get_one(RunRow, run["id"])
             row.state, row.reason = "failed", silent
+            row.finished_at = datetime(2026, 11, 27, 4, row.seed, tzinfo=UTC)
             if row.arm == "matched" and row.seed == 2:
                 row.reason = {**silent, "params": {**silent["params"], "seconds": 61, "kind": "train"}}
             elif row.arm == "matched":
-                row.state, row.reason = "paused", paused
+                row.state, row.reason, row.finished_at = "paused", paused, None
+            elif row.arm == "alone" and row.seed == 2:
+                row.state, row.reason = "cancelled", cancelled
     assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()["halts"] == [
-        {"state": "failed", "reason": silent, "arms": ["alone", "matched"], "num_runs": 3},
-        {"state": "paused", "reason": paused, "arms": ["matched"], "num_runs": 1},
+        {
+            "state": "failed",
+            "reason": silent,
+            "arms": ["alone", "matched"],
+            "num_runs": 2,
+            "ended_at": "2026-11-27T04:01:00Z",
+        },
+        {
+            "state": "cancelled",
+            "reason": cancelled,
+            "arms": ["alone"],
+            "num_runs": 1,
+            "ended_at": "2026-11-27T04:02:00Z",
+        },
+        {"state": "paused", "reason": paused, "arms": ["matched"], "num_runs": 1, "ended_at": None},
     ]
 
 

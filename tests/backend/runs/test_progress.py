@@ -108,6 +108,15 @@ def test_between_two_rounds_the_next_is_about_to_begin() -> None:
     assert (words.code, words.params["round"]) == ("starting_round", 4)
 
 
+def test_a_run_that_failed_says_when() -> None:
+    ended = "2026-01-05T01:00:00+00:00"
+    assert run_progress("failed", 8, 3, SITES, [], ended_at=ended).params["at"] == ended
+    words = run_progress("failed", 8, 0, SITES, [], ended_at=ended)
+    assert say("en", f"progress.{words.code}", words.params) == (
+        "Failed at 2026-01-05 01:00:00 UTC, before round 1 was finished."
+    )
+
+
 @pytest.mark.parametrize("state", ["queued", "cancelling", "cancelled", "failed", "completed", "paused"])
 def test_other_states_are_said_as_they_are(state: str) -> None:
     words = run_progress(state, 8, 2, SITES, [])

@@ -144,7 +144,7 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
         })}
       </span>
       <span className="aw-sub">{formats.moment(pilot.launched_at ?? pilot.created_at)}</span>
-      {words(pilot, 'failed').map((said) => (
+      {[...words(pilot, 'failed'), ...words(pilot, 'cancelled')].map((said) => (
         <span key={said} className="aw-sub">
           {said}
         </span>

@@ -1,4 +1,4 @@
-/* Why runs of a pilot stand still: who paused them, when and why; what made them fail. */
+/* Why runs of a pilot stand still or ended early: who paused or cancelled them, when and why; what made them fail, and when. */
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
@@ -16,7 +16,11 @@ export function useHaltWords() {
     pilot.halts
       .filter((halt) => halt.state === state)
       .map((halt) => {
-        const reason = say('reasons', halt.reason);
+        const why = say('reasons', halt.reason);
+        const reason =
+          halt.state === 'failed'
+            ? t('ui.pilot.halt_failed', { at: formats.moment(halt.ended_at), reason: why })
+            : why;
         if (halt.num_runs === pilot.num_runs) return reason;
         return t('ui.pilot.halt_of', { arms: formats.list(halt.arms), runs: halt.num_runs, reason });
       });
@@ -33,6 +37,11 @@ export function Halts({ pilot }: { pilot: Pilot }) {
       ))}
       {words(pilot, 'failed').map((said) => (
         <Note key={said} tone="bad" icon="warn">
+          {said}
+        </Note>
+      ))}
+      {words(pilot, 'cancelled').map((said) => (
+        <Note key={said} tone="calm" icon="stop">
           {said}
         </Note>
       ))}
