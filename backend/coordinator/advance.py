@@ -28,8 +28,9 @@ from worker.messages.keys import cancel_key, recall_key
 
 MOVING = frozenset({"running"})
 """States of a run whose steps are sent, and followed by others."""
-COUNTING = MOVING | {"pausing", "resuming"}
-"""States of a run in which what finishes closes rounds; the last one ends it, asked to pause or not."""
+COUNTING = MOVING | {"pausing", "resuming", "cancelling"}
+"""States of a run in which what finishes closes rounds; the last one ends it, asked to pause or not. Of one that is being cancelled,
+too: what is told of it, and judged, goes by the rounds that are closed."""
 
 
 class Advance:

@@ -29,6 +29,7 @@ from backend.db.tables import (
     SiteRow,
     StepRow,
 )
+from backend.runs import asks
 from dimat.packed import pack
 from dimat.parts import TrainSpec
 from dimat.plan import Amendment, Patch
@@ -144,6 +145,27 @@ def _work_shuffled(stage: Stage, random: Random) -> None:
 
 
 ASKED = {"code": "cancelled", "params": {"who": "a manager", "at": "2026-01-01 00:00 UTC"}}
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_round_that_all_sites_finish_while_the_run_is_cancelled_counts(stage: Stage, rounds: int) -> None:
+    stage.launch(spec(rounds=rounds))
+    begun: list[tuple[StepMessage, dict[str, Any]]] = []
+    while len(begun) < len(SITES):
+        stage.turn()
+        for message in stage.waiting():
+            about = stage.begin(stage.take(message))
+            if message.kind == "train":
+                begun.append((message, about))
+            else:
+                stage.finish(message, about)
+    stage.turn()
+    stage.ask("p/dimat", asks.CANCEL)
+    for message, about in begun:
+        stage.finish(message, about)
+    stage.turn()
+    run = stage.run("p/dimat")
+    assert (run.state, run.rounds_done) == ("cancelled", 1)
 
 
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
