@@ -76,10 +76,15 @@ def _with_site(session: Session, name: str) -> list[str]:
 
 def _with_result() -> Select[str]:
     """Ids of pilots in which with some seed all arms have finished a round that count, and one of them merges. An arm whose run has
-    ended early holds nobody back, unless it is the one that the others are compared with."""
+    ended early holds nobody back, unless it is the one that the others are compared with: that counts as far as it came where it was
+    cancelled, as the whole pilot may have been."""
     is_control = RunRow.method == CONTROL_METHOD
     is_out = RunRow.state.in_(("failed", "cancelled"))
-    reached = case((and_(is_out, is_control), 0), (is_out, 1), else_=RunRow.rounds_done)
+    reached = case(
+        (and_(RunRow.state == "failed", is_control), 0),
+        (and_(is_out, ~is_control), 1),
+        else_=RunRow.rounds_done,
+    )
     return (
         select(RunRow.pilot_id)
         .where(RunRow.replaced_by.is_(None))

@@ -1,7 +1,8 @@
 """Which runs are compared with which, and why some are not. Pure: no words, no rounding.
 
 A run is compared with the control arm's run of the same seed only; a control run that failed or was
-cancelled compares with nothing, since what doing nothing would have given is then unknown.
+cancelled compares with nothing, since what doing nothing would have given is then unknown. Where the whole pilot was cancelled, all
+its runs are compared up to the last round that all have finished.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
     present = [control for control in controls if control is not None]
     if not any(len(control.after_train("own_site")) > 1 or control.ended_early for control in present):
         return Text(code="control_not_run", params={"control": facts.control_arm})
-    if all(control.ended_early for control in present):
+    if all(facts.is_lost(control) for control in present):
         states = {control.state for control in present}
         code = "control_failed" if "failed" in states else "control_cancelled"
         return Text(code=code, params={"control": facts.control_arm})
@@ -111,15 +112,16 @@ def _compare_arm(
     pairs = []
     for run in runs:
         control = facts.control_of(run)
-        if control is None or control.ended_early:
+        if control is None or facts.is_lost(control):
             continue
         rounds = len(calculator.gains(run, control, basis))
         if rounds > 1:
             pairs.append((run, control, rounds))
     if not pairs:
         return None
-    # A seed that is through is not thrown back by the next one, which has just begun.
-    pairs = [pair for pair in pairs if pair[2] > facts.rounds] or pairs
+    if facts.cancelled_after is None:
+        # A seed that is through is not thrown back by the next one, which has just begun.
+        pairs = [pair for pair in pairs if pair[2] > facts.rounds] or pairs
     last = min(rounds for _, _, rounds in pairs) - 1
     if up_to is not None:
         last = min(last, up_to)
@@ -131,7 +133,7 @@ def _compare_arm(
         per_seed=results,
         total=calculator.mean(results),
         num_completed=completed,
-        stands=not runs[0].ended_early,
+        stands=not facts.is_lost(runs[0]),
         ends=min((run.comparison_ends for run, _, _ in pairs if run.comparison_ends), default=None),
         seeds=seeds,
         lost=tuple(seed for seed in facts.lost_seeds_of(arm) if seed in seeds),

@@ -175,13 +175,32 @@ class PilotFacts:
         control = self.control_of(run)
         return run.ended and (control is None or control.ended)
 
+    @property
+    def cancelled_after(self) -> int | None:
+        """Of a pilot that was cancelled the last round that all its runs have finished: up to there all arms and seeds count. None: it was
+        not, or before the first round; nor was one of which a run failed, or in which an arm came through with a seed: there somebody
+        chose what to cancel."""
+        states = {run.state for run in self.runs}
+        if "cancelled" not in states or not states <= {"completed", "cancelling", "cancelled"}:
+            return None
+        others = (label.name for label in self.arms if label.name != self.control_arm)
+        if any(self.counting_seeds_of(arm) for arm in others):
+            return None
+        last = min(run.rounds_done for run in self.runs)
+        return last if last >= 1 else None
+
+    def is_lost(self, run: RunFacts) -> bool:
+        """Whether nothing can be concluded from the run, as it ended early where others went on."""
+        return run.ended_early and self.cancelled_after is None
+
     def standing_of(self, arm: str | None) -> tuple[RunFacts, ...]:
-        """The runs of an arm that did not end early."""
-        return tuple(run for run in self.runs_of(arm) if not run.ended_early)
+        """The runs of an arm of which something can be concluded."""
+        runs = self.runs_of(arm)
+        return runs if self.cancelled_after is not None else tuple(run for run in runs if not run.ended_early)
 
     def is_at_work(self, arm: str) -> bool:
         """Whether more is to come of one of its runs."""
-        return any(run.state != "completed" for run in self.standing_of(arm))
+        return any(not run.ended for run in self.standing_of(arm))
 
     def seeds_of(self, arm: str | None) -> tuple[int, ...]:
         """The seeds with which the arm was begun; those of its control arm are the same."""
@@ -191,7 +210,8 @@ class PilotFacts:
     def lost_seeds_of(self, arm: str | None) -> tuple[int, ...]:
         """The seeds that cannot count: the arm's run or the control arm's failed or was cancelled."""
         runs = (*self.runs_of(arm), *self.runs_of(self.control_arm))
-        return tuple(sorted({run.seed for run in runs if run.ended_early}))
+        lost = {run.seed for run in runs if run.ended_early} if self.cancelled_after is None else set()
+        return tuple(sorted(lost))
 
     def counting_seeds_of(self, arm: str | None) -> frozenset[int]:
         """The seeds of which both the arm's run and the control arm's completed."""

@@ -43,7 +43,9 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
     if missing:
         judged, reason = [], Text(code="comparing", params={"missing": ", ".join(missing)})
     counting = dict(judged).get(basis_name(wanted), []) if wanted else []
-    evidence, verdict = evidence_and_verdict(counting, assumptions, over, run.seed if run else None)
+    evidence, verdict = evidence_and_verdict(
+        counting, assumptions, over, run.seed if run else None, _cancelled(facts)
+    )
     said, disagree = sentence(reason, judged, basis_name(wanted), assumptions, over)
     return RoiReport(
         value_basis=wanted,
@@ -60,6 +62,12 @@ def _build(facts: PilotFacts, value_basis: ValueBasis | None, run: RunFacts | No
         cost_notes=_cost_notes(facts, run) if any(arms for _, arms in bases) else [],
         verdict=verdict,
     )
+
+
+def _cancelled(facts: PilotFacts) -> Params | None:
+    """Of a pilot that was cancelled and is judged as far as it came: how far that is."""
+    last = facts.cancelled_after
+    return None if last is None else {"round": last, "rounds": facts.rounds}
 
 
 def basis_name(basis: ValueBasis | None) -> Basis:

@@ -3,7 +3,8 @@ catalogue.
 
 "go" needs at least three seeds, all of those that were begun completed, figures that are the pilot's own, and a gain even at
 the worse end; one seed is chance as much as merit. Nothing is concluded while seeds of the arm or of its control arm
-failed or were cancelled: those that came through may be the ones in which all went well. "stop" says so of every arm.
+failed or were cancelled: those that came through may be the ones in which all went well. Nor where the pilot was cancelled: somebody
+chose that moment, and may have seen the figures. "stop" says so of every arm.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,15 @@ SEEDS_NEEDED = 3
 
 
 def evidence_and_verdict(
-    arms: Sequence[Compared], assumptions: Assumptions | None, over: bool, alone: int | None = None
-) -> tuple[Text, Verdict]:
+    arms: Sequence[Compared], assumptions: Assumptions | None, over: bool, alone: int | None = None,
+    cancelled: Params | None = None,
+) -> tuple[Text, Verdict]:  # fmt: skip
     """How far the result bears, and what follows for the basis that counts.
 
     Args:
         over: whether every run has ended, so that no more will come.
         alone: the seed, where a single run is looked at: of how many seeds completed it knows nothing.
+        cancelled: of a pilot that was, the round up to which all its runs count.
     """
     if assumptions is None or not arms:
         code = "nothing_was_judged" if over and assumptions is not None else "nothing_to_judge"
@@ -39,6 +42,8 @@ def evidence_and_verdict(
         "needed": SEEDS_NEEDED,
         "arm": best.arm,
     }
+    if cancelled is not None:
+        return Text(code="cancelled", params={**params, **cancelled}), "not_enough_evidence"
     if best.lost:
         lost: Params = {**params, "missing": ", ".join(map(str, best.lost)), "num_missing": len(best.lost)}
         return Text(code="seeds_lost", params=lost), "not_enough_evidence"

@@ -101,6 +101,8 @@ def _used(facts: PilotFacts, arm: str) -> tuple[Sequence[tuple[RunFacts, RunFact
     pairs = [(run, _control(facts, run, is_control)) for run in runs]
     compared = [pair for pair in pairs if pair[1] is not None and _round(*pair) is not None]
     through = [pair for pair in compared if _round(*pair) == facts.rounds]
+    if facts.cancelled_after is not None:
+        through = []  # all seeds count, up to where the last of them came
     alone = [(run, None) for run in runs if _round(run, None) is not None]
     used: Sequence[tuple[RunFacts, RunFacts | None]] = through or compared or alone
     return used, min((_round(*pair) or 0 for pair in used), default=None)
@@ -123,7 +125,7 @@ def _control(facts: PilotFacts, run: RunFacts, is_control: bool) -> RunFacts | N
     if is_control:
         return run
     control = facts.control_of(run)
-    return None if control is None or control.ended_early else control
+    return None if control is None or facts.is_lost(control) else control
 
 
 def _round(run: RunFacts, control: RunFacts | None) -> int | None:

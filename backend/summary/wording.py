@@ -53,7 +53,7 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     if facts.control_arm is None:
         return Text(code="no_control", params={})
     controls = facts.runs_of(facts.control_arm)
-    if controls and all(run.ended_early for run in controls):
+    if controls and all(facts.is_lost(run) for run in controls):
         code = "control_failed" if "failed" in {run.state for run in controls} else "control_cancelled"
         return Text(code=code, params={"control": facts.control_arm})
     others = [arm for arm in arms if not arm.is_control]
@@ -120,7 +120,7 @@ def comparison_ended(facts: PilotFacts, shared: int | None) -> Text | None:
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     """How far the numbers bear: below three seeds a difference may be chance, while runs go on it may change, and
-    seeds that came through where others failed are no fair sample. Arms of which every run ended early do not
+    seeds that came through where others failed are no fair sample; of a pilot that was cancelled somebody chose the moment. Arms of which every run ended early do not
     count; a seed counts where it completed in all the others."""
     lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
     counted = [arm.arm for arm in arms if facts.standing_of(arm.arm)]
@@ -130,6 +130,10 @@ def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
         return Text(code="evidence_none" if known else "evidence_no_numbers", params={})
     if not counted:
         return Text(code="evidence_no_arm", params={})
+    if facts.cancelled_after is not None:
+        seeds = len({run.seed for run in facts.runs})
+        about: Params = {"round": facts.cancelled_after, "rounds": facts.rounds, "num_seeds": seeds}
+        return Text(code="evidence_cancelled", params=about)
     begun = {seed for arm in counted for seed in facts.seeds_of(arm)}
     lost = sorted({seed for arm in counted for seed in facts.lost_seeds_of(arm)})
     params: Params = {"num_seeds": len(counting), "num_begun": len(begun), "needed": SEEDS_NEEDED}

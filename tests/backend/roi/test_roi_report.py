@@ -158,7 +158,7 @@ def test_seeds_still_running_are_no_evidence() -> None:
     ("runs", "code"),
     [
         ((control(state="failed", done=2), run("dimat", flat(0.9, 0.9))), "control_failed"),
-        ((control(state="cancelled", done=2), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(state="cancelled", done=0), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
         ((control(state="queued", done=-1), run("dimat", flat(0.9, 0.9))), "control_not_run"),
         ((run("dimat", flat(0.9, 0.9)),), "no_control_arm"),
         ((control(), run("dimat", flat(0.9, 0.9), state="running", done=0)), "no_result_yet"),
@@ -365,3 +365,23 @@ def test_the_figures_of_all_arms_are_those_of_the_round_by_which_they_are_judged
         assert dimat.net_at_end.likely == dimat.points[2].likely
         assert (dimat.cost_so_far, arms["common_basis"].cost_so_far) == (40, 40)
         assert dimat.by_site[0].gain == pytest.approx(0.02)
+
+
+def test_a_pilot_that_was_cancelled_has_an_roi_up_to_there_and_no_verdict() -> None:
+    runs = [
+        one
+        for seed in (1, 2, 3)
+        for one in (
+            control(seed=seed, done=3, state="cancelled"),
+            run("dimat", flat(0.9, 0.9), seed=seed, done=2, state="cancelled"),
+        )
+    ]
+    facts = pilot(*runs)
+    found = report.build(facts)
+    assert (found.sentence.code, found.sentence.params["round"]) == ("both_pay", 2)
+    assert (found.evidence.code, found.evidence.params["round"]) == ("cancelled", 2)
+    assert found.verdict == "not_enough_evidence"
+    (arm,) = found.bases[0].arms
+    assert (arm.round, arm.num_seeds, arm.seeds_lost) == (2, 3, [])
+    alone = report.build(facts, None, runs[1])
+    assert (alone.sentence.code, alone.evidence.code) == ("both_pay", "one_run")

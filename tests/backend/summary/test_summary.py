@@ -54,7 +54,7 @@ def test_an_arm_that_ended_early_takes_nothing_from_the_evidence_of_the_others()
     cancelled = run("dimat", flat(0.9, 0.9), done=1, state="cancelled")
     facts = pilot(control(), run("plain_average", flat(0.9, 0.5)), cancelled)
     assert summarise(facts).evidence.code == "evidence_few_seeds"
-    every = pilot(control(state="cancelled", done=1), cancelled)
+    every = pilot(control(state="failed", done=1), cancelled)
     assert summarise(every).evidence.code == "evidence_no_arm"
 
 
@@ -102,7 +102,7 @@ def test_the_arm_with_the_best_all_site_accuracy_is_named() -> None:
         ((run("dimat", flat(0.9, 0.9)),), "no_control"),
         ((control(),), "only_control"),
         ((control(state="failed", done=1), run("dimat", flat(0.9, 0.9))), "control_failed"),
-        ((control(state="cancelled", done=1), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(state="cancelled", done=0), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
         ((control(), run("dimat", flat(0.9, 0.9), done=0, state="failed")), "no_arm_completed"),
     ],
 )
@@ -371,3 +371,30 @@ def test_an_arm_that_no_longer_merges_as_it_was_launched_says_since_when_and_how
     assert told == [(2, ["dimat"], ["merge.merge_every", "topology.kind"]), (3, ["dimat"], ["method"])]
     assert [change.round for change in found["plain_average"].amended] == [2]
     assert found["local_only"].amended == []
+
+
+def test_a_pilot_that_was_cancelled_is_judged_as_far_as_all_its_runs_came() -> None:
+    rising = lambda round, _s: (0.8, 0.6 + round / 100)  # noqa: E731
+    runs = [
+        control(seed=1),
+        control(seed=2, done=3, state="cancelled"),
+        run("dimat", rising, seed=1, done=3, state="cancelled"),
+        run("dimat", rising, seed=2, done=2, state="cancelled"),
+    ]
+    found = summarise(pilot(*runs))
+    assert (found.sentence.code, found.sentence.params["round"]) == ("all_up_own_same", 2)
+    assert [(arm.round, arm.num_seeds) for arm in found.arms] == [(2, 2), (2, 2)]
+    assert say("en", f"summary.{found.evidence.code}", found.evidence.params) == (
+        "Cancelled after round 2 of 4: up to there all arms are compared, with 2 seeds. "
+        "What later rounds would have given is unknown."
+    )
+    going_on = pilot(*runs[:3], replace(runs[3], state="running"))
+    assert summarise(going_on).evidence.code != "evidence_cancelled"
+    failed = pilot(*runs[:3], replace(runs[3], state="failed"))
+    assert summarise(failed).sentence.code == "no_arm_completed"
+
+
+def test_an_arm_that_was_cancelled_beside_one_that_completed_does_not_shorten_the_comparison() -> None:
+    short = run("plain_average", flat(0.95, 0.95), done=1, state="cancelled")
+    found = summarise(pilot(control(), run("dimat", flat(0.9, 0.9)), short))
+    assert (found.sentence.params["arm"], found.sentence.params["round"]) == ("dimat", 4)
