@@ -263,6 +263,23 @@ def test_of_many_sites_that_go_or_come_at_once_a_run_is_told_in_one_event(stage:
         assert len(inserts) <= 2
 
 
+def test_a_run_is_told_of_those_alone_who_take_part_in_it(stage: Stage) -> None:
+    stage.launch(spec(rounds=9))
+    stage.beat("w", *SITES)
+    stage.turn()
+    stage.amend({"members": ["a", "b"]}, round=3)
+    while stage.run("p/dimat").rounds_done < 2:
+        stage.turn()
+        stage.beat("w", *SITES)
+        for message in stage.waiting():
+            stage.finish(message, stage.begin(stage.take(message)))
+    for _ in range(20):
+        stage.turn()
+        stage.beat("w", "a")
+    assert stage.events("p/dimat")["run_sites_silent"] == 0
+    assert stage.events("p/dimat")["run_site_silent"] == 1
+
+
 def test_by_default_a_silent_site_is_on_the_page_within_fifteen_seconds_of_its_last_sign_of_life() -> None:
     """What is added up is waited at most, one after the other: until the coordinator calls it silent, its timers are looked at, the event
     is read from the database, and the page fetches again. The rest is for the answers themselves."""
