@@ -23,6 +23,13 @@ log = logging.getLogger(__name__)
 WORKER_LOST = "worker_lost"
 DAMAGED = "artifact_invalid"
 """It says more as the end of a run than that its attempts are used up."""
+_ADVISE_A_RESTART = frozenset(
+    {
+        "attempts_used_up", "store_away_too_long", "site_silent_too_long", "stopped_for_silent_site",
+        "too_few_sites_in_round", "too_few_sites_left",
+    }
+)  # fmt: skip
+"""Reasons that are told otherwise (`_at_start`) of a run that has no finished round to restart from."""
 
 
 def _about(step: StepRow) -> AbstractContextManager[None]:
@@ -168,6 +175,8 @@ def fail_run(
 
 def end_run(session: Session, run: RunRow, reason: dict[str, Any], now: datetime, changes: Changes) -> None:
     """A run that fails: its steps stop."""
+    if reason["code"] in _ADVISE_A_RESTART and run.rounds_done < 0:
+        reason = {**reason, "code": f"{reason['code']}_at_start"}
     if runs_repository.move_run(session, run.id, "failed", reason=reason, finished_at=now):
         _tell_failed(session, run, reason)
         stop_steps(session, run.id, now, changes)

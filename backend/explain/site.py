@@ -198,7 +198,8 @@ def _without_a_step(run: RunFacts, site: SiteFact) -> SiteSays:
 def _at_the_end(run: RunFacts, site: SiteFact) -> SiteSays:
     if (failed := _failed(site)) is not None:
         return _says_failed(site, failed, "left" if run.state == "completed" else "failed")
-    if run.reason is not None and run.reason.code in _SILENT_ENDS and run.reason.params["site"] == site.shown:
+    ended_by = None if run.reason is None else run.reason.code.removesuffix("_at_start")
+    if ended_by in _SILENT_ENDS and run.reason is not None and run.reason.params["site"] == site.shown:
         return SiteSays(site, *_ended_run(run, site))
     if (away := _away(run, site)) is not None:
         return _says_left(run, site, away)

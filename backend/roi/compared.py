@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from backend.pilots.assumptions import Blend, ValueBasis
 from backend.roi import calculator
 from backend.roi.calculator import Result
-from backend.roi.facts import PilotFacts, RunFacts, Usage
+from backend.roi.facts import PilotFacts, RunFacts, Usage, how_ended
 from backend.roi.schemas import Basis
 from backend.text.schemas import Text
 
@@ -53,9 +53,7 @@ def why_not(facts: PilotFacts, run: RunFacts | None = None) -> Text | None:
     if not any(len(control.after_train("own_site")) > 1 or control.ended_early for control in present):
         return Text(code="control_not_run", params={"control": facts.control_arm})
     if all(facts.is_lost(control) for control in present):
-        states = {control.state for control in present}
-        code = "control_failed" if "failed" in states else "control_cancelled"
-        return Text(code=code, params={"control": facts.control_arm})
+        return Text(code=f"control_{how_ended(present)}", params={"control": facts.control_arm})
     if run is not None and run.ended_early and len(run.after_train("own_site")) < 2:
         return Text(code="run_ended_early", params={})
     return None

@@ -244,6 +244,12 @@ class PilotFacts:
         return [label.name for label in self.arms].index(arm)
 
 
+def how_ended(runs: Sequence[RunFacts]) -> str:
+    """Of runs that all ended early: `failed` or `cancelled`; with `_at_start` where none has finished a round to restart from."""
+    how = "failed" if any(run.state == "failed" for run in runs) else "cancelled"
+    return how if any(run.rounds_done >= 0 for run in runs) else f"{how}_at_start"
+
+
 def site_labels(sites: list[dict[str, Any]]) -> tuple[SiteLabel, ...]:
     """Display names, with the site's name where two are alike or one is empty."""
     shown = [site.get("display_name") or site["name"] for site in sites]

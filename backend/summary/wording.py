@@ -7,7 +7,7 @@ named together, and `who` says how many sites gain and lose.
 
 from collections.abc import Sequence
 
-from backend.roi.facts import ENDED_EARLY, PilotFacts
+from backend.roi.facts import ENDED_EARLY, PilotFacts, how_ended
 from backend.roi.numbers import percent, points
 from backend.roi.verdict import SEEDS_NEEDED
 from backend.summary.schemas import ArmOutcome
@@ -54,8 +54,7 @@ def sentence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
         return Text(code="no_control", params={})
     controls = facts.runs_of(facts.control_arm)
     if controls and all(facts.is_lost(run) for run in controls):
-        code = "control_failed" if "failed" in {run.state for run in controls} else "control_cancelled"
-        return Text(code=code, params={"control": facts.control_arm})
+        return Text(code=f"control_{how_ended(controls)}", params={"control": facts.control_arm})
     others = [arm for arm in arms if not arm.is_control]
     if not others:
         return Text(code="only_control", params={"control": facts.control_arm})

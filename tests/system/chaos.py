@@ -200,7 +200,7 @@ def _check(up: House, pilot_id: str, spec: Mapping[str, Any], tally: Tally) -> N
     for found in result["runs"]:
         tally.runs[found["state"]] += 1
         if found["state"] != "completed":
-            if (found["reason"] or {}).get("code") != ENDS[policy]:
+            if (found["reason"] or {}).get("code", "").removesuffix("_at_start") != ENDS[policy]:
                 tally.wrong.append(f"pilot {pilot_id}, {found['arm']}: {found['state']}, {found['reason']}")
             continue
         undisturbed, absences = known[found["arm"]], away.get(found["arm"], [])

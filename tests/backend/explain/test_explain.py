@@ -146,8 +146,8 @@ def test_a_silent_site_says_since_when_and_who_waits_for_it_says_that_it_is_sile
 @pytest.mark.parametrize(
     ("policy", "follows", "end", "in_a_step"),
     [
-        ("wait", "run_fails", "site_silent_too_long", True), ("skip", "goes_on_without", None, True),
-        ("stop", "run_stops", "stopped_for_silent_site", False),
+        ("wait", "run_fails", "site_silent_too_long_at_start", True), ("skip", "goes_on_without", None, True),
+        ("stop", "run_stops", "stopped_for_silent_site_at_start", False),
     ],
 )  # fmt: skip
 def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
@@ -185,7 +185,8 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     assert (run.state, (run.reason or {})["code"]) == ("failed", end)
     assert found.reason is not None
     assert found.reason.text.startswith(("Site 'c' kept the run waiting", "Stopped as this pilot says"))
-    assert "launch the copy" in found.reason.text
+    assert found.reason.text.count('choose "Copy as draft" and launch the copy.') == 1
+    assert "restart" not in found.reason.text  # it has no round to restart from
     assert [site.doing for site in found.sites] == ["stopped", "stopped", "silent"]
     assert (
         of(found, "c").text

@@ -106,7 +106,7 @@ def test_a_site_that_was_back_and_left_later_by_plan_has_left_by_plan(stage: Sta
         lead(stage, 1, *SITES)
     last = decided(stage, asked).from_round
     assert last is not None
-    told = ("apart", f"Took part up to round {last - 1}, as planned.", None)
+    told = ("apart", f"Took part up to round {last - 1}; an amendment took it out after that.", None)
     assert said(of(explained(stage), "c")) == told
     while stage.run("p/dimat").state == "running":
         lead(stage, 1, *SITES)

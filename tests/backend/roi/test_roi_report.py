@@ -159,6 +159,7 @@ def test_seeds_still_running_are_no_evidence() -> None:
     [
         ((control(state="failed", done=2), run("dimat", flat(0.9, 0.9))), "control_failed"),
         ((control(state="cancelled", done=0), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(state="cancelled", done=-1), run("dimat", flat(0.9, 0.9))), "control_cancelled_at_start"),
         ((control(state="queued", done=-1), run("dimat", flat(0.9, 0.9))), "control_not_run"),
         ((run("dimat", flat(0.9, 0.9)),), "no_control_arm"),
         ((control(), run("dimat", flat(0.9, 0.9), state="running", done=0)), "no_result_yet"),

@@ -103,6 +103,7 @@ def test_the_arm_with_the_best_all_site_accuracy_is_named() -> None:
         ((control(),), "only_control"),
         ((control(state="failed", done=1), run("dimat", flat(0.9, 0.9))), "control_failed"),
         ((control(state="cancelled", done=0), run("dimat", flat(0.9, 0.9))), "control_cancelled"),
+        ((control(state="failed", done=-1), run("dimat", flat(0.9, 0.9))), "control_failed_at_start"),
         ((control(), run("dimat", flat(0.9, 0.9), done=0, state="failed")), "no_arm_completed"),
     ],
 )
