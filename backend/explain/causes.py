@@ -139,6 +139,8 @@ def _round_due(case: Case) -> Iterator[Wait]:
     if coming.due_at > run.now:
         begins = Then(told("round_begins", round=coming.round, **when), coming.due_at)
         yield Wait(told("round_due", round=coming.round, **when), then=begins)
+    elif not coming.is_behind:
+        yield Wait(told("round_begins_now", round=coming.round))
     elif not _missing(case):
         yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
 

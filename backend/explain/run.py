@@ -22,7 +22,11 @@ _FOLLOWS = {
 
 _OF_THE_RUN = ("run_", "coordinator_")
 
-_UNTIL_DUE = {"round_due": "running_until_due", "round_behind_runs": "running_behind_runs"}
+_UNTIL_DUE = {
+    "round_due": "running_until_due",
+    "round_behind_runs": "running_behind_runs",
+    "round_begins_now": "running_begins_now",
+}
 
 
 @dataclass(frozen=True, slots=True)

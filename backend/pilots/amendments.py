@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AmendmentRow
 from backend.pilots import repository
-from dimat.plan import Amendment
+from dimat.plan import Amendment, amended_plan
+from dimat.spec import PilotSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,18 @@ def leave_out_too(session: Session, pilot_id: str, like: str, run_id: str) -> No
     for row in rows_of(session, pilot_id):
         if like in row.left_out:
             row.left_out = [*row.left_out, run_id]
+
+
+def left_after(spec: PilotSpec, amendments: Sequence[Amendment], site: str) -> int | None:
+    """The last round in which a site takes part that an amendment takes out; None: that of the pilot, or it takes part in none."""
+    until = spec.rounds
+    for first in sorted({1, *(one.from_round for one in amendments)}, reverse=True):
+        if first > until:
+            continue
+        if site in amended_plan(spec, spec.arms[0].name, amendments, first).members:
+            return until if until < spec.rounds else None
+        until = first - 1
+    return None
 
 
 def value_of(row: AmendmentRow, from_round: int) -> Amendment:

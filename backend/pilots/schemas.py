@@ -111,7 +111,8 @@ class Halt(Schema):
 
 class Pilot(Schema):
     """`halts`: in the order of the arms. `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
-    for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages."""
+    for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages.
+    `site_until`: in a list of the pilots of a site the last round in which that takes part, where an amendment takes it out; else null."""
 
     id: str
     name: str
@@ -132,6 +133,7 @@ class Pilot(Schema):
     follows_pilot_id: str | None
     follows: Stage | None
     followed_by: list[Stage]
+    site_until: int | None
     revision: int
 
 

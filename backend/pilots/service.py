@@ -11,6 +11,7 @@ from backend.db.races import locked, unique_name
 from backend.db.tables import AssumptionsRow, PilotRow, utc_now
 from backend.errors import Conflict, NameTaken, NotFound
 from backend.pilots import repository
+from backend.pilots.amendments import in_force_of_each, left_after
 from backend.pilots.assumptions import Assumptions, changes
 from backend.pilots.halts import halts_of
 from backend.pilots.repository import PilotFilter
@@ -36,7 +37,19 @@ _NOT_RUNNING = ("queued", "paused", "completed", "failed", "cancelled")
 def list_pilots(session: Session, paging: ListQuery, wanted: PilotFilter) -> PilotPage:
     query = repository.matching(session, wanted)
     found = page(session, query, [Order(PilotRow.id, descending=True)], paging.cursor, paging.limit)
-    return PilotPage(items=_pilots(session, found.rows), next_cursor=found.next_cursor, total=found.total)
+    items = _pilots(session, found.rows)
+    if wanted.site is not None:
+        items = _with_site_until(session, items, wanted.site)
+    return PilotPage(items=items, next_cursor=found.next_cursor, total=found.total)
+
+
+def _with_site_until(session: Session, pilots: list[Pilot], site: str) -> list[Pilot]:
+    known = in_force_of_each(session, [pilot.id for pilot in pilots])
+    made = {id: [one.amendment for one in ones] for id, ones in known.items()}
+    return [
+        pilot.model_copy(update={"site_until": left_after(pilot.spec, made[pilot.id], site)})
+        for pilot in pilots
+    ]
 
 
 def get(session: Session, id: str) -> Pilot:
@@ -252,7 +265,7 @@ def _pilot(
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,
             "follows_pilot_id": row.follows_pilot_id, "follows": None if before is None else _stage(before),
-            "followed_by": [_stage(one) for one in after],
+            "followed_by": [_stage(one) for one in after], "site_until": None,
             "revision": row.revision,
         }
     )  # fmt: skip

@@ -5,10 +5,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import RoundTimerRow
+from backend.db.tables import RoundTimerRow, RunRow
 
 AT_WORK: Final = frozenset({"queued", "running", "resuming"})
 """States of runs that a round waits for, and that wait for it. Those that are paused catch up later with the rounds that were opened
@@ -16,10 +16,12 @@ meanwhile; while all are, none is."""
 
 
 class NextRound(NamedTuple):
-    """The round of a pilot that may begin next, and when it is due (UTC), which may be over: then it waits for the round before."""
+    """The round of a pilot that may begin next, and when it is due (UTC), which may be over: then it waits for runs at work that have not
+    done the round before (`is_behind`), or is about to be opened."""
 
     round: int
     due_at: datetime
+    is_behind: bool
 
     def may_begin(self, round: int) -> bool:
         """Whether steps of `round` may be done now."""
@@ -33,7 +35,17 @@ def next_round(session: Session, pilot_id: str) -> NextRound | None:
 
 def next_rounds(session: Session, pilot_ids: Collection[str]) -> dict[str, NextRound]:
     """By pilot, as `next_round`; pilots for which it is None are left out."""
-    rows = session.scalars(
-        select(RoundTimerRow).where(RoundTimerRow.pilot_id.in_(pilot_ids), RoundTimerRow.opened_at.is_(None))
+    done = (
+        select(func.min(RunRow.rounds_done))
+        .where(RunRow.pilot_id == RoundTimerRow.pilot_id, RunRow.state.in_(AT_WORK))
+        .scalar_subquery()
     )
-    return {row.pilot_id: NextRound(row.round, row.due_at) for row in rows}
+    rows = session.execute(
+        select(RoundTimerRow.pilot_id, RoundTimerRow.round, RoundTimerRow.due_at, done).where(
+            RoundTimerRow.pilot_id.in_(pilot_ids), RoundTimerRow.opened_at.is_(None)
+        )
+    )
+    return {
+        id: NextRound(round, due_at, done is not None and done < round - 1)
+        for id, round, due_at, done in rows
+    }

@@ -139,8 +139,8 @@ def _away(
 
 
 def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None:
-    """The next round of a pilot with a timetable."""
-    if next is None or spec.timetable is None:
+    """The next round of a pilot with a timetable; None where that is about to begin."""
+    if next is None or spec.timetable is None or (next.due_at <= now and not next.is_behind):
         return None
     zone = spec.timetable.time_zone
     return Due(next.round, next.due_at.isoformat(), zone, next.due_at <= now)

@@ -2225,6 +2225,7 @@ export interface components {
          * Pilot
          * @description `halts`: in the order of the arms. `next_round` is due at `next_round_at`: of a pilot that has a timetable and a run at work, null for all others. A time that is over waits
          *     for runs that have not done the round before. `follows`: the pilot of which it is the next stage; `followed_by`: its own next stages.
+         *     `site_until`: in a list of the pilots of a site the last round in which that takes part, where an amendment takes it out; else null.
          */
         Pilot: {
             /** Id */
@@ -2267,6 +2268,8 @@ export interface components {
             follows: components["schemas"]["Stage"] | null;
             /** Followed By */
             followed_by: components["schemas"]["Stage"][];
+            /** Site Until */
+            site_until: number | null;
             /** Revision */
             revision: number;
         };

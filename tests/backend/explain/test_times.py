@@ -108,6 +108,17 @@ def test_a_round_with_a_time_is_worked_at_since_it_was_opened_and_not_since_the_
     assert found.text == "At round 1 of 3 since 2026-01-01 01:00:00 UTC: 0 of 3 sites are at work."
 
 
+def test_a_round_whose_time_has_come_is_about_to_begin_where_no_run_is_behind(stage: Stage) -> None:
+    launched(stage, hourly(rounds=3))
+    work(stage, *SITES)
+    stage.let_pass((BEGAN + timedelta(hours=1) - stage.now()).total_seconds() - 2)
+    beat(stage, 1, *SITES)
+    stage.let_pass(1)
+    found = explained(stage)
+    assert found.text == "Round 1 of 3 is due and about to begin."
+    assert {wait.code for site in found.sites for wait in site.waits_for} == {"round_begins_now"}
+
+
 def test_who_waits_for_another_site_is_told_that_the_time_of_the_round_has_to_come_too(stage: Stage) -> None:
     launched(stage, hourly(rounds=3))
     work(stage, "a", "b")

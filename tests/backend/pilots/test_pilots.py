@@ -3,13 +3,13 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
 from sqlalchemy import func, select
 
-from backend.db.tables import ArmRow, AuditRow, PilotRow, RunRow
+from backend.db.tables import AmendmentRow, ArmRow, AuditRow, PilotRow, RunRow
 from backend.runs.broker import RedisBroker
 from dimat.spec import PilotSpec, spec_sha256
 from tests.backend.building import PENDIGITS, assumptions, create_pilot, create_sites, launch, spec
@@ -397,6 +397,30 @@ def test_why_runs_are_paused_have_failed_or_were_cancelled_is_said_once_for_all_
         },
         {"state": "paused", "reason": paused, "arms": ["matched"], "num_runs": 1, "ended_at": None},
     ]
+
+
+def test_the_list_of_the_pilots_of_a_site_tells_until_which_round_it_takes_part(api: Api) -> None:
+    pilot = create_pilot(api.manager, rounds=9)
+    launch(api.manager, pilot)
+
+    def until(site: str) -> int | None:
+        (found,) = api.viewer.get("/api/v1/pilots", params={"site": site}).json()["items"]
+        return cast(int | None, found["site_until"])
+
+    def amend(round: int, *members: str) -> None:
+        with api.database.write() as session:
+            session.add(
+                AmendmentRow(
+                    pilot_id=pilot["id"], arm=None, state="in_force", from_round=round,
+                    patch={"members": list(members)}, left_out=[], by="m", why="w",
+                )
+            )  # fmt: skip
+
+    amend(4, "site-01", "site-02")
+    assert (until("site-01"), until("site-03")) == (None, 3)
+    amend(6, "site-02", "site-03")
+    assert (until("site-01"), until("site-03")) == (5, None)
+    assert api.viewer.get(f"/api/v1/pilots/{pilot['id']}").json()["site_until"] is None
 
 
 def test_pilots_are_found_by_their_paused_runs_and_by_their_sites(api: Api) -> None:

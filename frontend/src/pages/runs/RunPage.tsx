@@ -194,7 +194,9 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           {
             label: t('ui.run.time'),
             value: <Elapsed run={run} />,
-            note: t('ui.run.busy', { time: formats.duration(run.busy_s) }),
+            note: t(run.parent_run_id === null ? 'ui.run.busy' : 'ui.run.busy_restarted', {
+              time: formats.duration(run.busy_s),
+            }),
           },
         ]}
       />

@@ -9,7 +9,7 @@ export interface Held {
   sites: readonly string[];
 }
 
-const PLANNED = new Set(['round_due', 'round_behind_runs', 'window_closed']);
+const PLANNED = new Set(['round_due', 'round_behind_runs', 'round_begins_now', 'window_closed']);
 
 /** Whether somebody wanted it so: a timetable, a window, or who paused the run. */
 export function isPlanned({ code }: Pick<Wait, 'code'>): boolean {

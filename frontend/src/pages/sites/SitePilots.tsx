@@ -30,6 +30,9 @@ export function SitePilots({ site }: { site: string }) {
         <>
           <Link to={`/pilots/${pilot.id}`}>{pilot.title || pilot.name}</Link>
           <span className="aw-sub aw-nums">{formats.moment(pilot.launched_at)}</span>
+          {pilot.site_until === null ? null : (
+            <span className="aw-sub">{t('ui.sites.took_part_until', { round: pilot.site_until })}</span>
+          )}
         </>
       ),
     },
