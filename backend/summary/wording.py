@@ -119,8 +119,8 @@ def comparison_ended(facts: PilotFacts, shared: int | None) -> Text | None:
 
 def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     """How far the numbers bear: below three seeds a difference may be chance, while runs go on it may change, and
-    seeds that came through where others failed are no fair sample; of a pilot that was cancelled somebody chose the moment. Arms of which every run ended early do not
-    count; a seed counts where it completed in all the others."""
+    seeds that came through where others failed are no fair sample; of a pilot that was cancelled somebody chose the
+    moment. Arms of which every run ended early do not count; a seed counts where it completed in all the others."""
     lives = any(run.state in _LIVE or run.state == "queued" for run in facts.runs)
     counted = [arm.arm for arm in arms if facts.standing_of(arm.arm)]
     counting = frozenset.intersection(*map(facts.counting_seeds_of, counted)) if counted else frozenset()
@@ -131,7 +131,8 @@ def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
         return Text(code="evidence_no_arm", params={})
     if facts.cancelled_after is not None:
         seeds = len({run.seed for run in facts.runs})
-        about: Params = {"round": facts.cancelled_after, "rounds": facts.rounds, "num_seeds": seeds}
+        about: Params = {"num_seeds": seeds, "needed": SEEDS_NEEDED}
+        about |= {"round": facts.cancelled_after, "rounds": facts.rounds}
         return Text(code="evidence_cancelled", params=about)
     begun = {seed for arm in counted for seed in facts.seeds_of(arm)}
     lost = sorted({seed for arm in counted for seed in facts.lost_seeds_of(arm)})

@@ -386,8 +386,8 @@ def test_a_pilot_that_was_cancelled_is_judged_as_far_as_all_its_runs_came() -> N
     assert (found.sentence.code, found.sentence.params["round"]) == ("all_up_own_same", 2)
     assert [(arm.round, arm.num_seeds) for arm in found.arms] == [(2, 2), (2, 2)]
     assert say("en", f"summary.{found.evidence.code}", found.evidence.params) == (
-        "Cancelled after round 2 of 4: up to there all arms are compared, with 2 seeds. "
-        "What later rounds would have given is unknown."
+        "Cancelled after round 2 of 4: up to there all arms are compared, with 2 seeds; "
+        "fewer than 3 cannot tell a gain from chance. What later rounds would have given is unknown."
     )
     going_on = pilot(*runs[:3], replace(runs[3], state="running"))
     assert summarise(going_on).evidence.code != "evidence_cancelled"
