@@ -3,6 +3,7 @@ import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-quer
 import { api, http, type Schemas } from './client';
 import { rememberSession } from './csrf';
 import { isProblem } from './problems';
+import { refetchNow } from './refetch';
 
 const KEY = ['session'] as const;
 export type Me = Schemas['Me'];
@@ -41,16 +42,10 @@ export function useMay(permission: string): boolean {
   return data?.permissions.includes(permission) ?? false;
 }
 
-/** Refetches everything below these API paths. */
+/** Refetches everything below these API paths, after a change of one's own. */
 export function useRefresh() {
   const client = useQueryClient();
-  return (...paths: string[]) =>
-    client.invalidateQueries({
-      predicate: ({ queryKey }) => {
-        const path = queryKey[1];
-        return typeof path === 'string' && paths.some((start) => path.startsWith(start));
-      },
-    });
+  return (...paths: string[]) => refetchNow(client, paths);
 }
 
 export function useHealth() {

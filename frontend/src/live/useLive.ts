@@ -1,27 +1,29 @@
 /* Keeps a page's queries fresh while events come in, at most one refetch a second. */
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
-import { useRefresh } from '../api/session';
+import { refetcher, refetchNow } from '../api/refetch';
 import { coalesced, emptyLog, openStream, type Connection, type PilotEvent } from './stream';
 
 const GAP_MS = 1000;
 const KEPT_EVENTS = 5000;
 
 export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, paths: readonly string[]) {
-  const refresh = useRefresh();
-  const latest = useRef({ refresh, paths });
+  const client = useQueryClient();
+  const latest = useRef(paths);
   const [connection, setConnection] = useState<Connection>('connecting');
   const [events, setEvents] = useState<readonly PilotEvent[]>([]);
   const { run, pilot, replay } = of;
 
   useEffect(() => {
-    latest.current = { refresh, paths };
+    latest.current = paths;
   });
   useEffect(() => {
     // Of this stream alone: another one tells from the beginning.
     let log = emptyLog(KEPT_EVENTS);
+    const refetch = refetcher(client);
     const update = coalesced(() => {
       setEvents(log.told());
-      void latest.current.refresh(...latest.current.paths);
+      refetch(latest.current);
     }, GAP_MS);
     const close = openStream(
       { ...(run ? { run } : {}), ...(pilot ? { pilot } : {}), ...(replay ? { replay } : {}) },
@@ -32,11 +34,12 @@ export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, 
         },
         onRestored: () => {
           log = emptyLog(KEPT_EVENTS);
+          setEvents(log.told());
         },
         onConnection: (state) => {
           setConnection(state);
-          // What happened while the stream was away is read again.
-          if (state === 'live') update.call();
+          // What happened while the stream was away is read again; what was under way then may never come.
+          if (state === 'live') refetchNow(client, latest.current);
         },
       },
     );
@@ -44,7 +47,7 @@ export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, 
       close();
       update.stop();
     };
-  }, [run, pilot, replay]);
+  }, [client, run, pilot, replay]);
 
   return { connection, events };
 }

@@ -90,7 +90,7 @@ export function AmendForm({ pilot, made, done }: Props) {
     notifications.show({
       message: begins === null ? t('ui.amend.asked') : t('ui.amend.asked_from', { round: begins }),
     });
-    await refresh('/api/v1/pilots');
+    refresh('/api/v1/pilots');
     done();
   };
   const choice = (

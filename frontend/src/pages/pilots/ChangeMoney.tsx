@@ -38,7 +38,7 @@ export function ChangeMoney({ pilot, done }: { pilot: Schemas['Pilot']; done: ()
       return;
     }
     notifications.show({ message: t('ui.pilot.assumptions_saved') });
-    await refresh('/api/v1/pilots', '/api/v1/runs');
+    refresh('/api/v1/pilots', '/api/v1/runs');
     done();
   };
   const reopen = async () => {

@@ -147,7 +147,7 @@ function Form({
       return null;
     }
     setSaved(answer.data);
-    await refresh('/api/v1/pilots');
+    refresh('/api/v1/pilots');
     return answer.data;
   };
   const saveDraft = async () => {
@@ -162,7 +162,7 @@ function Form({
       const name = pilot.title || pilot.name;
       notifications.show({ message: t('ui.pilot.changed_meanwhile', { name }), autoClose: false });
     }
-    await refresh('/api/v1/pilots', '/api/v1/runs');
+    refresh('/api/v1/pilots', '/api/v1/runs');
     // Also of a draft that is no longer this form's: its page shows what it is now, and launches that.
     void go(`/pilots/${pilot.id}`);
   };

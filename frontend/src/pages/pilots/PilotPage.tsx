@@ -249,7 +249,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
         ? { message: t('ui.pilot.launched', { name }) }
         : { message: t('ui.pilot.changed_meanwhile', { name }), autoClose: false },
     );
-    await refresh('/api/v1/pilots', '/api/v1/runs');
+    refresh('/api/v1/pilots', '/api/v1/runs');
   };
   const clone = async () => {
     const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/clone', {
@@ -260,7 +260,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
       },
     });
     if (!data) throw error;
-    await refresh('/api/v1/pilots');
+    refresh('/api/v1/pilots');
     void go(`/pilots/${data.id}/edit`);
   };
   const beginNext = async () => {
@@ -269,7 +269,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
       body: {},
     });
     if (!data) throw error;
-    await refresh('/api/v1/pilots');
+    refresh('/api/v1/pilots');
     void go(`/pilots/${data.id}/edit`);
   };
   const numRuns = pilot.spec.arms.length * (pilot.spec.seeds?.length ?? 1);

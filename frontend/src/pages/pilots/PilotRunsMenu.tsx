@@ -30,7 +30,7 @@ export function PilotRunsMenu({ pilot }: { pilot: Schemas['Pilot'] }) {
           : await http.POST('/api/v1/pilots/{pilot_id}/cancel', asked);
     if (!data) throw error;
     notifications.show({ message: t(`ui.pilot.${ask}_asked`, { runs: data.num_runs }) });
-    void refresh('/api/v1/pilots', '/api/v1/runs'); // the question has been answered: its dialog closes
+    refresh('/api/v1/pilots', '/api/v1/runs');
   };
   const open = (ask: Ask) => {
     why.current = '';

@@ -27,7 +27,7 @@ export function RestartButton({ run }: { run: Run }) {
       body: { from_round: wanted.current.round, why: wanted.current.why || null },
     });
     if (!data) throw error;
-    await refresh('/api/v1/runs', '/api/v1/pilots');
+    refresh('/api/v1/runs', '/api/v1/pilots');
     void go(`/runs/${data.id}`);
   };
   const open = () => {

@@ -46,7 +46,7 @@ function AskButton({ run, ask }: { run: Run; ask: Ask }) {
           : await http.POST('/api/v1/runs/{run_id}/cancel', asked);
     if (error) throw error;
     notifications.show({ message: t(`ui.run.${ask}_asked`) });
-    void refresh('/api/v1/runs', '/api/v1/pilots'); // the question has been answered: its dialog closes
+    refresh('/api/v1/runs', '/api/v1/pilots');
   };
   const open = () => {
     why.current = '';

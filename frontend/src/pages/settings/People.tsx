@@ -26,7 +26,7 @@ export function People() {
     const { data, error: problem } = await http.POST('/api/v1/users', { body });
     if (!data) throw problem;
     setLink({ name: data.name, link: data.sign_in_link });
-    await refresh('/api/v1/users', '/api/v1/audit');
+    refresh('/api/v1/users', '/api/v1/audit');
   };
   const newLink = async (user: Schemas['User']) => {
     setError(null);
@@ -38,7 +38,7 @@ export function People() {
       return;
     }
     setLink({ name: user.name, link: data.sign_in_link });
-    await refresh('/api/v1/audit');
+    refresh('/api/v1/audit');
   };
   const columns: Column<Schemas['User']>[] = [
     { key: 'name', label: t('ui.settings.person'), main: true, cell: (user) => user.name },

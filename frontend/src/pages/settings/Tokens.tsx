@@ -29,7 +29,7 @@ export function Tokens() {
     const { data, error } = await http.POST('/api/v1/tokens', { body });
     if (!data) throw error;
     setMade(data);
-    await refresh('/api/v1/tokens', '/api/v1/audit');
+    refresh('/api/v1/tokens', '/api/v1/audit');
   };
   const revoke = async (token: Token) => {
     const { error: problem } = await http.DELETE('/api/v1/tokens/{token_id}', {
@@ -37,7 +37,7 @@ export function Tokens() {
     });
     if (problem) throw problem;
     if (made?.id === token.id) setMade(null);
-    await refresh('/api/v1/tokens', '/api/v1/audit');
+    refresh('/api/v1/tokens', '/api/v1/audit');
   };
   const columns: Column<Token>[] = [
     { key: 'name', label: t('ui.settings.token_name'), main: true, cell: (token) => token.name },

@@ -96,7 +96,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
     notifications.show({
       message: t('ui.sites.saved', { name: answer.data.display_name || answer.data.name }),
     });
-    await refresh('/api/v1/sites');
+    refresh('/api/v1/sites');
     if (site) {
       // Who changed a site sees beside the form what it is now.
       await reopen?.();
@@ -111,7 +111,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
       body: { state: 'revoked' },
     });
     if (problem) throw problem;
-    await refresh('/api/v1/sites');
+    refresh('/api/v1/sites');
     await reopen?.();
   };
 

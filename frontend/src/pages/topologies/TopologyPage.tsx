@@ -104,7 +104,7 @@ function Form({
       return;
     }
     notifications.show({ message: t('ui.topology.saved', { name: answer.data.name }) });
-    await refresh('/api/v1/topologies');
+    refresh('/api/v1/topologies');
     void go('/topologies');
   };
 
