@@ -155,6 +155,28 @@ def test_a_list_to_search_is_searched_by_typing_and_keeps_no_value_in_silence(
     assert house.get(f"/sites/{site['id']}")["window"] is None
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_likeliest_entry_of_a_list_to_search_is_marked_and_can_be_read(
+    house: House, browser: Browser, axe: str, theme: str
+) -> None:
+    profile = context(browser, theme=theme)
+    page = profile.new_page()
+    page.goto(sign_in_link(house))
+    page.get_by_role("main").locator("h1").wait_for()
+    page.goto(f"{house.origin}/sites/new")
+    page.get_by_role("combobox", name="Time window").click()
+    page.get_by_role("option", name="At certain times only").click()
+    zone = page.get_by_role("combobox", name="Time zone")
+    zone.fill("jst")
+    expect(page.get_by_role("option")).to_have_text("Asia/TokyoJapan Standard Time")
+    zone.fill("tok")  # also within Antarctica/Vostok
+    expect(page.get_by_role("option")).to_have_count(2)
+    assert check(page, axe) == []
+    zone.press("Enter")
+    expect(zone).to_have_value("Asia/Tokyo")
+    profile.close()
+
+
 def at_rest(page: Page, parts: Sequence[Locator]) -> list[FloatRect]:
     """Where they are once a chart has been drawn to its end: it is fitted to its frame after it first appears."""
     boxes: list[FloatRect] = []

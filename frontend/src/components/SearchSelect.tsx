@@ -3,10 +3,10 @@
 import { Select, type SelectProps } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { fitting } from './searched';
+import { fitting, meant, type Entry } from './searched';
 
 interface Props extends Omit<SelectProps, 'data' | 'value' | 'onChange'> {
-  data: readonly { value: string; label: string }[];
+  data: readonly Entry[];
   value: string;
   onChange: (value: string) => void;
 }
@@ -14,22 +14,33 @@ interface Props extends Omit<SelectProps, 'data' | 'value' | 'onChange'> {
 export function SearchSelect({ data, value, onChange, error, ...others }: Props) {
   const { t } = useTranslation();
   const [unknown, setUnknown] = useState('');
-  const chosen = data.find((one) => one.value === value)?.label ?? '';
+  const known = new Map(data.map((one) => [one.value, one]));
+  const chosen = known.get(value)?.label ?? '';
   const isSearch = (text: string) => text.trim() !== '' && text !== chosen;
   const leave = (text: string) => {
     if (!isSearch(text)) return;
-    const [found, ...more] = fitting(data, text);
-    if (found && more.length === 0) onChange(found.value);
+    const found = meant(data, text);
+    if (found) onChange(found.value);
     else setUnknown(text);
   };
   return (
     <Select
       {...others}
-      data={data}
+      data={data.map(({ value, label }) => ({ value, label }))}
       value={value}
       onChange={(picked) => picked !== null && onChange(picked)}
       allowDeselect={false}
       searchable
+      filter={({ search }) => fitting(data, search)}
+      renderOption={({ option }) => {
+        const [name] = known.get(option.value)?.also ?? [];
+        return (
+          <span>
+            {option.label}
+            {name === undefined ? null : <span className="aw-sub">{name}</span>}
+          </span>
+        );
+      }}
       selectFirstOptionOnChange
       nothingFoundMessage={t('ui.nothing_found')}
       error={error ?? (unknown && t('ui.search_unknown', { text: unknown, chosen }))}

@@ -6,11 +6,11 @@ import { useTranslation } from 'react-i18next';
 import { http, type Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { Panel } from '../../components/Page';
-import { SearchSelect } from '../../components/SearchSelect';
+import { ZoneSelect } from '../../components/ZoneSelect';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import type { FieldsProps } from './FormFields';
-import { DAYS, EVERY, timetableOf, zones, type TimetableDraft } from './timetableDraft';
+import { DAYS, EVERY, timetableOf, type TimetableDraft } from './timetableDraft';
 
 const PREVIEW_AFTER_MS = 200;
 
@@ -61,9 +61,7 @@ export function TimetableFields({ draft, change, fields }: FieldsProps) {
           />
         ) : null}
         {every === 'once' ? null : (
-          <SearchSelect
-            label={t('ui.timetable.zone')}
-            data={zones(timetable.zone)}
+          <ZoneSelect
             value={timetable.zone}
             onChange={(zone) => set({ zone })}
             {...fields.at('spec.timetable.time_zone')}

@@ -27,11 +27,6 @@ export function ownZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 }
 
-export function zones(...known: readonly string[]): { value: string; label: string }[] {
-  const names = new Set(['UTC', ...known, ...Intl.supportedValuesOf('timeZone')]);
-  return [...names].sort().map((value) => ({ value, label: value }));
-}
-
 export function freshTimetable(): TimetableDraft {
   return { every: 'once', time: '02:00', day: 'mon', cron: '0 2 * * 1', zone: ownZone() };
 }

@@ -2,8 +2,8 @@
 import { MultiSelect, Select, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
-import { SearchSelect } from '../../components/SearchSelect';
-import { DAYS, ownZone, zones, type Day } from '../pilots/timetableDraft';
+import { ZoneSelect } from '../../components/ZoneSelect';
+import { DAYS, ownZone, type Day } from '../pilots/timetableDraft';
 
 export type Window = Schemas['Window'];
 
@@ -49,9 +49,7 @@ export function WindowFields({ window, set, error, disabled }: Props) {
             error={error('days')}
             disabled={disabled}
           />
-          <SearchSelect
-            label={t('ui.timetable.zone')}
-            data={zones(window.time_zone)}
+          <ZoneSelect
             value={window.time_zone}
             onChange={(zone) => set({ ...window, time_zone: zone })}
             error={error('time_zone')}
