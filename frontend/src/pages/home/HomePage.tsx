@@ -16,6 +16,7 @@ import { useHaltWords } from '../pilots/Halts';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
 import { pilotState } from '../pilots/pilotState';
+import { firstNames } from '../sites/firstNames';
 
 const FOLLOWED = ['/api/v1/runs', '/api/v1/pilots', '/api/v1/sites'];
 
@@ -178,7 +179,7 @@ function PausedPilot({ pilot }: { pilot: Schemas['Pilot'] }) {
 function SilentSites({ sites }: { sites: Schemas['Site'][] }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const names = formats.list(sites.slice(0, 5).map((site) => site.display_name || site.name));
+  const names = firstNames(sites, t, formats);
   return (
     <Note tone="warn" icon="warn">
       {t('ui.home.silent', { names, number: sites.length })}{' '}

@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import type { Silent } from '../pilots/pilotDraft';
 import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
+import { firstNames } from './firstNames';
 import { useSiteNames } from './useSiteNames';
 
 interface Props {
@@ -19,7 +20,7 @@ export function AwaySites({ names, policy }: Props) {
     (site) => names.includes(site.name) && site.state !== 'online',
   );
   if (away.length === 0) return null;
-  const shown = formats.list(away.slice(0, 5).map((site) => site.display_name || site.name));
+  const shown = firstNames(away, t, formats);
   return (
     <Note tone="warn" icon="warn">
       {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}{' '}
