@@ -143,14 +143,14 @@ def test_a_list_to_search_is_searched_by_typing_and_keeps_no_value_in_silence(
     page.keyboard.press("Tab")  # one zone alone is meant
     expect(zone).to_have_value("Asia/Tokyo")
     zone.click()
-    page.keyboard.type("Mars")
+    page.keyboard.type("Atlantis")
     expect(page.get_by_text("Nothing found")).to_be_visible()
     page.keyboard.press("Enter")  # the form does not go with what is not shown
-    expect(zone).to_have_value("Mars")
+    expect(zone).to_have_value("Atlantis")
     page.keyboard.press("Tab")
     expect(zone).to_have_value("Asia/Tokyo")
     expect(
-        page.get_by_text('No one entry of the list fits "Mars". Still chosen: Asia/Tokyo.')
+        page.get_by_text('No one entry of the list fits "Atlantis". Still chosen: Asia/Tokyo.')
     ).to_be_visible()
     assert house.get(f"/sites/{site['id']}")["window"] is None
 
@@ -170,7 +170,7 @@ def test_the_likeliest_entry_of_a_list_to_search_is_marked_and_can_be_read(
     zone.fill("jst")
     expect(page.get_by_role("option")).to_have_text("Asia/TokyoJapan Standard Time")
     zone.fill("tok")  # also within Antarctica/Vostok
-    expect(page.get_by_role("option")).to_have_count(2)
+    expect(page.get_by_role("option").first).to_have_text("Asia/TokyoJapan Standard Time")
     assert check(page, axe) == []
     zone.press("Enter")
     expect(zone).to_have_value("Asia/Tokyo")

@@ -19,6 +19,7 @@ import { pilotState } from '../pilots/pilotState';
 import { firstNames } from '../sites/firstNames';
 
 const FOLLOWED = ['/api/v1/runs', '/api/v1/pilots', '/api/v1/sites'];
+const calledOf = (site: Schemas['Site']) => site.display_name || site.name;
 
 export function HomePage() {
   const { t } = useTranslation();
@@ -72,7 +73,7 @@ export function HomePage() {
                     ) : (
                       <div className="aw-cols">
                         {runs.items.map((run) => (
-                          <RunCard key={run.id} run={run} />
+                          <RunCard key={run.id} run={run} silent={unheard ? [] : silent.map(calledOf)} />
                         ))}
                       </div>
                     )
@@ -179,7 +180,7 @@ function PausedPilot({ pilot }: { pilot: Schemas['Pilot'] }) {
 function SilentSites({ sites }: { sites: Schemas['Site'][] }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const names = firstNames(sites, t, formats);
+  const names = firstNames(sites.map(calledOf), t, formats);
   return (
     <Note tone="warn" icon="warn">
       {t('ui.home.silent', { names, number: sites.length })}{' '}

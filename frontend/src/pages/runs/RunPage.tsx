@@ -20,7 +20,8 @@ import { RunActions } from './RunActions';
 import { RunFamily } from './RunFamily';
 import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
-import { absenceKey, missedFrom, sitesIn } from './absent';
+import { firstNames } from '../sites/firstNames';
+import { absenceKey, alike, missedFrom, sitesIn } from './absent';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 import { useProgressWords } from './useProgressWords';
@@ -148,19 +149,26 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       )}
       <RunFamily run={run} />
       <AsLaunched pilot={run.pilot_id} arm={run.arm} />
-      {run.absences.map((one) => (
-        <Note
-          key={`${one.site}-${one.from_round}`}
-          tone={one.until_round === null ? 'warn' : 'calm'}
-          icon="info"
-        >
-          {t(absenceKey(run, one), {
-            site: one.display_name,
-            from: missedFrom(one, t),
-            until: one.until_round,
-          })}
-        </Note>
-      ))}
+      {alike(run, run.absences, t).map((together) => {
+        const [one] = together;
+        return (
+          <Note
+            key={`${one.site}-${one.from_round}`}
+            tone={one.until_round === null ? 'warn' : 'calm'}
+            icon="info"
+          >
+            {t(absenceKey(run, one), {
+              site: firstNames(
+                together.map((absence) => absence.display_name),
+                t,
+                formats,
+              ),
+              from: missedFrom(one, t),
+              until: one.until_round,
+            })}
+          </Note>
+        );
+      })}
       {mixed ? <Note icon="info">{t('ui.run.own_model_note')}</Note> : null}
       <Kpis
         items={[

@@ -10,6 +10,7 @@ import { FoldedPanel, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { firstNames } from '../sites/firstNames';
 import { heldUp, isPlanned } from './heldUp';
 
 type Explained = Schemas['RunExplained'];
@@ -74,13 +75,9 @@ function Explanation({ of }: { of: Explained }) {
   const held = heldUp(of).slice(0, MOST_HELD);
   const why = ({ sites, wait }: (typeof held)[number]) => {
     const said = say('explain.wait', wait);
-    const more = sites.length - 1;
-    if (sites.length === of.sites.length && more > 0)
-      return t('ui.explain.held_all', { sites: formats.number(sites.length), why: said });
-    const site = sites[0] ?? wait.display_name;
-    return more > 0
-      ? t('ui.explain.held_more', { site, more: formats.number(more), why: said })
-      : t('ui.explain.held', { site, why: said });
+    return sites.length === of.sites.length && sites.length > 1
+      ? t('ui.explain.held_all', { sites: formats.number(sites.length), why: said })
+      : t('ui.explain.held', { site: firstNames(sites, t, formats), why: said });
   };
   const shown = whole ? of.sites : of.sites.slice(0, FIRST);
   return (

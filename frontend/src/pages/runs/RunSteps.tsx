@@ -3,7 +3,7 @@ import { Select } from '@mantine/core';
 import { keepPreviousData } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { http, type Schemas } from '../../api/client';
+import { api, http, type Schemas } from '../../api/client';
 import { useAll } from '../../api/useAll';
 import { Answer, Note } from '../../components/Answer';
 import { DataTable, type Column } from '../../components/DataTable';
@@ -11,10 +11,12 @@ import { Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { awayFor } from './silentSteps';
 import { StepLogButton } from './StepLog';
 
 type Step = Schemas['Step'];
 const CURRENT = 'current';
+const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 const KINDS = ['prepare', 'adopt', 'align', 'evaluate', 'gather', 'merge', 'train'];
 
 export function RunSteps({ run }: { run: Schemas['Run'] }) {
@@ -30,6 +32,13 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
     { run: run.id, round },
     { placeholderData: keepPreviousData },
   );
+  const explained = api.useQuery(
+    'get',
+    '/api/v1/runs/{run_id}/explain',
+    { params: { path: { run_id: run.id } } },
+    { enabled: !ENDED.has(run.state) },
+  );
+  const sites = explained.data?.sites ?? [];
   const rounds = Array.from({ length: run.rounds + 1 }, (_, at) => ({
     value: String(at),
     label: at === 0 ? t('ui.steps.start') : t('ui.steps.round', { round: at }),
@@ -55,7 +64,9 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
           );
           const filled = groups.filter(([, items]) => items.length > 0);
           if (filled.length === 0) return <p className="aw-soft">{t('ui.steps.none')}</p>;
-          return filled.map(([kind, items]) => <Group key={kind} run={run.id} kind={kind} steps={items} />);
+          return filled.map(([kind, items]) => (
+            <Group key={kind} run={run.id} kind={kind} steps={items} sites={sites} />
+          ));
         }}
       </Answer>
     </Panel>
@@ -77,7 +88,14 @@ function shownState(step: Step): string {
   return WAITING[step.words.code] ?? step.state;
 }
 
-function Group({ run, kind, steps }: { run: string; kind: string; steps: readonly Step[] }) {
+interface GroupProps {
+  run: string;
+  kind: string;
+  steps: readonly Step[];
+  sites: Schemas['RunExplained']['sites'];
+}
+
+function Group({ run, kind, steps, sites }: GroupProps) {
   const { t } = useTranslation();
   const say = useSay();
   const formats = useFormats();
@@ -88,20 +106,34 @@ function Group({ run, kind, steps }: { run: string; kind: string; steps: readonl
     done: formats.number(done),
     total: formats.number(steps.length),
   });
+  const words = (step: Step) => {
+    const away = awayFor(step, sites);
+    if (!away) return say('steps', step.words);
+    return away.since
+      ? t('ui.steps.site_silent', { since: formats.instant(away.since) })
+      : t('ui.steps.site_not_connected');
+  };
   const columns: Column<Step>[] = [
     { key: 'site', label: t('ui.sites.site'), main: true, cell: (step) => step.display_name },
     {
       key: 'state',
       label: t('ui.state_label'),
-      cell: (step) => <StateBadge of="step" state={shownState(step)} />,
+      cell: (step) =>
+        awayFor(step, sites) ? (
+          <StateBadge of="doing" state="silent" />
+        ) : (
+          <StateBadge of="step" state={shownState(step)} />
+        ),
     },
     {
       key: 'words',
       label: t('ui.steps.words'),
       cell: (step) => (
         <div>
-          {say('steps', step.words)}
-          {step.behind ? <span className="aw-sub">{say('explain.wait', step.behind)}</span> : null}
+          {words(step)}
+          {step.behind && !awayFor(step, sites) ? (
+            <span className="aw-sub">{say('explain.wait', step.behind)}</span>
+          ) : null}
           {step.reason ? <span className="aw-sub">{say('reasons', step.reason)}</span> : null}
         </div>
       ),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION, noun } from '../../i18n/start';
-import { absenceKey, missedFrom, sitesIn } from './absent';
+import { absenceKey, alike, missedFrom, sitesIn } from './absent';
 
 function languageOf(lng: 'en' | 'ja') {
   const language = createInstance();
@@ -35,6 +35,11 @@ describe('a run without some of its sites', () => {
     until_round,
     undone,
   });
+  it('says once what is true of several', () => {
+    const { t } = languageOf('en');
+    const found = alike(run(3), [gone(null), gone(5), gone(null), gone(null, 4)], t);
+    expect(found).toEqual([[gone(null), gone(null)], [gone(5)], [gone(null, 4)]]);
+  });
   it('speaks of who never came back as past once it has ended', () => {
     expect(absenceKey(run(5), gone(null))).toBe('ui.run.left_out');
     expect(absenceKey(run(5, 'completed'), gone(null))).toBe('ui.run.left_out_to_end');
@@ -54,18 +59,20 @@ describe('a run without some of its sites', () => {
       const { t } = languageOf(lng);
       return t(absenceKey(run(5), absence), { site: 'c', from: missedFrom(absence, t), until: 8 });
     };
-    expect(said('en', gone(null))).toBe('c was silent; the run goes on without it from round 3 on.');
+    expect(said('en', gone(null))).toBe(
+      'The run goes on without c from round 3 on, for want of a sign of life.',
+    );
     expect(said('en', gone(null, 10, train))).toBe(
-      'c was silent; the run goes on without it from “Train” of round 9 on.',
+      'The run goes on without c from “Train” of round 9 on, for want of a sign of life.',
     );
     expect(said('ja', gone(null, 10, train))).toBe(
-      'cから応答がないため、ラウンド9の学習以降、この拠点を外して続けています。',
+      'cから応答がないため、ラウンド9の学習以降は外して続けています。',
     );
     expect(said('en', gone(8))).toBe(
-      'c was silent and takes no part from round 3 on; it is back and takes part again from round 8 on.',
+      'The run goes on without c from round 3 on, for want of a sign of life; now back, and taking part again from round 8 on.',
     );
     const start = gone(null, 10, train.slice(0, 1));
-    expect(said('en', start)).toBe('c was silent; its start was not evaluated.');
+    expect(said('en', start)).toBe('The start was not evaluated at c, for want of a sign of life.');
     expect(said('ja', start)).toBe('cは応答がなかったため、開始時の評価がありません。');
   });
 });

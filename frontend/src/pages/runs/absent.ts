@@ -12,6 +12,18 @@ export function sitesIn(run: Pick<Run, 'num_sites' | 'mean_over'>, t: TFunction)
     : t('ui.run.sites_some', { over: run.mean_over, sites: run.num_sites });
 }
 
+/** Those of whom the same is to be said. */
+export function alike<A extends Absence>(run: Run, absences: readonly A[], t: TFunction): [A, ...A[]][] {
+  const found = new Map<string, [A, ...A[]]>();
+  for (const one of absences) {
+    const same = [absenceKey(run, one), missedFrom(one, t), one.until_round].join(' ');
+    const known = found.get(same);
+    if (known) known.push(one);
+    else found.set(same, [one]);
+  }
+  return [...found.values()];
+}
+
 export function absenceKey(run: Run, absence: Absence) {
   if (absence.from_round > run.rounds && owed(absence) === undefined) return 'ui.run.start_not_judged';
   const { until_round: until } = absence;

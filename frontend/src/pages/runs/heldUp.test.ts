@@ -28,14 +28,31 @@ it('says what was planned once for all sites, and after what is trouble', () => 
   ]);
 });
 
-it('keeps apart what is planned for other times, and silent sites', () => {
+it('keeps apart what is planned for other times, and what ends in another way', () => {
   const waits_for = [
     wait('window_closed', 'a'),
     wait('window_closed', 'b', '2026-01-05T04:00:00+00:00'),
     wait('site_silent', 'c'),
-    wait('site_silent', 'd'),
+    wait('site_not_connected', 'd'),
   ];
   expect(heldUp({ code: 'running', waits_for })).toHaveLength(4);
+});
+
+it('says of all silent sites at once since when none of them is heard, and what comes of it first', () => {
+  const silent = (site: string, since: string, until: string) => ({
+    ...wait('site_silent', site, until),
+    since,
+  });
+  const waits_for = [
+    silent('a', '2026-01-05T01:00:00+00:00', '2026-01-05T03:00:00+00:00'),
+    silent('b', '2026-01-05T01:30:00+00:00', '2026-01-05T03:30:00+00:00'),
+    silent('c', '2026-01-05T01:10:00+00:00', '2026-01-05T03:10:00+00:00'),
+  ];
+  const [held, ...more] = heldUp({ code: 'running', waits_for });
+  expect(more).toEqual([]);
+  expect(held?.sites).toEqual(['A', 'B', 'C']);
+  expect(held?.wait.since).toBe('2026-01-05T01:30:00+00:00');
+  expect(held?.wait.then?.at).toBe('2026-01-05T03:00:00+00:00');
 });
 
 it('does not say again what the sentence about the run says', () => {

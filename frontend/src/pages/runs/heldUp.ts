@@ -9,6 +9,7 @@ export interface Held {
   sites: readonly string[];
 }
 
+const AWAY = new Set(['site_silent', 'site_not_connected']);
 const PLANNED = new Set(['round_due', 'round_behind_runs', 'round_begins_now', 'window_closed']);
 
 /** Whether somebody wanted it so: a timetable, a window, or who paused the run. */
@@ -16,17 +17,31 @@ export function isPlanned({ code }: Pick<Wait, 'code'>): boolean {
   return PLANNED.has(code) || code.startsWith('run_');
 }
 
-/** What has a consequence, what is trouble first. What the sentence about the run says already is left out. */
+/** What has a consequence, what is trouble first. What the sentence about the run says already is left out. Sites that are away are
+    one thing: since when all of them are, and what happens first. */
 export function heldUp(of: Pick<Explained, 'code' | 'waits_for'>): Held[] {
   const isSaid = of.code === 'running_until_due';
   const found = new Map<string, Held>();
   for (const wait of of.waits_for) {
     if (wait.then === null || (isSaid && wait.code === 'round_due')) continue;
-    const same = isPlanned(wait)
-      ? `${wait.code} ${JSON.stringify(wait.params)}`
-      : `${wait.code} ${wait.site}`;
-    const sites = [...(found.get(same)?.sites ?? []), wait.display_name];
-    found.set(same, { wait: found.get(same)?.wait ?? wait, sites });
+    const same = AWAY.has(wait.code)
+      ? `${wait.code} ${wait.then.code}`
+      : isPlanned(wait)
+        ? `${wait.code} ${JSON.stringify(wait.params)}`
+        : `${wait.code} ${wait.site}`;
+    const known = found.get(same);
+    found.set(same, {
+      wait: known ? together(known.wait, wait) : wait,
+      sites: [...(known?.sites ?? []), wait.display_name],
+    });
   }
   return [...found.values()].sort((a, b) => Number(isPlanned(a.wait)) - Number(isPlanned(b.wait)));
 }
+
+function together(one: Wait, other: Wait): Wait {
+  const last = time(one.since) < time(other.since) ? other : one;
+  const first = time(one.then?.at) <= time(other.then?.at) ? one : other;
+  return { ...last, then: first.then };
+}
+
+const time = (at: string | null | undefined) => (at ? Date.parse(at) : Infinity);

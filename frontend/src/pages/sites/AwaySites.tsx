@@ -20,7 +20,11 @@ export function AwaySites({ names, policy }: Props) {
     (site) => names.includes(site.name) && site.state !== 'online',
   );
   if (away.length === 0) return null;
-  const shown = firstNames(away, t, formats);
+  const shown = firstNames(
+    away.map((site) => site.display_name || site.name),
+    t,
+    formats,
+  );
   return (
     <Note tone="warn" icon="warn">
       {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}{' '}

@@ -19,6 +19,7 @@ export function DoingNow({ site }: { site: Schemas['Site'] }) {
   const words = t(`ui.step_kind.${doing.kind}`);
   return (
     <>
+      {site.state === 'online' ? null : <span className="aw-sub">{t('ui.sites.doing_last')}</span>}
       {doing.run_id ? <Link to={`/runs/${doing.run_id}`}>{words}</Link> : words}
       {doing.run_id ? (
         <span className="aw-sub">
