@@ -9,11 +9,13 @@ from backend.figures.frame import (
     accuracy_axis,
     axis_name,
     empty,
+    last_round,
     layout,
     layout_axis,
     line_mode,
     plain,
     round_axis,
+    rounds_shown,
 )
 from backend.figures.schemas import Figure, Table
 from backend.figures.series import Accuracies, Moment
@@ -43,10 +45,9 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
             data += band(look, number, found, look.t("band_sites"), look.colours.muted)
         if found.last_complete() is not None:
             data.append(_mean_line(look, number, found))
+    rounds = rounds_shown(last_round(data), facts.rounds)
     amended = marks.of_run(facts, run)
-    axes = _axes(look, panels, facts.rounds, [run]) | marks.drawn(
-        look, amended, len(panels), marks.BEFORE_MERGE
-    )
+    axes = _axes(look, panels, rounds, [run]) | marks.drawn(look, amended, len(panels), marks.BEFORE_MERGE)
     return Figure(
         data=[*data, *marks.legend(look, amended)],
         layout=layout(look, axes, len(panels)),
@@ -78,8 +79,9 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
                 )
             data.append(_arm_line(look, number, index, name, found, name == facts.control_arm))
     panels: Panels = [(measure, by_measure[measure][0][1]) for measure in shown]
+    rounds = rounds_shown(last_round(data), facts.rounds)
     amended = marks.of_pilot(facts)
-    axes = _axes(look, panels, facts.rounds, facts.runs) | marks.drawn(
+    axes = _axes(look, panels, rounds, facts.runs) | marks.drawn(
         look, amended, len(shown), marks.BEFORE_MERGE
     )
     return Figure(

@@ -4,7 +4,18 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from backend.figures import marks, palette
-from backend.figures.frame import Look, Trace, axis, domain, empty, heading, layout, plain, round_axis
+from backend.figures.frame import (
+    Look,
+    Trace,
+    axis,
+    domain,
+    empty,
+    heading,
+    layout,
+    plain,
+    round_axis,
+    rounds_shown,
+)
 from backend.figures.schemas import Figure, Table
 from backend.roi.facts import PilotFacts, RunFacts
 from backend.roi.numbers import byte_unit, num_bytes
@@ -50,7 +61,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         **marks.drawn(look, amended, 1, marks.BEFORE_BARS, [links_heading]),
         "barmode": "stack",
         "bargap": 0.35,
-        "xaxis": round_axis(look, facts.rounds, 1, first=-0.6),
+        "xaxis": round_axis(look, rounds_shown(rounds[-1], facts.rounds), 1, first=-0.6),
         "yaxis": axis(look, look.t("axis_bytes_round", unit=unit), domain=domain(1, 2), rangemode="tozero"),
         "yaxis2": axis(
             look, look.t("axis_bytes_sum", unit=total_unit),

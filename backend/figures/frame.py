@@ -16,6 +16,8 @@ from backend.text.catalogue import say
 FONT = 'system-ui, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", sans-serif'
 PANEL_HEIGHT, SPACE, LEGEND_HEIGHT = 260, 0.16, 110
 TRANSPARENT = "rgba(0,0,0,0)"
+HEADING_LIFT = 10
+"""Pixels by which a heading stands clear of the marks of amendments, which lie on the upper edge of its panel."""
 ROUNDS_LABELLED = 8
 MARKED_UP_TO = 60
 """Points of a line."""
@@ -58,7 +60,7 @@ def layout(look: Look, axes: Mapping[str, Any], panels: int = 1, height: int | N
         "paper_bgcolor": TRANSPARENT,
         "plot_bgcolor": TRANSPARENT,
         "font": {"family": FONT, "size": 13, "color": colours.text},
-        "margin": {"l": 12, "r": 12, "t": 26, "b": 12, "pad": 2},
+        "margin": {"l": 12, "r": 12, "t": 26 + HEADING_LIFT, "b": 12, "pad": 2},
         "separators": ".,",
         "hovermode": "closest",
         "hoverlabel": {
@@ -104,7 +106,7 @@ def heading(look: Look, text: str, y: float) -> dict[str, Any]:
     """A panel's name, above its upper edge `y` (share of the height): an axis title of that length would not fit on a phone."""
     return {
         "text": text, "x": 0, "xref": "paper", "xanchor": "left", "align": "left", "showarrow": False,
-        "y": y, "yref": "paper", "yanchor": "bottom",
+        "y": y, "yref": "paper", "yanchor": "bottom", "yshift": HEADING_LIFT,
         "font": {"size": 13, "color": look.colours.text},
     }  # fmt: skip
 
@@ -125,7 +127,7 @@ def axis(look: Look, title: str, **more: Any) -> dict[str, Any]:
 def round_axis(
     look: Look, rounds: int, panel: int, first: float = -0.3, title: str = "axis_round", **more: Any
 ) -> dict[str, Any]:
-    """The x axis of rounds: all rounds of the run from the start, so that lines grow into it."""
+    """The x axis of rounds, from the start to `rounds`: see `rounds_shown`."""
     return axis(
         look,
         look.t(title),
@@ -135,6 +137,19 @@ def round_axis(
         dtick=round_step(rounds),
         **more,
     )
+
+
+def rounds_shown(measured: float, planned: int) -> int:
+    """How far an axis of rounds goes: of few all that are planned, so that lines grow into it; of many to the next label after what is
+    `measured`, or the beginning of a long run would be squeezed to the left."""
+    following = int(measured) + 1
+    step = round_step(following)
+    return min(planned, max(ROUNDS_LABELLED, -(-following // step) * step))
+
+
+def last_round(data: Sequence[Trace]) -> float:
+    """The last place on the x axis at which lines are drawn."""
+    return max((x for trace in data for x in trace["x"]), default=0)
 
 
 def round_step(rounds: int) -> int:

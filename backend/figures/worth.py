@@ -15,11 +15,13 @@ from backend.figures.frame import (
     domain,
     empty,
     heading,
+    last_round,
     layout,
     layout_axis,
     line_mode,
     plain,
     round_axis,
+    rounds_shown,
 )
 from backend.figures.schemas import Figure, Table
 from backend.roi import report
@@ -56,7 +58,9 @@ def _figure(facts: PilotFacts, roi: RoiReport, amended: Sequence[Mark], look: Lo
     for number, base in enumerate(bases, 1):
         for arm in base.arms:
             data += _arm(facts, base, arm, roi.currency, divisor, number, look)
-        axes[layout_axis("x", number)] = round_axis(look, facts.rounds, number)
+    rounds = rounds_shown(last_round(data), facts.rounds)
+    for number in range(1, len(bases) + 1):
+        axes[layout_axis("x", number)] = round_axis(look, rounds, number)
         axes[layout_axis("y", number)] = axis(
             look,
             look.t("axis_net", unit=unit),

@@ -12,7 +12,7 @@ import pytest
 from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
 
 from backend.figures import accuracy, build, palette
-from backend.figures.frame import Look, round_step
+from backend.figures.frame import Look, round_step, rounds_shown
 from backend.figures.schemas import Figure, FigureName, Theme
 from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic
 from backend.runs.schemas import ArmChanges, SettingChange
@@ -391,6 +391,33 @@ def test_a_mean_says_over_how_many_sites_it_is_where_some_take_no_part() -> None
 )
 def test_rounds_are_labelled_at_round_numbers(rounds: int, step: int) -> None:
     assert round_step(rounds) == step
+
+
+@pytest.mark.parametrize(
+    ("measured", "planned", "shown"),
+    [(0, 8, 8), (3, 5, 5), (7.5, 400, 8), (8, 400, 10), (51, 400, 60), (399.5, 400, 400), (400, 400, 400)],
+)
+def test_an_axis_of_rounds_ends_a_little_after_what_is_measured(
+    measured: float, planned: int, shown: int
+) -> None:
+    assert rounds_shown(measured, planned) == shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_beginning_of_a_long_run_is_not_squeezed(name: FigureName) -> None:
+    arms = [run(arm, flat(0.8, 0.6), rounds=90, done=10, state="running") for arm in ("local_only", "dimat")]
+    facts = pilot(*arms, rounds=90)
+    assert build.run_figure(facts, facts.runs[1], name, EN).layout["xaxis"]["range"][1] == 12.5
+
+
+def test_a_heading_stands_clear_of_the_marks_of_amendments() -> None:
+    """They lie on the upper edge of its panel."""
+    layout = build.pilot_figure(amended(), "roi", EN).layout
+    headings = [one for one in layout["annotations"] if one.get("xref") == "paper"]
+    half_a_mark = max(one["font"]["size"] for one in layout["annotations"] if "hovertext" in one) / 2
+    assert headings
+    assert all(one["yshift"] > half_a_mark for one in headings)
+    assert layout["margin"]["t"] >= headings[0]["yshift"] + 2 * headings[0]["font"]["size"]
 
 
 def test_a_line_of_many_points_has_no_markers() -> None:
