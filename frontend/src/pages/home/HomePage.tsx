@@ -10,12 +10,15 @@ import { Icon } from '../../components/Icon';
 import { LiveMark } from '../../components/LiveMark';
 import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
+import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
+import { useNow } from '../../live/useNow';
 import { useHaltWords } from '../pilots/Halts';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
 import { pilotState } from '../pilots/pilotState';
+import { failedLately, type Failed } from './failedLately';
 import { firstNames } from '../sites/firstNames';
 
 const FOLLOWED = ['/api/v1/runs', '/api/v1/pilots', '/api/v1/sites'];
@@ -28,6 +31,8 @@ export function HomePage() {
   const pilots = api.useQuery('get', '/api/v1/pilots', { params: { query: { limit: 6 } } });
   const paused = api.useQuery('get', '/api/v1/pilots', { params: { query: { paused: true, limit: 20 } } });
   const running = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'running', limit: 12 } } });
+  const failed = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'failed', limit: 100 } } });
+  const now = useNow();
   const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
   const health = useHealth().data;
   const unheard =
@@ -57,6 +62,9 @@ export function HomePage() {
       ) : null}
       {paused.data?.items.map((pilot) => (
         <PausedPilot key={pilot.id} pilot={pilot} />
+      ))}
+      {failedLately(failed.data?.items ?? [], now).map((one) => (
+        <FailedPilot key={one.pilot} failed={one} />
       ))}
       <Answer query={pilots}>
         {(page) =>
@@ -173,6 +181,23 @@ function PausedPilot({ pilot }: { pilot: Schemas['Pilot'] }) {
       {words(pilot, 'paused').map((said) => (
         <p key={said}>{said}</p>
       ))}
+    </Note>
+  );
+}
+
+function FailedPilot({ failed }: { failed: Failed }) {
+  const { t } = useTranslation();
+  const say = useSay();
+  const formats = useFormats();
+  return (
+    <Note tone="bad" icon="warn">
+      <Link to={`/pilots/${failed.pilot}`}>{failed.name}</Link>
+      <p>{t('ui.home.failed', { at: formats.moment(failed.at), arms: formats.list(failed.arms) })}</p>
+      {failed.reasons
+        .map((reason) => say('reasons', reason))
+        .map((said) => (
+          <p key={said}>{said}</p>
+        ))}
     </Note>
   );
 }
