@@ -56,15 +56,17 @@ export function Panel({
 }
 
 /** A panel that stays closed until somebody wants it: what is finished, or of use to few. `count`: how many there
-    are of what it holds. */
+    are of what it holds; from `upTo` on there may be more. */
 export function FoldedPanel({
   title,
   count,
+  upTo = Infinity,
   open = false,
   children,
 }: {
   title: ReactNode;
   count?: number | undefined;
+  upTo?: number | undefined;
   open?: boolean;
   children: ReactNode;
 }) {
@@ -74,7 +76,7 @@ export function FoldedPanel({
       <summary>
         <h2>
           {title}
-          {count === undefined ? null : formats.inBrackets(formats.number(count))}
+          {count === undefined ? null : formats.inBrackets(formats.number(count) + (count < upTo ? '' : '+'))}
         </h2>
       </summary>
       {children}
@@ -88,12 +90,14 @@ export function RoomyPanel({
   title,
   aside,
   count,
+  upTo,
   live = false,
   children,
 }: {
   title: ReactNode;
   aside?: ReactNode;
   count?: number | undefined;
+  upTo?: number;
   live?: boolean;
   children: ReactNode;
 }) {
@@ -105,7 +109,7 @@ export function RoomyPanel({
       </Panel>
     );
   return (
-    <FoldedPanel title={title} count={count}>
+    <FoldedPanel title={title} count={count} upTo={upTo}>
       {aside ? <div className="aw-actions aw-fold-aside">{aside}</div> : null}
       {children}
     </FoldedPanel>

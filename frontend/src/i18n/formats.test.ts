@@ -22,11 +22,18 @@ describe('values as people of a language read them', () => {
   });
   it('a moment of another day has its day', () => {
     const now = Date.parse('2026-03-04T12:00:00');
-    expect(formatsOf('en').instant('2026-03-04T09:05:07', now)).toMatch(/^9:05:07\sAM$/);
-    expect(formatsOf('ja').instant('2026-03-03T09:05:07', now)).toBe('2026/03/03 9:05:07');
+    expect(formatsOf('en').instant('2026-03-04T09:05:07', now)).toBe('09:05:07');
+    expect(formatsOf('ja').instant('2026-03-03T09:05:07', now)).toBe('2026/03/03 09:05:07');
     const told = shown({ since: null, until: '2020-01-01T00:00:00Z' }, 'ja');
     expect(told.since).toBe('');
     expect(told.until).toMatch(/^20(19|20)\//);
+  });
+  it('a time of day is of 24 hours with two figures, as in a timetable', () => {
+    for (const language of ['en', 'ja']) {
+      expect(formatsOf(language).clock('2026-03-04T02:05:07')).toBe('02:05:07');
+      expect(formatsOf(language).clock('2026-03-04T00:05:07')).toBe('00:05:07');
+      expect(formatsOf(language).moment('2026-03-04T14:05:07')).toMatch(/ 14:05$/);
+    }
   });
   it('money follows language and currency', () => {
     expect(formatsOf('ja').money('2000000', 'JPY')).toBe('¥2,000,000');
@@ -54,6 +61,10 @@ describe('values as people of a language read them', () => {
   it('names in a row are set apart as each language does it', () => {
     expect(shown({ waiting: 'a, b' }, 'ja').waiting).toBe('a、b');
     expect(shown({ waiting: 'a, b' }, 'en').waiting).toBe('a, b');
+  });
+  it('the token by which somebody acted stands in the brackets of the language', () => {
+    expect(shown({ who: 'admin (me)' }, 'ja').who).toBe('admin（me）');
+    expect(shown({ who: 'admin (me)' }, 'en').who).toBe('admin (me)');
   });
   it('settings are no sentence: nothing joins the last two', () => {
     const values = ['SlowMo', 'epochs per round 2', 'compressed'];
@@ -95,9 +106,9 @@ describe('values as people of a language read them', () => {
     const at = '2026-01-04T17:00:00Z';
     const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
     const said = formatsOf('en').inZones(at, 'Asia/Tokyo');
-    expect(said).toContain('Mon, Jan 5, 2026, 2:00');
-    expect(said).toContain('(Asia/Tokyo)');
+    expect(said).toContain('Mon, Jan 5, 2026, 02:00 (Asia/Tokyo)');
     expect(said.includes(' = ')).toBe(own !== 'Asia/Tokyo');
     expect(formatsOf('ja').inZones(at, own)).not.toContain('＝');
+    expect(formatsOf('ja').inZones(at, 'Asia/Tokyo')).toContain('2026年1月5日（月）02:00（Asia/Tokyo）');
   });
 });

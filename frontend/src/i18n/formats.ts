@@ -23,9 +23,11 @@ export interface Formats {
   duration(seconds: number | null | undefined): string;
   /** Names in a sentence: 'a, b and c'. */
   list(names: readonly string[]): string;
-  /** Sentences one after the other: Japanese writes no space between. Empty ones are left out. */
   /** A note behind a title, in the brackets of the script. */
   inBrackets(text: string): string;
+  /** Between a sentence and what follows it on its line: Japanese writes none. */
+  space: string;
+  /** Sentences one after the other. Empty ones are left out. */
   sentences(said: readonly (string | null | undefined)[]): string;
   /** Settings side by side, which are no sentence and may hold commas. */
   settings(values: readonly string[]): string;
@@ -85,17 +87,13 @@ export function formatsOf(language: string): Formats {
     money: (amount, currency) => (amount == null ? NONE : moneyOf(language, currency, Number(amount))),
     estimate: (amount, currency) =>
       amount == null ? NONE : moneyOf(language, currency, Number(amount), { maximumSignificantDigits: 3 }),
-    moment: (at) =>
-      at == null
-        ? NONE
-        : new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
+    moment: (at) => (at == null ? NONE : timeOf(language, { dateStyle: 'medium', timeStyle: 'short' }, at)),
     when: (at) => (Number.isNaN(Date.parse(at)) ? at : formatsOf(language).moment(at)),
     inZones: (at, zone) => {
       const clockIn = (timeZone?: string) => ({ hour: 'numeric', minute: '2-digit', timeZone }) as const;
       const dayIn = (timeZone?: string) =>
         ({ weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', timeZone }) as const;
-      const said = (options: Intl.DateTimeFormatOptions) =>
-        new Intl.DateTimeFormat(language, options).format(new Date(at));
+      const said = (options: Intl.DateTimeFormatOptions) => timeOf(language, options, at);
       const whole = (timeZone?: string) => said({ ...dayIn(timeZone), ...clockIn(timeZone) });
       const theirs = whole(zone);
       // Of the same day the time of day is enough.
@@ -107,23 +105,30 @@ export function formatsOf(language: string): Formats {
         ? `${theirs}（${zone}）＝ ${own}（${place}）`
         : `${theirs} (${zone}) = ${own} (${place})`;
     },
-    clock: (at) => new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(new Date(at)),
+    clock: (at) => timeOf(language, { timeStyle: 'medium' }, at),
     instant: (at, now = Date.now()) => {
       const when = new Date(at);
       const today = when.toDateString() === new Date(now).toDateString();
-      return new Intl.DateTimeFormat(language, {
-        ...(today ? {} : { dateStyle: 'medium' }),
-        timeStyle: 'medium',
-      }).format(when);
+      return timeOf(language, { ...(today ? {} : { dateStyle: 'medium' }), timeStyle: 'medium' }, at);
     },
     // What was seen is past: a clock that is a little ahead of this one makes it no future.
     ago: (at, now) => (at == null ? NONE : agoOf(language, Math.min(0, (Date.parse(at) - now) / 1000))),
     duration: (seconds) => (seconds == null ? NONE : durationOf(language, seconds)),
     list: (names) => new Intl.ListFormat(language, { type: 'conjunction' }).format(names),
+    space: language === 'ja' ? '' : ' ',
     sentences: (said) => said.filter(Boolean).join(language === 'ja' ? '' : ' '),
     inBrackets: (text) => (language === 'ja' ? `（${text}）` : ` (${text})`),
     settings: (values) => values.join(language === 'ja' ? '、' : '; '),
   };
+}
+
+/** By a clock of 24 hours with two figures each, as timetables and time windows are written. */
+function timeOf(language: string, options: Intl.DateTimeFormatOptions, at: string): string {
+  const said = new Intl.DateTimeFormat(language, { ...options, hourCycle: 'h23' })
+    .format(new Date(at))
+    .replace(/(?<![\d:])\d:\d\d/, '0$&');
+  // The day of the week in the brackets of the script.
+  return language === 'ja' ? said.replace(/\((.)\) ?/, '（$1）') : said;
 }
 
 function moneyOf(

@@ -70,7 +70,10 @@ function moment(at: string, zone: Param, language: string): string {
   return typeof zone === 'string' ? formats.inZones(at, zone) : formats.instant(at);
 }
 
-/** Names in a row, as the server sends them; `_shown` of backend/text/catalogue.py does the same. */
+/** Names in a row, as the server sends them; `_shown` of backend/text/catalogue.py does the same. Of who acted by a token, its name in
+    the brackets of the script. */
 function listed(name: string, value: string, language: string): string {
-  return language === 'ja' && LISTS.has(name) ? value.replaceAll(', ', '、') : value;
+  if (language !== 'ja') return value;
+  if (LISTS.has(name)) return value.replaceAll(', ', '、');
+  return name === 'who' ? value.replace(/ \(([^()]*)\)$/, '（$1）') : value;
 }

@@ -5,7 +5,8 @@ import { refetcher, refetchNow } from '../api/refetch';
 import { coalesced, emptyLog, openStream, type Connection, type PilotEvent } from './stream';
 
 const GAP_MS = 1000;
-const KEPT_EVENTS = 5000;
+/** So many of the last events are told; there may be more. */
+export const KEPT_EVENTS = 5000;
 
 export function useLive(of: { run?: string; pilot?: string; replay?: boolean }, paths: readonly string[]) {
   const client = useQueryClient();

@@ -3,6 +3,7 @@ import { Trans, useTranslation } from 'react-i18next';
 import { Page, Panel } from '../../components/Page';
 import { usePoints } from '../../i18n/usePoints';
 import { METHODS } from '../runs/runFilter';
+import { useFormats } from '../../i18n/useFormats';
 
 const WORDS = [
   'site',
@@ -33,6 +34,7 @@ const WORDS = [
 
 export function HelpPage() {
   const { t } = useTranslation();
+  const formats = useFormats();
   const first = usePoints('ui.help.first');
   return (
     <Page title={t('ui.nav.help')} lead={t('ui.help.lead')}>
@@ -64,7 +66,8 @@ export function HelpPage() {
       </Panel>
       <Panel title={t('ui.help.api_title')}>
         <p>
-          {t('ui.help.api_text')}{' '}
+          {t('ui.help.api_text')}
+          {formats.space}
           <a href="/api/docs" target="_blank" rel="noreferrer">
             /api/docs
           </a>

@@ -208,7 +208,8 @@ function SilentSites({ sites }: { sites: Schemas['Site'][] }) {
   const names = firstNames(sites.map(calledOf), t, formats);
   return (
     <Note tone="warn" icon="warn">
-      {t('ui.home.silent', { names, number: sites.length })}{' '}
+      {t('ui.home.silent', { names, number: sites.length })}
+      {formats.space}
       <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
     </Note>
   );

@@ -3,17 +3,20 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import { isAmended } from './amended';
 import { useAmendments } from './useAmendments';
+import { useFormats } from '../../i18n/useFormats';
 
 export const AMENDMENTS = 'amendments';
 
 /** `arm`: only where its settings were changed. */
 export function AsLaunched({ pilot, arm }: { pilot: string; arm?: string }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const made = useAmendments(pilot).data?.items ?? [];
   if (!isAmended(made, arm)) return null;
   return (
     <p className="aw-soft aw-small aw-first">
-      {t('ui.amend.as_launched')}{' '}
+      {t('ui.amend.as_launched')}
+      {formats.space}
       {arm === undefined ? (
         <a href={`#${AMENDMENTS}`}>{t('ui.amend.title')}</a>
       ) : (

@@ -36,6 +36,7 @@ import { SilentFields } from './SilentFields';
 import { TimetableFields } from './TimetableFields';
 import { TopologyFields } from './TopologyFields';
 import { useFields } from './useFields';
+import { useFormats } from '../../i18n/useFormats';
 
 type Pilot = Schemas['Pilot'];
 
@@ -95,6 +96,7 @@ function Form({
   reopen?: () => Promise<unknown>;
 }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const go = useNavigate();
   const refresh = useRefresh();
   const mayWrite = useMay('pilots.write');
@@ -239,7 +241,8 @@ function Form({
       </div>
       {stored?.follows ? (
         <Note icon="info">
-          {t('ui.stage.follows')}{' '}
+          {t('ui.stage.follows')}
+          {formats.space}
           <Link to={`/pilots/${stored.follows.id}`}>{stored.follows.title || stored.follows.name}</Link>
         </Note>
       ) : null}

@@ -19,7 +19,7 @@ import { StateBadge } from '../../components/StateBadge';
 import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
 import type { PilotEvent } from '../../live/stream';
-import { useLive } from '../../live/useLive';
+import { KEPT_EVENTS, useLive } from '../../live/useLive';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
@@ -92,7 +92,7 @@ function LivePilot({ id }: { id: string }) {
           {found.state === 'draft' ? <Draft pilot={found} /> : <Launched pilot={found} />}
           <PilotSettings pilot={found} />
           {found.state === 'draft' ? null : (
-            <FoldedPanel title={t('ui.events')} count={events.length}>
+            <FoldedPanel title={t('ui.events')} count={events.length} upTo={KEPT_EVENTS}>
               <PilotEvents pilot={found} events={events} />
             </FoldedPanel>
           )}
@@ -113,6 +113,7 @@ function AwayNow({ pilot }: { pilot: Pilot }) {
 /** Which pilot this one follows, and which follow it. */
 function Stages({ pilot }: { pilot: Pilot }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const link = (stage: Schemas['Stage']) => (
     <Link key={stage.id} className="aw-gap" to={`/pilots/${stage.id}`}>
       {stage.title || stage.name}
@@ -122,12 +123,16 @@ function Stages({ pilot }: { pilot: Pilot }) {
     <>
       {pilot.follows ? (
         <Note icon="info">
-          {t('ui.stage.follows')} {link(pilot.follows)}
+          {t('ui.stage.follows')}
+          {formats.space}
+          {link(pilot.follows)}
         </Note>
       ) : null}
       {pilot.followed_by.length > 0 ? (
         <Note icon="info">
-          {t('ui.stage.followed_by')} {pilot.followed_by.map(link)}
+          {t('ui.stage.followed_by')}
+          {formats.space}
+          {pilot.followed_by.map(link)}
         </Note>
       ) : null}
     </>

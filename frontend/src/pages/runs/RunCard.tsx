@@ -24,7 +24,7 @@ export function RunCard({ run, silent }: { run: Schemas['Run']; silent: readonly
       </span>
       <span className="aw-small">{progress(run)}</span>
       {awaited.length > 0 ? (
-        <span className="aw-small aw-text-warn">
+        <span className="aw-small aw-text-warn" style={{ display: 'block' }}>
           {t('ui.home.awaits_silent', { names: formats.list(awaited) })}
         </span>
       ) : null}

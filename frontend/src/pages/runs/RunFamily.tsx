@@ -22,7 +22,8 @@ export function RunFamily({ run }: { run: Schemas['Run'] }) {
           {formats.sentences([
             t('ui.run.goes_on', { round: run.from_round }),
             run.restarted && say('reasons', run.restarted),
-          ])}{' '}
+          ])}
+          {formats.space}
           <Link to={`/runs/${run.parent_run_id}`}>{t('ui.run.to_parent')}</Link>
         </Note>
       ) : null}

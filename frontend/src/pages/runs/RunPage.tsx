@@ -11,7 +11,7 @@ import { Kpis, Page, Pairs, RoomyPanel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
-import { useLive } from '../../live/useLive';
+import { KEPT_EVENTS, useLive } from '../../live/useLive';
 import { withOwnModel } from '../pilots/armWords';
 import { AsLaunched } from '../pilots/AsLaunched';
 import { RoiNote } from '../pilots/RoiNote';
@@ -62,7 +62,12 @@ function LiveRun({ id }: { id: string }) {
             </>
           }
           log={
-            <RoomyPanel title={t('ui.events')} count={events.length} live={!ENDED.has(found.state)}>
+            <RoomyPanel
+              title={t('ui.events')}
+              count={events.length}
+              upTo={KEPT_EVENTS}
+              live={!ENDED.has(found.state)}
+            >
               <EventLog events={events} />
             </RoomyPanel>
           }

@@ -82,7 +82,8 @@ function Log({ run, step, reason }: { run: string; step: string; reason: Step['r
               <Note>
                 {found.attempt < found.attempts
                   ? t('ui.log.lost', { attempt: formats.number(found.attempt) })
-                  : t(running ? 'ui.log.not_yet' : 'ui.log.none')}{' '}
+                  : t(running ? 'ui.log.not_yet' : 'ui.log.none')}
+                {formats.space}
                 {reason && found.attempt === found.attempts - 1 ? say('reasons', reason) : null}
               </Note>
             )}

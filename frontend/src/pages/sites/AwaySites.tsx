@@ -27,7 +27,8 @@ export function AwaySites({ names, policy }: Props) {
   );
   return (
     <Note tone="warn" icon="warn">
-      {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}{' '}
+      {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}
+      {formats.space}
       <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
     </Note>
   );

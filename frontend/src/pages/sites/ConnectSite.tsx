@@ -1,5 +1,5 @@
 /* What the engineer of a remote site runs on the site's machine. */
-import { useTranslation } from 'react-i18next';
+import { Trans, useTranslation } from 'react-i18next';
 import type { Schemas } from '../../api/client';
 import { Copyable } from '../../components/Copyable';
 import { FoldedPanel, Panel } from '../../components/Page';
@@ -11,7 +11,9 @@ export function ConnectSite({ site }: { site: Schemas['Site'] }) {
     <div className="aw-prose">
       <p>{t('ui.sites.connect_text')}</p>
       <Copyable text={commandOf(site.name)} />
-      <p className="aw-soft aw-small">{t('ui.sites.connect_where')}</p>
+      <p className="aw-soft aw-small">
+        <Trans i18nKey="ui.sites.connect_where" components={{ code: <code className="aw-code" /> }} />
+      </p>
     </div>
   );
   // Once it has been seen, the command is of use only after a move to another machine.
