@@ -64,8 +64,8 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
     check_kind("'data'", data, bytes, "bytes")
     wanted = "a shape and a dtype by name, as of dimat.params.layout_of(params)"
     check_kind("'layout'", layout, Mapping, wanted)
-    for name, about in layout.items():
-        check_kind(f"'{name}' in 'layout'", about, tuple, wanted)
+    for tensor, about in layout.items():
+        check_kind(f"'{tensor}' in 'layout'", about, tuple, wanted)
     most, compressed = most_bytes(layout), is_compressed(data)
     try:
         plain = decompress(data, most) if compressed else data
@@ -76,9 +76,7 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
         raise ArtifactInvalid(sha256=sha256(data), problem=f"more than {most} bytes") from None
     except MemoryError:
         raise
-    except (
-        Exception
-    ) as error:  # of any kind, by what is wrong with a header, which whoever sends bytes writes
+    except Exception as error:  # of any kind: whoever sends bytes writes the header
         raise ArtifactInvalid(sha256=sha256(data), problem=f"unreadable ({first_line(error)})") from None
     params, found = unpack(loaded, layout), layout_of(loaded)
     numbers = closest(found, layout)
