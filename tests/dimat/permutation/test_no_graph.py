@@ -43,7 +43,7 @@ class Checking(Net):
 
 
 def compiled() -> nn.Module:
-    script: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))  # type: ignore[no-untyped-call]
+    script: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))
     return script
 
 
