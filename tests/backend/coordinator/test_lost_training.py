@@ -148,7 +148,7 @@ def test_an_attempt_that_got_further_is_followed_by_another_however_often(
         if stage.run(RUN).state == "failed":
             break
         message = next_attempt(stage, first)
-    assert (stage.run(RUN).reason or {})["code"] == "attempts_used_up"
+    assert (stage.run(RUN).reason or {})["code"] == "attempts_used_up_at_start"
 
 
 def test_a_model_that_is_missing_once_ends_no_step_that_was_often_interrupted(

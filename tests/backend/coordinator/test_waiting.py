@@ -51,7 +51,7 @@ def test_a_step_that_is_lost_every_time_fails_its_run_with_the_cause(stage: Stag
     run = stage.run("p/dimat")
     assert run.state == "failed"
     assert run.reason is not None
-    assert run.reason["code"] == "attempts_used_up"
+    assert run.reason["code"] == "attempts_used_up_at_start"
     assert (run.reason["params"]["attempts"], run.reason["params"]["cause"]) == (3, "lease_over")
     assert {step.state for step in stage.steps()} == {"failed", "cancelled"}
 
@@ -336,7 +336,7 @@ def test_a_site_that_falls_silent_after_the_clock_was_put_back_is_noticed(stage:
     stage.set_clock(-7200)
     for _ in range(90):
         stage.turn()
-    assert stage.run("p/dimat").reason["code"] == "stopped_for_silent_site"
+    assert stage.run("p/dimat").reason["code"] == "stopped_for_silent_site_at_start"
 
 
 def test_a_message_that_got_lost_is_noticed_though_others_always_wait_at_its_site(stage: Stage) -> None:

@@ -87,7 +87,7 @@ def test_a_silent_site_is_waited_for_only_while_its_window_is_open(stage: Stage)
     assert stage.run("p/dimat").state == "running"
     to_hour(stage, 29.5, "a", "b")
     run = stage.run("p/dimat")
-    assert (run.state, (run.reason or {})["code"]) == ("failed", "stopped_for_silent_site")
+    assert (run.state, (run.reason or {})["code"]) == ("failed", "stopped_for_silent_site_at_start")
 
 
 def test_a_site_that_is_away_outside_of_its_window_ends_no_run(stage: Stage) -> None:
@@ -157,7 +157,7 @@ def test_time_in_which_a_run_was_paused_is_no_waiting_whenever_windows_close(sta
         at_hour(stage, 24 * 5 + hour, "a", "b")
         assert stage.run("p/dimat").state == "running"
     at_hour(stage, 24 * 6 + 21, "a", "b")
-    assert (stage.run("p/dimat").reason or {})["code"] == "site_silent_too_long"
+    assert (stage.run("p/dimat").reason or {})["code"] == "site_silent_too_long_at_start"
 
 
 def test_a_window_that_cannot_be_read_keeps_nobody_from_going_on(stage: Stage) -> None:
