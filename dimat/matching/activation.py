@@ -81,12 +81,12 @@ def compare(
     for name, value in (("chunk_rows", chunk_rows), ("positions", positions)):
         if value < 1:
             raise NumberTooSmall(name=name, value=value, least=1)
-    check_groups(spec, own)
     for site, params in (("own", own), *others.items()):
         check_model(params, model, str(site))
         broken = first_non_finite(params)
         if broken is not None:
             raise NonFiniteParams(site=str(site), tensor=broken)
+    check_groups(spec, own)
     net = copied(model)
     so_far: dict[int, dict[str, Together]] = {j: {} for j in others}
     for start in range(0, len(probe), chunk_rows):
