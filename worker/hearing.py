@@ -41,6 +41,7 @@ class Listening:
     def __init__(self, broker_url: str) -> None:
         self._redis, self._hearing = connect(broker_url), Hearing()
         self._looks_since_lost = 0
+        self.was_told_to_end = False
 
     @property
     def was_lost(self) -> bool:

@@ -66,7 +66,7 @@ def main() -> int:
             RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
         listening = Listening(settings.broker_url)
         code = _work(settings, listening)
-    if listening.was_lost:
+    if listening.was_lost and not listening.was_told_to_end:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return code
 
@@ -109,7 +109,8 @@ def _work(settings: WorkerSettings, listening: Listening) -> int:
             )
         beats.__enter__()
 
-    def on_stop(**_: object) -> None:
+    def on_stop(**_: object) -> None:  # by a signal: somebody wants it to end
+        listening.was_told_to_end = True
         beats.__exit__()
 
     worker_ready.connect(on_ready)

@@ -49,7 +49,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     amended = marks.of_run(facts, run)
     axes = _axes(look, panels, rounds, [run]) | marks.drawn(look, amended, len(panels), marks.BEFORE_MERGE)
     return Figure(
-        data=[*data, *marks.legend(look, amended)],
+        data=[*data, *marks.legend(look, amended, rounds)],
         layout=layout(look, axes, len(panels)),
         summary=_run_summary(facts, panels, look),
         notes=marks.notes(look, amended),
@@ -85,7 +85,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         look, amended, len(shown), marks.BEFORE_MERGE
     )
     return Figure(
-        data=[*data, *marks.legend(look, amended)],
+        data=[*data, *marks.legend(look, amended, rounds)],
         layout=layout(look, axes, len(shown)),
         summary=_pilot_summary(facts, shown, by_measure, look),
         notes=marks.notes(look, amended),

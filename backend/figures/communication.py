@@ -56,12 +56,12 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
         "showgrid": False,
         "tickfont": {"size": 11, "color": look.colours.muted},
     }
-    amended = marks.of_run(facts, run)
+    amended, shown = marks.of_run(facts, run), rounds_shown(rounds[-1], facts.rounds)
     axes = {
         **marks.drawn(look, amended, 1, marks.BEFORE_BARS, [links_heading]),
         "barmode": "stack",
         "bargap": 0.35,
-        "xaxis": round_axis(look, rounds_shown(rounds[-1], facts.rounds), 1, first=-0.6),
+        "xaxis": round_axis(look, shown, 1, first=-0.6),
         "yaxis": axis(look, look.t("axis_bytes_round", unit=unit), domain=domain(1, 2), rangemode="tozero"),
         "yaxis2": axis(
             look, look.t("axis_bytes_sum", unit=total_unit),
@@ -78,7 +78,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     # The bars' legend stands on top, since the map below needs the room of its names.
     shape["legend"] |= ON_TOP
     return Figure(
-        data=[*data, *marks.legend(look, amended)],
+        data=[*data, *marks.legend(look, amended, shown)],
         layout=shape,
         summary=_run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
         notes=marks.notes(look, amended),

@@ -66,9 +66,10 @@ def drawn(
     return {"shapes": shapes, "annotations": annotations}
 
 
-def legend(look: Look, marks: Sequence[Mark]) -> list[Trace]:
-    """What the sign means, beside the names of the lines; nothing is drawn where it stands for."""
-    if not marks:
+def legend(look: Look, marks: Iterable[Mark], rounds: int) -> list[Trace]:
+    """What the sign means, beside the names of the lines; nothing is drawn where it stands for. Without one within the `rounds` that are
+    shown there is none."""
+    if all(mark.round > rounds for mark in marks):
         return []
     sign = {"symbol": "diamond", "size": 9, "color": look.colours.text}
     return [

@@ -77,7 +77,7 @@ def _figure(facts: PilotFacts, roi: RoiReport, amended: Sequence[Mark], look: Lo
     ]
     axes |= marks.drawn(look, amended, len(bases), marks.BEFORE_BARS, headings)
     return Figure(
-        data=[*data, *marks.legend(look, amended)],
+        data=[*data, *marks.legend(look, amended, rounds)],
         layout=layout(look, axes, len(bases)),
         summary=look.joined([_said(look, roi), *(_arm_words(look, base, roi.currency) for base in bases)]),
         notes=marks.notes(look, amended),

@@ -77,9 +77,10 @@ def _with_site(session: Session, name: str) -> list[str]:
 def _with_result() -> Select[str]:
     """Ids of pilots in which with some seed all arms have finished a round that count, and one of them merges. An arm whose run has
     ended early holds nobody back, unless it is the one that the others are compared with: that counts as far as it came where it was
-    cancelled, as the whole pilot may have been."""
+    cancelled and the whole pilot has ended, as that may have been cancelled."""
     is_control = RunRow.method == CONTROL_METHOD
     is_out = RunRow.state.in_(("failed", "cancelled"))
+    is_over = or_(is_out, RunRow.state == "completed")
     reached = case(
         (and_(RunRow.state == "failed", is_control), 0),
         (and_(is_out, ~is_control), 1),
@@ -92,6 +93,14 @@ def _with_result() -> Select[str]:
         .having(
             func.min(reached) >= 1,
             func.max(case((is_control, 0), else_=RunRow.rounds_done)) >= 1,
+            or_(
+                func.max(case((and_(is_control, RunRow.state == "cancelled"), 1), else_=0)) == 0,
+                and_(
+                    func.max(case((~is_over, 1), else_=0)) == 0,
+                    func.max(case((or_(is_control, RunRow.state == "failed"), 0), else_=RunRow.rounds_done))
+                    >= 1,
+                ),
+            ),
         )
     )
 

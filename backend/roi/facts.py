@@ -85,6 +85,7 @@ class RunFacts:
         by_round: (round, purpose) -> traffic. by_link: (from index, to index) -> traffic.
         absences: of sites that the run went on without, as they were silent.
         comparison_ends: the round from which on an amendment lets it train otherwise than the control arm's run of its seed.
+        stopped_by: of a run that somebody cancelled when that was asked for; of runs that were cancelled in one go the same. Else empty.
     """
 
     id: str
@@ -103,6 +104,7 @@ class RunFacts:
     by_link: Mapping[tuple[int, int], Traffic]
     comparison_ends: int | None = None
     absences: tuple[Absence, ...] = ()
+    stopped_by: str = ""
 
     @property
     def ended_early(self) -> bool:
@@ -177,26 +179,41 @@ class PilotFacts:
 
     @property
     def cancelled_after(self) -> int | None:
-        """Of a pilot that was cancelled the last round that all its runs have finished: up to there all arms and seeds count. None: it was
-        not, or before the first round; nor was one of which a run failed, or in which an arm came through with a seed: there somebody
-        chose what to cancel."""
-        states = {run.state for run in self.runs}
-        if "cancelled" not in states or not states <= {"completed", "cancelling", "cancelled"}:
-            return None
+        """Of a pilot that was cancelled the last round that all runs which stand have finished (`cancelled_standing`). None: it was not, or
+        before the first round."""
+        standing = self.cancelled_standing
+        return min((run.rounds_done for run in self.runs if run.id in standing), default=None)
+
+    @property
+    def cancelled_standing(self) -> frozenset[str]:
+        """Ids of the runs by which a pilot that was cancelled is judged: those that were cancelled last, in one go, and those that had
+        completed, of seeds in which all of these have finished a round. None without the control arm, or where an arm came through with
+        a seed: there somebody chose what to cancel. Who was cancelled before, or failed, holds nobody back."""
+        cancelled = [run for run in self.runs if run.state in ("cancelling", "cancelled")]
+        if not cancelled or not all(run.ended or run.state == "cancelling" for run in self.runs):
+            return frozenset()
         others = (label.name for label in self.arms if label.name != self.control_arm)
         if any(self.counting_seeds_of(arm) for arm in others):
-            return None
-        last = min(run.rounds_done for run in self.runs)
-        return last if last >= 1 else None
+            return frozenset()
+        last = max(run.stopped_by for run in cancelled)
+        stand = [
+            run
+            for run in self.runs
+            if run.state == "completed" or (run in cancelled and run.stopped_by == last)
+        ]
+        too_early = {run.seed for run in stand if run.rounds_done < 1}
+        stand = [run for run in stand if run.seed not in too_early]
+        with_control = {run.seed for run in stand if run.arm == self.control_arm}
+        return frozenset(run.id for run in stand if self.control_arm is None or run.seed in with_control)
 
     def is_lost(self, run: RunFacts) -> bool:
         """Whether nothing can be concluded from the run, as it ended early where others went on."""
-        return run.ended_early and self.cancelled_after is None
+        return run.ended_early and run.id not in self.cancelled_standing
 
     def standing_of(self, arm: str | None) -> tuple[RunFacts, ...]:
         """The runs of an arm of which something can be concluded."""
-        runs = self.runs_of(arm)
-        return runs if self.cancelled_after is not None else tuple(run for run in runs if not run.ended_early)
+        standing = self.cancelled_standing
+        return tuple(run for run in self.runs_of(arm) if run.id in standing or not run.ended_early)
 
     def is_at_work(self, arm: str) -> bool:
         """Whether more is to come of one of its runs."""
@@ -210,8 +227,8 @@ class PilotFacts:
     def lost_seeds_of(self, arm: str | None) -> tuple[int, ...]:
         """The seeds that cannot count: the arm's run or the control arm's failed or was cancelled."""
         runs = (*self.runs_of(arm), *self.runs_of(self.control_arm))
-        lost = {run.seed for run in runs if run.ended_early} if self.cancelled_after is None else set()
-        return tuple(sorted(lost))
+        standing = self.cancelled_standing
+        return tuple(sorted({run.seed for run in runs if run.ended_early and run.id not in standing}))
 
     def counting_seeds_of(self, arm: str | None) -> frozenset[int]:
         """The seeds of which both the arm's run and the control arm's completed."""

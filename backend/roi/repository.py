@@ -162,6 +162,7 @@ def _run(
         by_link=found.by_link.get(row.id, {}),
         comparison_ends=comparison_ends,
         absences=gone,
+        stopped_by=str(((row.reason or {}).get("params") or {}).get("at", "")),
     )
 
 

@@ -130,7 +130,9 @@ def evidence(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text:
     if not counted:
         return Text(code="evidence_no_arm", params={})
     if facts.cancelled_after is not None:
-        seeds = len({run.seed for run in facts.runs})
+        standing = facts.cancelled_standing
+        merging = [run for run in facts.runs if run.id in standing and run.arm != facts.control_arm]
+        seeds = len({run.seed for run in merging})
         about: Params = {"num_seeds": seeds, "needed": SEEDS_NEEDED}
         about |= {"round": facts.cancelled_after, "rounds": facts.rounds}
         return Text(code="evidence_cancelled", params=about)

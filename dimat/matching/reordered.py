@@ -9,21 +9,28 @@ from torch import Tensor
 
 from dimat.matching.blocks import assignments
 from dimat.matching.products import is_learnt, unit_weights
-from dimat.params import Params
+from dimat.params import Params, as_real
 from dimat.permutation.apply import Permutations
 from dimat.permutation.spec import Group, PermutationSpec
 
-FITS = 1e-3
-"""Of the mean squared distance between units: no further apart are those of a copy."""
+FITS = 1e-6
+"""Relative: no further apart are sums over a tensor and over the same in another order."""
 
 
 def order_of_copy(own: Params, other: Params, spec: PermutationSpec) -> Permutations | None:
-    """The permutations that make `other` the own model again; None: it is no copy of it."""
-    apart = {group.name: _apart(own, other, group) for group in spec.groups}
-    found = assignments({name: -apart_NN for name, apart_NN in apart.items()}, spec)
-    matched = sum(float(apart[g.name][torch.arange(g.size), found[g.name]].mean()) for g in spec.groups)
-    any_two = sum(float(apart_NN.mean()) for apart_NN in apart.values())
-    return found if matched <= FITS * any_two else None
+    """The permutations that make `other` the own model again, or hardly worse ones where units are alike; None: it is no copy of it."""
+    tensors = {axis.param for group in spec.groups for axis in group.axes if is_learnt(axis.param)}
+    if not all(_is_same_but_for_order(own[name], other[name]) for name in tensors):
+        return None
+    return assignments({group.name: -_apart(own, other, group) for group in spec.groups}, spec)
+
+
+def _is_same_but_for_order(one: Tensor, other: Tensor) -> bool:
+    sums = [
+        (of.abs().sum(), of.square().sum(), of.sum() + of.abs().sum())
+        for of in (as_real(one).double(), as_real(other).double())
+    ]
+    return all(bool((a - b).abs() <= FITS * a.abs()) for a, b in zip(*sums, strict=True))
 
 
 def _apart(own: Params, other: Params, group: Group) -> Tensor:

@@ -16,7 +16,7 @@ from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.products import Products, is_learnt, unit_weights
 from dimat.matching.reordered import order_of_copy
-from dimat.params import Params
+from dimat.params import Params, as_real
 from dimat.permutation.apply import Permutations, identity, permute
 from dimat.permutation.spec import Group, PermutationSpec
 
@@ -30,8 +30,8 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
     Coordinate descent: with all other groups held where they are, the best permutation of one group is an assignment. Each
     pass raises sum_ij own_ij * other_ij, so it ends; groups are taken in the order of the forward pass, the same every time.
     Groups whose blocks move alike (heads of q, k and v) are taken together. It may end in a local optimum, from which no group alone
-    finds a way. A model that is the own one in another order is recognised as such (`order_of_copy`); of others it begins with the order
-    in which they are.
+    finds a way. It begins with the order in which both are; of a model that is the own one in another order
+    (`order_of_copy`) with that one, too.
 
     Returns: `correlation` of each group is the mean cosine of the matched units' weights.
     Raises:
@@ -39,9 +39,13 @@ def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
     Reference: Ainsworth et al. 2022, "Git Re-Basin: Merging Models modulo Permutation Symmetries", sec. 3.2.
     """
     check_tensors({0: own, 1: other}, 0)
-    start = order_of_copy(own, other, spec)
-    found = descend(own, other, spec, identity(spec) if start is None else start, {})
+    found = descend(own, other, spec, identity(spec), {})
     matched = permute(other, spec, found)
+    copied = order_of_copy(own, other, spec)
+    if copied is not None:  # units that are alike leave its order open, too: the better one counts
+        second = descend(own, other, spec, copied, {})
+        if _product(own, again := permute(other, spec, second)) > _product(own, matched):
+            found, matched = second, again
     return Match(found, tuple(_quality(own, matched, group, found[group.name]) for group in spec.groups))
 
 
@@ -168,6 +172,15 @@ class _Bundle:
 def _size(alike_AB: Mapping[str, Tensor]) -> float:
     """Beyond any sum over the pairs."""
     return sum(len(alike) * float(alike.abs().max()) for alike in alike_AB.values() if alike.numel())
+
+
+def _product(own: Params, matched: Params) -> float:
+    """sum_ij own_ij * matched_ij over all weights, which matching makes as large as it can."""
+    return sum(
+        float((as_real(own[name]).double() * as_real(matched[name]).double()).sum())
+        for name in own
+        if is_learnt(name)
+    )
 
 
 def _quality(own: Params, matched: Params, group: Group, permutation: Tensor) -> GroupMatch:

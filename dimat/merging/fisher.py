@@ -75,7 +75,7 @@ def fisher(
         raise ShapeMismatch(name="y", actual=str(tuple(y.shape)), expected=f"{len(x)} rows")
     model.eval()
     if label_loss in log_likelihoods and not y.is_floating_point():
-        _check_labels(model, x[:1], y)
+        _check_labels(model, x[:2], y)
     try:
         totals = _many_at_a_time(model, x, y, log_likelihoods)
     except Exception as error:
@@ -91,10 +91,10 @@ def fisher(
     }
 
 
-def _check_labels(model: nn.Module, row: Tensor, labels: Tensor) -> None:
+def _check_labels(model: nn.Module, rows: Tensor, labels: Tensor) -> None:
     """Raises: LabelOutOfRange. To torch some of them are no error, and others end a process on CUDA."""
     with torch.no_grad(), inputs_taken():
-        num_classes = model(row).shape[-1]
+        num_classes = model(rows).shape[1]  # where a row has several outputs, their places come behind
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < num_classes:
             raise LabelOutOfRange(name="y", label=label, last=num_classes - 1)

@@ -63,7 +63,7 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
     check_rows("x", x)
     if positions is not None and positions < 1:
         raise NumberTooSmall(name="positions", value=positions, least=1)
-    known = _without_raw(model, x[:1])
+    known = _without_raw(model, x[:2])
     for name in layers:
         if name not in known:
             raise LayerNotMergeable(layer=name, known=", ".join(known))
@@ -93,7 +93,7 @@ def gram(model: nn.Module, layers: tuple[str, ...], x: Tensor, positions: int | 
     return {name: (totals[name] / counts[name]).float().cpu() for name in sorted(layers)}
 
 
-def _without_raw(model: nn.Module, row: Tensor) -> dict[str, tuple[str, See]]:
+def _without_raw(model: nn.Module, rows: Tensor) -> dict[str, tuple[str, See]]:
     """The linear layers, but those that are given the inputs of the model as they are. `layers_of` knows more: it leaves out what reads
     numbers made of raw inputs alone, or raw inputs beside hidden units."""
     layers, raw = linear_layers(model), set()
@@ -102,12 +102,12 @@ def _without_raw(model: nn.Module, row: Tensor) -> dict[str, tuple[str, See]]:
         def caller(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
             call = arguments, named
             read = see(module, call, 1, 0) if isinstance(module, nn.MultiheadAttention) else first_of(call)
-            if read.untyped_storage().data_ptr() == row.untyped_storage().data_ptr():
+            if read.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr():
                 raw.add(name)
 
         return caller
 
-    overhear(model, row, [(at, keep(name, see)) for name, (at, see) in layers.items()])
+    overhear(model, rows, [(at, keep(name, see)) for name, (at, see) in layers.items()])
     return {name: about for name, about in layers.items() if name not in raw}
 
 

@@ -4,12 +4,13 @@ Permuted like weights they would keep what one model computes, but two models wh
 mean is no mask any more. So they stay, with what they touch.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dimat.permutation.exporting import copied
+from dimat.permutation.exporting import ONE_AT_A_TIME, copied
 from dimat.permutation.steady import steady
 
 STATISTICS = ("running_mean", "running_var")
@@ -19,7 +20,7 @@ def constants(model: nn.Module, example_inputs: tuple[Any, ...]) -> frozenset[st
     """Names in the state dict of buffers that tell units apart and that training leaves as they are.
 
     Those of a layer with running statistics are its statistics, though it may be frozen; a buffer that is alike everywhere may yet be
-    filled. Of a model that cannot be trained on these inputs no other buffer is taken for changed by training.
+    filled, but not on the meta device, where nobody knows. Of a model that cannot be trained on these inputs no other buffer is taken for changed by training.
     """
     kept = model.state_dict(keep_vars=True)
     asked = {
@@ -36,15 +37,23 @@ def _is_statistic(model: nn.Module, name: str) -> bool:
 
 
 def _is_alike(buffer: Tensor) -> bool:
-    return buffer.is_meta or buffer.numel() < 2 or bool((buffer == buffer.flatten()[0]).all())
+    if buffer.numel() < 2 or buffer.is_meta:
+        return buffer.numel() < 2
+    return bool((buffer == buffer.flatten()[0]).all())
 
 
-def _changed(model: nn.Module, example_inputs: tuple[Any, ...], buffers: dict[str, Tensor]) -> set[str]:
+def _changed(model: nn.Module, example_inputs: tuple[Any, ...], names: Iterable[str]) -> set[str]:
+    """Those that a pass in training mode writes, be it the same numbers, as where a power iteration has arrived."""
     training = copied(model).train()
+    before = {name: (buffer, buffer._version) for name, buffer in training.named_buffers()}
     try:
-        with torch.no_grad(), steady(training):
+        with ONE_AT_A_TIME, torch.no_grad(), steady(training):
             training(*example_inputs)
     except Exception:  # whatever a model says that trains on other inputs than these
         return set()
     after = dict(training.named_buffers())
-    return {name for name, before in buffers.items() if not torch.equal(after[name], before)}
+    return {
+        name
+        for name in names
+        if after[name] is not before[name][0] or after[name]._version != before[name][1]
+    }

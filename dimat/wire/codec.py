@@ -65,7 +65,7 @@ def received(data: bytes, layout: Layout, allow_non_finite: bool = False) -> tup
     wanted = "a shape and a dtype by name, as of dimat.params.layout_of(params)"
     check_kind("'layout'", layout, Mapping, wanted)
     for tensor, about in layout.items():
-        check_kind(f"'{tensor}' in 'layout'", about, tuple, wanted)
+        check_kind(f"'{tensor}' in 'layout'", about, (tuple, list), wanted)
     most, compressed = most_bytes(layout), is_compressed(data)
     try:
         plain = decompress(data, most) if compressed else data

@@ -62,3 +62,20 @@ def test_a_model_that_started_by_itself_is_no_copy(kind: type[nn.Module]) -> Non
     torch.manual_seed(0)
     one, other = kind(), kind()
     assert order_of_copy(one.state_dict(), other.state_dict(), discover(one, INPUTS[kind])) is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-4])
+def test_units_that_nothing_tells_apart_stay_where_they_are(noise: float) -> None:
+    """Layers that begin as the identity: sorted, all units are alike."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(part for _ in range(4) for part in (nn.Linear(WIDTH, WIDTH), nn.ReLU())), nn.Linear(WIDTH, 3)
+    )
+    for layer in list(model)[2:-1:2]:
+        nn.init.eye_(layer.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    own = model.state_dict()
+    other = {name: value + noise * torch.randn_like(value) for name, value in own.items()}
+    spec = discover(model, torch.randn(2, WIDTH))
+    back = permute(other, spec, match_weights(own, other, spec).permutations)
+    assert all(torch.allclose(own[name], back[name], atol=10 * noise) for name in own)

@@ -346,6 +346,12 @@ def test_an_amendment_is_a_line_before_its_round_that_says_what_changed_and_why(
     assert [trace["name"] for trace in figure.data if trace.get("legendrank") == 2000] == ["Amendment"]
     ja = build.run_figure(facts, facts.run("run-dimat-1"), name, Look("ja", "dark"))
     assert "統合の間隔（ラウンド）：1 → 2<br>" in hovered(ja)[0]
+    later = dataclasses.replace(
+        facts, rounds=60, amendments=tuple(dataclasses.replace(one, round=40) for one in facts.amendments)
+    )
+    ahead = build.run_figure(later, later.run("run-dimat-1"), name, EN)
+    assert not [trace for trace in ahead.data if trace.get("legendrank") == 2000]
+    assert any("from round 40 on" in note for note in ahead.notes)
 
 
 def test_a_run_is_marked_only_with_what_changed_it() -> None:

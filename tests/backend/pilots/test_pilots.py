@@ -321,6 +321,9 @@ def test_a_pilot_has_a_result_when_all_its_arms_have_finished_a_round_with_some_
     come_to(done, "alone", 1, rounds_done=1)
     assert found() == ["first-pilot"]
     come_to(done, "alone", 1, state="cancelled")
+    assert found() == []  # what the other is compared with is gone, and it goes on
+    come_to(done, "matched", 1, state="failed")
+    assert found() == []
     come_to(done, "matched", 1, state="cancelled")
     assert found() == ["first-pilot"]
     come_to(done, "alone", 1, state="failed")

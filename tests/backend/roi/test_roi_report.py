@@ -368,6 +368,26 @@ def test_the_figures_of_all_arms_are_those_of_the_round_by_which_they_are_judged
         assert dimat.by_site[0].gain == pytest.approx(0.02)
 
 
+def test_who_was_cancelled_before_failed_or_had_not_begun_holds_a_cancelled_pilot_back_in_nothing() -> None:
+    def cancelled(arm: str, done: int, seed: int = 1, at: str = "2") -> RunFacts:
+        return dataclasses.replace(
+            run(arm, flat(0.9, 0.9), seed=seed, done=done, state="cancelled"), stopped_by=at
+        )
+
+    both = (dataclasses.replace(control(done=3, state="cancelled"), stopped_by="2"), cancelled("dimat", 3))
+    assert pilot(*both).cancelled_after == 3
+    assert pilot(*both, cancelled("common_basis", 1, at="1")).cancelled_after == 3
+    assert pilot(*both, run("common_basis", flat(0.9, 0.9), done=1, state="failed")).cancelled_after == 3
+    second = (
+        dataclasses.replace(control(seed=2, done=1, state="cancelled"), stopped_by="2"),
+        cancelled("dimat", 0, seed=2),
+    )
+    assert pilot(*both, *second).cancelled_after == 3
+    before = (dataclasses.replace(both[0], stopped_by="1"), both[1])
+    assert pilot(*before).cancelled_after is None
+    assert pilot(*both, run("common_basis", flat(0.9, 0.9), done=1, state="running")).cancelled_after is None
+
+
 def test_a_pilot_that_was_cancelled_has_an_roi_up_to_there_and_no_verdict() -> None:
     runs = [
         one

@@ -391,8 +391,9 @@ def test_a_pilot_that_was_cancelled_is_judged_as_far_as_all_its_runs_came() -> N
     )
     going_on = pilot(*runs[:3], replace(runs[3], state="running"))
     assert summarise(going_on).evidence.code != "evidence_cancelled"
-    failed = pilot(*runs[:3], replace(runs[3], state="failed"))
-    assert summarise(failed).sentence.code == "no_arm_completed"
+    failed = summarise(pilot(*runs[:3], replace(runs[3], state="failed")))
+    assert (failed.sentence.code, failed.sentence.params["round"]) == ("all_up_own_same", 3)
+    assert (failed.evidence.code, failed.evidence.params["num_seeds"]) == ("evidence_cancelled", 1)
 
 
 def test_an_arm_that_was_cancelled_beside_one_that_completed_does_not_shorten_the_comparison() -> None:

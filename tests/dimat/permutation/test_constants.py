@@ -1,5 +1,7 @@
 """Constants of an architecture that lie in its state dict: masks, slopes, frequencies. The same at all sites, they must stay so."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -129,3 +131,12 @@ def test_what_training_moves_and_statistics_follow_their_units() -> None:
     assert spec.coverage > 0.99
     follow = {axis.param for group in spec.groups for axis in group.axes}
     assert {"mean", "norm.scale", "norm.shift", "norm.running_mean"} <= follow
+
+
+@pytest.mark.parametrize("normed", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_power_iteration_that_has_arrived_is_no_constant(normed: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(1)
+    model = nn.Sequential(normed(nn.Linear(6, WIDTH)), nn.ReLU(), nn.Linear(WIDTH, 2)).train()
+    for _ in range(300):
+        model(torch.randn(4, 6))
+    assert discover(model, torch.randn(4, 6)).groups
