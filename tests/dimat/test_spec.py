@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dimat.parts import MergePatch, MergeSpec, TrainPatch, TrainSpec
 from dimat.plan import Amendment, Patch, effective_spec
-from dimat.spec import PilotSpec, spec_sha256
+from dimat.spec import PilotSpec, SiteSpec, spec_sha256
 from dimat.topology_spec import TopologySpec
 
 MakeSpec = Callable[..., PilotSpec]
@@ -191,3 +191,9 @@ def test_a_list_that_is_too_long_is_one_finding_whatever_is_in_it(make_spec: Mak
     with pytest.raises(ValidationError) as caught:
         make_spec(sites=[1] * 100_000)
     assert [(error["type"], error["loc"]) for error in caught.value.errors()] == [("too_long", ("sites",))]
+
+
+@pytest.mark.parametrize(("asked", "most", "found"), [(3, None, 3), (3, 5, 3), (3, 2, 2)])
+def test_a_site_trains_no_more_epochs_than_its_limit(asked: int, most: int | None, found: int) -> None:
+    site = SiteSpec.model_validate({**SITES[0], "max_epochs": most})
+    assert site.trains(TrainSpec(epochs=asked, lr=0.1)) == TrainSpec(epochs=found, lr=0.1)
