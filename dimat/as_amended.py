@@ -74,9 +74,8 @@ def _among(spec: PilotSpec, members: Sequence[str]) -> PilotSpec:
     def here(topology: TopologySpec | None) -> TopologySpec | None:
         if topology is None:
             return None
-        if (
-            topology.hub is not None and topology.hub not in chosen
-        ):  # of a graph that no arm is linked by any more
+        # Its hub may be gone: that of a graph by which no arm is linked any more.
+        if topology.hub is not None and topology.hub not in chosen:
             topology = topology.model_copy(update={"hub": None})
         return among(topology, spec.site_names, members)
 

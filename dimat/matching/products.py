@@ -34,7 +34,7 @@ class Products:
         self._axes = [axis for axis in group.axes if is_learnt(axis.param)]
         tensors = {axis.param for axis in self._axes}
         self._beside = [
-            (one.name, axis, _length(axis, one))
+            (one.name, axis, one.length_of(axis))
             for one in spec.groups
             for axis in one.axes
             if axis.param in tensors and one.name != group.name
@@ -86,7 +86,7 @@ class Products:
                 _then(orders, one.axis, spread(found[name], one, length))
         for one in self.group.axes:
             if one.param == axis.param and one.axis != axis.axis and self.group.name in found:
-                _then(orders, one.axis, spread(found[self.group.name], one, _length(one, self.group)))
+                _then(orders, one.axis, spread(found[self.group.name], one, self.group.length_of(one)))
         return orders
 
 
@@ -115,7 +115,3 @@ def is_learnt(name: str) -> bool:
 
 def _then(orders: dict[int, Tensor], axis: int, order: Tensor) -> None:
     orders[axis] = orders[axis][order] if axis in orders else order
-
-
-def _length(axis: Axis, group: Group) -> int:
-    return axis.length or group.size * axis.repeat * axis.tiles

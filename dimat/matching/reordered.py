@@ -1,4 +1,4 @@
-"""Recognises a model that is the own one with its units in another order, or hardly more: from there weight matching need not search.
+"""Recognises a model that is the own one with its units in another order: a start of its own for weight matching, which may not find there.
 
 A unit's weights in one tensor, sorted, are the same wherever the units of other groups stand. Of copies they fit exactly; of
 models that were trained apart they say too little to start from.
@@ -26,6 +26,7 @@ def order_of_copy(own: Params, other: Params, spec: PermutationSpec) -> Permutat
 
 
 def _is_same_but_for_order(one: Tensor, other: Tensor) -> bool:
+    # The third is the sum itself, moved away from 0, where nothing could be told from rounding.
     sums = [
         (of.abs().sum(), of.square().sum(), of.sum() + of.abs().sum())
         for of in (as_real(one).double(), as_real(other).double())

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from dimat.errors import ShapeMismatch, TensorMissing
+from dimat.errors import TensorMissing
 from dimat.params import Params
+from dimat.permutation.apply import check_axis
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 
@@ -70,11 +71,7 @@ def check_groups(spec: PermutationSpec, params: Params) -> None:
         for axis in group.axes:
             if axis.param not in params:
                 raise TensorMissing(argument="params", site="own", name=axis.param)
-            shape = tuple(params[axis.param].shape)
-            expected = axis.length or group.size * axis.repeat * axis.tiles
-            if len(shape) <= axis.axis or shape[axis.axis] != expected:
-                said = f"{expected} entries on axis {axis.axis}, as '{group.name}' has {group.size} units"
-                raise ShapeMismatch(name=axis.param, actual=str(shape), expected=said)
+            check_axis(group, axis, params[axis.param])
 
 
 def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:

@@ -81,9 +81,8 @@ def fisher(
     except Exception as error:
         if is_out_of_memory(error):
             raise  # row by row it might be had, in another order and so with other last bits than elsewhere
-        with (
-            inputs_taken()
-        ):  # recurrent layers, and what writes into slices, draws or checkpoints, know no vmap
+        # Recurrent layers, and what writes into slices, draws or checkpoints, know no vmap.
+        with inputs_taken():
             totals = _row_by_row(model, x, y, log_likelihoods)
     # A tensor of its own for each name: what shares memory cannot be stored.
     return {

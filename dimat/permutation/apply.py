@@ -43,16 +43,19 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
             tensor = result.get(axis.param)
             if tensor is None:
                 continue
-            length = axis.length or group.size * axis.repeat * axis.tiles
-            if tensor.ndim <= axis.axis or tensor.shape[axis.axis] != length:
-                raise ShapeMismatch(
-                    name=axis.param,
-                    actual=str(tuple(tensor.shape)),
-                    expected=f"{length} entries on axis {axis.axis}",
-                )
-            index = spread(permutation, axis, length).to(tensor.device)
+            check_axis(group, axis, tensor)
+            index = spread(permutation, axis, group.length_of(axis)).to(tensor.device)
             result[axis.param] = tensor.index_select(axis.axis, index)
     return result
+
+
+def check_axis(group: Group, axis: Axis, tensor: Tensor) -> None:
+    """Raises: ShapeMismatch: the axis of this tensor has no room for the group, or for more."""
+    length = group.length_of(axis)
+    if tensor.ndim <= axis.axis or tensor.shape[axis.axis] != length:
+        raise ShapeMismatch(
+            name=axis.param, actual=str(tuple(tensor.shape)), expected=f"{length} entries on axis {axis.axis}"
+        )
 
 
 def invert(permutations: Permutations) -> Permutations:

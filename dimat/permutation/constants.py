@@ -19,8 +19,8 @@ STATISTICS = ("running_mean", "running_var")
 def constants(model: nn.Module, example_inputs: tuple[Any, ...]) -> frozenset[str]:
     """Names in the state dict of buffers that tell units apart and that training leaves as they are.
 
-    Those of a layer with running statistics are its statistics, though it may be frozen; a buffer that is alike everywhere may yet be
-    filled, but not on the meta device, where nobody knows. Of a model that cannot be trained on these inputs no other buffer is taken for changed by training.
+    Those of a layer with running statistics are its statistics, though it may be frozen. A buffer that is alike everywhere may yet be
+    filled; on the meta device, where values are not known, none counts as alike. Of a model that cannot be trained on these inputs training writes none.
     """
     kept = model.state_dict(keep_vars=True)
     asked = {
@@ -37,9 +37,7 @@ def _is_statistic(model: nn.Module, name: str) -> bool:
 
 
 def _is_alike(buffer: Tensor) -> bool:
-    if buffer.numel() < 2 or buffer.is_meta:
-        return buffer.numel() < 2
-    return bool((buffer == buffer.flatten()[0]).all())
+    return not buffer.is_meta and bool((buffer == buffer.flatten()[:1]).all())
 
 
 def _changed(model: nn.Module, example_inputs: tuple[Any, ...], names: Iterable[str]) -> set[str]:

@@ -78,6 +78,10 @@ class Group:
     link: str = ""
     under: str = ""
 
+    def length_of(self, axis: Axis) -> int:
+        """How many entries an axis of its tensors has, those included that do not follow."""
+        return axis.length or self.size * axis.repeat * axis.tiles
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
