@@ -38,6 +38,11 @@ class Absence(Frozen):
             )
         return self
 
+    @property
+    def first_missed(self) -> int:
+        """The first round, at least 1, that is without it in part or whole; one after the last where it only owes how its start was judged."""
+        return min((round for round, _ in self.undone if round > 0), default=self.from_round)
+
     def covers(self, round: int) -> bool:
         return self.from_round <= round and not self.is_over(round)
 

@@ -103,8 +103,9 @@ class Silence:
                 endings.set_aside(session, step, "skipped", LEFT_OUT, now, changes)
         for site, absence in found.items():
             shown, seconds = self._shown(session, run, site), int(late[site].seconds)
-            about: Params = {"site": shown, "round": absence.from_round, "seconds": seconds}
-            self._tell(session, run, "site_left_out", about)
+            about: Params = {"site": shown, "round": absence.first_missed, "seconds": seconds}
+            is_of_rounds = absence.first_missed <= run.rounds
+            self._tell(session, run, "site_left_out" if is_of_rounds else "start_not_judged", about)
         self._go_on(session, run, now, changes)
         rounds = {min(absence.from_round, run.rounds) for absence in found.values()}
         self._tell_who_is_alone(session, run, before, sorted(rounds))

@@ -14,7 +14,12 @@ def of_arm(facts: PilotFacts, arm: str) -> list[LeftOutSite]:
     """In the order of the sites, over the arm's runs that are looked at."""
     found = []
     for site in facts.sites:
-        absences = [one for run in facts.counted_of(arm) for one in run.absences if one.site == site.name]
+        absences = [
+            one
+            for run in facts.counted_of(arm)
+            for one in run.absences
+            if one.site == site.name and one.first_missed <= run.rounds
+        ]
         if not absences:
             continue
         ends = [one.until_round for one in absences if one.until_round is not None]
@@ -22,7 +27,7 @@ def of_arm(facts: PilotFacts, arm: str) -> list[LeftOutSite]:
             LeftOutSite(
                 site=site.name,
                 display_name=site.label,
-                from_round=min(one.from_round for one in absences),
+                from_round=min(one.first_missed for one in absences),
                 until_round=max(ends) if len(ends) == len(absences) else None,
             )
         )

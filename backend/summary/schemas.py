@@ -17,7 +17,8 @@ class SiteOutcome(Schema):
 
 
 class LeftOutSite(Schema):
-    """A site that was silent, in the rounds from `from_round` up to `until_round`, in which it came back; None: it did not, or not yet.
+    """A site that was silent, in the rounds from `from_round`, which may be without it only in part, up to `until_round`, in which it came back; None: it did not,
+    or not yet.
     Of several seeds: the first and the last of these rounds."""
 
     site: str

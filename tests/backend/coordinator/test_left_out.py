@@ -1,8 +1,15 @@
 """Sites that are left out, or come back, at moments in which little tells that a run waits for them."""
 
-from backend.db.tables import SiteRow
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.db.tables import EventRow, SiteRow
+from backend.roi import service as roi
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
+from backend.summary.outcome import summarise
+from backend.summary.schemas import PilotSummary
 from tests.backend.coordinator.stage import BOSS, SITES, Stage
 from tests.backend.coordinator.test_amending import decided
 from tests.backend.coordinator.test_restart import restarted
@@ -21,6 +28,18 @@ def trained_by_c(stage: Stage, run_id: str = "p/dimat") -> set[int]:
     }
 
 
+def told(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+    with stage.database.read() as session:
+        codes = EventRow.code.in_(("site_left_out", "start_not_judged"))
+        rows = session.scalars(select(EventRow).where(codes).order_by(EventRow.id))
+        return [(row.code, row.params) for row in rows]
+
+
+def summary_of(stage: Stage) -> PilotSummary:
+    with stage.database.read() as session:
+        return summarise(roi.pilot_facts(session, "p"))
+
+
 def test_a_site_that_owes_only_how_its_start_is_judged_holds_up_no_run(stage: Stage) -> None:
     """No model waits for it, but no round is done before."""
     stage.launch(pilot("skip", rounds=2))
@@ -35,6 +54,21 @@ def test_a_site_that_owes_only_how_its_start_is_judged_holds_up_no_run(stage: St
     lead(stage, A_WHILE, "a", "b")
     assert stage.run("p/dimat").state == "completed"
     assert [(site, undone) for _, site, _, _, undone in absences(stage)] == [("c", [[0, "evaluate"]])]
+    assert [code for code, _ in told(stage)] == ["start_not_judged"]
+    assert [arm.left_out for arm in summary_of(stage).arms] == [[]]  # no mean of a round is without it
+
+
+def test_a_site_that_is_left_out_of_the_rest_of_a_round_is_said_to_be_left_out_of_that_round(
+    stage: Stage,
+) -> None:
+    """Also of the last one: nobody is left out of rounds that are none."""
+    stage.launch(pilot("skip", rounds=3))
+    while not any(step.round == 3 and step.kind == "merge" for step in stage.steps("p/dimat")):
+        lead(stage, 1, *SITES)
+    lead(stage, A_WHILE, "a", "b")
+    assert [(begun, undone) for _, _, begun, _, undone in absences(stage)] == [(4, [[3, "train"]])]
+    assert [(code, about["round"]) for code, about in told(stage)] == [("site_left_out", 3)]
+    assert [[one.from_round for one in arm.left_out] for arm in summary_of(stage).arms] == [[3]]
 
 
 def test_a_site_that_was_left_out_twice_comes_back_into_a_run_that_is_restarted_between(stage: Stage) -> None:
