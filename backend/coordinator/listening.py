@@ -1,26 +1,47 @@
-"""Since when somebody coordinates without a break, as a row, so that it outlives processes.
+"""Times in which nobody coordinated, as rows, so that they outlive processes (`runs.listening` says what follows from them)."""
 
-While nobody does, no sign of life is heard: that a server was off, or was restored from a backup, is not the silence of its sites.
-"""
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from datetime import datetime
-
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from backend.coordinator import sites_repository
-from backend.db.tables import HeartbeatRow
-from backend.runs.waiting import COORDINATOR, listens_since
+from backend.db.tables import BreakRow, HeartbeatRow
+from backend.runs.listening import Break, Listening, shortened
+from backend.runs.repository import listening
+from backend.runs.waiting import COORDINATOR
+
+MOST = 500
+"""So many breaks are told apart: those of a year of nights."""
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def since(session: Session, now: datetime, longest_break_s: float) -> datetime | None:
-    """For whoever begins to coordinate, or has seen its clock jump: now, unless somebody did so until just now."""
+def begin(session: Session, now: datetime, longest_s: float) -> Listening:
+    """For whoever begins to coordinate, or has seen its clock jump: until now there was a break, unless somebody coordinated no longer than
+    `longest_s` ago. In a new place, or a restored one, nobody ever did."""
     row = session.get(HeartbeatRow, COORDINATOR)
-    if row is None or (now - row.at).total_seconds() > longest_break_s:
-        return now
-    known = listens_since(row.params)
-    return known if known is None else min(known, now)  # a clock may have been ahead
+    until = EVER if row is None else row.at
+    if (now - until).total_seconds() > longest_s:
+        return add(session, until, now)
+    return _keep(session, listening(session).breaks, now)
 
 
-def note(session: Session, now: datetime, since: datetime | None) -> None:
+def add(session: Session, began: datetime, now: datetime) -> Listening:
+    """A break that ends now."""
+    return _keep(session, [*listening(session).breaks, (began, now)], now)
+
+
+def note(session: Session, now: datetime) -> None:
     """That somebody coordinates."""
-    sites_repository.beat(session, COORDINATOR, now, {} if since is None else {"since": since.isoformat()})
+    sites_repository.beat(session, COORDINATOR, now, {})
+
+
+def _keep(session: Session, breaks: Iterable[Break], now: datetime) -> Listening:
+    """What lies ahead was told by a clock that was ahead."""
+    kept = Listening(shortened([(began, min(ended, now)) for began, ended in breaks if began < now], MOST))
+    session.execute(delete(BreakRow))
+    session.add_all(BreakRow(began_at=began, ended_at=ended) for began, ended in kept.breaks)
+    session.flush()
+    return kept

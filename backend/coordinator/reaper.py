@@ -11,6 +11,7 @@ from backend.coordinator.changes import Changes
 from backend.coordinator.ingest import Ingest
 from backend.coordinator.memory import Plans
 from backend.db.tables import StepRow
+from backend.runs.listening import Listening
 from backend.runs.waiting import LEASE_OVER
 from backend.settings import Settings
 
@@ -33,18 +34,19 @@ class Reaper:
         """Listens anew: what was heard before says nothing of how long somebody was silent."""
         self._since, self._overtaken = since, {}
 
-    def leases(self, session: Session, now: datetime, changes: Changes) -> None:
+    def leases(self, session: Session, now: datetime, listening: Listening, changes: Changes) -> None:
         """Running steps without a sign of life lose their attempt."""
         lease_s = self._settings.lease_s
-        if (now - self._since).total_seconds() < lease_s:
+        if not self._has_listened_for(min(lease_s, self._settings.silent_after_s), now):
             return
         reason: dict[str, Any] = {"code": LEASE_OVER, "params": {"seconds": lease_s}}
         for step in repository.running_before(session, now - timedelta(seconds=lease_s)):
-            self._ingest.lose(session, step, reason, now, changes)
+            if step.heartbeat_at is not None and listening.heard_s(step.heartbeat_at, now) > lease_s:
+                self._ingest.lose(session, step, reason, now, changes)
 
     def unbegun(self, session: Session, now: datetime) -> list[StepRow]:
         """Steps sent some time ago to sites that are online, and not begun: their message may be lost."""
-        if (now - self._since).total_seconds() < UNBEGUN_AFTER_S:
+        if not self._has_listened_for(UNBEGUN_AFTER_S, now):
             return []
         return list(repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S)))
 
@@ -75,7 +77,10 @@ class Reaper:
 
     def has_listened(self, now: datetime) -> bool:
         """Whether a site of which nothing was heard would have had the time to say something."""
-        return (now - self._since).total_seconds() >= self._settings.silent_after_s
+        return self._has_listened_for(self._settings.silent_after_s, now)
+
+    def _has_listened_for(self, seconds: float, now: datetime) -> bool:
+        return (now - self._since).total_seconds() >= seconds
 
     def silence(self, session: Session, now: datetime) -> None:
         """Sites that no worker has named for a while, and workers long gone."""

@@ -22,6 +22,7 @@ from backend.db.tables import AbsenceRow, RunRow
 from backend.events.service import record
 from backend.pilots.timers import next_round
 from backend.runs.absences import absences_of, rows_of, value_of
+from backend.runs.listening import Listening
 from backend.text.schemas import Params
 from dimat.absence import Absence
 from dimat.leaving import Moment, is_short
@@ -38,9 +39,9 @@ class Silence:
         self._too_late: dict[str, RunPlan] = {}
         """By absence whose site is back, and has no round left in which it could take part, the plan under which that is so."""
 
-    def look(self, session: Session, now: datetime, listens_since: datetime | None, changes: Changes) -> None:
+    def look(self, session: Session, now: datetime, listening: Listening, changes: Changes) -> None:
         """At every live run that waits for a silent site, or goes on without one that is back."""
-        found = silence_repository.waiting_for_silent(session, now, listens_since)
+        found = silence_repository.waiting_for_silent(session, now, listening)
         for run_id, waiting in found.items():
             run = session.get_one(RunRow, run_id, populate_existing=True)
             work = partial(self._wait, session, run, waiting, now)

@@ -2,61 +2,45 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache, partial
 from typing import NamedTuple
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
+from backend.runs.listening import Listening
 from backend.runs.repository import round_open_since
-from backend.runs.waiting import AWAY, asked_at, waits_since
+from backend.runs.waiting import AWAY, waits_since
 from backend.sites.windows import window_of
 
 
 class Waiting(NamedTuple):
-    """A step of a silent site, and for how long its run has waited for it: of a site that takes work at certain times only, the time
-    within its window."""
+    """A step of a silent site, and for how long its run has waited for it (`Listening.heard_s`)."""
 
     step: StepRow
     seconds: float
 
 
-def waiting_for_silent(
-    session: Session, now: datetime, listens_since: datetime | None
-) -> dict[str, list[Waiting]]:
+def waiting_for_silent(session: Session, now: datetime, listening: Listening) -> dict[str, list[Waiting]]:
     """By running run the silent sites that have something to do, each with the step that has waited longest."""
-    # What is ready is as good as sent: it is held back only behind what waits at that site already, and goes when that is gone.
-    ready_at = func.coalesce(StepRow.next_try_at, StepRow.created_at)
-    is_due = or_(StepRow.dispatched_at.is_not(None), and_(StepRow.state == "ready", ready_at <= now))
     shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
     rows = session.execute(
         select(RunRow, StepRow, SiteRow.last_seen_at, SiteRow.window)
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
-        .where(
-            SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), is_due, RunRow.state == "running",
-        )
+        .where(SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), RunRow.state == "running")
         .order_by(StepRow.id)
-    )  # fmt: skip
+    )
     found: dict[str, dict[int, Waiting]] = {}
-    joiners: dict[str, datetime | None] = {}
-    for run, step, last_seen_at, stored in rows:
-        needed_since = None
-        if (
-            is_joiner := step.run_id is None and run.rounds_done >= 1
-        ):  # who has not prepared by now joins in a later round
-            if run.id not in joiners:
-                joiners[run.id] = round_open_since(session, run)
-            needed_since = joiners[run.id]
-        if is_joiner and needed_since is None:
+    opened = cache(lambda run: round_open_since(session, run))
+    for run, step, last_seen_at, window in rows:
+        is_shared, open_since = step.run_id is None, partial(opened, run)
+        since = waits_since(step, is_shared, last_seen_at, run.rounds_done, open_since, now)
+        if since is None:
             continue
-        asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, now)
-        tried = step.attempt - step.taken_back
-        since = waits_since(asked, last_seen_at, tried, step.reason, listens_since, needed_since)
-        window = window_of(stored)
-        seconds = (now - since).total_seconds() if window is None else window.seconds_open(since, now)
-        waited = Waiting(step, seconds)
+        waited = Waiting(step, listening.heard_s(since, now, window_of(window)))
         of_run = found.setdefault(run.id, {})
         known = of_run.get(step.site_index)
         if known is None or known.seconds < waited.seconds:

@@ -35,6 +35,7 @@ from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
 from backend.db.session import Database
+from backend.runs.listening import Listening
 from backend.settings import Settings
 from worker.messages.keys import site_queue
 from worker.messages.reports import Report, WorkerBeat, report
@@ -95,7 +96,7 @@ class Coordinator:
         self._asked_at: dict[str, float] = {}
         self._is_starting = False
         self._is_new = True
-        self._listens_since: datetime | None = None
+        self._listening = Listening()
 
     def turn(self, wait_s: float = POLL_S) -> int:
         """Waits up to `wait_s` for reports, and does all that follows; how many there were.
@@ -120,7 +121,7 @@ class Coordinator:
             if self._is_new:
                 repository.bring_back_from_the_future(session, now)
                 self._round_timers.bring_back_from_the_future(session, now)
-                self._listens_since = listening.since(session, now, self._settings.silent_after_s)
+                self._listening = listening.begin(session, now, self._settings.silent_after_s)
                 changes.allowed |= repository.flags_of_live(session)
             self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
@@ -215,19 +216,19 @@ class Coordinator:
         if not is_behind:  # signs of life may be among the reports that are not yet taken
             if (now - self._judged_at).total_seconds() > self._settings.lease_s:
                 # It was stopped meanwhile (`docker pause`): what was said then is not read yet, or was never heard.
-                self._listens_since = now
+                self._listening = listening.add(session, self._judged_at, now)
                 self._reaper.begin(now)
             self._judged_at = now
             lost = Changes()
-            self._reaper.leases(session, now, lost)
+            self._reaper.leases(session, now, self._listening, lost)
             self._end_failed(session, now, lost)
             changes.join(lost)
             self._reaper.silence(session, now)
             if self._reaper.has_listened(now):
-                self._silence.look(session, now, self._listens_since, changes)
+                self._silence.look(session, now, self._listening, changes)
         self._round_timers.look(session, now, changes)
         self._windows.look(session, now, is_behind, changes)
-        listening.note(session, now, self._listens_since)
+        listening.note(session, now)
 
     def _end_failed(self, session: Session, now: datetime, changes: Changes) -> None:
         """Ends the runs whose steps can go no further."""

@@ -5,13 +5,13 @@ A new cause is a function, a line in `CAUSES`, and its sentences `explain.wait.<
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from backend.explain.facts import RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
 from backend.runs.progress import NAMED, named
 from backend.runs.turns import turn_behind
-from backend.runs.waiting import AWAY, asked_at, waits_since
+from backend.runs.waiting import AWAY, waits_since
 from backend.text.schemas import Text
 from dimat.schedule import StepKey
 
@@ -76,19 +76,15 @@ def _limit(case: Case) -> Then | None:
     )
     if step is None or not is_needed or run.state != "running":
         return None
-    is_joiner = step.is_shared and run.rounds_done >= 1
-    needed_since = run.round_open_since if is_joiner else None
-    if is_joiner and needed_since is None:
-        return None
-    asked = asked_at(step.dispatched_at, step.next_try_at, step.created_at, run.now)
-    if asked > run.now:
+    since = waits_since(
+        step, step.is_shared, case.site.last_seen_at, run.rounds_done, lambda: run.round_open_since, run.now
+    )
+    if since is None:
         return None
     if run.silent.limit_s is None:
         return Then(told("waits_on", site=shown))
-    tried = step.attempt - step.taken_back
-    since = waits_since(asked, case.site.last_seen_at, tried, step.reason, run.listens_since, needed_since)
-    window, limit_s = case.site.window, run.silent.limit_s
-    at = since + timedelta(seconds=limit_s) if window is None else window.when_open_for(since, limit_s)
+    over = run.listening.when_heard(since, run.silent.limit_s, case.site.window)
+    at = run.listening.may_judge_at(over, run.silent_after_s)
     return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)
 
 
@@ -97,8 +93,8 @@ def _no_sign_of_life(case: Case) -> Iterator[Wait]:
     if step is None or step.state != "running" or step.heartbeat_at is None or case.site.state in AWAY:
         return
     if (run.now - step.heartbeat_at).total_seconds() >= run.silent_after_s:
-        # Silence from before somebody listened is nobody's fault.
-        at = max(step.heartbeat_at, run.listens_since or step.heartbeat_at) + timedelta(seconds=run.lease_s)
+        over = run.listening.when_heard(step.heartbeat_at, run.lease_s)
+        at = run.listening.may_judge_at(over, min(run.lease_s, run.silent_after_s))
         lost = Then(told("attempt_lost", until=at), at)
         yield Wait(told("no_sign_of_life", since=step.heartbeat_at), step.heartbeat_at, lost)
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
-from backend.runs import waiting
+from backend.runs.waiting import COORDINATOR
 
 
 def steps(session: Session, run: RunRow, since_round: int) -> Sequence[StepRow]:
@@ -29,14 +28,7 @@ def last_event(session: Session, run_id: str, code: str) -> datetime | None:
     return session.scalar(found.order_by(EventRow.id.desc()).limit(1))
 
 
-class Coordinating(NamedTuple):
-    """`heard_at`: the coordinator's last sign of life. `since`: the end of the last time in which nobody coordinated, as far as it is known."""
-
-    heard_at: datetime
-    since: datetime | None
-
-
-def coordinating(session: Session) -> Coordinating | None:
-    """None: nobody ever did."""
-    row = session.get(HeartbeatRow, waiting.COORDINATOR)
-    return None if row is None else Coordinating(row.at, waiting.listens_since(row.params))
+def coordinated_at(session: Session) -> datetime | None:
+    """The coordinator's last sign of life; None: there never was one."""
+    row = session.get(HeartbeatRow, COORDINATOR)
+    return None if row is None else row.at

@@ -109,7 +109,7 @@ def _facts(
         for index, (name, shown) in enumerate(zip(spec.site_names, runs.shown_names(spec), strict=True))
     ]
     schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), silent)
-    heard = repository.coordinating(session)
+    heard_at = repository.coordinated_at(session)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
@@ -118,8 +118,8 @@ def _facts(
         spans=spans(schedule, silent), sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
-        listens_since=None if heard is None else heard.since,
-        unheard_since=None if heard is None else _unheard_since(heard.heard_at, settings, now),
+        listening=run_repository.listening(session),
+        unheard_since=None if heard_at is None else _unheard_since(heard_at, settings, now),
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip

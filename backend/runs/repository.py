@@ -12,6 +12,7 @@ from backend.db.paging import Order
 from backend.db.tables import (
     ArmRow,
     ArtifactRow,
+    BreakRow,
     EventRow,
     MetricRow,
     PilotRow,
@@ -22,6 +23,7 @@ from backend.db.tables import (
     StepLogRow,
     StepRow,
 )
+from backend.runs.listening import Listening
 from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 from backend.runs.turns import Ahead
 from dimat.schedule import StepKey
@@ -295,3 +297,9 @@ def ask(
     ).all()
     session.expire_all()
     return len(changed)
+
+
+def listening(session: Session) -> Listening:
+    """When somebody coordinated."""
+    ended = select(BreakRow.began_at, BreakRow.ended_at).order_by(BreakRow.ended_at, BreakRow.id)
+    return Listening(tuple((row.began_at, row.ended_at) for row in session.execute(ended)))

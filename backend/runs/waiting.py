@@ -1,8 +1,8 @@
 """Since when a run waits for a site of which nothing is heard. Pure: the coordinator acts on it, pages tell it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from backend.runs.attempts import pause_s
 
@@ -10,39 +10,56 @@ AWAY: Final = ("invited", "silent")
 """States of a site of which nothing is heard."""
 LEASE_OVER: Final = "lease_over"
 COORDINATOR: Final = "coordinator"
-"""The part of the server whose sign of life says since when it listens."""
+"""The part of the server whose sign of life says that somebody coordinates."""
 
 
-def listens_since(params: Mapping[str, Any]) -> datetime | None:
-    """As the coordinator's sign of life says it."""
-    told = params.get("since")
-    return None if told is None else datetime.fromisoformat(told)
+class Asked(Protocol):
+    """A step, as far as its site is asked for it: as a row, or as what is told of one."""
 
-
-def asked_at(
-    dispatched_at: datetime | None, next_try_at: datetime | None, created_at: datetime, now: datetime
-) -> datetime:
-    """Since when a site is asked for the present attempt of a step: since it was ready. What is ready is as good as sent: it is held
-    back only behind what waits at that site already, and goes when that is gone."""
-    return min(dispatched_at or now, next_try_at or created_at)
+    @property
+    def state(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def taken_back(self) -> int: ...
+    @property
+    def reason(self) -> Mapping[str, Any] | None: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def dispatched_at(self) -> datetime | None: ...
+    @property
+    def next_try_at(self) -> datetime | None: ...
 
 
 def waits_since(
-    asked_at: datetime,
+    step: Asked,
+    is_shared: bool,
     last_seen_at: datetime | None,
-    tried: int,
-    reason: Mapping[str, Any] | None,
-    listens_since: datetime | None,
-    needed_since: datetime | None = None,
-) -> datetime:
-    """The site was last heard of, or was asked for what it is to do, whichever came later; and not before somebody was there to hear it.
-    That a step is sent again which its site had left in silence begins no new wait.
+    rounds_done: int,
+    round_open_since: Callable[[], datetime | None],
+    now: datetime,
+) -> datetime | None:
+    """Since when a run waits for the site of a live step: since the site was last heard of, or was asked for the step, whichever came
+    later. How long ago that is, `Listening` says. None: it does not wait for it, or not yet.
 
     Args:
-        asked_at: the present attempt. tried: which one that is, without those that were taken back. reason: how the attempt before
-            ended. listens_since: the end of the last time in which nobody coordinated; None: nobody knows of one. needed_since: of a
-            start model that a run needs only since one of its later rounds, as its site joins it there, the end of the round before.
+        is_shared: it makes a start model. A site that has not made one when the run has finished rounds joins it in a later round, and
+            keeps nobody waiting before that may begin.
+        rounds_done, round_open_since: of the run; since when the round after those may be worked at.
     """
-    if reason is not None and reason["code"] == LEASE_OVER:
-        asked_at -= timedelta(seconds=float(reason["params"].get("seconds", 0.0)) + pause_s(tried))
-    return max(at for at in (asked_at, last_seen_at, listens_since, needed_since) if at is not None)
+    asked_at = step.next_try_at or step.created_at
+    if step.dispatched_at is not None:
+        asked_at = min(asked_at, step.dispatched_at)
+    elif step.state != "ready" or asked_at > now:
+        return None
+    # What is ready is as good as sent: it is held back only behind what waits at that site already, and goes when that is gone. That a
+    # step is sent again which its site had left in silence begins no new wait.
+    if step.reason is not None and step.reason["code"] == LEASE_OVER:
+        tried = step.attempt - step.taken_back
+        asked_at -= timedelta(seconds=float(step.reason["params"].get("seconds", 0.0)) + pause_s(tried))
+    since = asked_at if last_seen_at is None else max(asked_at, last_seen_at)
+    if not is_shared or rounds_done < 1:
+        return since
+    needed_since = round_open_since()
+    return None if needed_since is None else max(since, needed_since)

@@ -17,6 +17,7 @@ from dimat.timetable import TimeZone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MINUTE = timedelta(minutes=1)
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -90,5 +91,11 @@ class Window(Schema):
             day += timedelta(days=1)
 
     def _at(self, day: date, clock: str) -> datetime:
-        local = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(self.time_zone))
-        return local.astimezone(UTC)
+        """A time that the clocks skip is the moment at which they do, as for timetables."""
+        zone = ZoneInfo(self.time_zone)
+        local = datetime.combine(day, time.fromisoformat(clock), zone)
+        at = local.astimezone(UTC)
+        if at.astimezone(zone).time() != local.time():
+            while (at - _MINUTE).astimezone(zone).utcoffset() != local.utcoffset():
+                at -= _MINUTE
+        return at

@@ -6,6 +6,7 @@ from backend.db.tables.pilots import AmendmentRow, ArmRow, AssumptionsRow, Pilot
 from backend.db.tables.runs import (
     AbsenceRow,
     ArtifactRow,
+    BreakRow,
     EventRow,
     ExchangeRow,
     HeartbeatRow,
@@ -19,7 +20,7 @@ from backend.db.tables.runs import (
 
 __all__ = [
     "AbsenceRow",
-    "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "EventRow",
+    "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "BreakRow", "EventRow",
     "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RoundTimerRow", "RunRow",
     "SessionRow", "SignInLinkRow", "SiteRow", "StepLogRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
 ]  # fmt: skip

@@ -293,3 +293,12 @@ class HeartbeatRow(Base):
     part: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)
     params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class BreakRow(Base):
+    """A time in which nobody coordinated, and so no site was heard."""
+
+    __tablename__ = "breaks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime]

@@ -381,7 +381,10 @@ def test_time_in_which_nobody_coordinated_is_no_silence(stage: Stage, is_restore
         with stage.database.write() as session:
             session.execute(delete(HeartbeatRow))
     stage.restart()
-    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    left = int(LIMIT_S) - (
+        0 if is_restored else 20
+    )  # of another place nobody knows for how long it was silent
+    lead(stage, left - 5, "a", "b")
     assert stage.run("p/dimat").state == "running"
     stage.restart()  # at once: that is no break
     lead(stage, 25, "a", "b")

@@ -54,8 +54,23 @@ def test_a_window_that_the_clocks_skip_is_left_out_that_day() -> None:
     assert opened == datetime(2026, 3, 9, 2, tzinfo=NEW_YORK)
 
 
+@pytest.mark.parametrize(
+    ("opens", "closes", "open_s", "first"),
+    [("02:30", "06:00", 10_800, 3), ("02:45", "03:15", 900, 3), ("01:00", "02:30", 3600, 1), ("02:15", "02:45", 0, None)],
+)  # fmt: skip
+def test_a_time_that_the_clocks_skip_is_the_moment_at_which_they_do(
+    opens: str, closes: str, open_s: int, first: int | None
+) -> None:
+    """As a round by a timetable at 02:30 begins at 03:00 then."""
+    night, morning = datetime(2026, 3, 8, 0, tzinfo=NEW_YORK), datetime(2026, 3, 8, 8, tzinfo=NEW_YORK)
+    found = window(opens, closes, "America/New_York")
+    assert found.seconds_open(night.astimezone(UTC), morning.astimezone(UTC)) == open_s
+    if first is not None:
+        assert found.opens_at(night) == datetime(2026, 3, 8, first, tzinfo=NEW_YORK)
+
+
 @given(
-    st.integers(0, 23), st.integers(0, 23), st.sampled_from(["UTC", "America/New_York", "Australia/Lord_Howe"]),
+    st.integers(0, 47), st.integers(0, 47), st.sampled_from(["UTC", "America/New_York", "Australia/Lord_Howe"]),
     st.integers(0, 800 * 24 * 4), st.integers(1, 200),
 )  # fmt: skip
 def test_it_is_open_exactly_while_open_time_goes_by(
@@ -63,7 +78,8 @@ def test_it_is_open_exactly_while_open_time_goes_by(
 ) -> None:
     if opens == closes:
         return
-    nightly = window(f"{opens:02}:00", f"{closes:02}:00", zone)
+    opens_at, closes_at = (f"{half // 2:02}:{30 * (half % 2):02}" for half in (opens, closes))
+    nightly = window(opens_at, closes_at, zone)
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=15 * quarter)
     later = now + timedelta(minutes=minutes)
     passed = nightly.seconds_open(now, later)

@@ -1,0 +1,71 @@
+"""Time in which nobody coordinated: it is nobody's silence, and makes no silence begin anew."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from backend.coordinator import listening
+from backend.db.tables import BreakRow
+from tests.backend.coordinator.stage import SITES, Stage, spec
+from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot, until_round
+from tests.backend.explain.test_explain import explained, of
+
+AWAY_S = 15.0
+"""Longer than a site has the time to say something."""
+
+
+def test_a_server_that_is_away_again_and_again_reaches_the_limit_of_a_silent_site(stage: Stage) -> None:
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    silent_since, away_s = stage.now(), 0.0
+    while stage.run("p/dimat").state == "running":
+        assert (stage.now() - silent_since).total_seconds() - away_s < 2 * LIMIT_S
+        lead(stage, 13, "a", "b")
+        if stage.run("p/dimat").state == "running":
+            stage.let_pass(AWAY_S)
+            stage.restart()
+            away_s += AWAY_S
+            lead(stage, 1, "a", "b")
+            promised = of(explained(stage), "c").waits_for[0].then
+    run = stage.run("p/dimat")
+    assert run.reason is not None
+    assert (run.reason["code"], away_s > AWAY_S) == ("stopped_for_silent_site", True)
+    assert run.reason["params"]["seconds"] == pytest.approx(LIMIT_S, abs=AWAY_S)
+    assert promised is not None
+    assert run.finished_at == pytest.approx(promised.at, abs=timedelta(seconds=3))
+
+
+@pytest.mark.parametrize("away_s", [0.0, AWAY_S])
+def test_a_coordinator_that_begins_anew_again_and_again_ends_leases(stage: Stage, away_s: float) -> None:
+    stage.launch(spec(rounds=4))  # it waits without a limit
+    until_round(stage, 1)
+    while not (messages := [one for one in stage.post.queues.get("c", ()) if one.round >= 2]):
+        lead(stage, 1, "a", "b")
+        stage.beat("w", *SITES)
+        stage.turn()
+    message = stage.take(messages[0])
+    stage.begin(message)
+    stage.turn()
+    for _ in range(4):
+        lead(stage, 25, "a", "b")
+        stage.let_pass(away_s)
+        stage.restart()
+    assert stage.step(message).attempt > 1
+
+
+def test_of_breaks_only_so_many_are_kept_and_none_that_lies_ahead(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MOST", 3)
+    for _ in range(5):
+        stage.pass_time(2)
+        stage.let_pass(AWAY_S)
+        stage.restart()
+    stage.pass_time(2)
+    with stage.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(BreakRow)) == 3
+    stage.set_clock(-40)
+    stage.pass_time(2)
+    with stage.database.read() as session:
+        assert session.scalar(select(func.max(BreakRow.ended_at))) <= stage.now()
