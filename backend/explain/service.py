@@ -19,6 +19,7 @@ from backend.runs import repository as run_repository
 from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.runs.away import spans
+from backend.runs.lead import slowest_other
 from backend.runs.turns import Ahead
 from backend.settings import Settings
 from backend.sites.windows import window_of
@@ -118,7 +119,7 @@ def _facts(
         spans=spans(schedule, silent), sites=sites,
         done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
-        listening=run_repository.listening(session),
+        slowest=slowest_other(session, run), listening=run_repository.listening(session),
         unheard_since=None if heard_at is None else _unheard_since(heard_at, settings, now),
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
