@@ -43,7 +43,7 @@ class Compared:
     """How alike the units of another model are to the own ones.
 
     Attributes:
-        similarity: (N, N) float64 correlations by group, rows are own units; of a group under another one those of all its
+        similarity: (N, N) float64 correlations by group, rows are own units; of a group under others those of all their
             blocks at once. Groups that cannot be seen, and those whose samples do not tell units apart, are left out.
         own, other: params of the two models.
     """
@@ -109,7 +109,7 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
 
     Args:
         spec: with which both were compared: it tells which permutations are admissible.
-        guard: see `best_assignment`; where weights decide there is none.
+        guard: see `assignments`; where weights decide there is none.
 
     Raises:
         NumberNotFinite: guard. TensorMissing, ShapeMismatch: `spec` is of another architecture.
@@ -138,9 +138,8 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
 
 
 def _alike(compared: Compared, group: Group, found: Permutations) -> Tensor:
-    """(size, size): how alike the units of a group are, of one under another the mean over its matched blocks."""
-    alike = compared.similarity[group.name]
-    return mean_over_blocks(alike, group.size, found[group.under]) if group.under else alike
+    """(size, size): how alike the units of a group are, of one under others the mean over its matched blocks."""
+    return mean_over_blocks(compared.similarity[group.name], [found[name] for name in group.under])
 
 
 def _observe(

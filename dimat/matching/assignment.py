@@ -8,12 +8,11 @@ from torch import Tensor
 from dimat.errors import ShapeMismatch
 
 
-def best_assignment(similarity_NN: Tensor, guard: float = 0.0) -> Tensor:
+def best_assignment(similarity_NN: Tensor) -> Tensor:
     """The permutation p with the largest sum of similarity[i, p[i]]: (N,) int64.
 
     Args:
         similarity_NN: (N, N) finite float, higher is more alike; rows are own units.
-        guard: added to the diagonal; a unit is moved only if this gains more than it costs.
 
     Raises:
         ShapeMismatch: not square.
@@ -21,5 +20,6 @@ def best_assignment(similarity_NN: Tensor, guard: float = 0.0) -> Tensor:
     """
     if similarity_NN.ndim != 2 or similarity_NN.shape[0] != similarity_NN.shape[1]:
         raise ShapeMismatch(name="similarity", actual=str(tuple(similarity_NN.shape)), expected="a square")
-    score = similarity_NN.cpu().numpy() + guard * np.eye(len(similarity_NN))
-    return torch.from_numpy(linear_sum_assignment(score, maximize=True)[1].astype(np.int64))
+    return torch.from_numpy(
+        linear_sum_assignment(similarity_NN.cpu().numpy(), maximize=True)[1].astype(np.int64)
+    )

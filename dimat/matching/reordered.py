@@ -4,6 +4,8 @@ A unit's weights in one tensor, sorted, are the same wherever the units of other
 models that were trained apart they say too little to start from.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,8 @@ def order_of_copy(own: Params, other: Params, spec: PermutationSpec) -> Permutat
     tensors = {axis.param for group in spec.groups for axis in group.axes if is_learnt(axis.param)}
     if not all(_is_same_but_for_order(own[name], other[name]) for name in tensors):
         return None
-    return assignments({group.name: -_apart(own, other, group) for group in spec.groups}, spec)
+    alone = PermutationSpec(tuple(replace(group, under=()) for group in spec.groups))
+    return assignments({group.name: -_apart(own, other, group) for group in spec.groups}, alone)
 
 
 def _is_same_but_for_order(one: Tensor, other: Tensor) -> bool:

@@ -3,6 +3,7 @@
 Legend: S = samples (rows and all positions), N = units.
 """
 
+from math import prod as product
 from typing import Any
 
 import torch
@@ -19,14 +20,14 @@ from dimat.permutation.spec import Axis, Group, PermutationSpec
 def units_at(
     group: Group, spec: PermutationSpec, layer: nn.Module, inputs: Any, output: Any, positions: int
 ) -> Tensor:
-    """(S, N) float on the CPU; N = size, or for a group under another (blocks, heads) blocks * size, block after block.
+    """(S, N) float on the CPU; N = size, or for a group under others (blocks, heads) blocks * size, block after block.
 
     Args:
         inputs, output: of a call of the module `group.tap`.
         positions: at most so many of an image or a sequence are looked at, evenly spread.
     """
     place = group.place
-    tiles, offset = place.tiles, place.offset
+    starts = torch.tensor(place.starts)
     if place.side == "input":
         seen = inputs[0]
     elif place.side == "output":
@@ -35,8 +36,7 @@ def units_at(
     elif place.side == "layer":
         seen = _of_layer(layer, inputs[0], place.number)
     else:
-        seen, offset = _projected(layer, inputs, offset)
-        tiles = min(tiles, (seen.shape[-1] - offset) // (group.size * place.repeat))
+        seen, starts = _projected(layer, inputs, starts)
     if seen.is_complex():  # two samples of each unit: both parts move with it
         seen = torch.cat([seen.real, seen.imag])
     if place.others:
@@ -47,11 +47,12 @@ def units_at(
         seen = seen.movedim(0, 1).flatten(0, 1)
     if place.axis == 1 and seen.ndim > 2:
         seen = _some_positions(seen.flatten(2), positions)
-    blocks = spec.group(group.under).size if group.under else 1
-    if tiles % blocks:
-        blocks = 1
-    part: Tensor = seen.movedim(place.axis, -1)[..., offset : offset + tiles * group.size * place.repeat]
-    split = part.reshape(*part.shape[:-1], tiles // blocks, blocks, group.size, place.repeat)
+    part: Tensor = seen.movedim(place.axis, -1)
+    entries = (starts[:, None] + torch.arange(group.size * place.repeat)).flatten()
+    if not torch.equal(entries, torch.arange(part.shape[-1])):  # a copy only where it must be
+        part = part.index_select(-1, entries.to(part.device))
+    blocks = product(spec.group(name).size for name in group.under)
+    split = part.reshape(*part.shape[:-1], len(starts) // blocks, blocks, group.size, place.repeat)
     if place.is_mixed:
         split = torch.stack([split.mean(-1), split.square().mean(-1)], dim=-1)
     return split.transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
@@ -104,11 +105,11 @@ def _of_layer(module: nn.Module, given: Tensor | PackedSequence, number: int) ->
     return x
 
 
-def _projected(module: nn.Module, inputs: Any, offset: int) -> tuple[Tensor, int]:
-    """q, k or v of an attention module, and the place in it of what stands at `offset` of the packed projection."""
+def _projected(module: nn.Module, inputs: Any, starts: Tensor) -> tuple[Tensor, Tensor]:
+    """q, k or v of an attention module, and the places in it of what starts there in the packed projection."""
     assert isinstance(module, nn.MultiheadAttention), type(module)
-    which, rest = divmod(offset, module.embed_dim)
+    which = int(starts[0]) // module.embed_dim
     rows = slice(which * module.embed_dim, (which + 1) * module.embed_dim)
     packed = getattr(module, "in_proj_bias", None)
     bias = None if packed is None else packed[rows]
-    return functional.linear(inputs[which], module.in_proj_weight[rows], bias), rest
+    return functional.linear(inputs[which], module.in_proj_weight[rows], bias), starts - rows.start

@@ -120,7 +120,7 @@ class _Bundle:
                 theirs = found[group.name][mine].sort().values
                 within[group.name] = pairs[group.name][mine[:, None], theirs]
             products[group.name] = Products(own, other, group, mine, theirs, spec)
-        return cls(tuple(replace(group, under="") for group in groups), products, within)
+        return cls(tuple(replace(group, under=()) for group in groups), products, within)
 
     def is_beside(self, other: "_Bundle") -> bool:
         """Whether what that one gains depends on where the units of this one are: they have a tensor in common."""

@@ -37,7 +37,7 @@ class MergeInputs:
         site: index of the own site. models: params by site index, own and neighbours, all finite.
         weights: by site index, >= 0, sum 1, for the same sites as `models`.
         probe: (rows, ...) own training rows on which units are compared.
-        settings: the arm's, for `guard` (see `best_assignment`), `off_diagonal` and `ridge` (see `regmean`).
+        settings: the arm's, for `guard` (see `assignments`), `off_diagonal` and `ridge` (see `regmean`).
         moments: by site index what `gram` or `fisher` made of that site's model and rows, for the same sites as `models`;
             empty for methods that need none.
         before: what is left of the last merge; None at the first, and for methods that remember nothing.

@@ -21,12 +21,32 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an axis that holds all units of a group once, or one that stays.
+
+    Attributes:
+        key: the free term whose units they are; None where the part stays. size: how many units. blocks: of units.
+        offset: where it begins. repeat: entries of a unit. around: units of other groups that the part lies in, outermost first, and
+            which unit of them. reason: why it stays.
+    """
+
+    key: Term | None
+    size: int
+    offset: int
+    repeat: int
+    blocks: tuple[int, ...] = ()
+    around: tuple[tuple[Term, int], ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
-    """Groups without taps, for each the free term it came from, and the axes that stay."""
+    """Groups without taps, for each the free term it came from, the axes that stay, and what lies on each axis."""
 
     groups: tuple[Group, ...]
     terms: tuple[Term, ...]
     frozen: tuple[Frozen, ...]
+    parts: Mapping[tuple[str, int], tuple[Part, ...]]
 
 
 def collect(traced: Traced, own_inside: bool = True) -> Collected:
@@ -40,58 +60,86 @@ def collect(traced: Traced, own_inside: bool = True) -> Collected:
     heads = _own_inside(traced, names) if own_inside else {}
     found: dict[Term, _Found] = {}
     frozen: dict[Frozen, None] = {}
+    lying: dict[tuple[str, int], tuple[Part, ...]] = {}
     for name in names:
         for axis, term in enumerate(traced.axes[name]):
-            for key, size, blocks, offset, repeat in _placed(find(term), 0, 1, heads):
-                if isinstance(blocks, str) or key is None:
-                    frozen[Frozen(name, axis, str(blocks))] = None
+            lying[name, axis] = tuple(_placed(find(term), 0, 1, heads, ()))
+            for part in lying[name, axis]:
+                if part.key is None:
+                    frozen[Frozen(name, axis, part.reason)] = None
                     continue
-                group = found.setdefault(key, _Found(size, blocks))
-                group.heads = heads.get(key)
-                _add(group, Axis(name, axis, repeat, offset, 1, term.size))
+                group = found.setdefault(part.key, _Found(part.size, part.blocks))
+                group.heads = heads.get(part.key)
+                _add(group, Axis(name, axis, part.repeat, part.offset, 1, term.size))
     for key, group in list(found.items()):
         # Such as the rest of a table of positions that the example's length does not reach.
         if len({(axis.param, axis.axis) for axis in group.axes}) == 1:
             frozen[Frozen(group.axes[0].param, group.axes[0].axis, "nothing else follows it")] = None
             del found[key]
-    return Collected(_named(found), tuple(found), tuple(frozen))
+    return Collected(_named(found), tuple(found), tuple(frozen), lying)
+
+
+Around = tuple[tuple[Term, int], ...]
 
 
 def _placed(
-    term: Term, offset: int, inner: int, heads: Mapping[Term, Term]
-) -> Iterator[tuple[Term | None, int, tuple[int, ...] | str, int, int]]:
-    """Where the free terms of an axis lie: (term, size, blocks, offset, entries of a unit); None for what stays, with the
-    reason in place of the blocks."""
+    term: Term, offset: int, inner: int, heads: Mapping[Term, Term], around: Around
+) -> Iterator[Part]:
+    """What lies on an axis, or on a part of it that begins at `offset`. Args: inner: entries of each of its own."""
     parts = segments(term)
     if len(parts) > 1:
         for part in parts:
-            yield from _placed(part, offset, inner, heads)
+            yield from _placed(part, offset, inner, heads, around)
             offset += part.size * inner
         return
     if is_fixed(term):
         if term.size > 1:
-            yield None, term.size, reason_of([term]) or "one entry beside another", offset, inner
+            reason = reason_of([term]) or "one entry beside another"
+            yield Part(None, term.size, offset, inner, reason=reason)
         return
-    yield from _product(factors(term), offset, inner, heads)
+    yield from _product(factors(term), offset, inner, heads, around)
 
 
 def _product(
-    parts: list[Term], offset: int, inner: int, heads: Mapping[Term, Term]
-) -> Iterator[tuple[Term | None, int, tuple[int, ...] | str, int, int]]:
+    parts: list[Term], offset: int, inner: int, heads: Mapping[Term, Term], around: Around
+) -> Iterator[Part]:
     if not parts:
         return
-    first, rest, key = parts[0], parts[1:], parts[0]
-    size, blocks = first.size, tuple(sorted(first.blocks))
-    if rest and heads.get(rest[0]) is first:
-        key, size, blocks, rest = rest[0], first.size * rest[0].size, (first.size,), rest[1:]
-    tail = product(part.size for part in rest)
+    first, key, size, rest = _outermost(parts, heads)
+    tail = inner * product(part.size for part in rest)
     if first.kind == "free":
-        yield key, size, blocks, offset, inner * tail
+        blocks = (first.size,) if key is not first else tuple(sorted(first.blocks))
+        yield Part(key, size, offset, tail, blocks, around)
     elif first.kind == "cat":
-        yield from (one for one in _placed(first, offset, inner * tail, heads) if one[0] is not None)
+        yield from (one for one in _placed(first, offset, tail, heads, around) if one.key is not None)
     if not all(map(is_fixed, rest)):
         for i in range(size):
-            yield from _product(rest, offset + i * tail * inner, inner, heads)
+            inside = (*around, *_units_at(parts[: len(parts) - len(rest)], i, heads))
+            yield from _product(rest, offset + i * tail, inner, heads, inside)
+
+
+def _outermost(parts: list[Term], heads: Mapping[Term, Term]) -> tuple[Term, Term, int, list[Term]]:
+    """The first of some factors, the term of its group, how many units that has, and the factors inside of them."""
+    first, rest = parts[0], parts[1:]
+    if rest and heads.get(rest[0]) is first:  # whole heads, each with units of its own
+        return first, rest[0], first.size * rest[0].size, rest[1:]
+    return first, first, first.size, rest
+
+
+def _units_at(parts: list[Term], entry: int, heads: Mapping[Term, Term]) -> Around:
+    """The units that an entry of a product belongs to, outermost first."""
+    if not parts:
+        return ()
+    first, key, _, rest = _outermost(parts, heads)
+    unit, entry = divmod(entry, product(part.size for part in rest))
+    found: Around = ((key, unit),) if first.kind == "free" else ()
+    if first.kind == "cat":
+        for part in segments(first):
+            if unit < part.size:
+                found = _units_at(factors(part), unit, heads)
+                break
+            unit -= part.size
+    return (*found, *_units_at(rest, entry, heads))
 
 
 def _add(group: _Found, axis: Axis) -> None:
@@ -132,18 +180,11 @@ def _whole(axis: Axis, size: int) -> Axis:
     return replace(axis, length=0) if axis.length == axis.tiles * size * axis.repeat else axis
 
 
-def outer_of(terms: Iterable[Term]) -> dict[Term, set[Term | None]]:
-    """For each free term the terms right outside of it on these axes; None among them where it stands alone."""
-    found: dict[Term, set[Term | None]] = {}
-    for term in terms:
-        _note_outer(term, None, found)
-    return found
-
-
 _NONE_OF_THEM = Term(0)
 
 
 def _note_outer(term: Term, outer: Term | None, found: dict[Term, set[Term | None]]) -> None:
+    """For each free term on an axis the terms right outside of it; None among them where it stands alone."""
     parts = segments(term)
     if len(parts) > 1:
         for part in parts:
@@ -164,7 +205,9 @@ def _own_inside(traced: Traced, names: list[str]) -> dict[Term, Term]:
     stay: every operation then treats each head by itself.
     """
     terms = [term for name in names for term in traced.axes[name]]
-    outers = outer_of(terms)
+    outers: dict[Term, set[Term | None]] = {}
+    for term in terms:
+        _note_outer(term, None, outers)
     num_axes = Counter(atom for term in terms for atom in set(_atoms(term)))
     summed = {
         (over, other)

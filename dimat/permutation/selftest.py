@@ -256,9 +256,17 @@ def _without(
         Frozen(axis.param, axis.axis, reason(group)) for group in gone for axis in group.axes
     )
     dropped = {group.name for group in gone}
-    kept = tuple(
-        replace(group, under="") if group.under in dropped else group
-        for group in spec.groups
-        if group.name not in dropped
-    )
+    kept = tuple(_without_outer(group, spec, dropped) for group in spec.groups if group.name not in dropped)
     return replace(spec, groups=kept, frozen=(*spec.frozen, *frozen))
+
+
+def _without_outer(group: Group, spec: PermutationSpec, dropped: set[str]) -> Group:
+    """Blocks that stay are parts like others."""
+    if dropped.isdisjoint(group.under):
+        return group
+    stays = [i for i, name in enumerate(group.under) if name in dropped]
+    moves = [i for i, name in enumerate(group.under) if name not in dropped]
+    grid = torch.tensor(group.place.starts).reshape(-1, *(spec.group(name).size for name in group.under))
+    starts = grid.permute(0, *(1 + i for i in (*stays, *moves))).flatten().tolist()
+    under = tuple(group.under[i] for i in moves)
+    return replace(group, under=under, place=replace(group.place, starts=tuple(starts)))

@@ -34,12 +34,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where activations of a group can be seen: a part of one axis of a tensor at the module `Group.tap`.
+    """Where activations of a group can be seen: parts of one axis of a tensor at the module `Group.tap`.
 
     Attributes:
         side: the module's `input` or `output`; `projection`: q, k and v of an `nn.MultiheadAttention` side by side;
             `layer`: what a layer of a recurrent module gives to the next.
-        axis: of that tensor. number: of the layer. repeat, offset, tiles: as in `Axis`.
+        axis: of that tensor. number: of the layer. repeat: as in `Axis`.
+        starts: where all units of the group stand one after the other, and where they do so again: behind each other all blocks in which
+            they recur, then the same in the next part of each block.
         others: axes of that tensor (from its end) that another group reorders: they cannot count as samples.
         is_mixed: another group reorders the entries of a unit: they cannot count as samples either.
     """
@@ -48,8 +50,7 @@ class Place:
     axis: int = 1
     number: int = 0
     repeat: int = 1
-    offset: int = 0
-    tiles: int = 1
+    starts: tuple[int, ...] = (0,)
     others: tuple[int, ...] = ()
     is_mixed: bool = False
 
@@ -66,7 +67,7 @@ class Group:
         blocks: admissible permutations map each of so many equal blocks of units to one of them: norm groups, heads.
             Several levels, coarse to fine.
         link: groups of one link move their first level of blocks alike (the heads of q, k and v).
-        under: the group of blocks or heads in each of which these units recur, all reordered alike.
+        under: the groups of blocks or heads in each of which these units recur at the tap, all reordered alike; coarse to fine.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Group:
     place: Place = Place()
     blocks: tuple[int, ...] = ()
     link: str = ""
-    under: str = ""
+    under: tuple[str, ...] = ()
 
     def length_of(self, axis: Axis) -> int:
         """How many entries an axis of its tensors has, those included that do not follow."""

@@ -20,6 +20,7 @@ from dimat.model_spec import CnnSpec, MlpSpec, ModelSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.permutation import apply
 from dimat.permutation.discover import discover
+from dimat.permutation.spec import Group, PermutationSpec
 from dimat.training.seeding import torch_rng
 
 
@@ -216,10 +217,12 @@ def test_assignment_is_the_best_of_all() -> None:
 
 
 def test_guard_keeps_a_unit_in_place_unless_moving_gains_more() -> None:
-    similarity = torch.tensor([[0.5, 0.6], [0.6, 0.5]])
-    assert best_assignment(similarity).tolist() == [1, 0]
-    assert best_assignment(similarity, guard=0.2).tolist() == [0, 1]
-    assert best_assignment(torch.tensor([[0.1, 0.9], [0.9, 0.1]]), guard=0.2).tolist() == [1, 0]
+    spec = PermutationSpec((Group("a", 2, "", ()),))
+    similarity = {"a": torch.tensor([[0.5, 0.6], [0.6, 0.5]])}
+    assert assignments(similarity, spec)["a"].tolist() == [1, 0]
+    assert assignments(similarity, spec, guard=0.2)["a"].tolist() == [0, 1]
+    apart = {"a": torch.tensor([[0.1, 0.9], [0.9, 0.1]])}
+    assert assignments(apart, spec, guard=0.2)["a"].tolist() == [1, 0]
 
 
 def test_assignment_refuses_what_is_not_square() -> None:

@@ -105,7 +105,7 @@ def test_units_are_seen_where_rows_differ() -> None:
     (qk,) = (g for g in spec.groups if g.link and any(axis.tiles == 2 for axis in g.axes))
     assert "query.weight" in {axis.param for axis in stream.axes}
     assert stream.tap == "wide"
-    assert (qk.tap, qk.place.offset, qk.place.tiles) == ("attention", 8, 1)  # the keys
+    assert (qk.tap, qk.place.starts) == ("attention", (8,))  # the keys
 
 
 def test_heads_of_which_one_part_cannot_be_seen_move_as_the_other_part_says() -> None:
