@@ -2,7 +2,7 @@
 (`backend.coordinator.amending`), by the same rules (`deciding`)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -22,9 +22,9 @@ from backend.runs.schemas import (
     Amendable,
     AmendmentCreate,
     ComparisonEnd,
-    LeftOut,
     PilotAmendment,
     PilotAmendmentPage,
+    RunOfArm,
 )
 from backend.runs.settings_changed import Scalar
 from backend.runs.states import RUN_ENDS
@@ -197,6 +197,7 @@ def _told(look: _Look, row: AmendmentRow) -> PilotAmendment:
         effect, left_out, patch = Effect(look.effects.alone(before, new)), new.left_out, new.amendment.patch
     else:
         effect, left_out, patch = look.effects.of(mine), mine.left_out, mine.amendment.patch
+    course = _course(look, before, mine) if row.state == "in_force" and mine is not None else _Course()
     return PilotAmendment(
         id=row.id,
         arm=row.arm,
@@ -207,10 +208,10 @@ def _told(look: _Look, row: AmendmentRow) -> PilotAmendment:
         changes=effect.changes,
         overruled=effect.overruled,
         comparison_ends=look.ended[row.id] if mine else [],
-        left_out=[
-            LeftOut(run_id=run.id, arm=run.arm, seed=run.seed) for run in look.counting if run.id in left_out
-        ],
-        begun=row.state == "in_force" and mine is not None and _has_begun(look, before, mine),
+        left_out=_named(look, left_out),
+        begun=bool(course.begun),
+        ahead=_named(look, course.ahead),
+        missed=_named(look, course.missed),
         reason=None if row.reason is None else Text.model_validate(row.reason),
         by=row.by,
         why=row.why,
@@ -219,11 +220,26 @@ def _told(look: _Look, row: AmendmentRow) -> PilotAmendment:
     )
 
 
-def _has_begun(look: _Look, before: Sequence[InForce], one: InForce) -> bool:
-    """Whether one of the runs has got to its first round."""
-    made = [other.amendment for other in before]
-    return any(
-        run.last_round >= one.amendment.from_round
-        for run in look.reached
-        if run.id not in one.left_out and concerns(look.spec, run.arm, one.amendment, made)
-    )
+def _named(look: _Look, ids: Collection[str]) -> list[RunOfArm]:
+    return [RunOfArm(run_id=run.id, arm=run.arm, seed=run.seed) for run in look.counting if run.id in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """Ids of runs that have got to an amendment's first round, that go on and will, and that ended before it."""
+
+    begun: list[str] = field(default_factory=list)
+    ahead: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+
+def _course(look: _Look, before: Sequence[InForce], one: InForce) -> _Course:
+    made, found = [other.amendment for other in before], _Course()
+    for run in look.reached:
+        if run.id in one.left_out or not concerns(look.spec, run.arm, one.amendment, made):
+            continue
+        if run.last_round >= one.amendment.from_round:
+            found.begun.append(run.id)
+        else:
+            (found.ahead if run.goes_on else found.missed).append(run.id)
+    return found

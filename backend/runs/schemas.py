@@ -308,7 +308,7 @@ class ComparisonEnd(Schema):
     round: int
 
 
-class LeftOut(Schema):
+class RunOfArm(Schema):
     run_id: str
     arm: str
     seed: int
@@ -318,7 +318,8 @@ class PilotAmendment(Schema):
     """A change to a launched pilot. While it is `asked`, `from_round` is when it is expected to begin; the coordinator decides, and says
     in `reason` (`errors.<code>` of the catalogue) why it cannot. `changes`: what is, or will be, in force because of it when all amendments
     are in their order; of a refused one, what it would have changed. `overruled`: where another one decides instead. `left_out`: runs that
-    had ended, or were in their last round, count, and are as they were. `begun`: it is in force, and some run that counts has got to its first round."""
+    had ended, or were in their last round, count, and are as they were. `begun`: it is in force, and some run that counts has got to its first round.
+    `ahead`: once it is in force, the runs that have not and go on; `missed`: those that ended before it."""
 
     id: str
     arm: str | None
@@ -329,8 +330,10 @@ class PilotAmendment(Schema):
     changes: list[ArmChanges]
     overruled: list[Overruled]
     comparison_ends: list[ComparisonEnd]
-    left_out: list[LeftOut]
+    left_out: list[RunOfArm]
     begun: bool
+    ahead: list[RunOfArm]
+    missed: list[RunOfArm]
     reason: Text | None
     by: str
     why: str

@@ -109,10 +109,17 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
             _away(row, specs[row.pilot_id], made[row.id], gone[row.id]),
             next.get(row.pilot_id) if row.state in AT_WORK else None,
             closed_in(specs[row.pilot_id], shut), begun.get(row.id),
-            methods_since(specs[row.pilot_id], row.arm, made[row.id]), now,
+            methods_since(specs[row.pilot_id], row.arm, _reached(row, made[row.id])), now,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _reached(row: RunRow, amendments: Sequence[Amendment]) -> Sequence[Amendment]:
+    """Those that count in it, or will: of a run that has ended none of rounds to which it never got."""
+    if row.state not in RUN_ENDS:
+        return amendments
+    return [one for one in amendments if one.from_round <= row.rounds_done + 1]
 
 
 def _restarted(session: Session, rows: Sequence[RunRow]) -> Mapping[str, Text]:

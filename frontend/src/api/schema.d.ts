@@ -1828,15 +1828,6 @@ export interface components {
             /** By Link */
             by_link: components["schemas"]["LinkBytes"][];
         };
-        /** LeftOut */
-        LeftOut: {
-            /** Run Id */
-            run_id: string;
-            /** Arm */
-            arm: string;
-            /** Seed */
-            seed: number;
-        };
         /**
          * LeftOutSite
          * @description A site that was silent, in the rounds from `from_round`, which may be without it only in part, up to `until_round`, in which it came back; None: it did not,
@@ -2280,6 +2271,7 @@ export interface components {
          *     in `reason` (`errors.<code>` of the catalogue) why it cannot. `changes`: what is, or will be, in force because of it when all amendments
          *     are in their order; of a refused one, what it would have changed. `overruled`: where another one decides instead. `left_out`: runs that
          *     had ended, or were in their last round, count, and are as they were. `begun`: it is in force, and some run that counts has got to its first round.
+         *     `ahead`: once it is in force, the runs that have not and go on; `missed`: those that ended before it.
          */
         PilotAmendment: {
             /** Id */
@@ -2303,9 +2295,13 @@ export interface components {
             /** Comparison Ends */
             comparison_ends: components["schemas"]["ComparisonEnd"][];
             /** Left Out */
-            left_out: components["schemas"]["LeftOut"][];
+            left_out: components["schemas"]["RunOfArm"][];
             /** Begun */
             begun: boolean;
+            /** Ahead */
+            ahead: components["schemas"]["RunOfArm"][];
+            /** Missed */
+            missed: components["schemas"]["RunOfArm"][];
             reason: components["schemas"]["Text"] | null;
             /** By */
             by: string;
@@ -2982,6 +2978,15 @@ export interface components {
             sites: components["schemas"]["SiteExplained"][];
             /** Revision */
             revision: number;
+        };
+        /** RunOfArm */
+        RunOfArm: {
+            /** Run Id */
+            run_id: string;
+            /** Arm */
+            arm: string;
+            /** Seed */
+            seed: number;
         };
         /** RunPage */
         RunPage: {

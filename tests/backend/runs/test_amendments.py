@@ -252,6 +252,45 @@ def test_an_amendment_has_begun_when_a_run_that_counts_has_got_to_its_first_roun
     assert begun() == [False, False]
 
 
+def test_runs_that_an_amendment_has_not_reached_are_named_those_that_go_on_and_those_that_ended(
+    api: Api, pilot: dict[str, Any]
+) -> None:
+    """It was said to be in force as soon as one arm had begun its round, also where another never did."""
+    ask(api, pilot, {"patch": {"train": {"epochs": 3}}, "from_round": 5})
+    path = f"/api/v1/pilots/{pilot['id']}/amendments"
+
+    def told() -> tuple[bool, list[str], list[str]]:
+        one = api.viewer.get(path).json()["items"][0]
+        return one["begun"], *([run["arm"] for run in one[name]] for name in ("ahead", "missed"))
+
+    assert told() == (False, [], [])  # nobody has decided it
+    with api.database.write() as session:
+        alone, matched = session.scalars(select(RunRow).order_by(RunRow.arm)).all()
+        row = session.scalars(select(AmendmentRow)).one()
+        row.state, row.from_round = "in_force", 5
+        ids = alone.id, matched.id
+    assert told() == (False, ["alone", "matched"], [])
+    with api.database.write() as session:
+        add_step(session, session.get_one(RunRow, ids[0]), "train", 5, 0, "ready")
+    assert told() == (True, ["matched"], [])
+    with api.database.write() as session:
+        session.get_one(RunRow, ids[1]).state = "cancelled"
+    assert told() == (True, [], ["matched"])
+
+
+def test_a_run_that_ended_before_an_amendment_tells_no_method_of_it(api: Api, pilot: dict[str, Any]) -> None:
+    ask(api, pilot, {"arm": "matched", "patch": {"method": "regmean"}, "from_round": 5})
+    with api.database.write() as session:
+        row = session.scalars(select(AmendmentRow)).one()
+        row.state, row.from_round = "in_force", 5
+        id = session.scalars(select(RunRow.id).where(RunRow.arm == "matched")).one()
+    since = lambda: api.viewer.get(f"/api/v1/runs/{id}").json()["methods_since"]  # noqa: E731
+    assert since() == [{"round": 5, "method": "regmean"}]
+    with api.database.write() as session:
+        session.get_one(RunRow, id).state = "cancelled"
+    assert since() == []
+
+
 def test_a_pilot_says_what_a_change_would_begin_with(api: Api, pilot: dict[str, Any]) -> None:
     """So that nobody has to be refused to learn the first free round, or what is in force by then."""
     path = f"/api/v1/pilots/{pilot['id']}/amendable"

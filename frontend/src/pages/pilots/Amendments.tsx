@@ -12,7 +12,7 @@ import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
-import { isYetToBegin } from './amended';
+import { courseOf } from './amended';
 import { AMENDMENTS } from './AsLaunched';
 import { judgedUpTo } from './comparisonEnd';
 import { askedWords, fieldName, settingWords } from './settingWords';
@@ -47,7 +47,7 @@ export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boo
         <Answer query={found}>
           {({ items }) =>
             items.length > 0 ? (
-              <Listed items={items} />
+              <Listed items={items} withSeed={(pilot.spec.seeds?.length ?? 1) > 1} />
             ) : (
               <p className="aw-soft aw-small aw-first">{t('ui.amend.none')}</p>
             )
@@ -58,7 +58,7 @@ export function Amendments({ pilot, busy }: { pilot: Schemas['Pilot']; busy: boo
   );
 }
 
-function Listed({ items }: { items: readonly Amendment[] }) {
+function Listed({ items, withSeed }: { items: readonly Amendment[]; withSeed: boolean }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const columns: Column<Amendment>[] = [
@@ -87,14 +87,7 @@ function Listed({ items }: { items: readonly Amendment[] }) {
     {
       key: 'state',
       label: t('ui.state_label'),
-      cell: (one) =>
-        isYetToBegin(one) ? (
-          <Tag tone="calm" icon="clock">
-            {t('ui.amend.begins', { round: one.from_round })}
-          </Tag>
-        ) : (
-          <StateBadge of="amendment" state={one.state} />
-        ),
+      cell: (one) => <State of={one} withSeed={withSeed} />,
     },
   ];
   return (
@@ -105,6 +98,38 @@ function Listed({ items }: { items: readonly Amendment[] }) {
       rowKey={(one) => one.id}
       first={FIRST}
     />
+  );
+}
+
+/** Where some runs have got to its first round, those that have not are named: it is not in force in them. */
+function State({ of, withSeed }: { of: Amendment; withSeed: boolean }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const course = courseOf(of);
+  const named = (runs: Amendment['ahead']) =>
+    formats.list(runs.map(({ arm, seed }) => (withSeed ? t('ui.amend.run', { arm, seed }) : arm)));
+  if (course === 'never')
+    return (
+      <Tag tone="calm" icon="stop">
+        {t('ui.amend.never')}
+      </Tag>
+    );
+  return (
+    <>
+      {course === 'to_come' ? (
+        <Tag tone="calm" icon="clock">
+          {t('ui.amend.begins', { round: of.from_round })}
+        </Tag>
+      ) : (
+        <StateBadge of="amendment" state={of.state} />
+      )}
+      {of.begun && of.ahead.length > 0 ? (
+        <span className="aw-sub">{t('ui.amend.ahead', { runs: named(of.ahead), round: of.from_round })}</span>
+      ) : null}
+      {of.missed.length > 0 ? (
+        <span className="aw-sub">{t('ui.amend.missed', { runs: named(of.missed) })}</span>
+      ) : null}
+    </>
   );
 }
 

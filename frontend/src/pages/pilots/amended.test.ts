@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAmended, isYetToBegin, methodsSince, plansChanged, sitesNeeded } from './amended';
+import { courseOf, isAmended, methodsSince, plansChanged, sitesNeeded } from './amended';
 
 const turn = (field: string, to: string, stays = false) => ({
   field,
@@ -43,10 +43,16 @@ describe('a pilot that was amended', () => {
     const joined = [{ state: 'in_force' as const, changes: [{ round: 2, arms: ['a'], settings: [turn('members.join', 's')] }] }]; // prettier-ignore
     expect(plansChanged(joined, [now('a')])[0]?.settings).toEqual([['members', ['s']]]);
   });
-  it('has amendments that are decided and have not begun', () => {
-    expect(isYetToBegin({ state: 'in_force', begun: false })).toBe(true);
-    expect(isYetToBegin({ state: 'in_force', begun: true })).toBe(false);
-    expect(isYetToBegin({ state: 'refused', begun: false })).toBe(false);
+  it('has amendments that are in force everywhere, in some runs, yet to begin, or never begun', () => {
+    const [run] = [{ run_id: 'r', arm: 'dimat', seed: 0 }];
+    const of = (begun: boolean, ahead: (typeof run)[], missed: (typeof run)[], state: 'in_force' | 'refused' = 'in_force') =>
+      courseOf({ state, begun, ahead, missed }); // prettier-ignore
+    expect(of(true, [], [])).toBe('decided');
+    expect(of(true, [run], [])).toBe('decided');
+    expect(of(false, [run], [])).toBe('to_come');
+    expect(of(false, [run], [run])).toBe('to_come');
+    expect(of(false, [], [run])).toBe('never');
+    expect(of(false, [], [], 'refused')).toBe('decided');
   });
   it('waits for a site that joins later from the round on in which it takes part', () => {
     const spec = { sites: [{ name: 'a' }, { name: 'b' }, { name: 'c' }], waiting: ['c'] } as unknown as Parameters<typeof sitesNeeded>[0]; // prettier-ignore

@@ -45,9 +45,12 @@ export function plansChanged(made: readonly Made[], arms: readonly Schemas['ArmN
   });
 }
 
-/** Whether it is decided, and no run has got to its first round. */
-export function isYetToBegin(one: Pick<Schemas['PilotAmendment'], 'state' | 'begun'>): boolean {
-  return one.state === 'in_force' && !one.begun;
+/** `to_come`: it is in force, and no run has got to its first round yet; `never`: nor will any, as all ended before it. */
+export function courseOf(
+  one: Pick<Schemas['PilotAmendment'], 'state' | 'begun' | 'ahead' | 'missed'>,
+): 'decided' | 'to_come' | 'never' {
+  if (one.state !== 'in_force' || one.begun) return 'decided';
+  return one.ahead.length > 0 ? 'to_come' : one.missed.length > 0 ? 'never' : 'decided';
 }
 
 /** Sites for which runs wait now: those that take part in the round at which one of `runs` is. Without runs: at the start. */
