@@ -73,7 +73,7 @@ class PilotClone(Schema):
 
 class NextStage(Schema):
     """`sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind, are not
-    revoked and were not taken out by an amendment. `name`: null: that of the first stage with the number of this one."""
+    revoked and were not taken out by an amendment, with fewer rows each where the data set has not enough for so many. `name`: null: that of the first stage with the number of this one."""
 
     sites: Annotated[list[Name], Field(max_length=1_000)] | None = None
     name: Name | None = None

@@ -5,6 +5,7 @@ Which sites follow is a proposal; whoever opens the draft may change it. A site 
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 from unicodedata import east_asian_width
 
 from pydantic import ValidationError
@@ -44,7 +45,8 @@ def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pi
         "name": body.name or _free_name(session, first.name, number + 1),
         "title": _title((first.title or first.name)[:180], number + 1),
     }
-    return service.create_following(session, who, row, _with_sites(spec, added, changes))
+    next = _with_sites(spec, added, changes, fewer_rows=body.sites is None)
+    return service.create_following(session, who, row, next)
 
 
 def _has_ended(session: Session, row: PilotRow) -> bool:
@@ -97,7 +99,9 @@ def _added(
     return [by_name[name] for name in dict.fromkeys(wanted)]
 
 
-def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str]) -> PilotSpec:
+def _with_sites(
+    spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, str], *, fewer_rows: bool
+) -> PilotSpec:
     """All sites take part from the start. Links that were drawn by hand know nothing of new sites, nor of those that took no part when
     they were drawn: every site is then linked with every other, until somebody draws anew."""
     given = spec.model_dump(mode="json") | changes
@@ -108,11 +112,19 @@ def _with_sites(spec: PilotSpec, added: Sequence[SiteSpec], changes: dict[str, s
     for arm, stored in zip(given["arms"], spec.arms, strict=True):
         if stored.topology is not None and not _goes_with(stored.topology, names):
             arm["topology"] = None
+    return _valid(given, fewer_rows=fewer_rows)
+
+
+def _valid(given: dict[str, Any], *, fewer_rows: bool) -> PilotSpec:
+    """With `fewer_rows` each site gets as many as the data set has for so many sites, where it does not have those that are asked for."""
     try:
         return PilotSpec.model_validate(given)
     except ValidationError as error:
         first = of_validation("en", error.errors())[0]
-        raise Invalid(first.code, first.params, "sites") from None
+    if fewer_rows and first.code == "rows_run_out" and first.params["most"]:
+        fewer = given["data"] | {"rows_per_site": first.params["most"]}
+        return _valid(given | {"data": fewer}, fewer_rows=False)
+    raise Invalid(first.code, first.params, "sites")
 
 
 def _goes_with(topology: TopologySpec, names: Sequence[str]) -> bool:

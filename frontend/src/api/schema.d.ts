@@ -2164,7 +2164,7 @@ export interface components {
         /**
          * NextStage
          * @description `sites`: names of those that are to take part besides the old ones; null: all others that hold data of the same kind, are not
-         *     revoked and were not taken out by an amendment. `name`: null: that of the first stage with the number of this one.
+         *     revoked and were not taken out by an amendment, with fewer rows each where the data set has not enough for so many. `name`: null: that of the first stage with the number of this one.
          */
         NextStage: {
             /** Sites */

@@ -88,14 +88,17 @@ def test_the_title_of_a_stage_has_the_brackets_of_its_script(title: str, followi
     assert api.manager.post(path, json={}).json()["title"] == following
 
 
-def test_more_sites_than_the_rows_suffice_for_are_named(api: Api) -> None:
+def test_where_the_rows_do_not_suffice_for_all_sites_each_gets_fewer(api: Api) -> None:
+    """Who asks for all sites gets a draft to change; who names them is told that they are too many."""
     pilot = ended(api, data={"rows_per_site": 2_000})
-    answer = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={})
-    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
-        422,
-        "rows_run_out",
-        "sites",
-    )
+    path = f"/api/v1/pilots/{pilot['id']}/next-stage"
+    named = api.manager.post(path, json={"sites": ["site-04", "site-05"]})
+    told = named.json()
+    assert (named.status_code, told["code"], told["field"]) == (422, "rows_run_out", "sites")
+    answer = api.manager.post(path, json={})
+    assert answer.status_code == 201, answer.json()
+    spec = answer.json()["spec"]
+    assert (len(spec["sites"]), spec["data"]["rows_per_site"]) == (5, told["params"]["most"])
 
 
 def test_the_next_stage_goes_on_as_amendments_left_the_pilot(api: Api) -> None:

@@ -25,6 +25,7 @@ import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
 import { ArmsTable, SharedRound, SitesTable } from './ArmsTable';
 import { Halts } from './Halts';
+import { NextStage } from './NextStage';
 import { PilotHeadline } from './PilotHeadline';
 import { PilotLedger } from './PilotLedger';
 import { PilotRunsMenu } from './PilotRunsMenu';
@@ -268,15 +269,6 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
     refresh('/api/v1/pilots');
     void go(`/pilots/${data.id}/edit`);
   };
-  const beginNext = async () => {
-    const { data, error } = await http.POST('/api/v1/pilots/{pilot_id}/next-stage', {
-      params: { path: { pilot_id: pilot.id } },
-      body: {},
-    });
-    if (!data) throw error;
-    refresh('/api/v1/pilots');
-    void go(`/pilots/${data.id}/edit`);
-  };
   const numRuns = pilot.spec.arms.length * (pilot.spec.seeds?.length ?? 1);
   return (
     <>
@@ -306,21 +298,7 @@ function PilotActions({ pilot }: { pilot: Pilot }) {
           {t('ui.pilot.clone')}
         </Button>
       ) : null}
-      {mayWrite && pilot.state !== 'draft' && !busy(pilot) ? (
-        <Button
-          variant="default"
-          onClick={() =>
-            ask({
-              title: t('ui.stage.next'),
-              body: t('ui.stage.next_text'),
-              action: t('ui.stage.next'),
-              act: beginNext,
-            })
-          }
-        >
-          {t('ui.stage.next')}
-        </Button>
-      ) : null}
+      {mayWrite && pilot.state !== 'draft' && !busy(pilot) ? <NextStage pilot={pilot} /> : null}
       {mayWrite && pilot.state === 'draft' ? (
         <Button component={Link} to={`/pilots/${pilot.id}/edit`} variant="default">
           {t('ui.pilot.edit')}
