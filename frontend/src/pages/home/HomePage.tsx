@@ -192,12 +192,21 @@ function FailedPilot({ failed }: { failed: Failed }) {
   return (
     <Note tone="bad" icon="warn">
       <Link to={`/pilots/${failed.pilot}`}>{failed.name}</Link>
-      <p>{t('ui.home.failed', { at: formats.moment(failed.at), arms: formats.list(failed.arms) })}</p>
-      {failed.reasons
-        .map((reason) => say('reasons', reason))
-        .map((said) => (
-          <p key={said}>{said}</p>
-        ))}
+      <p>
+        {t('ui.home.failed', {
+          at: formats.moment(failed.at),
+          arms: formats.list([...new Set(failed.causes.flatMap(({ arms }) => arms))]),
+        })}
+      </p>
+      {failed.causes.map(({ arms, reason }, at) =>
+        reason ? (
+          <p key={at}>
+            {failed.causes.length > 1
+              ? t('ui.home.failed_of', { arms: formats.list(arms), reason: say('reasons', reason) })
+              : say('reasons', reason)}
+          </p>
+        ) : null,
+      )}
     </Note>
   );
 }

@@ -25,11 +25,33 @@ it('names pilots that failed in the last seven days, the last first, each once',
     ],
     NOW,
   );
-  expect(found.map(({ name, at, arms }) => [name, at, arms])).toEqual([
-    ['Later', '2026-01-09T01:00:00Z', ['alone']],
-    ['scrap', '2026-01-08T02:00:00Z', ['alone', 'dimat']],
+  expect(found.map(({ name, at, causes }) => [name, at, causes])).toEqual([
+    ['Later', '2026-01-09T01:00:00Z', [{ arms: ['alone'], reason: memory }]],
+    ['scrap', '2026-01-08T02:00:00Z', [{ arms: ['alone', 'dimat'], reason: memory }]],
   ]);
-  expect(found[1]?.reasons).toEqual([memory]);
+});
+
+it('tells arms beside their reason, in one order, and reasons that differ in figures only once', () => {
+  const silent = (seconds: number, site = 'Kobe') => ({
+    code: 'site_silent_too_long',
+    params: { site, seconds, round: seconds },
+    text: '',
+  });
+  const at = '2026-01-08T02:00:00Z';
+  const found = failedLately(
+    [
+      run('scrap', 'regmean', at),
+      run('scrap', 'dimat', at, { reason: silent(60) }),
+      run('scrap', 'fisher', at, { reason: silent(60, 'Osaka') }),
+      run('scrap', 'alone', at, { reason: silent(61) }),
+    ],
+    NOW,
+  );
+  expect(found[0]?.causes).toEqual([
+    { arms: ['fisher'], reason: silent(60, 'Osaka') },
+    { arms: ['alone', 'dimat'], reason: silent(60) },
+    { arms: ['regmean'], reason: memory },
+  ]);
 });
 
 it('names no run that was begun anew, or is not told to have failed', () => {

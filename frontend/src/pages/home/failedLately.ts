@@ -5,34 +5,46 @@ type Run = Pick<
   Schemas['Run'],
   'pilot_id' | 'pilot_name' | 'pilot_title' | 'arm' | 'state' | 'finished_at' | 'reason' | 'replaced_by'
 >;
+export interface Cause {
+  arms: string[];
+  reason: Schemas['Text'] | null;
+}
 export interface Failed {
   pilot: string;
   name: string;
   /** When the last of them failed. */
   at: string;
-  arms: string[];
-  reasons: Schemas['Text'][];
+  causes: Cause[];
 }
 
 const DAYS_MS = 7 * 86_400_000;
 
-/** The last first. What failed for the same reason is one. */
+/** The last first. Args: runs: the newest first; arms are told in the order in which their runs were made. */
 export function failedLately(runs: readonly Run[], now: number): Failed[] {
   const found = new Map<string, Failed>();
-  for (const { finished_at: at, reason, ...run } of runs) {
+  for (const { finished_at: at, ...run } of runs) {
     if (run.state !== 'failed' || run.replaced_by !== null || !at || now - Date.parse(at) > DAYS_MS) continue;
     const known = found.get(run.pilot_id);
-    const { arms = [], reasons = [] }: Partial<Failed> = known ?? {};
     found.set(run.pilot_id, {
       pilot: run.pilot_id,
       name: run.pilot_title || run.pilot_name,
       at: known && Date.parse(known.at) > Date.parse(at) ? known.at : at,
-      arms: arms.includes(run.arm) ? arms : [run.arm, ...arms],
-      reasons: !reason || reasons.some((one) => isSame(one, reason)) ? reasons : [...reasons, reason],
+      causes: withRun(known?.causes ?? [], run),
     });
   }
   return [...found.values()].sort((one, other) => Date.parse(other.at) - Date.parse(one.at));
 }
 
-const isSame = (one: Schemas['Text'], other: Schemas['Text']) =>
-  one.code === other.code && JSON.stringify(one.params) === JSON.stringify(other.params);
+/** Reasons that differ in figures only, as how long a site was silent and in which round, are one. */
+function withRun(causes: readonly Cause[], { arm, reason }: Pick<Run, 'arm' | 'reason'>): Cause[] {
+  const place = causes.findIndex((one) => kindOf(one.reason) === kindOf(reason));
+  if (place < 0) return [{ arms: [arm], reason }, ...causes];
+  return causes.map((one, at) =>
+    at !== place || one.arms.includes(arm) ? one : { ...one, arms: [arm, ...one.arms] },
+  );
+}
+
+function kindOf(reason: Cause['reason']): string {
+  const named = Object.entries(reason?.params ?? {}).filter(([, value]) => typeof value !== 'number');
+  return JSON.stringify([reason?.code, ...named]);
+}
