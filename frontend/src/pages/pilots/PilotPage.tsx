@@ -20,6 +20,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
 import type { PilotEvent } from '../../live/stream';
 import { KEPT_EVENTS, useLive } from '../../live/useLive';
+import { leftOutOfAll } from '../runs/absent';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
@@ -108,7 +109,8 @@ function AwayNow({ pilot }: { pilot: Pilot }) {
   const made = useAmendments(pilot.id).data?.items ?? [];
   const live = (useRuns(pilot).data?.items ?? []).filter((run) => LIVE.has(run.state));
   const policy = silentOf(pilot.spec.silent).silent;
-  return <AwaySites names={sitesNeeded(pilot.spec, made, live)} policy={policy} />;
+  const needed = sitesNeeded(pilot.spec, made, live);
+  return <AwaySites names={needed} policy={policy} leftOut={leftOutOfAll(live)} />;
 }
 
 /** Which pilot this one follows, and which follow it. */

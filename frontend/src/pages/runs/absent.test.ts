@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION, noun } from '../../i18n/start';
-import { absenceKey, alike, missedFrom, sitesIn } from './absent';
+import { absenceKey, alike, leftOutOfAll, missedFrom, sitesIn } from './absent';
 
 function languageOf(lng: 'en' | 'ja') {
   const language = createInstance();
@@ -75,4 +75,15 @@ describe('a run without some of its sites', () => {
     expect(said('en', start)).toBe('The start was not evaluated at c, for want of a sign of life.');
     expect(said('ja', start)).toBe('cは応答がなかったため、開始時の評価がありません。');
   });
+});
+
+it('a pilot goes on without the sites that all of its runs have left out', () => {
+  const gone = (site: string, until_round: number | null = null) => ({ site, until_round });
+  expect(leftOutOfAll([])).toEqual([]);
+  expect(
+    leftOutOfAll([
+      { absences: [gone('a'), gone('b'), gone('c', 4)] },
+      { absences: [gone('c'), gone('a', 2), gone('a')] },
+    ]),
+  ).toEqual(['a']);
 });

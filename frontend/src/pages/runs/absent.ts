@@ -32,6 +32,16 @@ export function absenceKey(run: Run, absence: Absence) {
   return until === null ? 'ui.run.left_out' : 'ui.run.left_out_coming_back';
 }
 
+/** The sites without which all of these runs go on. */
+export function leftOutOfAll(
+  runs: readonly { absences: readonly Pick<Schemas['Absence'], 'site' | 'until_round'>[] }[],
+): string[] {
+  const [first, ...others] = runs.map(({ absences }) =>
+    absences.filter(({ until_round: until }) => until === null).map(({ site }) => site),
+  );
+  return (first ?? []).filter((site) => others.every((sites) => sites.includes(site)));
+}
+
 /** The first of what the site missed: a step, where others had taken in its model of that round. */
 export function missedFrom(absence: Absence, t: TFunction): string {
   const step = owed(absence);

@@ -10,26 +10,32 @@ import { useSiteNames } from './useSiteNames';
 interface Props {
   names: readonly string[];
   policy: Silent;
+  /** Of them those without which the runs go on already. */
+  leftOut?: readonly string[];
 }
 
-export function AwaySites({ names, policy }: Props) {
+export function AwaySites({ names, policy, leftOut = [] }: Props) {
   const { t } = useTranslation();
   const formats = useFormats();
   const sites = useSiteNames();
   const away = (sites.data?.items ?? []).filter(
     (site) => names.includes(site.name) && site.state !== 'online',
   );
-  if (away.length === 0) return null;
-  const shown = firstNames(
-    away.map((site) => site.display_name || site.name),
-    t,
-    formats,
-  );
-  return (
-    <Note tone="warn" icon="warn">
-      {t(`ui.sites.away_${policy}`, { names: shown, number: away.length })}
-      {formats.space}
-      <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
-    </Note>
-  );
+  const isOut = (site: (typeof away)[number]) => leftOut.includes(site.name);
+  return ([`away_${policy}`, 'away_left_out'] as const).map((key) => {
+    const told = away.filter((site) => isOut(site) === (key === 'away_left_out'));
+    if (told.length === 0) return null;
+    const shown = firstNames(
+      told.map((site) => site.display_name || site.name),
+      t,
+      formats,
+    );
+    return (
+      <Note key={key} tone="warn" icon="warn">
+        {t(`ui.sites.${key}`, { names: shown, number: told.length })}
+        {formats.space}
+        <Link to="/sites">{t('ui.home.look_at_sites')}</Link>
+      </Note>
+    );
+  });
 }
