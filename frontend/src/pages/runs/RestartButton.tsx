@@ -9,9 +9,9 @@ import { useMay, useRefresh } from '../../api/session';
 import { Icon } from '../../components/Icon';
 import { useConfirm } from '../../components/useConfirm';
 import { WhyField } from '../../components/WhyField';
+import { mayBeRestarted } from './replaced';
 
 type Run = Schemas['Run'];
-const STANDING = new Set(['completed', 'failed', 'cancelled', 'paused']);
 
 export function RestartButton({ run }: { run: Run }) {
   const { t } = useTranslation();
@@ -20,7 +20,7 @@ export function RestartButton({ run }: { run: Run }) {
   const may = useMay('runs.restart');
   const { ask, dialog } = useConfirm();
   const wanted = useRef({ round: 0, why: '', key: '' });
-  if (!may || !STANDING.has(run.state) || run.rounds_done < 0) return null;
+  if (!may || !mayBeRestarted(run)) return null;
   const restart = async () => {
     const { data, error } = await http.POST('/api/v1/runs/{run_id}/restart', {
       params: { path: { run_id: run.id }, header: { 'idempotency-key': wanted.current.key } },

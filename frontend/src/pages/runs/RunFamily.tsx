@@ -14,15 +14,15 @@ export function RunFamily({ run }: { run: Schemas['Run'] }) {
     <>
       {run.replaced_by ? (
         <Note icon="warn">
-          {t('ui.run.replaced')} <Link to={`/runs/${run.replaced_by}`}>{t('ui.run.to_replacing')}</Link>
+          {t('ui.run.replaced')}
+          {formats.space}
+          <Link to={`/runs/${run.replaced_by}`}>{t('ui.run.to_replacing')}</Link>
         </Note>
       ) : null}
       {run.parent_run_id ? (
         <Note icon="info">
-          {formats.sentences([
-            t('ui.run.goes_on', { round: run.from_round }),
-            run.restarted && say('reasons', run.restarted),
-          ])}
+          {run.restarted ? <p className="aw-first">{say('reasons', run.restarted)}</p> : null}
+          {run.restarted ? t('ui.run.taken_over') : t('ui.run.goes_on', { round: run.from_round })}
           {formats.space}
           <Link to={`/runs/${run.parent_run_id}`}>{t('ui.run.to_parent')}</Link>
         </Note>

@@ -22,6 +22,7 @@ import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
 import { firstNames } from '../sites/firstNames';
 import { absenceKey, alike, missedFrom, sitesIn } from './absent';
+import { reasonToTell } from './replaced';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 import { useProgressWords } from './useProgressWords';
@@ -98,6 +99,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note', after);
     return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
   };
+  const reason = reasonToTell(run);
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -139,9 +141,9 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           <i style={{ width: `${(share * 100).toFixed(1)}%` }} />
         </div>
       </div>
-      {run.reason && run.state !== 'completed' ? (
+      {reason ? (
         <Note tone={run.state === 'failed' ? 'bad' : 'calm'} icon={run.state === 'failed' ? 'warn' : 'info'}>
-          {say('reasons', run.reason)}
+          {say('reasons', reason)}
         </Note>
       ) : null}
       {run.progress.code === 'waiting_for_time' ? null : (

@@ -11,6 +11,7 @@ import { Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
+import { lostBefore } from './lostBefore';
 import { awayFor } from './silentSteps';
 import { StepLogButton } from './StepLog';
 
@@ -96,7 +97,7 @@ interface GroupProps {
 }
 
 function Group({ run, kind, steps, sites }: GroupProps) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const say = useSay();
   const formats = useFormats();
   const done = steps.filter((step) => step.state === 'completed').length;
@@ -112,6 +113,13 @@ function Group({ run, kind, steps, sites }: GroupProps) {
     return away.since
       ? t('ui.steps.site_silent', { since: formats.instant(away.since) })
       : t('ui.steps.site_not_connected');
+  };
+  const why = (step: Step, reason: Schemas['Text']) => {
+    const lost = lostBefore(step);
+    if (!lost) return say('reasons', reason);
+    // What was taken back, and sent again since, was not lost.
+    if (!i18n.exists(`ui.cause.${lost.cause}`)) return null;
+    return t('ui.steps.lost_before', { attempt: lost.attempt, cause: t(`ui.cause.${lost.cause}`) });
   };
   const columns: Column<Step>[] = [
     { key: 'site', label: t('ui.sites.site'), main: true, cell: (step) => step.display_name },
@@ -134,7 +142,7 @@ function Group({ run, kind, steps, sites }: GroupProps) {
           {step.behind && !awayFor(step, sites) ? (
             <span className="aw-sub">{say('explain.wait', step.behind)}</span>
           ) : null}
-          {step.reason ? <span className="aw-sub">{say('reasons', step.reason)}</span> : null}
+          {step.reason ? <span className="aw-sub">{why(step, step.reason)}</span> : null}
         </div>
       ),
     },

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { mayBeRestarted, reasonToTell } from './replaced';
+
+const advice = { code: 'site_silent_too_long', params: { round: 272 }, text: '' };
+const run = { state: 'failed' as const, rounds_done: 3, replaced_by: null, restarted: null, reason: advice };
+
+it('what was restarted is not offered to be, nor advised to', () => {
+  expect([mayBeRestarted(run), reasonToTell(run)]).toEqual([true, advice]);
+  const replaced = { ...run, replaced_by: 'run-2' };
+  expect([mayBeRestarted(replaced), reasonToTell(replaced)]).toEqual([false, null]);
+  expect(mayBeRestarted({ ...run, rounds_done: -1 })).toBe(false);
+  expect(mayBeRestarted({ ...run, state: 'running' })).toBe(false);
+});
+
+it('a reason is told once, and of what is completed none', () => {
+  const by = { code: 'restarted_why', params: {}, text: '' };
+  expect(reasonToTell({ ...run, state: 'queued', reason: by, restarted: by })).toBeNull();
+  expect(reasonToTell({ ...run, state: 'completed' })).toBeNull();
+  const paused = { code: 'replaced', params: {}, text: '' };
+  expect(reasonToTell({ ...run, state: 'cancelled', replaced_by: 'run-2', reason: paused })).toBe(paused);
+});

@@ -1,0 +1,15 @@
+/* What is still to be offered and said of a run in whose place another may count. Pure. */
+import type { Schemas } from '../../api/client';
+
+type Run = Pick<Schemas['Run'], 'state' | 'rounds_done' | 'replaced_by' | 'restarted' | 'reason'>;
+const STANDING: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled', 'paused']);
+
+export function mayBeRestarted(run: Pick<Run, 'state' | 'rounds_done' | 'replaced_by'>): boolean {
+  return STANDING.has(run.state) && run.rounds_done >= 0 && run.replaced_by === null;
+}
+
+/** Why a run failed says what to do about it, which somebody has done where it was replaced. */
+export function reasonToTell(run: Run): Run['reason'] {
+  const isDone = run.state === 'failed' && run.replaced_by !== null;
+  return run.state === 'completed' || isDone || run.reason?.code === run.restarted?.code ? null : run.reason;
+}
