@@ -11,6 +11,7 @@ import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { MethodsSince } from '../runs/MethodsSince';
 import { methodsSince } from './amended';
+import { roundsOf, roundWords, siteWords } from './outcomeWords';
 import { useAmendments } from './useAmendments';
 
 type Arm = Schemas['ArmOutcome'];
@@ -23,9 +24,8 @@ export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const say = useSay();
-  const [round, ...others] = roundsOf(summary.arms);
   const said = [
-    ...(round === undefined || others.length > 0 ? [] : [t('ui.pilot.arms_round', { round })]),
+    ...roundWords(summary.arms, summary.ended !== null).map(({ key, params }) => t(key, params)),
     ...(summary.ended ? [say('summary', summary.ended)] : []),
     t('ui.pilot.arms_spent'),
   ];
@@ -139,6 +139,7 @@ export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string
 
 export function SitesTable({ arms }: { arms: readonly Arm[] }) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const others = arms.filter((arm) => !arm.is_control && arm.by_site.length > 0);
   const [chosen, setChosen] = useState<string | null>(null);
   const arm = others.find((one) => one.arm === chosen) ?? best(others);
@@ -172,7 +173,9 @@ export function SitesTable({ arms }: { arms: readonly Arm[] }) {
         />
       }
     >
-      <p className="aw-soft aw-small">{t('ui.pilot.by_site_help', { arm: arm.arm })}</p>
+      <p className="aw-soft aw-small">
+        {formats.sentences(siteWords(arm).map(({ key, params }) => t(key, params)))}
+      </p>
       <DataTable
         caption={t('ui.pilot.by_site')}
         columns={columns}
@@ -191,10 +194,6 @@ function Value({ value, against }: { value: number | null; against: number | nul
       <Delta value={against} />
     </div>
   );
-}
-
-function roundsOf(arms: readonly Arm[]): number[] {
-  return [...new Set(arms.flatMap((arm) => (arm.round === null ? [] : [arm.round])))];
 }
 
 function best(arms: readonly Arm[]): Arm | undefined {
