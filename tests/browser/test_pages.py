@@ -111,8 +111,10 @@ def test_sites_that_wait_for_the_time_of_a_round_say_that_it_follows(house: Hous
     # The form for a change says what is in force, and from when on it can count.
     page = watched.open(f"/pilots/{pilot}")
     page.get_by_role("button", name="Change from the next round on").click()
-    expect(page.get_by_label("From round")).to_have_attribute("placeholder", "as soon as possible (1 or 2)")
-    expect(page.get_by_label("Epochs in a round")).to_have_attribute("placeholder", "as it is (1)")
+    expect(page.get_by_label("From round")).to_have_attribute("placeholder", "as soon as possible")
+    expect(page.get_by_text("Round 1, or 2 if what sites have sent for round 1 does not fit")).to_be_visible()
+    expect(page.get_by_label("Epochs in a round")).to_have_attribute("placeholder", "as it is")
+    expect(page.get_by_text("Without a change: 1.").first).to_be_visible()
     expect(page.get_by_label("Why *")).to_be_visible()
     house.post(f"/pilots/{pilot}/cancel", {})
 

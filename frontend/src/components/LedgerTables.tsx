@@ -8,6 +8,7 @@ import { DataTable, type Column } from './DataTable';
 type Ledger = Schemas['Ledger'];
 type Part = Ledger['by_purpose'][number];
 type Link = Ledger['by_link'][number];
+const FIRST_LINKS = 20;
 
 export function LedgerTables({ ledger }: { ledger: Ledger }) {
   const { t } = useTranslation();
@@ -78,12 +79,13 @@ export function LedgerTables({ ledger }: { ledger: Ledger }) {
           rows={ledger.by_purpose.filter((part) => part.num_exchanges > 0 || part.purpose === 'wasted')}
           rowKey={(part) => part.purpose}
         />
-        <div className="aw-numbers">
+        <div>
           <DataTable
             caption={t('ui.ledger.by_link')}
             columns={links}
             rows={ledger.by_link}
             rowKey={(link) => `${link.from_index} ${link.to_index}`}
+            first={FIRST_LINKS}
           />
         </div>
       </div>

@@ -98,9 +98,9 @@ def test_a_site_at_work_says_at_what_how_far_and_since_when(stage: Stage) -> Non
     site = of(found, "a")
     assert (site.doing, site.kind, site.round, site.progress) == ("preparing", "prepare", 0, 0.4)
     assert (site.attempt, site.attempts, site.since) == (1, 3, began)
-    assert site.text == f"At the step “Prepare” of the start since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done."
+    assert site.text == f'At the start, at the step "Prepare" since {began:%Y-%m-%d %H:%M:%S} UTC: 40% done.'
     assert site.then is not None
-    assert site.then.text == "Then comes “Merge” of round 1."
+    assert site.then.text == 'Then comes "Merge" of round 1.'
     assert found.text.endswith("1 of 3 sites is at work.")
     assert (found.round, found.rounds, found.state) == (0, 4, "running")
 
@@ -110,10 +110,10 @@ def test_who_waits_names_the_sites_and_the_steps_that_it_waits_for(stage: Stage)
     found = explained(stage)
     a, b = of(found, "a"), of(found, "b")
     assert (a.doing, a.kind, a.round, a.attempt) == ("waiting", "merge", 3, None)
-    assert (texts(a), a.waits_for[0].sites) == (["Waiting for b to finish “Train” of round 2."], ["b"])
+    assert (texts(a), a.waits_for[0].sites) == (['Waiting for b to finish "Train" of round 2.'], ["b"])
     assert b.then is not None
     assert b.then.text == "It begins as soon as the wait is over."
-    assert (texts(b), b.waits_for[0].sites) == (["Waiting for c to finish “Train” of round 1."], ["c"])
+    assert (texts(b), b.waits_for[0].sites) == (['Waiting for c to finish "Train" of round 1.'], ["c"])
     trained = [step for step in stage.steps() if (step.round, step.kind, step.site_index) == (2, "train", 0)]
     assert a.since == trained[0].finished_at
     # The cause lies at c, which has not begun what it was sent.
@@ -138,7 +138,7 @@ def test_a_silent_site_says_since_when_and_who_waits_for_it_says_that_it_is_sile
     c, b = of(found, "c"), of(found, "b")
     assert (c.doing, c.since) == ("silent", seen)
     assert c.waits_for[0].code == "site_silent"
-    assert texts(b) == ["Waiting for c (silent) to finish “Train” of round 1."]
+    assert texts(b) == ['Waiting for c (silent) to finish "Train" of round 1.']
     assert [wait.site for wait in found.waits_for] == ["c"]
     assert found.then == c.then
 
@@ -254,7 +254,7 @@ def test_since_when_a_run_is_being_paused_is_told_to_the_second(stage: Stage) ->
     assert all(site.since is not None and site.since >= found.since for site in found.sites)
     reason = stage.run("p/dimat").reason
     assert found.reason is not None
-    assert found.reason.text == f"Paused by a manager at {found.since:%Y-%m-%d %H:%M:%S} UTC."
+    assert found.reason.text == f"Paused by a manager on {found.since:%Y-%m-%d %H:%M:%S} UTC."
     assert reason is not None
     # As it was stored before, to the minute.
     with stage.database.write() as session:
@@ -284,7 +284,7 @@ def test_a_paused_run_says_who_paused_it_and_that_somebody_must_resume_it(stage:
     found = explained(stage)
     assert (found.state, found.code) == ("paused", "paused_at_start")
     assert found.reason is not None
-    assert found.reason.text.startswith("Paused by a manager at ")
+    assert found.reason.text.startswith("Paused by a manager on ")
     assert found.reason.text.endswith(": maintenance")
     assert found.then is not None
     assert found.then.code == "goes_on_when_asked"
@@ -303,7 +303,7 @@ def test_a_site_whose_worker_is_busy_elsewhere_says_with_what(stage: Stage) -> N
     beat(stage, 2, *SITES)
     a = of(explained(stage), "a")
     assert (a.doing, texts(a)) == (
-        "waiting", ["Waits behind the pilot “other”, which shares the worker."],
+        "waiting", ["Waits behind the pilot \"other\", which shares the worker."],
     )  # fmt: skip
     (other,) = [site for site in explained(stage, "other/dimat").sites if site.site == "b"]
     assert other.waits_for[0].code == "turn_behind_start"

@@ -48,7 +48,7 @@ def test_a_site_that_owes_steps_of_the_round_at_work_is_left_out_and_has_not_lef
     left_out_of_the_round_at_work(stage)
     found = explained(stage)
     assert said(of(found, "c")) == (
-        "left", f"Left out from “Train” of round 2 on, since {stage.now():%Y-%m-%d %H:%M:%S} UTC, as it was silent.", AGAIN,
+        "left", f"Left out from \"Train\" of round 2 on, since {stage.now():%Y-%m-%d %H:%M:%S} UTC, as it was silent.", AGAIN,
     )  # fmt: skip
     assert (found.round, found.params["total"]) == (2, 2)
     lead(stage, 3, "a", "b")
@@ -88,7 +88,7 @@ def test_a_site_that_was_silent_in_the_last_round_has_not_done_all(stage: Stage,
     assert absences(stage) == [("p/dimat", "c", 4, None, [[3, "train"]])]
     doing, text, then = said(of(explained(stage, lang=lang), "c"))
     start = {
-        "en": "Left out from “Train” of round 3 on, since ",
+        "en": 'Left out from "Train" of round 3 on, since ',
         "ja": "応答がなかったため、ラウンド3の学習以降、この拠点を外しました（",
     }
     assert (doing, text[: len(start[lang])], then) == ("left", start[lang], None)
@@ -120,12 +120,12 @@ def test_a_site_that_is_back_says_from_which_round_on_it_takes_part(stage: Stage
     ((_, _, _, until, _),) = absences(stage)
     assert until is not None
     doing, text, then = said(of(explained(stage), "c"))
-    assert (doing, text[:35]) == ("left", "Left out from “Train” of round 2 on")
+    assert (doing, text[:35]) == ("left", 'Left out from "Train" of round 2 on')
     assert then == f"It is back and takes part again from round {until} on."
     beat(stage, 20, "a", "b")
     doing, text, then = said(of(explained(stage), "c"))
     assert (doing, text.split(". ")[1], then) == (
-        "silent", f"Its next step is “Take over” of round {until}.", None,
+        "silent", f"Its next step is \"Take over\" of round {until}.", None,
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_a_site_that_could_not_prepare_says_so_and_is_not_counted(stage: Stage, 
     found = explained(stage, lang=lang)
     told = {
         "en": (
-            f"The step “Prepare” of the start failed for good in attempt 1, at {at:%Y-%m-%d %H:%M:%S} UTC.",
+            f'The step "Prepare" at the start failed for good in attempt 1 ({at:%Y-%m-%d %H:%M:%S} UTC).',
             "The run goes on without it. The steps of the start say why it could not prepare.",
         ),
         "ja": (

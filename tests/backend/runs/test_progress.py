@@ -113,7 +113,7 @@ def test_a_run_that_failed_says_when() -> None:
     assert run_progress("failed", 8, 3, SITES, [], ended_at=ended).params["at"] == ended
     words = run_progress("failed", 8, 0, SITES, [], ended_at=ended)
     assert say("en", f"progress.{words.code}", words.params) == (
-        "Failed at 2026-01-05 01:00:00 UTC, before round 1 was finished."
+        "Failed on 2026-01-05 01:00:00 UTC, before round 1 was finished."
     )
 
 

@@ -11,6 +11,7 @@ import { asFields, placedAt } from '../../components/fields';
 import { ProblemList } from '../../components/ProblemList';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { METHODS } from '../runs/runFilter';
+import { useFormats } from '../../i18n/useFormats';
 import { useSiteNames } from '../sites/useSiteNames';
 import {
   amendmentOf,
@@ -38,6 +39,7 @@ interface Props {
 
 export function AmendForm({ pilot, made, done }: Props) {
   const { t } = useTranslation();
+  const formats = useFormats();
   const refresh = useRefresh();
   const { shown } = useSiteNames();
   const [draft, setDraft] = useState(EMPTY);
@@ -62,11 +64,10 @@ export function AmendForm({ pilot, made, done }: Props) {
   const arms = amendable.data?.arms ?? [];
   const now = settingsNow(pilot.spec, made, draft);
   const present = presentOf(arms, neverMerges, draft, now);
-  const asItIs = (field: string) => {
+  // Below the label: in the field a long name would be cut.
+  const keeps = (field: string) => {
     const value = present.value(field);
-    return value == null
-      ? t('ui.amend.as_it_is')
-      : t('ui.amend.as_it_is_now', { value: valueWords(field, value, t) });
+    return value == null ? null : t('ui.amend.unchanged', { value: valueWords(field, value, t) });
   };
   const canWeigh = draft.topology !== '' || now.topology !== null;
 
@@ -103,10 +104,11 @@ export function AmendForm({ pilot, made, done }: Props) {
       label={fieldName(name, t)}
       data={data}
       value={draft[key] || null}
-      placeholder={asItIs(name)}
+      placeholder={t('ui.amend.as_it_is')}
       onChange={(value) => change({ [key]: value ?? '' })}
       clearable
-      {...more}
+      disabled={more.disabled ?? false}
+      description={formats.sentences([keeps(name), more.description]) || undefined}
       {...fields.at(`patch.${name}`)}
     />
   );
@@ -132,20 +134,16 @@ export function AmendForm({ pilot, made, done }: Props) {
     />
   );
   const setting = (name: string, key: 'mergeEvery' | 'epochs' | 'lr' | 'momentum') =>
-    number(fieldName(name, t), `patch.${name}`, key, asItIs(name));
+    number(fieldName(name, t), `patch.${name}`, key, t('ui.amend.as_it_is'), keeps(name) ?? undefined);
   const { nextRound: round, firstFree: first } = present;
   const soonest =
-    round === null
-      ? t('ui.amend.next')
-      : first === null || first === round
-        ? t('ui.amend.next_round', { round })
-        : t('ui.amend.next_rounds', { round, first });
-  const decides =
-    round === null || first === round || draft.fromRound !== ''
+    round === null || draft.fromRound !== ''
       ? undefined
-      : first === null
-        ? t('ui.amend.next_or_none', { round })
-        : t('ui.amend.next_or_first', { round, first });
+      : first === round
+        ? t('ui.amend.soonest', { round })
+        : first === null
+          ? t('ui.amend.next_or_none', { round })
+          : t('ui.amend.next_or_first', { round, first });
   // The closed-form head is how an arm ends, not how it merges.
   const merging = METHODS.filter((method) => method !== 'ridge_head');
   return (
@@ -168,7 +166,7 @@ export function AmendForm({ pilot, made, done }: Props) {
           allowDeselect={false}
           {...fields.at('arm')}
         />
-        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', soonest, decides)}
+        {number(t('ui.amend.from_round'), 'from_round', 'fromRound', t('ui.amend.next'), soonest)}
         {trainsAlone ? null : (
           <>
             {choice(

@@ -160,7 +160,7 @@ describe('a setting that changes', () => {
     const kept = { field: 'train.epochs', old: 5, new: 5, stays: true, otherwise: 2 };
     const said = (lng: 'en' | 'ja') => settingWords(kept, languageOf(lng).t);
     expect(said('en')).toBe('Epochs in a round: stays 5, otherwise 2');
-    expect(said('ja')).toBe('ラウンドあたりのエポック数：2に変わらず5のまま');
+    expect(said('ja')).toBe('ラウンドあたりのエポック数：「2」に変わらず「5」のまま');
   });
   it('is said with its values as people call them', () => {
     expect(of('en')('method', 'dimat', 'regmean')).toBe(

@@ -63,7 +63,7 @@ describe('a run without some of its sites', () => {
       'The run goes on without c from round 3 on, for want of a sign of life.',
     );
     expect(said('en', gone(null, 10, train))).toBe(
-      'The run goes on without c from “Train” of round 9 on, for want of a sign of life.',
+      'The run goes on without c from "Train" of round 9 on, for want of a sign of life.',
     );
     expect(said('ja', gone(null, 10, train))).toBe(
       'cから応答がないため、ラウンド9の学習以降は外して続けています。',

@@ -249,7 +249,10 @@ function SiteFacts({ site }: { site: Site }) {
               : t('ui.window.open', { to: site.window.to, zone: site.window.time_zone })}
         </dd>
         <dt>{t('ui.sites.limits')}</dt>
-        <dd>{limits.length > 0 ? formats.settings(limits) : t('ui.sites.no_limit')}</dd>
+        <dd>
+          {limits.length > 0 ? formats.settings(limits) : t('ui.sites.no_limit')}
+          <span className="aw-sub">{t('ui.sites.limit_since_launch')}</span>
+        </dd>
         <dt>{t('ui.sites.device')}</dt>
         <dd>{site.device ?? '–'}</dd>
         <dt>{t('ui.sites.num_rows')}</dt>
