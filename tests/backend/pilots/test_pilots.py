@@ -378,7 +378,10 @@ def test_why_runs_are_paused_have_failed_or_were_cancelled_is_said_once_for_all_
             row.state, row.reason = "failed", silent
             row.finished_at = datetime(2026, 11, 27, 4, row.seed, tzinfo=UTC)
             if row.arm == "matched" and row.seed == 2:
-                row.reason = {**silent, "params": {**silent["params"], "seconds": 61, "round": 3, "kind": "train"}}
+                row.reason = {
+                    **silent,
+                    "params": {**silent["params"], "seconds": 61, "round": 3, "kind": "train"},
+                }
             elif row.arm == "matched":
                 row.state, row.reason, row.finished_at = "paused", paused, None
             elif row.arm == "alone" and row.seed == 2:
