@@ -19,6 +19,7 @@ from backend.coordinator import (
     ledger,
     matches,
     repository,
+    restart_repository,
     sites_repository,
 )
 from backend.coordinator.changes import Changes
@@ -135,6 +136,8 @@ class Ingest:
                 changes.flags.add(recall_key(report.step_id, report.attempt))
             if not isinstance(report, StepStarted):
                 ledger.book_wasted(session, step, report, changes)
+                if (run := known.runs.get(step.run_id or "")) is not None and run.replaced_by is not None:
+                    restart_repository.correct(session, step, changes)
             return
         if sent_at is not None:
             self._last_begun[step.site_name] = max(sent_at, self._last_begun.get(step.site_name, sent_at))

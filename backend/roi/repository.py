@@ -14,7 +14,7 @@ from backend.pilots.amendments import InForce, for_run, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
-from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
+from backend.roi.restarts import Lineage, spent_by_all
 from backend.runs import absences, effects
 from backend.runs.away import AwayAt, away_in
 from backend.runs.comparison import ends_of_comparison
@@ -69,7 +69,7 @@ def load(
     runs = _shown(every, only_run, with_run)
     found = _measured(session, [run.id for run in runs])
     if only_run is None:
-        _add_spent_in_vain(session, runs, every, found)
+        _add_spent_before(session, runs, every, found)
     assumptions, version = _assumptions(session, pilot_id)
     control = spec.control_arm
     known = in_force(session, pilot_id)
@@ -109,10 +109,10 @@ def _shown(every: Sequence[RunRow], only_run: str | None, with_run: str | None) 
     return [instead.get((run.arm_id, run.seed), run) for run in every if run.replaced_by is None]
 
 
-def _add_spent_in_vain(
+def _add_spent_before(
     session: Session, runs: Sequence[RunRow], every: Sequence[RunRow], found: _Measured
 ) -> None:
-    """Of runs that were restarted what stands for nothing, with the runs that count."""
+    """With the runs that count what those spent that were restarted."""
     replaced = [run for run in every if run.replaced_by is not None]
     if not replaced:
         return
@@ -122,9 +122,8 @@ def _add_spent_in_vain(
         others = [one for one in replaced if (one.arm_id, one.seed) == (run.arm_id, run.seed)]
         if run.replaced_by is None and others:
             family = [Lineage(one.id, one.parent_run_id, one.from_round) for one in (run, *others)]
-            spent = {one.id: theirs.usage[one.id] for one in others}
-            after = in_vain_after(run.id, family)
-            found.usage[run.id] = dict(with_spent_in_vain(found.usage[run.id], spent, after))
+            spent = {run.id: found.usage[run.id], **{one.id: theirs.usage[one.id] for one in others}}
+            found.usage[run.id] = dict(spent_by_all(run.id, family, spent))
 
 
 def _assumptions(session: Session, pilot_id: str) -> tuple[Assumptions | None, int | None]:

@@ -1,7 +1,7 @@
 """Of restarted runs: what stands for the one that counts, and what was in vain."""
 
 from backend.roi.facts import Usage
-from backend.roi.restarts import Lineage, in_vain_after, with_spent_in_vain
+from backend.roi.restarts import Lineage, in_vain_after, spent_by_all
 
 
 def test_of_a_chain_of_restarts_each_run_stands_up_to_the_lowest_round_on_the_way() -> None:
@@ -21,6 +21,13 @@ def test_of_a_run_that_is_no_ancestor_all_its_own_work_was_in_vain() -> None:
 def test_what_was_in_vain_is_added_as_such_in_its_round() -> None:
     ours = {(1, 0): Usage(cpu_s=1.0, num_bytes=10), (2, 0): Usage(cpu_s=2.0)}
     theirs = {(1, 0): Usage(cpu_s=1.0, num_bytes=10), (2, 0): Usage(cpu_s=3.0, num_bytes=20, wasted_bytes=5)}
-    found = with_spent_in_vain(ours, {"a": theirs}, {"a": 1})
-    assert found[1, 0] == ours[1, 0]
+    found = spent_by_all("b", [Lineage("a", None, None), Lineage("b", "a", 1)], {"a": theirs, "b": ours})
+    assert found[1, 0] == theirs[1, 0]
     assert found[2, 0] == Usage(cpu_s=5.0, num_bytes=20, wasted_cpu_s=3.0, wasted_bytes=20)
+
+
+def test_what_stands_is_booked_once_and_with_a_run_that_has_not_begun_too() -> None:
+    theirs = {(1, 0): Usage(cpu_s=1.0, num_bytes=10, wasted_bytes=5)}
+    assert (
+        spent_by_all("b", [Lineage("a", None, None), Lineage("b", "a", 1)], {"a": theirs, "b": {}}) == theirs
+    )
