@@ -37,7 +37,8 @@ def take_over(session: Session, run: RunRow) -> None:
     ])  # fmt: skip
     for table in (MetricRow, RoundRow):
         _add(session, table, [row | {"run_id": run.id} for row in _rows(session, table, run)])
-    for values in as_after(rows_of(session, [run.parent_run_id])[run.parent_run_id], run.from_round):
+    gone = rows_of(session, [run.parent_run_id])[run.parent_run_id]
+    for values in as_after(gone, run.from_round, run.rounds):
         session.add(AbsenceRow(run_id=run.id, **values))
     for name, amount in _amounts(steps, exchanges).items():
         setattr(run, name, amount)

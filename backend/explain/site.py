@@ -143,6 +143,9 @@ def _away(run: RunFacts, site: SiteFact) -> Away | None:
     in one to which others have not come yet."""
     if site.away is None or site.away.absence.is_over(run.round):
         return None
+    owes_start_alone = site.away.absence.first_missed > run.rounds
+    if owes_start_alone and (site.state not in AWAY or any(True for _ in _ahead(run, site))):
+        return None  # it takes part in all rounds
     until = site.away.absence.until_round
     return None if until is not None and _has_come_to(run, site, until) else site.away
 

@@ -28,9 +28,8 @@ def of_run(run: RunRow, rows: Mapping[str, Sequence[AbsenceRow]]) -> Sequence[Ab
     """
     if run.from_round is None or run.started_at is not None:
         return rows[run.id]
-    return [
-        AbsenceRow(run_id=run.id, **one) for one in as_after(rows[run.parent_run_id or ""], run.from_round)
-    ]
+    theirs = rows[run.parent_run_id or ""]
+    return [AbsenceRow(run_id=run.id, **one) for one in as_after(theirs, run.from_round, run.rounds)]
 
 
 def absences_of(session: Session, run: RunRow, spec: PilotSpec) -> list[Absence]:
@@ -49,21 +48,25 @@ def value_of(row: AbsenceRow, spec: PilotSpec) -> Absence:
     )
 
 
-def as_after(rows: Iterable[AbsenceRow], round: int) -> Iterator[dict[str, Any]]:
-    """Those that a run has which goes on after `round`, as values of rows: what had begun by then, open again if it had not ended, as
-    the site may be back sooner this time. Of several of one site only the last: one that is open beside it would keep the site out."""
-    begun = [row for row in rows if row.from_round <= round + 1]
-    last = {row.site_index: row for row in begun}
-    for row in begun:
-        is_over = row.until_round is not None and (
-            row.until_round <= round or row is not last[row.site_index]
-        )
+def as_after(rows: Iterable[AbsenceRow], round: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Those that a run of `rounds` has which goes on after `round`, as values of rows: what had begun by then, open again if it had not
+    ended, as the site may be back sooner this time. Of several of one site only the last: one that is open beside it would keep the site
+    out. Of one that began later only what it owes of rounds that stand: how its start was judged."""
+    known = list(rows)
+    last = {row.site_index: row for row in known if row.from_round <= round + 1}
+    for row in known:
+        has_begun = row.from_round <= round + 1
+        owed = [[at, kind] for at, kind in row.undone if at <= round]
+        if not has_begun and not owed:
+            continue
+        is_over = has_begun and row.until_round is not None
+        is_over = is_over and (row.until_round <= round or row is not last[row.site_index])
         yield {
             "site_index": row.site_index,
             "site_name": row.site_name,
-            "from_round": row.from_round,
+            "from_round": row.from_round if has_begun else rounds + 1,
             "until_round": row.until_round if is_over else None,
-            "undone": row.undone,
+            "undone": owed,
             "at": row.at,
             "back_at": row.back_at if is_over else None,
         }

@@ -100,7 +100,10 @@ def _schedule_after(session: Session, parent: RunRow, round: int) -> Schedule:
     """Of a run that goes on after the round."""
     spec = service.spec_of(session, parent)
     rows_gone = absences.rows_of(session, [parent.id])[parent.id]
-    gone = [absences.value_of(AbsenceRow(**one), spec) for one in absences.as_after(rows_gone, round)]
+    gone = [
+        absences.value_of(AbsenceRow(**one), spec)
+        for one in absences.as_after(rows_gone, round, parent.rounds)
+    ]
     return Schedule.of(spec, parent.arm, amendments_of(session, parent.pilot_id, parent.id), gone)
 
 

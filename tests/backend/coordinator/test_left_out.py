@@ -5,9 +5,11 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.db.tables import EventRow, SiteRow
+from backend.explain.service import explain
 from backend.roi import service as roi
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
+from backend.settings import Settings
 from backend.summary.outcome import summarise
 from backend.summary.schemas import PilotSummary
 from tests.backend.coordinator.stage import BOSS, SITES, Stage
@@ -178,3 +180,34 @@ def test_a_restarted_run_keeps_its_absences_whatever_is_asked_of_it_before_it_be
     lead_dimat(A_WHILE, "a", "b")
     assert stage.run(child).state == "completed"
     assert not [step for step in stage.steps(child) if step.round > 8 and step.site_name == "c"]
+
+
+def test_a_run_that_is_restarted_knows_of_a_site_that_never_judged_its_start(stage: Stage) -> None:
+    """Although that site was there for the round after which it goes on, and is there again."""
+    stage.launch(pilot("skip"))
+    for _ in range(25):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in stage.waiting():
+            about = stage.begin(stage.take(message))
+            if (message.kind, message.context.index) != ("evaluate", 2):
+                stage.finish(message, about)
+    lead(stage, A_WHILE, "a", "b")
+    child = restarted(stage, "p/dimat", 2).run.id
+    stage.beat("w", *SITES)
+    stage.turn()
+    assert [(site, until, undone) for id, site, _, until, undone in absences(stage) if id == child] == [
+        ("c", None, [[0, "evaluate"]])
+    ]
+    doing = set()
+    while stage.run(child).state == "running":
+        lead(stage, 1, *SITES)
+        with stage.database.read() as session:
+            told_of = explain(session, child, Settings(), "en", stage.now())
+            doing.add(next(one.doing for one in told_of.sites if one.site == "c"))
+    assert "left" not in doing
+    assert trained_by_c(stage, child) == {1, 2, 3, 4}
+    with stage.database.read() as session:
+        (run,) = roi.pilot_facts(session, "p").runs
+        (start,) = (point for point in run.points if point.round == 0)
+    assert start.complete("own_site") == (0.9, 0.9, None)

@@ -17,7 +17,7 @@ from backend.runs.states import RUN_ENDS
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, finished
 from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot
-from worker.messages.reports import ExchangeReport, FetchDue, StepBeat, StepFailed
+from worker.messages.reports import ExchangeReport, FetchDue, Report, StepBeat, StepFailed
 from worker.messages.steps import MergeMessage, StepMessage
 
 RUN = "p/dimat"
@@ -193,7 +193,7 @@ def test_whatever_happens_all_who_tell_what_was_spent_agree(stage: Stage, seed: 
                 act(message)
         if kept and dice.random() < 0.1:
             message, about = kept.pop(dice.randrange(len(kept)))
-            late = [
+            late: list[Report] = [
                 StepFailed(code="step_cancelled", params={}, retryable=True, seconds=3.0, cpu_s=2.0, exchanges=fetched(message, 1), **about),
                 StepBeat(progress=0.5, exchanges=fetched(message, 1), **about),
                 finished(message, about),
