@@ -59,8 +59,11 @@ def as_after(rows: Iterable[AbsenceRow], round: int, rounds: int) -> Iterator[di
         owed = [[at, kind] for at, kind in row.undone if at <= round]
         if not has_begun and not owed:
             continue
-        is_over = has_begun and row.until_round is not None
-        is_over = is_over and (row.until_round <= round or row is not last[row.site_index])
+        is_over = (
+            has_begun
+            and row.until_round is not None
+            and (row.until_round <= round or row is not last[row.site_index])
+        )
         yield {
             "site_index": row.site_index,
             "site_name": row.site_name,
