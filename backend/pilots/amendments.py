@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AmendmentRow
 from backend.pilots import repository
+from dimat.amending import concerns
 from dimat.plan import Amendment, amended_plan
 from dimat.spec import PilotSpec
 
@@ -35,6 +36,20 @@ def in_force_of_each(session: Session, pilot_ids: Collection[str]) -> dict[str, 
     for row in repository.amendments(session, pilot_ids, "in_force"):
         one = InForce(row.id, value_of(row, row.from_round or 1), frozenset(row.left_out), row.at)
         found[row.pilot_id].append(one)
+    return found
+
+
+def begun(session: Session, pilot_id: str, spec: PilotSpec) -> list[Amendment]:
+    """Those in force to whose first round one of the runs has come: of a pilot that has ended the others will never have changed anything."""
+    reached = repository.reached(session, pilot_id)
+    found: list[Amendment] = []
+    for one in in_force(session, pilot_id):
+        if any(
+            last_round >= one.amendment.from_round
+            for id, arm, last_round in reached
+            if id not in one.left_out and concerns(spec, arm, one.amendment, found)
+        ):
+            found.append(one.amendment)
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AmendmentRow, ArmRow, AssumptionsRow, PilotRow, RunRow
+from backend.db.tables import AmendmentRow, ArmRow, AssumptionsRow, PilotRow, RunRow, StepRow
 from dimat.methods import CONTROL_METHOD
 
 
@@ -125,6 +125,17 @@ def asked_amendments(session: Session) -> Sequence[AmendmentRow]:
     """Of all pilots, in the order in which they were made."""
     asked = select(AmendmentRow).where(AmendmentRow.state == "asked").order_by(AmendmentRow.id)
     return session.scalars(asked.execution_options(populate_existing=True)).all()
+
+
+def reached(session: Session, pilot_id: str) -> list[tuple[str, str, int]]:
+    """Of each run that counts its id, its arm and the last round of which it has a step."""
+    rows = session.execute(
+        select(RunRow.id, RunRow.arm, func.max(StepRow.round))
+        .join(StepRow, StepRow.run_id == RunRow.id)
+        .where(RunRow.pilot_id == pilot_id, RunRow.replaced_by.is_(None))
+        .group_by(RunRow.id, RunRow.arm)
+    )
+    return [(id, arm, int(last)) for id, arm, last in rows]
 
 
 def run_states(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:

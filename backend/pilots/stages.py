@@ -15,7 +15,7 @@ from backend.auth.principal import Principal
 from backend.db.tables import PilotRow
 from backend.errors import Conflict, Invalid
 from backend.pilots import repository, service
-from backend.pilots.amendments import in_force
+from backend.pilots.amendments import begun
 from backend.pilots.schemas import NextStage, Pilot
 from backend.pilots.specs import stored_spec
 from backend.sites import service as sites
@@ -37,7 +37,8 @@ def begin_next(session: Session, who: Principal, id: str, body: NextStage) -> Pi
     if not _has_ended(session, row):
         raise Conflict("pilot_not_ended", {"name": row.name, "state": row.state})
     first, number = _chain(session, row)
-    launched, amendments = stored_spec(row), [one.amendment for one in in_force(session, id)]
+    launched = stored_spec(row)
+    amendments = begun(session, id, launched)
     spec = as_amended(launched, amendments)
     been = {*launched.first_members, *(name for one in amendments for name in one.patch.members or ())}
     added = _added(session, spec, body.sites, been - set(spec.site_names))

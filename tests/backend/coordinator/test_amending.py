@@ -11,14 +11,18 @@ from sqlalchemy import event, select
 from backend.coordinator.plans import Made, RunPlan, StepId
 from backend.db.tables import AmendmentRow, EventRow, PilotRow, RunRow
 from backend.errors import Invalid
+from backend.pilots import stages
 from backend.pilots.amendments import amendments_of
+from backend.pilots.schemas import NextStage
 from backend.runs.amending import ask
+from backend.runs.asks import CANCEL
 from backend.runs.schemas import AmendmentCreate
 from dimat import told
 from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
+from tests.backend.coordinator.test_silence import lead, until_round
 from worker.messages.refs import ArtifactRef, DeltaRef
 from worker.messages.steps import StepMessage
 
@@ -389,3 +393,19 @@ def test_steps_that_are_told_the_same_have_the_same_message(arm: str, patch: dic
     assert same != both
     for step in same:
         assert old.message(step, id, AllMade(), None) == new.message(step, id, AllMade(), None), step
+
+
+def test_the_next_stage_knows_nothing_of_an_amendment_to_which_no_run_ever_came(stage: Stage) -> None:
+    stage.launch(spec(rounds=8))
+    until_round(stage, 1)
+    id = stage.amend({"members": ["a", "b"]}, round=8)
+    soon = stage.amend({"train": {"epochs": 3}})
+    stage.turn()
+    assert [decided(stage, one).state for one in (id, soon)] == ["in_force", "in_force"]
+    until_round(stage, (decided(stage, soon).from_round or 0))
+    stage.ask("p/dimat", CANCEL)
+    lead(stage, 25, *SITES)
+    assert stage.run("p/dimat").state == "cancelled"
+    with stage.database.write() as session:
+        following = stages.begin_next(session, BOSS, "p", NextStage()).spec
+    assert (following.site_names, following.train.epochs) == (SITES, 3)

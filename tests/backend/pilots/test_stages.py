@@ -1,9 +1,11 @@
 """The next stage of a pilot: a draft with the same spec and more sites."""
 
-import pytest
-from sqlalchemy import update
+from typing import Any
 
-from backend.db.tables import AmendmentRow, RunRow
+import pytest
+from sqlalchemy import select, update
+
+from backend.db.tables import AmendmentRow, RunRow, StepRow
 from tests.backend.building import PENDIGITS, create_pilot, launch
 from tests.backend.conftest import Api
 
@@ -12,11 +14,24 @@ def ended(api: Api, **changes: object) -> dict[str, object]:
     """A pilot over site-01 to site-03 whose runs are completed, and two sites more."""
     pilot: dict[str, object] = create_pilot(api.manager, **changes)
     launch(api.manager, pilot)
-    with api.database.write() as session:
-        session.execute(update(RunRow).values(state="completed"))
+    complete(api)
     for name in ("site-04", "site-05"):
         assert api.manager.post("/api/v1/sites", json={"name": name, "data": PENDIGITS}).status_code == 201
     return pilot
+
+
+def complete(api: Api) -> None:
+    """All runs, with a step of their last round."""
+    with api.database.write() as session:
+        for run in session.scalars(select(RunRow)):
+            run.state = "completed"
+            where: dict[str, Any] = {
+                "pilot_id": run.pilot_id,
+                "run_id": run.id,
+                "run_key": run.id,
+                "seed": run.seed,
+            }
+            session.add(StepRow(round=run.rounds, kind="train", site_index=0, site_name="site-01", **where))
 
 
 def test_the_next_stage_is_a_draft_with_all_other_sites(api: Api) -> None:
@@ -112,7 +127,7 @@ def test_the_next_stage_goes_on_as_amendments_left_the_pilot(api: Api) -> None:
                     pilot_id=pilot["id"], arm=arm, state="in_force", from_round=3, patch=patch, left_out=[], by="m", why="w",
                 )
             )  # fmt: skip
-        session.execute(update(RunRow).values(state="completed"))
+    complete(api)
     spec = api.manager.post(f"/api/v1/pilots/{pilot['id']}/next-stage", json={}).json()["spec"]
     arms = {arm["name"]: arm for arm in spec["arms"]}
     assert spec["train"]["epochs"] == 4
