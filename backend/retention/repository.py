@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.tables import ArtifactRow, EventRow, HeartbeatRow, PilotRow, RunRow, StepLogRow, StepRow
-from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
+from backend.runs.states import RUN_ENDS, RUN_LIVE, STEP_UNDER_WAY
 
 ANNOUNCED = "pilot_launched"
 """The event by which a pilot is known to have been announced (`coordinator.advance`)."""
@@ -130,11 +130,13 @@ def under_way_since(session: Session) -> datetime | None:
     yet, if the coordinator is away."""
     sent_at = func.coalesce(StepRow.dispatched_at, StepRow.started_at)
     sent = select(func.min(sent_at)).where(StepRow.state.in_(STEP_UNDER_WAY))
-    # Sent by a coordinator that died before it noted so.
-    perhaps = (
-        select(func.min(func.coalesce(StepRow.next_try_at, StepRow.created_at)))
-        .join(RunRow, RunRow.id == StepRow.run_id)
-        .where(StepRow.state == "ready", RunRow.state == "running")
+    # Sent by a coordinator that died before it noted so. Of a run that waits, or is paused, nothing was sent that is not taken back.
+    shares = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
+    sending = exists().where(
+        or_(RunRow.id == StepRow.run_id, shares), RunRow.state.in_(RUN_LIVE - {"queued", "paused"})
+    )
+    perhaps = select(func.min(func.coalesce(StepRow.next_try_at, StepRow.created_at))).where(
+        StepRow.state == "ready", sending
     )
     return min((at for at in (session.scalar(sent), session.scalar(perhaps)) if at is not None), default=None)
 

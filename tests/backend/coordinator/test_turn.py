@@ -29,6 +29,7 @@ from backend.db.tables import (
     SiteRow,
     StepRow,
 )
+from backend.retention import repository as retention
 from backend.runs import asks
 from dimat.packed import pack
 from dimat.parts import TrainSpec
@@ -606,3 +607,33 @@ def test_a_message_that_is_lost_is_sent_again_also_to_a_worker_of_which_little_i
         stage.beat("w", *SITES)
         stage.pass_time(15)  # longer than after which a site is called silent
     assert next(step.attempt for step in stage.steps() if step.site_name == site) > 1
+
+
+@pytest.mark.parametrize("kind", ["prepare", "evaluate"])
+@pytest.mark.parametrize("question", [None, asks.PAUSE, asks.CANCEL])
+def test_what_a_coordinator_that_died_may_have_sent_is_under_way_for_retention(
+    stage: Stage, kind: str, question: asks.Ask | None
+) -> None:
+    """Of the start models as of others, and whatever was asked for since."""
+    stage.launch(spec())
+    stage.turn()
+    while all(message.kind != kind for message in stage.waiting()):
+        for message in stage.waiting():
+            stage.finish(message, stage.begin(stage.take(message)))
+        stage.turn()
+    with stage.database.write() as session:  # it had no time to note it
+        session.execute(update(StepRow).where(StepRow.state == "dispatched").values(state="ready"))
+    if question is not None:
+        stage.ask("p/dimat", question)
+    with stage.database.read() as session:
+        assert retention.under_way_since(session) is not None
+
+
+def test_of_a_run_that_is_paused_nothing_is_under_way_for_retention(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    stage.ask("p/dimat", asks.PAUSE)
+    stage.turn()
+    assert stage.run("p/dimat").state == "paused"
+    with stage.database.read() as session:
+        assert retention.under_way_since(session) is None
