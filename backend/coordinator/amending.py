@@ -60,7 +60,7 @@ def _decide(
 ) -> None:
     """Adds to `changed` the runs that go on under another plan."""
     spec, known = plans.spec(session, row.pilot_id), in_force(session, row.pilot_id)
-    runs, barred = runs_at(session, row.pilot_id, spec), repository.barred(session, row.pilot_id)
+    runs, barred = runs_at(session, row.pilot_id, spec), repository.barred(session, row.pilot_id, spec)
     found = decide(spec, known, value_of(row, 1), runs, row.asked_round, barred)
     if isinstance(found, Refused):
         _refuse(session, row, found.reason, now)

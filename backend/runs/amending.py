@@ -50,7 +50,7 @@ def ask(session: Session, who: Principal, pilot_id: str, body: AmendmentCreate) 
         patch=body.patch.model_dump(mode="json", exclude_none=True), by=who.called, why=body.why, left_out=[],
     )  # fmt: skip
     runs = runs_at(session, pilot_id, spec)
-    barred = repository.barred(session, pilot_id)
+    barred = repository.barred(session, pilot_id, spec)
     rows = rows_of(session, pilot_id)
     known = _expected(spec, runs, rows, barred)
     found = decide(spec, list(known.values()), value_of(row, 1), runs, body.from_round, barred)
@@ -90,7 +90,7 @@ def list_of_pilot(session: Session, pilot_id: str) -> PilotAmendmentPage:
         return PilotAmendmentPage(items=[], next_cursor=None, total=0)
     spec, rows = stored_spec(pilot), rows_of(session, pilot_id)
     runs = runs_at(session, pilot_id, spec)
-    expected = _expected(spec, runs, rows, repository.barred(session, pilot_id))
+    expected = _expected(spec, runs, rows, repository.barred(session, pilot_id, spec))
     look = _look(session, pilot_id, spec, rows, runs, expected)
     items = [_told(look, row) for row in rows]
     return PilotAmendmentPage(items=items, next_cursor=None, total=len(items))
@@ -103,7 +103,7 @@ def amendable(session: Session, pilot_id: str) -> Amendable:
         return Amendable(arms=[])
     spec = stored_spec(pilot)
     runs = runs_at(session, pilot_id, spec)
-    barred = repository.barred(session, pilot_id)
+    barred = repository.barred(session, pilot_id, spec)
     expected = _expected(spec, runs, rows_of(session, pilot_id), barred)
     return Amendable(arms=arms_now(spec, list(expected.values()), runs))
 

@@ -27,6 +27,7 @@ from backend.runs.listening import Listening
 from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 from backend.runs.turns import Ahead
 from dimat.schedule import StepKey
+from dimat.spec import PilotSpec
 
 MOST_NAMES = 5_000
 """In one statement."""
@@ -127,13 +128,14 @@ def last_steps(session: Session, run_ids: Collection[str]) -> dict[str, list[Ste
     return found
 
 
-def barred(session: Session, pilot_id: str) -> set[str]:
+def barred(session: Session, pilot_id: str, spec: PilotSpec) -> set[str]:
     """Sites that can take no part in what is to come: revoked, or without the start model that the pilot's runs begin with, as its
     preparation has failed."""
-    prepares = (StepRow.pilot_id == pilot_id, StepRow.kind == "prepare")
-    is_barred = or_(StepRow.state == "failed", SiteRow.state == "revoked")
-    found = select(StepRow.site_name).join(SiteRow, SiteRow.name == StepRow.site_name)
-    return set(session.scalars(found.where(*prepares, is_barred)))
+    revoked = select(SiteRow.name).where(SiteRow.name.in_(spec.site_names), SiteRow.state == "revoked")
+    unprepared = select(StepRow.site_name).where(
+        StepRow.pilot_id == pilot_id, StepRow.kind == "prepare", StepRow.state == "failed"
+    )
+    return {*session.scalars(revoked), *session.scalars(unprepared)}
 
 
 def means(session: Session, run_ids: Collection[str]) -> dict[str, tuple[float, float | None, int]]:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
-from backend.db.tables import SiteRow
+from backend.db.tables import EventRow, SiteRow
 from backend.errors import Invalid
-from backend.runs.asks import CANCEL
+from backend.runs import amending
+from backend.runs.asks import CANCEL, PAUSE, RESUME
+from backend.runs.schemas import AmendmentCreate
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import SITES, Stage, spec
+from tests.backend.coordinator.stage import BOSS, SITES, Stage, spec
 from tests.backend.coordinator.test_amending import decided
 from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_silence import lead, pilot, until_round
@@ -160,3 +162,33 @@ def test_a_site_that_is_left_out_is_told_to_stop_what_it_still_does(stage: Stage
     stage.begin(stage.take(begun))
     stage.turn()
     assert stage.post.flags == {recall_key(begun.step_id, begun.attempt)}
+
+
+def test_an_amendment_that_takes_in_a_revoked_site_is_refused_before_the_first_turn_too(stage: Stage) -> None:
+    """When nothing of the site is there yet but its name in the spec."""
+    stage.launch(waiting_for_c())
+    move(stage, "revoked", "c")
+    asked = AmendmentCreate.model_validate({"patch": {"members": list(SITES)}, "why": "x"})
+    with stage.database.write() as session, pytest.raises(Invalid, match="member_cannot_take_part"):
+        amending.ask(session, BOSS, "p", asked)
+    id = stage.amend({"members": list(SITES)})
+    stage.turn()
+    assert (decided(stage, id).reason or {})["code"] == "member_cannot_take_part"
+    lead(stage, 2, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+
+
+def test_that_a_site_cannot_join_is_told_once(stage: Stage) -> None:
+    """However often a run goes on."""
+    stage.launch(waiting_for_c(["dimat"]))
+    lead(stage, 1, "a", "b")
+    move(stage, "revoked", "c")
+    lead(stage, 2, "a", "b")
+    for _ in range(2):
+        stage.ask("p/dimat", PAUSE)
+        lead(stage, 3, "a", "b")
+        stage.ask("p/dimat", RESUME)
+        lead(stage, 2, "a", "b")
+    with stage.database.read() as session:
+        told = select(func.count()).where(EventRow.code == "site_cannot_join")
+        assert session.scalar(told) == 1
