@@ -17,7 +17,7 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Execution
 from backend.coordinator.rounds_due import set_first_timer
 from backend.db.tables import RunRow, StepRow
-from backend.events.service import record
+from backend.events.service import has_told, record
 from backend.pilots.timers import next_round
 from backend.runs import states
 from backend.text.schemas import Params
@@ -146,8 +146,10 @@ class Advance:
         for run in ended:
             endings.fail_run(session, run, step, shown, now, changes)
             self._plans.forget(run.id)
-        if runs and not ended:
-            record(session, "site_cannot_join", pilot_id=step.pilot_id, params={"site": shown})
+        told: Params = {"site": shown}
+        # Of a revoked site it is found anew whenever a run of the pilot begins or goes on.
+        if runs and not ended and not has_told(session, step.pilot_id, "site_cannot_join", told):
+            record(session, "site_cannot_join", pilot_id=step.pilot_id, params=told)
         self._stop_prepare(session, step, now, changes)
 
     def _needs(self, session: Session, run: RunRow, step: StepRow) -> bool:

@@ -1,6 +1,8 @@
 """SQL of events."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,6 +20,12 @@ def after(
     if pilot is not None:
         query = query.where(EventRow.pilot_id == pilot)
     return list(session.scalars(query.order_by(EventRow.id).limit(limit)))
+
+
+def params_of(session: Session, pilot_id: str, code: str) -> Sequence[dict[str, Any]]:
+    """Of the pilot's events of that code."""
+    told = select(EventRow.params).where(EventRow.pilot_id == pilot_id, EventRow.code == code)
+    return session.scalars(told).all()
 
 
 def exists(session: Session, id: int, at: datetime) -> bool:

@@ -34,6 +34,11 @@ def record(
     return row
 
 
+def has_told(session: Session, pilot_id: str, code: str, params: Params) -> bool:
+    """Whether the pilot has this very event."""
+    return params in repository.params_of(session, pilot_id, code)
+
+
 def line(code: str, *, pilot_id: str | None, run_id: str | None, params: Params) -> Line:
     """An event for `record_all`."""
     return {"code": code, "pilot_id": pilot_id, "run_id": run_id, "params": dict(params)}
