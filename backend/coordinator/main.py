@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.clock import Forward
 from backend.coordinator.daily import Daily
+from backend.coordinator.identity import StoreIdentity
 from backend.coordinator.lock import (
     AlreadyCoordinated,
     DatabaseAway,
@@ -24,7 +25,6 @@ from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.settings import Settings
 from worker import logs
-from worker.artifacts import StoreUnavailable, open_store
 
 log = logging.getLogger("coordinator")
 LONGEST_PAUSE_S = 5.0
@@ -63,8 +63,8 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.ask())
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database) as still_alone, Daily(settings):
-            _loop(database, settings, settings.broker_url, stop, still_alone)
+        with only_coordinator(database) as still_alone, Daily(settings), StoreIdentity(settings) as store_id:
+            _loop(database, settings, settings.broker_url, stop, still_alone, store_id)
     except (AlreadyCoordinated, DatabaseAway, FolderRefused, LockLost) as error:
         print(error, file=sys.stderr)
         return 1
@@ -74,8 +74,9 @@ def run(settings: Settings) -> int:
 
 
 def _loop(
-    database: Database, settings: Settings, broker_url: str, stop: Stop, still_alone: StillAlone
-) -> None:
+    database: Database, settings: Settings, broker_url: str, stop: Stop, still_alone: StillAlone,
+    store_id: StoreIdentity,
+) -> None:  # fmt: skip
     """Turns; after trouble with broker or database everything is read anew, a little later.
 
     Raises: LockLost.
@@ -85,7 +86,7 @@ def _loop(
     while not stop.is_asked:
         coordinator = Coordinator(
             database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone,
-            store_id=_identity_of_store(settings),
+            store_id=store_id,
         )  # fmt: skip
         try:
             while not stop.is_asked:
@@ -95,15 +96,6 @@ def _loop(
             log.exception("starting again in %.1f s", pause_s)
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-
-def _identity_of_store(settings: Settings) -> str | None:
-    """Steps carry it, so that no worker puts models into another store. None: it is away, and is not looked after."""
-    try:
-        return open_store(settings.artifacts_url).identity()
-    except StoreUnavailable as error:
-        log.warning("%s", error)
-        return None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Parsed specs and schedules of live runs, remembered by id; safe, because a launched spec is frozen, and because amendments come
 into force here alone (`coordinator.amending`), which forgets the runs that they change."""
 
+from collections.abc import Callable
+
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -16,9 +18,9 @@ MOST_SPECS = 256
 
 class Plans:
     """Reads what is not yet known. Of specs the last used `MOST_SPECS` are kept; of runs those that live:
-    `forget` what has ended or was amended."""
+    `forget` what has ended or was amended. `store_id`: None while it is not known."""
 
-    def __init__(self, store_id: str | None = None) -> None:
+    def __init__(self, store_id: Callable[[], str | None] = lambda: None) -> None:
         self._store_id = store_id
         self._specs: dict[str, PilotSpec] = {}
         self._runs: dict[str, RunPlan] = {}
@@ -44,8 +46,10 @@ class Plans:
             spec = self.spec(session, run.pilot_id)
             amendments = amendments_of(session, run.pilot_id, run.id)
             absences = absences_of(session, run, spec)
-            self._runs[run.id] = RunPlan(spec, run.arm, run.seed, amendments, absences, self._store_id)
-        return self._runs[run.id]
+            self._runs[run.id] = RunPlan(spec, run.arm, run.seed, amendments, absences)
+        plan = self._runs[run.id]
+        plan.store_id = self._store_id()
+        return plan
 
     def shown(self, session: Session, pilot_id: str, site: int) -> str:
         """The site's name as people read it."""

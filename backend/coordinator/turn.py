@@ -72,7 +72,7 @@ class Coordinator:
         now: Callable[[], datetime],
         still_alone: StillAlone,
         monotonic: Callable[[], float] = time.monotonic,
-        store_id: str | None = None,
+        store_id: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._still_alone = still_alone
         self._database, self._inbox, self._reports, self._now = database, inbox, reports, now

@@ -121,6 +121,7 @@ class Stage:
         self._settings = Settings(data_dir=folder, max_attempts=max_attempts)
         self._passed_s = self._clock_ahead_s = 0.0
         self._executions = 0
+        self.store_id: str | None = None
         self.coordinator = self._new()
         with self.database.write() as session:
             for name in SITES:
@@ -137,7 +138,7 @@ class Stage:
     def _new(self) -> Coordinator:
         return Coordinator(
             self.database, self.post, self.post, self._settings, self.now, self._still_alone,
-            lambda: self._passed_s + 1000,
+            lambda: self._passed_s + 1000, lambda: self.store_id,
         )  # fmt: skip
 
     def leap(self) -> None:

@@ -1,0 +1,40 @@
+"""The store's identity, which steps carry so that no worker puts models into another store."""
+
+import time
+from pathlib import Path
+
+from backend.coordinator.identity import StoreIdentity
+from backend.settings import Settings
+from tests.backend.coordinator.stage import Stage, spec
+from worker.artifacts import open_store
+
+
+def test_a_store_that_was_away_at_the_start_is_asked_again_until_it_is_known(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    in_the_way = tmp_path / "artifacts"
+    in_the_way.write_text("no folder")
+    with StoreIdentity(settings, again_s=0.01) as identity:
+        time.sleep(0.05)
+        assert identity() is None
+        in_the_way.unlink()
+        until = time.monotonic() + 30
+        while identity() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert identity() == open_store(settings.artifacts_url).identity()
+
+
+def test_a_store_that_is_there_is_known_at_once(tmp_path: Path) -> None:
+    with StoreIdentity(Settings(data_dir=tmp_path)) as identity:
+        assert identity() is not None
+
+
+def test_steps_of_runs_that_are_under_way_carry_what_has_come_to_be_known(stage: Stage) -> None:
+    stage.launch(spec())
+    stage.turn()
+    prepares = stage.waiting()
+    assert {message.context.store_id for message in prepares} == {None}
+    stage.store_id = "this one"
+    for message in prepares:
+        stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    assert {message.context.store_id for message in stage.waiting()} == {"this one"}
