@@ -20,6 +20,7 @@ from backend.db.tables import RunRow, StepRow
 from backend.events.service import has_told, record
 from backend.pilots.timers import next_round
 from backend.runs import states
+from backend.runs.repository import key_of
 from backend.text.schemas import Params
 from dimat.leaving import is_short
 from dimat.schedule import StepKey
@@ -89,7 +90,7 @@ class Advance:
             for run in concerned[whose]:
                 if run.state in COUNTING:
                     runs[run.id] = run
-                    by_run.setdefault(run.id, []).append(_key(step))
+                    by_run.setdefault(run.id, []).append(key_of(step))
         for run_id, keys in by_run.items():
             run = runs[run_id]
             self.apart(session, [run], partial(self._follow_run, session, run, keys, now), now, changes)
@@ -342,7 +343,3 @@ def _insert(
     ]  # fmt: skip
     if rows:
         session.execute(insert(StepRow), rows)
-
-
-def _key(row: StepRow) -> StepKey:
-    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text

@@ -16,8 +16,8 @@ from backend.coordinator.memory import Plans
 from backend.coordinator.plans import NO_LIMITS, Artifacts, Made, StepId
 from backend.coordinator.taking_turns import NEVER, Ready, Room, Served
 from backend.db.tables import RunRow, StepRow
+from backend.runs.repository import key_of
 from dimat import told
-from dimat.schedule import StepKey
 from worker.messages.refs import ArtifactRef, CheckpointRef, DeltaRef
 from worker.messages.steps import StepLimits, StepMessage
 
@@ -111,7 +111,7 @@ class Dispatch:
                 return []
             run = sharing[0]
         plan = self._plans.run(session, run)
-        keys = [StepKey(step.round, step.kind, step.site_index) for step in steps]  # type: ignore[arg-type]
+        keys = [key_of(step) for step in steps]
         # Only what these steps read: of all sites it would be thousands of rows in every turn.
         read = {needed for key in keys for needed in told.read_by(plan.schedule, key)}
         sites = {key.site for key in (*keys, *read)}
@@ -146,11 +146,7 @@ def _checkpoint(step: StepRow) -> CheckpointRef | None:
 
 
 def _artifacts(rows: Sequence[Row[Any]]) -> Artifacts:
-    return {
-        StepKey(row.round, row.kind, row.site_index): _made(row)
-        for row in rows
-        if row.artifact_sha256 is not None
-    }
+    return {key_of(row): _made(row) for row in rows if row.artifact_sha256 is not None}
 
 
 def _made(row: Row[Any]) -> Made:

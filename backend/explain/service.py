@@ -20,6 +20,7 @@ from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.runs.away import spans
 from backend.runs.lead import slowest_other
+from backend.runs.repository import key_of
 from backend.runs.turns import Ahead
 from backend.settings import Settings
 from backend.sites.windows import window_of
@@ -117,14 +118,14 @@ def _facts(
         round_open_since=run_repository.round_open_since(session, run),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule,
         spans=spans(schedule, silent), sites=sites,
-        done={_key(row) for row in rows if row.state == "completed"}, silent=spec.silent,
+        done={key_of(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
         slowest=slowest_other(session, run), listening=run_repository.listening(session),
         unheard_since=None if heard_at is None else _unheard_since(heard_at, settings, now),
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
-    return facts, {_key(row): row.id for row in rows}
+    return facts, {key_of(row): row.id for row in rows}
 
 
 def _site(
@@ -148,7 +149,7 @@ def _site(
 
 def _step(row: StepRow, max_attempts: int) -> StepFact:
     return StepFact(
-        key=_key(row), state=row.state, attempt=row.attempt,
+        key=key_of(row), state=row.state, attempt=row.attempt,
         attempts=last_attempt(row.attempt, row.strikes, row.reason, max_attempts),
         taken_back=row.taken_back, reason=row.reason,
         progress=row.progress, is_shared=row.run_id is None, created_at=row.created_at, dispatched_at=row.dispatched_at,
@@ -175,7 +176,3 @@ def _asked_at(run: RunRow) -> datetime | None:
     """When somebody asked for the state."""
     at = None if run.reason is None else run.reason["params"].get("at")
     return None if at is None else moment(str(at))
-
-
-def _key(row: StepRow) -> StepKey:
-    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text

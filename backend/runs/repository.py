@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Row, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from backend.db.paging import Order
@@ -48,6 +48,10 @@ _SORTS = {
     "created_at": RunRow.created_at, "arm": RunRow.arm, "method": RunRow.method, "state": RunRow.state,
     "bytes_exchanged": RunRow.bytes_exchanged,
 }  # fmt: skip
+
+
+def key_of(row: StepRow | Row[Any]) -> StepKey:
+    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text
 
 
 def by_id(session: Session, id: str) -> RunRow | None:

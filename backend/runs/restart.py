@@ -111,7 +111,7 @@ def _check_models(session: Session, parent: RunRow, schedule: Schedule, round: i
     """Raises: Conflict, when what the steps after the round read is not there, or was never made."""
     needed = read_after(schedule, round)
     rows = repository.completed_in(session, parent, {key.round for key in needed})
-    made = {StepKey(row.round, row.kind, row.site_index): row for row in rows}  # type: ignore[arg-type]  # a column holds plain text
+    made = {repository.key_of(row): row for row in rows}
     if any(key not in made or not _has_what_is_read(schedule, key, made[key]) for key in needed):
         raise Conflict("restart_not_foreseen", {"round": round})
     refs = {ref.sha256: ref for key in needed for ref in refs_of(made[key])}

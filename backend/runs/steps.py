@@ -87,10 +87,14 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
     gone = absences_of(session, run, spec)
     schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), gone)
     before = repository.steps_of_round(session, run, round - 1) if round else []
-    done = {_key(row) for row in (*before, *rows) if row.state == "completed"}
+    done = {repository.key_of(row) for row in (*before, *rows) if row.state == "completed"}
     if schedule.turns:  # who joins waits for what it had to do before, however long ago that was
-        done |= {_key(row) for row in repository.steps_since(session, run, 0) if row.state == "completed"}
-    known = {_key(row) for row in rows}
+        done |= {
+            repository.key_of(row)
+            for row in repository.steps_since(session, run, 0)
+            if row.state == "completed"
+        }
+    known = {repository.key_of(row) for row in rows}
     sites = range(len(spec.sites))
     wanted = [StepKey(0, "prepare", site) for site in sites] if round == 0 else []
     wanted += schedule.steps_in(round)
@@ -217,7 +221,3 @@ def _readable(seconds: float | None) -> float | None:
     if seconds is None:
         return None
     return round(seconds) if seconds >= 10 else float(f"{seconds:.2g}")
-
-
-def _key(row: StepRow) -> StepKey:
-    return StepKey(row.round, row.kind, row.site_index)  # type: ignore[arg-type]  # a column holds plain text
