@@ -179,7 +179,7 @@ def test_whatever_happens_all_who_tell_what_was_spent_agree(stage: Stage, seed: 
         else:
             stage.finish(*of)
 
-    for turn in range(140):
+    for turn in range(100):
         stage.beat("w", *online)
         stage.turn()
         silent_for = max(0, silent_for - 1)
@@ -203,7 +203,7 @@ def test_whatever_happens_all_who_tell_what_was_spent_agree(stage: Stage, seed: 
         with stage.database.read() as session:
             runs = list(session.scalars(select(RunRow)))
         counting = next(run for run in runs if run.replaced_by is None)
-        if counting.state in RUN_ENDS and dice.random() < 0.2:
+        if counting.state in RUN_ENDS and dice.random() < 0.4:
             parent = dice.choice(runs)
             try:
                 child = restarted(stage, parent.id, dice.randint(0, 5), key=f"k{next(keys)}").run.id
@@ -211,5 +211,5 @@ def test_whatever_happens_all_who_tell_what_was_spent_agree(stage: Stage, seed: 
                 continue
             if dice.random() < 0.2:
                 stage.ask(child, asks.CANCEL)
-        if turn % 10 == 0:
+        if turn % 20 == 19:
             check(stage)
