@@ -6,6 +6,7 @@ batches costs a hundredth of a Celery task for each report.
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -19,6 +20,12 @@ REPORTS_TAKEN = "awase:reports:taken"
 IDLE_QUEUE = "local.idle"
 """What a local worker consumes until the coordinator adds the queues of the local sites."""
 STOP_GRACE_S = 3.0
+
+
+def address(broker_url: str) -> str:
+    """Where the broker is, for people: without user, password and options."""
+    parts = urlsplit(broker_url)
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 def connect(broker_url: str) -> redis.Redis:

@@ -19,7 +19,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from pydantic import ValidationError
 
 from worker import devices, logs, tasks
-from worker.app import IDLE_QUEUE, make_app
+from worker.app import IDLE_QUEUE, address, make_app
 from worker.hearing import Listening
 from worker.messages.keys import site_queue
 from worker.messages.reports import WorkerBeat, WorkerLost
@@ -83,7 +83,7 @@ def broker_problem(url: str) -> str | None:
         raise
     except redis.RedisError as error:
         return (
-            f"the broker at {url.rsplit('@', 1)[-1]} does not answer ({type(error).__name__}). Trying again until it does; "
+            f"the broker at {address(url)} does not answer ({type(error).__name__}). Trying again until it does; "
             "check BROKER_URL, the network and that the server runs."
         )
     return None

@@ -35,7 +35,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OperationalError, BatchPublishError, OSError) as error:
-        raise PortUnavailable(f"The broker does not answer ({type(error).__name__}).") from error
+        raise PortUnavailable(f"{type(error).__name__}: {error}".rstrip(". ")) from error
 
 
 class CeleryInbox:

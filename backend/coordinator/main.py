@@ -21,6 +21,7 @@ from backend.coordinator.lock import (
     only_coordinator,
 )
 from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.trouble import Trouble
 from backend.coordinator.turn import Coordinator
 from backend.db.session import Database
 from backend.settings import Settings
@@ -83,6 +84,7 @@ def _loop(
     """
     pause_s = 0.1
     now = Forward()
+    trouble = Trouble(database, broker_url, now)
     while not stop.is_asked:
         coordinator = Coordinator(
             database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone,
@@ -90,10 +92,12 @@ def _loop(
         )  # fmt: skip
         try:
             while not stop.is_asked:
+                began_at = now()
                 coordinator.turn()
+                trouble.is_over()
                 pause_s = 0.1
-        except (PortUnavailable, SQLAlchemyError):
-            log.exception("starting again in %.1f s", pause_s)
+        except (PortUnavailable, SQLAlchemyError) as error:
+            trouble.met(error, began_at)
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

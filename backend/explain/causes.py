@@ -62,10 +62,10 @@ Cause = Callable[[Case], Iterator[Wait]]
 
 
 def waits(case: Case) -> list[Wait]:
-    """All causes, what weighs most first. Without a coordinator nothing happens, at no time that could be told, and no site is to blame."""
-    if case.run.waits_for_coordinator:
-        since = case.run.unheard_since
-        return [Wait(told("coordinator_away", since=since), since)]
+    """All causes, what weighs most first. Without a coordinator, or its broker, nothing happens, at no time that could be told, and no site
+    is to blame."""
+    if (part := case.run.waits_for_server) is not None:
+        return [Wait(told(f"{part.name}_away", since=part.away_since), part.away_since)]
     return [wait for cause in CAUSES for wait in cause(case)]
 
 

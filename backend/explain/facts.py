@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from backend.pilots.timers import NextRound
 from backend.runs.away import Span
@@ -65,6 +65,11 @@ class SiteFact:
     window: Window | None = None
 
 
+class ServerPart(NamedTuple):
+    name: Literal["broker", "coordinator"]
+    away_since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """
@@ -77,6 +82,7 @@ class RunFacts:
         slowest: of the other arms, where the run may not be far ahead of them.
         listening: when somebody would have heard a site.
         unheard_since: the last sign of life of the coordinator, where it gives none any more; None: it is there.
+        broker_away_since: as the coordinator tells it; None: the broker is there, or nobody would tell.
         zone: by whose clocks the timetable speaks.
         silent_after_s, lease_s: after how long without a sign of life a site is silent, and an attempt lost.
     """
@@ -98,15 +104,20 @@ class RunFacts:
     slowest: Slowest | None
     listening: Listening
     unheard_since: datetime | None
+    broker_away_since: datetime | None
     zone: str | None
     silent_after_s: float
     lease_s: float
     now: datetime
 
     @property
-    def waits_for_coordinator(self) -> bool:
-        """Nothing goes on without it, except what was paused anyway."""
-        return self.unheard_since is not None and self.state in RUN_LIVE - {"paused"}
+    def waits_for_server(self) -> ServerPart | None:
+        """The part of the server that is away, since when. Nothing goes on without it, except what was paused anyway."""
+        if self.state not in RUN_LIVE - {"paused"}:
+            return None
+        if self.broker_away_since is not None:
+            return ServerPart("broker", self.broker_away_since)
+        return None if self.unheard_since is None else ServerPart("coordinator", self.unheard_since)
 
     @property
     def round(self) -> int:

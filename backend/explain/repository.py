@@ -7,6 +7,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import EventRow, HeartbeatRow, RunRow, SiteRow, StepRow
+from backend.runs.coordinating import WITHOUT_BROKER
 from backend.runs.waiting import COORDINATOR
 
 
@@ -28,7 +29,7 @@ def last_event(session: Session, run_id: str, code: str) -> datetime | None:
     return session.scalar(found.order_by(EventRow.id.desc()).limit(1))
 
 
-def coordinated_at(session: Session) -> datetime | None:
-    """The coordinator's last sign of life; None: there never was one."""
-    row = session.get(HeartbeatRow, COORDINATOR)
-    return None if row is None else row.at
+def signs_of_life(session: Session) -> Sequence[HeartbeatRow]:
+    """The coordinator's."""
+    wanted = HeartbeatRow.part.in_((COORDINATOR, WITHOUT_BROKER))
+    return session.scalars(select(HeartbeatRow).where(wanted)).all()

@@ -20,7 +20,7 @@ _FOLLOWS = {
     "cancelling": "cancel_follows",
 }
 
-_OF_THE_RUN = ("run_", "coordinator_")
+_OF_THE_RUN = ("run_", "broker_", "coordinator_")
 
 _UNTIL_DUE = {
     "round_due": "running_until_due",
@@ -50,9 +50,9 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
     if run.state == "running" and (until_due := _until_due(run, taking_part)):
         return until_due
     at_start = run.round == 0 if run.state == "running" else run.rounds_done < 1
-    if run.waits_for_coordinator and run.state == "running":
+    if (part := run.waits_for_server) is not None and run.state == "running":
         suffix = "_at_start" if at_start else ""
-        return told("coordinator_away" + suffix, since=run.unheard_since, round=run.round, rounds=run.rounds)
+        return told(f"{part.name}_away{suffix}", since=part.away_since, round=run.round, rounds=run.rounds)
     working = sum(site.doing not in _RESTS for site in sites)
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
     return told(
@@ -78,8 +78,8 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
     """Of a run at work: what its silent sites bring about, else what is tried again, else the next round."""
     if run.state in RUN_ENDS:
         return None
-    if run.waits_for_coordinator:
-        return Then(told("coordinator_back"))
+    if (part := run.waits_for_server) is not None:
+        return Then(told(f"{part.name}_back"))
     if run.state != "running":
         return Then(told(_FOLLOWS[run.state]))
     known = [(site.site.index, then) for site in sites if (then := site.then) is not None]

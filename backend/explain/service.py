@@ -19,6 +19,7 @@ from backend.runs import repository as run_repository
 from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.runs.away import spans
+from backend.runs.coordinating import coordinating
 from backend.runs.lead import slowest_other
 from backend.runs.repository import key_of
 from backend.runs.turns import Ahead
@@ -111,7 +112,7 @@ def _facts(
         for index, (name, shown) in enumerate(zip(spec.site_names, runs.shown_names(spec), strict=True))
     ]
     schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), silent)
-    heard_at = repository.coordinated_at(session)
+    heard = coordinating(repository.signs_of_life(session), settings.silent_after_s, now)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
@@ -121,7 +122,7 @@ def _facts(
         done={key_of(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
         slowest=slowest_other(session, run), listening=run_repository.listening(session),
-        unheard_since=None if heard_at is None else _unheard_since(heard_at, settings, now),
+        unheard_since=None if heard.is_alive else heard.seen_at, broker_away_since=heard.broker_away_since,
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
@@ -156,11 +157,6 @@ def _step(row: StepRow, max_attempts: int) -> StepFact:
         started_at=row.started_at, heartbeat_at=row.heartbeat_at, finished_at=row.finished_at,
         next_try_at=row.next_try_at,
     )  # fmt: skip
-
-
-def _unheard_since(heard_at: datetime, settings: Settings, now: datetime) -> datetime | None:
-    """As `health` tells it."""
-    return heard_at if (now - heard_at).total_seconds() >= settings.silent_after_s else None
 
 
 def _since(session: Session, run: RunRow) -> datetime:

@@ -92,7 +92,7 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
     after = Then(told("goes_on_when_asked" if doing == "paused" else "begins_then")) if found else None
     return SiteSays(
         site, doing, since, of_step(doing, key, since=since), key, step, found,
-        None if run.waits_for_coordinator else after,
+        None if run.waits_for_server else after,
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def _ahead(run: RunFacts, site: SiteFact) -> Iterator[StepKey]:
 
 def _after(run: RunFacts, site: SiteFact, key: StepKey) -> Then | None:
     """The step after the one it is at."""
-    if run.waits_for_coordinator or run.state != "running":
+    if run.waits_for_server or run.state != "running":
         return None
     coming = next((step for step in _ahead(run, site) if step != key), None)
     return Then(told("site_is_done")) if coming is None else Then(of_step("step_follows", coming))

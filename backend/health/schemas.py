@@ -12,7 +12,10 @@ class DatabaseHealth(Schema):
 
 
 class BrokerHealth(Schema):
+    """`away_since`: as the coordinator tells it, which tries again and again; null: it has no trouble with it, or is away itself."""
+
     ok: bool
+    away_since: datetime | None
 
 
 class CoordinatorHealth(Schema):

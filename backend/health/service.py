@@ -16,7 +16,7 @@ from backend.health.schemas import (
     WorkerHealth,
 )
 from backend.runs.broker import Broker
-from backend.runs.waiting import COORDINATOR
+from backend.runs.coordinating import coordinating
 from backend.settings import Settings
 
 WORKER_PREFIX = "worker:"
@@ -33,7 +33,7 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
     def alive(row: HeartbeatRow) -> bool:
         return (now - row.at).total_seconds() < settings.silent_after_s
 
-    coordinator = next((row for row in rows if row.part == COORDINATOR), None)
+    found = coordinating(rows, settings.silent_after_s, now)
     worker_rows = [row for row in rows if row.part.startswith(WORKER_PREFIX)]
     workers = [
         WorkerHealth(
@@ -47,22 +47,20 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
         )
         for row in worker_rows
     ]
-    broker_ok = broker.is_up()
-    coordinator_ok = coordinator is not None and alive(coordinator)
-    everything = database_ok and broker_ok and coordinator_ok and any(worker.ok for worker in workers)
+    # It may answer here, and not the coordinator.
+    broker_ok = broker.is_up() and found.broker_away_since is None
+    everything = database_ok and broker_ok and found.is_alive and any(worker.ok for worker in workers)
     begins = 0 <= (now - started_at).total_seconds() < STARTING_S
     # What was seen since the start and is silent again has ended: nobody should wait for that.
-    seen = [part for part in (coordinator, *worker_rows) if part is not None and part.at >= started_at]
-    has_ended = any(not alive(part) for part in seen)
+    of_coordinator = found.seen_at is not None and found.seen_at >= started_at and not found.is_alive
+    has_ended = of_coordinator or any(row.at >= started_at and not alive(row) for row in worker_rows)
     return Health(
         status="ok" if everything else "degraded",
         starting=not everything and begins and database_ok and broker_ok and not has_ended,
         version=__version__,
         database=DatabaseHealth(ok=database_ok, kind="sqlite" if database.is_sqlite else "postgresql"),
-        broker=BrokerHealth(ok=broker_ok),
-        coordinator=CoordinatorHealth(
-            ok=coordinator_ok, last_seen_at=None if coordinator is None else coordinator.at
-        ),
+        broker=BrokerHealth(ok=broker_ok, away_since=found.broker_away_since),
+        coordinator=CoordinatorHealth(ok=found.is_alive, last_seen_at=found.seen_at),
         workers=workers,
     )
 

@@ -12,6 +12,7 @@ from backend.health.service import WORKER_PREFIX
 from backend.monitoring import repository
 from backend.monitoring.families import Facts, of_server
 from backend.runs.broker import Broker
+from backend.runs.coordinating import WITHOUT_BROKER
 from backend.runs.waiting import COORDINATOR
 from backend.settings import Settings
 
@@ -33,7 +34,7 @@ def facts(database: Database, broker: Broker, settings: Settings) -> Facts:
     now = utc_now()
     workers = [told for part, told in beats.items() if part.startswith(WORKER_PREFIX)]
     living = [str(about.get("placement")) for at, about in workers if _age(at, now) < settings.silent_after_s]
-    seen = {COORDINATOR: [at for part, (at, _) in beats.items() if part == COORDINATOR]}
+    seen = {COORDINATOR: [at for part, (at, _) in beats.items() if part in (COORDINATOR, WITHOUT_BROKER)]}
     seen["worker"] = [at for at, _ in workers]
     return Facts(
         runs=runs,

@@ -1377,10 +1377,15 @@ export interface components {
             /** Blend */
             blend: string;
         };
-        /** BrokerHealth */
+        /**
+         * BrokerHealth
+         * @description `away_since`: as the coordinator tells it, which tries again and again; null: it has no trouble with it, or is away itself.
+         */
         BrokerHealth: {
             /** Ok */
             ok: boolean;
+            /** Away Since */
+            away_since: string | null;
         };
         /**
          * Bytes

@@ -394,6 +394,7 @@ def test_every_code_of_an_explanation_can_be_said(lang: str) -> None:
         re.findall(r'code = "(\w+)"', source)
     )
     codes |= set(_ENDINGS.values()) | set(_FOLLOWS.values())
+    codes |= {f"{part}_{what}" for part in ("broker", "coordinator") for what in ("away", "back")}
     assert {"site_silent", "tried_again", "left_out", "run_fails", "begins"} <= codes
     known = {f"{part}.{code}" for part in ("site", "wait", "then") for code in codes}
     said = {key for key in known if find(lang, f"explain.{key}") or find(lang, f"explain.{key}_at_start")}

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from backend.coordinator.ports import PortUnavailable
+from backend.coordinator.trouble import Trouble
 from backend.runs import asks
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage
 from tests.backend.coordinator.test_timers import HOUR_S, to_hour
@@ -53,6 +55,32 @@ def test_while_nobody_coordinates_all_wait_for_that_and_no_site_is_blamed_or_giv
     assert [site.then for site in found.sites] == [None] * 3
     assert of(found, "a").doing == "preparing"
     beat(stage, 2, *SITES)
+    assert explained(stage).code == "running_at_start"
+
+
+def test_while_the_broker_is_away_all_wait_for_that_and_neither_a_site_nor_the_coordinator_is_blamed(
+    stage: Stage,
+) -> None:
+    launched(stage, pilot())
+    since = stage.now() + timedelta(seconds=1)
+    trouble = Trouble(stage.database, "redis://127.0.0.1:1/0", stage.now)
+    for _ in range(6):
+        stage.let_pass(5)
+        trouble.met(PortUnavailable("gone"), since)
+    found = explained(stage)
+    assert (
+        found.text
+        == f"The start waits for the server’s broker (Redis or Valkey), which has been away since {since:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    assert (found.then and found.then.code, found.waits_for) == ("broker_back", [])
+    assert {(wait.code, wait.since) for site in found.sites for wait in site.waits_for} == {
+        ("broker_away", since)
+    }
+    stage.let_pass(60)  # the coordinator went as well
+    assert explained(stage).code == "coordinator_away_at_start"
+    stage.restart()
+    beat(stage, 2, *SITES)
+    trouble.is_over()
     assert explained(stage).code == "running_at_start"
 
 

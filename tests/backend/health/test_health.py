@@ -1,6 +1,6 @@
 """Health: open to all, honest about each part, silent about sites and people."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backend.db.session import Database
 from backend.db.tables import HeartbeatRow, utc_now
@@ -24,7 +24,7 @@ def test_all_parts_alive_is_ok(api: Api, broker_url: str) -> None:
     health = api.anonymous.get("/api/v1/health").json()
     assert health["status"] == "ok"
     assert health["database"]["ok"]
-    assert health["broker"] == {"ok": True}
+    assert health["broker"] == {"ok": True, "away_since": None}
     assert health["coordinator"]["ok"]
     assert (health["workers"][0]["worker_id"], health["workers"][0]["queues"]) == ("w1", ["site.a"])
     api.app.state.broker.close()
@@ -64,6 +64,20 @@ def test_what_was_not_seen_since_the_start_is_awaited_for_a_minute(api: Api, bro
 
 def test_a_server_without_a_broker_is_not_called_starting(api: Api) -> None:
     assert api.anonymous.get("/api/v1/health").json()["starting"] is False
+
+
+def test_a_coordinator_without_its_broker_lives_and_the_broker_is_named(api: Api, broker_url: str) -> None:
+    api.app.state.broker = RedisBroker(broker_url)  # it answers here, and not there
+    _beats(api, 60)
+    since = utc_now() - timedelta(seconds=55)
+    with api.database.write() as session:
+        about = {"since": since.isoformat()}
+        session.merge(HeartbeatRow(part="coordinator:without_broker", at=utc_now(), params=about))
+    health = api.anonymous.get("/api/v1/health").json()
+    assert (health["broker"]["ok"], health["coordinator"]["ok"]) == (False, True)
+    assert datetime.fromisoformat(health["broker"]["away_since"]) == since
+    assert api.anonymous.get("/api/v1/ready").json()["params"]["away"] == "broker"
+    api.app.state.broker.close()
 
 
 def test_health_tells_nothing_of_sites(api: Api) -> None:

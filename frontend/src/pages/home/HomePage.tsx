@@ -17,6 +17,7 @@ import { useNow } from '../../live/useNow';
 import { useHaltWords } from '../pilots/Halts';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
+import { partAway } from '../runs/waitsForServer';
 import { pilotState } from '../pilots/pilotState';
 import { failedLately, type Failed } from './failedLately';
 import { firstNames } from '../sites/firstNames';
@@ -35,8 +36,7 @@ export function HomePage() {
   const now = useNow();
   const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
   const health = useHealth().data;
-  const unheard =
-    health && !health.starting && !health.coordinator.ok ? health.coordinator.last_seen_at : null;
+  const away = health && !health.starting ? partAway(health) : null;
   const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
 
   return (
@@ -55,8 +55,8 @@ export function HomePage() {
       }
     >
       {/* How the sites are nobody knows while nobody listens to them. */}
-      {unheard ? (
-        <CoordinatorAway since={unheard} />
+      {away ? (
+        <PartAway code={away.code} since={away.since} />
       ) : silent.length > 0 ? (
         <SilentSites sites={silent} />
       ) : null}
@@ -81,7 +81,7 @@ export function HomePage() {
                     ) : (
                       <div className="aw-cols">
                         {runs.items.map((run) => (
-                          <RunCard key={run.id} run={run} silent={unheard ? [] : silent.map(calledOf)} />
+                          <RunCard key={run.id} run={run} silent={away ? [] : silent.map(calledOf)} />
                         ))}
                       </div>
                     )
@@ -163,12 +163,12 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
   );
 }
 
-function CoordinatorAway({ since }: { since: string }) {
+function PartAway({ code, since }: NonNullable<ReturnType<typeof partAway>>) {
   const { t } = useTranslation();
   const formats = useFormats();
   return (
     <Note tone="bad" icon="warn">
-      {t('ui.home.coordinator_away', { since: formats.moment(since) })}
+      {t(`ui.home.${code}`, { since: formats.moment(since) })}
     </Note>
   );
 }

@@ -1,14 +1,14 @@
-/* How far a run is, in words; of one that nobody coordinates just now, that it waits for that. */
+/* How far a run is, in words; while a part of the server is away, that it waits for that. */
 import type { Schemas } from '../../api/client';
 import { useHealth } from '../../api/session';
 import { useSay } from '../../i18n/say';
-import { waitsForCoordinator } from './waitsForCoordinator';
+import { waitsForServer } from './waitsForServer';
 
 export function useProgressWords() {
   const say = useSay();
-  const coordinator = useHealth().data?.coordinator;
+  const health = useHealth().data;
   return (run: Schemas['Run']): string => {
-    const unheard = waitsForCoordinator(run, coordinator);
-    return unheard ? say('explain.run', unheard) : say('progress', run.progress);
+    const away = waitsForServer(run, health);
+    return away ? say('explain.run', away) : say('progress', run.progress);
   };
 }
