@@ -26,6 +26,11 @@ def clean(settings: Settings, dry_run: bool) -> int:
         f"{'Would remove' if dry_run else 'Removed'}: artifacts that nobody needs: {freed.artifacts}; files of attempts that came to "
         f"nothing: {freed.orphans}; steps' logs: {freed.logs}; events: {freed.events}. Space: {freed.num_bytes / 1e6:.1f} MB ({freed.num_bytes} bytes)."
     )
+    if freed.recent:
+        print(
+            f"Kept for now: {freed.recent} more that nobody is known to need, as they were put within the last day, or since a step began "
+            "that is still under way: what made them may not have been reported yet. A later clean removes them."
+        )
     if settings.keep_artifacts_days is None:
         print("Artifacts and logs of steps are kept for ever: AWASE_KEEP_ARTIFACTS_DAYS is not set.")
     if settings.keep_events_days is None:

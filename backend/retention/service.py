@@ -38,7 +38,7 @@ class Freed:
     """
     Attributes:
         artifacts, events, logs: how many were removed. orphans: files that no row knew: of attempts that came to nothing, checkpoints.
-        num_bytes: of all files.
+        num_bytes: of all files. recent: files that nobody is known to need and that stay for now, as what made them may not be reported yet.
     """
 
     artifacts: int
@@ -46,6 +46,7 @@ class Freed:
     events: int
     num_bytes: int
     logs: int
+    recent: int
 
 
 class StrangeStore(Exception):
@@ -68,13 +69,13 @@ def clean(
     days = settings.keep_artifacts_days
     ended_before = None if days is None else now - timedelta(days=days)
     removed = _mark(database, ended_before, now, dry)
-    artifacts, orphans, num_bytes = _remove_files(database, store, removed, ended_before, now, dry)
+    artifacts, orphans, num_bytes, recent = _remove_files(database, store, removed, ended_before, now, dry)
     logs = _forget_logs(database, ended_before, dry)
     events = _forget_events(database, settings, now, dry)
     if not dry:
         with database.write() as session:
             repository.note_cleaned(session, now)
-    return Freed(artifacts, orphans, events, num_bytes, logs)
+    return Freed(artifacts, orphans, events, num_bytes, logs, recent)
 
 
 def is_due(database: Database, settings: Settings, now: datetime) -> bool:
@@ -116,8 +117,8 @@ def _remove_files(
     ended_before: datetime | None,
     now: datetime,
     dry: bool,
-) -> tuple[int, int, int]:
-    """Artifacts, orphans and bytes that went."""
+) -> tuple[int, int, int, int]:
+    """Artifacts, orphans and bytes that went, and files that stay for their age alone."""
     files = list(store.stored())
     with database.read() as session:
         # First who is under way: who ends in between is then found among the names.
@@ -130,11 +131,8 @@ def _remove_files(
         _keep_again(database, set(marked) & names.needed)
     keep = (names.known | kept) - removed
     reported_before = datetime.max.replace(tzinfo=UTC) if since is None else since - CLOCKS_DIFFER
-    old = [
-        file
-        for file in files
-        if file.sha256 not in keep and now - file.at >= SAFE_AGE and file.at < reported_before
-    ]
+    idle = [file for file in files if file.sha256 not in keep]
+    old = [file for file in idle if now - file.at >= SAFE_AGE and file.at < reported_before]
     named = {file.sha256 for file in files if file.sha256 is not None}
     if not named & (keep | removed) and any(file.sha256 is not None for file in old):
         raise StrangeStore(len(named))
@@ -147,7 +145,7 @@ def _remove_files(
             artifacts += 1
         else:
             orphans += 1
-    return artifacts, orphans, num_bytes
+    return artifacts, orphans, num_bytes, len(idle) - len(old)
 
 
 def _forget_logs(database: Database, ended_before: datetime | None, dry: bool) -> int:

@@ -22,7 +22,7 @@ from tests.backend.building import add_step, create_pilot, launch
 from tests.backend.retention.conftest import LONG_AGO, ROUNDS, SITES, Place
 from worker.artifacts import DirectoryStore, Stored
 
-NOTHING = Freed(artifacts=0, orphans=0, events=0, num_bytes=0, logs=0)
+NOTHING = Freed(artifacts=0, orphans=0, events=0, num_bytes=0, logs=0, recent=0)
 
 
 def test_of_runs_that_ended_long_ago_the_last_models_stay(place: Place) -> None:
@@ -317,3 +317,18 @@ def test_the_command_says_what_it_frees_and_what_is_kept_for_ever(
     assert done.output == would.output.replace("Would remove", "Removed", 1)
     assert "AWASE_KEEP_EVENTS_DAYS is not set" in done.output
     assert place.files() == place.finals()
+
+
+def test_the_command_says_what_it_keeps_only_as_it_was_put_within_the_last_day(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", place.api.settings.database_url)
+    monkeypatch.setenv("AWASE_KEEP_ARTIFACTS_DAYS", "0")
+    for name in place.files():
+        place.age(name, timedelta(hours=1))
+    num_idle = len(place.files() - place.finals())
+    for more in ([], ["--dry-run"]):
+        said = CliRunner().invoke(app, ["clean", "--data-dir", str(tmp_path), *more])
+        assert "artifacts that nobody needs: 0;" in said.output
+        assert f"Kept for now: {num_idle} more" in said.output
+        assert "within the last day" in said.output
