@@ -124,5 +124,9 @@ class RunFacts:
         """That is worked on; 0: the start state."""
         return min(self.rounds_done + 1, self.rounds)
 
+    def takes_part(self, site: int) -> bool:
+        """In the round that is worked on."""
+        return site in self.schedule.members_of(self.round)
+
     def is_done(self, step: StepKey) -> bool:
         return step in self.done or (step.kind != "prepare" and step.round <= self.rounds_done)

@@ -46,14 +46,19 @@ def explain_run(run: RunFacts, sites: Sequence[SiteSays]) -> RunSays:
 
 
 def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
-    taking_part = [site for site in sites if site.doing not in ("left", "apart")]
+    # One that prepares as it joins later is at work, and not in this round.
+    taking_part = [
+        site
+        for site in sites
+        if site.doing not in ("left", "apart") and (run.takes_part(site.site.index) or not _prepares(site))
+    ]
     if run.state == "running" and (until_due := _until_due(run, taking_part)):
         return until_due
     at_start = run.round == 0 if run.state == "running" else run.rounds_done < 1
     if (part := run.waits_for_server) is not None and run.state == "running":
         suffix = "_at_start" if at_start else ""
         return told(f"{part.name}_away{suffix}", since=part.away_since, round=run.round, rounds=run.rounds)
-    working = sum(site.doing not in _RESTS for site in sites)
+    working = sum(site.doing not in _RESTS for site in taking_part)
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
     return told(
         run.state + suffix,
@@ -63,6 +68,10 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
         working=working,
         total=len(taking_part),
     )
+
+
+def _prepares(site: SiteSays) -> bool:
+    return site.key is not None and site.key.kind == "prepare"
 
 
 def _until_due(run: RunFacts, sites: Sequence[SiteSays]) -> Text | None:

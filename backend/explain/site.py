@@ -1,7 +1,7 @@
 """What a site does in a run, and what it waits for. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -70,10 +70,18 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
     key = step.key if step is not None else next(_ahead(run, site), None)
     if key is None:
         return _without_a_step(run, site)
-    joins = step is None and key.round > run.round and site.index not in run.schedule.members_of(run.round)
+    joins = step is None and key.round > run.round and not run.takes_part(site.index)
     if joins and not _has_come_to(run, site, run.round + 1) and _away(run, site) is None:
         return SiteSays(site, "apart", None, told("joins", round=key.round), key)
     found = tuple(waits(Case(run, site, key, step)))
+    is_at_work = step is not None and step.state == "running" and site.state not in AWAY
+    if (
+        key.kind == "prepare"
+        and not is_at_work
+        and not run.takes_part(site.index)
+        and _away(run, site) is None
+    ):
+        return _joins_later(run, site, key, step, found)
     if site.state in AWAY:
         code = "silent" if site.state == "silent" else "not_connected"
         text = of_step(code, key, since=site.last_seen_at)
@@ -184,6 +192,21 @@ def _return(run: RunFacts, site: SiteFact, away: Away) -> Then:
     ahead = (max(span.first, soonest) for span in run.spans if span.last >= soonest)
     is_planned = any(site.name in run.schedule.plan_of(round).members for round in ahead)
     return Then(told("takes_part_again" if is_planned else "no_round_left"))
+
+
+def _joins_later(
+    run: RunFacts, site: SiteFact, key: StepKey, step: StepFact | None, found: Sequence[Wait]
+) -> SiteSays:
+    """Of one that has still to prepare, and that nobody waits for in this round: what holds it up matters once it was asked to join."""
+    ahead = (
+        max(span.first, run.round + 1)
+        for span in run.spans
+        if site.index in span.members and span.last > run.round
+    )
+    if (round := next(ahead, None)) is None:
+        return _without_a_step(run, site)
+    of_its_own = tuple(replace(wait, is_own=False) for wait in found)
+    return SiteSays(site, "apart", None, told("joins", round=round), key, step, of_its_own)
 
 
 def _without_a_step(run: RunFacts, site: SiteFact) -> SiteSays:

@@ -330,6 +330,38 @@ def test_a_site_that_joins_later_and_one_that_is_left_out_are_not_waited_for(sta
     assert (c.doing, c.text) == ("apart", "Takes no part yet; it joins in round 3.")
 
 
+def test_nobody_waits_for_a_site_that_joins_later_and_it_is_not_counted(stage: Stage) -> None:
+    given = pilot().model_dump(mode="json")
+    stage.launch(PilotSpec.model_validate({**given, "waiting": ["c"]}))
+    with stage.database.write() as session:
+        session.execute(update(SiteRow).where(SiteRow.name == "c").values(state="invited", last_seen_at=None))
+
+    def told() -> tuple[str, str, list[str], int | None]:
+        found, c = explained(stage), of(explained(stage), "c")
+        assert [wait.site for wait in found.waits_for if wait.site == "c"] == []
+        total = found.params["total"]
+        assert isinstance(total, int)
+        return c.doing, c.text, texts(c), total
+
+    beat(stage, 20, "a", "b")
+    assert told() == ("apart", "Takes no part.", [], 2)
+    beat(stage, 1, *SITES)
+    beat(stage, 20, "a", "b")  # it was there, and is silent
+    assert told() == ("apart", "Takes no part.", [], 2)
+    stage.amend({"members": ["a", "b", "c"]}, round=3)
+    beat(stage, 2, "a", "b")
+    doing, text, waits, total = told()
+    assert (doing, text, total) == ("apart", "Takes no part yet; it joins in round 3.", 2)
+    assert len(waits) == 1
+    assert waits[0].startswith("No sign of life since ")
+    beat(stage, 2, *SITES)
+    for message in messages(stage, "c"):
+        stage.begin(stage.take(message))
+    beat(stage, 2, *SITES)
+    assert told()[0::3] == ("preparing", 2)
+    assert explained(stage).text.endswith(": 0 of 2 sites are at work.")
+
+
 def test_the_wait_for_a_site_that_joins_is_told_from_its_round_on(stage: Stage) -> None:
     joiner_never_connected(stage, "stop")
     told = of(explained(stage), "c").then
