@@ -61,6 +61,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(),
         redirect_slashes=False,
     )
+    if settings.log == "json":
+        logs.setup("json")
     app.state.started_at = utc_now()
     app.state.settings = settings
     app.state.database = Database(settings.database_url)
@@ -87,7 +89,7 @@ def _lifespan() -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.settings.log == "json":
-            logs.setup("json")
+            logs.setup("json")  # again: uvicorn may have put its own in place meanwhile
         restore = _end_streams_on_signal(app.state.events)
         try:
             yield

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Literal
 
 Style = Literal["text", "json"]
@@ -82,10 +84,20 @@ def setup(style: Style, *handlers: logging.Handler) -> None:
         handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=chosen)
     logging.captureWarnings(True)
+    if style == "json":
+        sys.excepthook = _end
     for name in _OF_UVICORN:  # it has handlers of its own, which know one style only
         of_server = logging.getLogger(name)
         of_server.handlers.clear()
         of_server.propagate = True
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """How a process ends on which nobody reckoned, in a record as everything else."""
+    if issubclass(kind, Exception):
+        logging.getLogger(__name__).critical("ended by an error", exc_info=error)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def rotate(path: Path) -> None:

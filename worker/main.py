@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from worker import devices, logs, tasks
 from worker.app import IDLE_QUEUE, address, make_app
+from worker.console import Console
 from worker.hearing import Listening
 from worker.messages.keys import site_queue
 from worker.messages.reports import WorkerBeat, WorkerLost
@@ -29,6 +30,13 @@ from worker.settings import WorkerSettings, what_is_wrong
 
 log = logging.getLogger("worker")
 QUEUES_POLL_S = 0.5
+_REFUSED = {
+    "unknown": "no site '{site}' exists at the server, so it gets no work. Stop this worker and start it with the name that the page 'Sites' "
+    "shows, or create the site there; then this worker serves it by itself. Is BROKER_URL that of the right server?",
+    "revoked": "the site '{site}' was revoked at the server, so it gets no work, and cannot come back. Stop this worker; create a site "
+    "of another name on the page 'Sites' and start the worker of that.",
+}
+"""By what the coordinator says of the site."""
 
 
 def main() -> int:
@@ -46,26 +54,24 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    console = Console(settings)
     try:
         said = broker_problem(settings.broker_url)
     except redis.AuthenticationError:
-        print(
-            "awase: the broker refuses the password in BROKER_URL. Use that of the server.", file=sys.stderr
-        )
+        console.warn("the broker refuses the password in BROKER_URL. Use that of the server.")
         return 1
     if said is not None:
-        print(f"awase: {said}", file=sys.stderr, flush=True)
+        console.warn(said)
     if settings.site:
-        print(
-            f"awase: starting the worker of the site '{settings.site}' (models: {settings.artifacts_url.rsplit('@', 1)[-1]}; what it does: {_told_in(settings)})",
-            flush=True,
+        console.tell(
+            f"starting the worker of the site '{settings.site}' (models: {settings.artifacts_url.rsplit('@', 1)[-1]}; what it does: {_told_in(settings)})"
         )
     with place(settings.data_dir, settings.site, settings.worker_id) as before:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
             RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
         listening = Listening(settings.broker_url)
-        code = _work(settings, listening)
+        code = _work(settings, listening, console)
     if listening.was_lost and not listening.was_told_to_end:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return code
@@ -89,7 +95,7 @@ def broker_problem(url: str) -> str | None:
     return None
 
 
-def _work(settings: WorkerSettings, listening: Listening) -> int:
+def _work(settings: WorkerSettings, listening: Listening, console: Console) -> int:
     app = make_app(settings.broker_url)
     tasks.register(app, settings)
     queue = site_queue(settings.site) if settings.site else IDLE_QUEUE
@@ -98,14 +104,14 @@ def _work(settings: WorkerSettings, listening: Listening) -> int:
         pool_cls="prefork", loglevel="INFO", without_gossip=True, without_mingle=True,
         without_heartbeat=True, optimization="fair", quiet=True,
     )  # fmt: skip
-    beats = Every(QUEUES_POLL_S, _Beat(app, settings, listening), "worker-beat")
+    beats = Every(QUEUES_POLL_S, _Beat(app, settings, listening, console), "worker-beat")
+    console.speak_for_celery()
 
     def on_ready(**_: object) -> None:
         if settings.site:
-            print(
-                f"awase: waiting for work of the site '{settings.site}'. The page 'Sites' shows it as online within "
-                "seconds; if it does not, no site of that name exists there, or BROKER_URL is another server's.",
-                flush=True,
+            console.tell(
+                f"waiting for work of the site '{settings.site}'. The page 'Sites' shows it as online within "
+                "seconds; if it does not, no site of that name exists there, or BROKER_URL is another server's."
             )
         beats.__enter__()
 
@@ -122,9 +128,10 @@ def _work(settings: WorkerSettings, listening: Listening) -> int:
 class _Beat:
     """Says every few seconds, and at once when the queues change, that the worker lives; and looks whether it still hears."""
 
-    def __init__(self, app: Celery, settings: WorkerSettings, listening: Listening) -> None:
-        self._app, self._settings, self._listening = app, settings, listening
+    def __init__(self, app: Celery, settings: WorkerSettings, listening: Listening, console: Console) -> None:
+        self._app, self._settings, self._listening, self._console = app, settings, listening, console
         self._reports = RedisReportSender(settings.broker_url)
+        self._refused: str | None = None
         self._device = devices.expected(settings.device)
         self._said: tuple[str, ...] = ()
         self._said_at = -settings.worker_beat_s
@@ -147,8 +154,17 @@ class _Beat:
         )
         self._reports.send(beat, until_taken=False)
         self._listening.look(queues)
-        if settings.site:  # that of a worker without a site the supervisor rotates
+        if settings.site:
+            self._look_whether_refused(settings.site)
+            # That of a worker without a site the supervisor rotates.
             logs.rotate(_log_file(settings))
+
+    def _look_whether_refused(self, site: str) -> None:
+        """Said once; and again after it was known meanwhile."""
+        refused = self._reports.why_refused(site)
+        if refused != self._refused and refused is not None:
+            self._console.warn(_REFUSED[refused].format(site=site))
+        self._refused = refused
 
 
 def _log_file(settings: WorkerSettings) -> Path:

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 import redis
 
 from worker.app import connect
-from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key
+from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key, refused_key
 from worker.messages.reports import Report
 from worker.messages.steps import StepMessage
 
@@ -63,6 +63,14 @@ class RedisReportSender:
             return bool(self._redis.exists(*keys))
         except redis.RedisError:
             return False  # asked again a second later
+
+    def why_refused(self, site_name: str) -> str | None:
+        """What the coordinator says of a site that gets no work: `unknown` or `revoked`. None: nothing of the kind is known."""
+        try:
+            said = self._redis.get(refused_key(site_name))
+        except redis.RedisError:
+            return None
+        return said.decode() if isinstance(said, bytes) else None
 
 
 class Every:

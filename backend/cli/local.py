@@ -108,7 +108,7 @@ def api(settings: Settings) -> None:
 
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, timeout_graceful_shutdown=3,
-        access_log=False,
+        access_log=False, log_config=None if settings.log == "json" else uvicorn.config.LOGGING_CONFIG,
     )  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from worker.messages.reports import WorkerBeat
 _TOLD = {"worker_id", "placement", "device", "hostname", "queues", "concurrency"}
 
 
-def take(session: Session, plans: Plans, beats: Sequence[WorkerBeat], now: datetime) -> None:
-    """Of several beats of one worker, or for one site, the last counts."""
-    if beats:
-        _of_parts(session, {part_of(beat.worker_id): beat for beat in beats}, now)
-        _of_sites(session, plans, {name: beat for beat in beats for name in _served(beat)}, now)
+def take(session: Session, plans: Plans, beats: Sequence[WorkerBeat], now: datetime) -> dict[str, str]:
+    """Of several beats of one worker, or for one site, the last counts. The sites among them that get no work, and why (`Inbox.refuse`)."""
+    if not beats:
+        return {}
+    _of_parts(session, {part_of(beat.worker_id): beat for beat in beats}, now)
+    return _of_sites(session, plans, {name: beat for beat in beats for name in _served(beat)}, now)
 
 
 def part_of(worker_id: str) -> str:
@@ -43,11 +44,15 @@ def _of_parts(session: Session, told: dict[str, WorkerBeat], now: datetime) -> N
     sites_repository.still_alive(session, same, now)
 
 
-def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: datetime) -> None:
+def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: datetime) -> dict[str, str]:
     seen: list[str] = []
+    refused = dict.fromkeys(told, "unknown")
     come: list[tuple[str, str]] = []
     for site in sites_repository.sites_named(session, told):
         beat = told[site.name]
+        del refused[site.name]
+        if site.state == "revoked":
+            refused[site.name] = "revoked"
         if (site.device, site.worker_id) != (beat.device, beat.worker_id):
             sites_repository.serve_site(session, site.id, beat.device, beat.worker_id)
         if site.state != "online" and sites_repository.move_site(session, site.id, "online"):
@@ -55,6 +60,7 @@ def _of_sites(session: Session, plans: Plans, told: dict[str, WorkerBeat], now: 
         seen.append(site.id)
     sites_repository.seen(session, seen, now)
     presence.tell(session, plans, "online", come)
+    return refused
 
 
 def _served(beat: WorkerBeat) -> Iterable[str]:

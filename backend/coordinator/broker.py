@@ -1,6 +1,6 @@
 """The ports over one shared broker: Celery queues down, a Redis list up."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,10 +12,11 @@ from uuid_utils import uuid7
 from backend.coordinator.ports import Execution, PortUnavailable
 from backend.db.parts import in_parts
 from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
-from worker.messages.keys import REPORTS_LIST, site_queue
+from worker.messages.keys import REPORTS_LIST, refused_key, site_queue
 from worker.messages.steps import StepMessage
 
 CANCEL_FLAG_S = 24 * 3600
+REFUSED_S = 60
 LEAST_WAIT_S = 0.01
 """To Redis 0 says: without end."""
 # Hundreds of reports at once; as single commands they cost more time than reading them.
@@ -80,6 +81,12 @@ class CeleryInbox:
         with _translated():
             for some in in_parts(flags):
                 self._redis.delete(*some)
+
+    def refuse(self, sites: Mapping[str, str]) -> None:
+        with _translated(), self._redis.pipeline(transaction=False) as pipe:
+            for name, why in sites.items():
+                pipe.set(refused_key(name), why, ex=REFUSED_S)
+            pipe.execute()
 
     def kill(self, executions: Collection[Execution]) -> None:
         with _translated():

@@ -20,6 +20,7 @@ class Changes:
         look: a command may have been committed.
         flags: cancel flags to raise after the commit.
         allowed: flags that must not be up, to be taken down after the commit; one that is raised, too, is raised.
+        refused: by name sites that have workers and get no work, and why (`Inbox.refuse`).
         stuck: executions that did not heed their flag, to be killed after the commit.
     """
 
@@ -31,6 +32,7 @@ class Changes:
     look: bool = False
     flags: set[str] = field(default_factory=set)
     allowed: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
     stuck: set[Execution] = field(default_factory=set)
 
     def touch(self, run_id: str | None, **amounts: float) -> None:
@@ -50,4 +52,5 @@ class Changes:
         self.look |= other.look
         self.flags |= other.flags
         self.allowed |= other.allowed
+        self.refused |= other.refused
         self.stuck |= other.stuck

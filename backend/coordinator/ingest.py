@@ -76,9 +76,8 @@ class Ingest:
     def take_all(self, session: Session, reports: Sequence[Report], now: datetime) -> Changes:
         """Takes them in their order, signs of life of workers first: what is said later of a lost one counts."""
         changes, known = Changes(), read(session, reports)
-        beats.take(
-            session, self._plans, [report for report in reports if isinstance(report, WorkerBeat)], now
-        )
+        of_workers = [report for report in reports if isinstance(report, WorkerBeat)]
+        changes.refused = beats.take(session, self._plans, of_workers, now)
         for report in reports:
             self._take(session, report, now, known, changes)
         record_all(session, changes.events)

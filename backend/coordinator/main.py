@@ -57,7 +57,7 @@ def run(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT. 1: cannot start, or may not go on; whoever watches over it starts it again."""
     logs.setup(settings.log)
     if settings.broker_url is None:
-        print("The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.", file=sys.stderr)
+        _say(settings, "The coordinator needs BROKER_URL (redis://...). Set it, or use 'awase up'.")
         return 1
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,11 +67,18 @@ def run(settings: Settings) -> int:
         with only_coordinator(database) as still_alone, Daily(settings), StoreIdentity(settings) as store_id:
             _loop(database, settings, settings.broker_url, stop, still_alone, store_id)
     except (AlreadyCoordinated, DatabaseAway, FolderRefused, LockLost) as error:
-        print(error, file=sys.stderr)
+        _say(settings, str(error))
         return 1
     finally:
         database.close()
     return 0
+
+
+def _say(settings: Settings, why_it_ends: str) -> None:
+    if settings.log == "json":
+        log.error("%s", why_it_ends)
+    else:
+        print(why_it_ends, file=sys.stderr)
 
 
 def _loop(

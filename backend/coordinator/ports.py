@@ -3,7 +3,7 @@
 Every implementation passes the conformance suite `tests/backend/coordinator/test_ports.py`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from worker.messages.steps import StepMessage
@@ -43,6 +43,10 @@ class Inbox(Protocol):
 
     def allow(self, flags: Collection[str]) -> None:
         """Takes back what `cancel` asked for, also long ago, and what was never asked."""
+        ...
+
+    def refuse(self, sites: Mapping[str, str]) -> None:
+        """Tells the workers of these sites why those get no work: `unknown` or `revoked`. Forgotten after a minute."""
         ...
 
     def kill(self, executions: Collection[Execution]) -> None:

@@ -242,6 +242,8 @@ class Coordinator:
             self._inbox.allow(allowed)
         if changes.flags:
             self._inbox.cancel(sorted(changes.flags))
+        if changes.refused:
+            self._inbox.refuse(changes.refused)
         if changes.stuck:
             log.warning("%d steps did not stop when asked to and are killed", len(changes.stuck))
             self._inbox.kill(sorted(changes.stuck))

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +113,11 @@ def test_a_log_that_grows_long_moves_on_under_whoever_writes_it(
     last = logs.KEPT + 2
     assert kept == [f"line {number}\n" * 2 for number in range(last, last - logs.KEPT, -1)]
     assert len(list(tmp_path.iterdir())) == logs.KEPT + 1
+
+
+def test_an_error_that_ends_the_process_is_a_record_too() -> None:
+    program = "from worker import logs; logs.setup('json'); raise ValueError('of a library')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, json.loads(line)["level"]) == (1, "critical")
+    assert "ValueError: of a library" in json.loads(line)["error"]

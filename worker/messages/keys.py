@@ -15,6 +15,11 @@ def cancel_key(run_id: str) -> str:
     return f"awase:cancel:{run_id}"
 
 
+def refused_key(site_name: str) -> str:
+    """The Redis key that, while it exists, tells workers why their site gets no work: `unknown` or `revoked`."""
+    return f"awase:refused:{site_name}"
+
+
 def recall_key(step_id: str, attempt: int) -> str:
     """The Redis key that, while it exists, says that this attempt of a step counts no more: it was taken back before it began, or nobody
     needs what it makes."""

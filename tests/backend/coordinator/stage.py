@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Post:
         self.queues: dict[str, list[StepMessage]] = {}
         self.served: list[tuple[str, str]] = []
         self.flags: set[str] = set()
+        self.refused: dict[str, str] = {}
         self.killed: set[Execution] = set()
         self._sent_up: list[bytes] = []
         self._taken: list[bytes] = []
@@ -83,6 +84,9 @@ class Post:
 
     def allow(self, flags: Collection[str]) -> None:
         self.flags -= set(flags)
+
+    def refuse(self, sites: Mapping[str, str]) -> None:
+        self.refused |= sites
 
     def kill(self, executions: Collection[Execution]) -> None:
         self.killed |= set(executions)

@@ -67,6 +67,14 @@ def test_a_sent_step_waits_in_the_queue_of_its_site(ways: Ways) -> None:
     assert ways.inbox.waiting(["site-a", "site-b"]) == {"site-a": 1, "site-b": 0}
 
 
+def test_a_worker_is_told_why_its_site_gets_no_work(broker_url: str) -> None:
+    sender = RedisReportSender(broker_url)
+    assert sender.why_refused("nobody") is None
+    CeleryInbox(broker_url).refuse({"nobody": "unknown", "gone": "revoked"})
+    assert (sender.why_refused("nobody"), sender.why_refused("gone")) == ("unknown", "revoked")
+    assert RedisReportSender("redis://127.0.0.1:1/0").why_refused("nobody") is None
+
+
 def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> None:
     sender = RedisReportSender(broker_url)
     CeleryInbox(broker_url).cancel([cancel_key("r1")])

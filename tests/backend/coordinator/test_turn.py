@@ -637,3 +637,11 @@ def test_of_a_run_that_is_paused_nothing_is_under_way_for_retention(stage: Stage
     assert stage.run("p/dimat").state == "paused"
     with stage.database.read() as session:
         assert retention.under_way_since(session) is None
+
+
+def test_workers_of_sites_that_get_no_work_are_told_why(stage: Stage) -> None:
+    with stage.database.write() as session:
+        session.execute(update(SiteRow).where(SiteRow.name == "c").values(state="revoked"))
+    stage.beat("w", "a", "c", "nobody")
+    stage.turn()
+    assert stage.post.refused == {"c": "revoked", "nobody": "unknown"}
