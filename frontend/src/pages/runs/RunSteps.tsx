@@ -110,6 +110,7 @@ function Group({ run, kind, steps, sites }: GroupProps) {
   const words = (step: Step) => {
     const away = awayFor(step, sites);
     if (!away) return say('steps', step.words);
+    if (away.doing === 'apart') return say('explain.site', away);
     return away.since
       ? t('ui.steps.site_silent', { since: formats.instant(away.since) })
       : t('ui.steps.site_not_connected');
@@ -126,12 +127,14 @@ function Group({ run, kind, steps, sites }: GroupProps) {
     {
       key: 'state',
       label: t('ui.state_label'),
-      cell: (step) =>
-        awayFor(step, sites) ? (
-          <StateBadge of="doing" state="silent" />
+      cell: (step) => {
+        const away = awayFor(step, sites);
+        return away ? (
+          <StateBadge of="doing" state={away.doing} />
         ) : (
           <StateBadge of="step" state={shownState(step)} />
-        ),
+        );
+      },
     },
     {
       key: 'words',
