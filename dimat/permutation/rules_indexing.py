@@ -23,15 +23,8 @@ def place_of_extreme(call: Call) -> Outcome:
     return tuple(term for axis, term in enumerate(x) if axis not in axes)
 
 
-@rule("topk")
-def best(call: Call) -> Outcome:
-    return [stay(call, call.value(0), [int(call.args["dim"])], ORDER)] * 2
-
-
-@rule("median", "mode", "kthvalue", "nanmedian")
-def ranked(call: Call) -> Outcome:
-    if "dim" not in call.args:
-        raise Unclear("of all entries")
+@rule("mode")
+def most_frequent(call: Call) -> Outcome:
     x, axis = call.value(0), int(call.args["dim"])
     freeze(x[axis], ORDER)
     kept = list(x)

@@ -29,18 +29,41 @@ def reduction(call: Call) -> Outcome:
     return _reduced(call, call.value(0))
 
 
-@rule("max", "min")
+@rule("max", "min", "kthvalue", "median", "nanmedian")
 def extreme(call: Call) -> Outcome:
     if call.overload == "other":
         raise Unclear("pointwise ones have a tag")
     x = call.value(0)
-    if call.overload == "dim":
-        # It tells where the extreme was found as well; that depends on the order, and seldom anybody asks.
-        if any(user.users and user.args[1:] != (0,) for user in call.node.users):
+    if "dim" in call.args:
+        if _tells_where(call):
             freeze(x[int(call.args["dim"])], ORDER)
         found = _reduced(call, x)
         return [found, found]
     return _reduced(call, x)
+
+
+@rule("quantile", "nanquantile")
+def quantile(call: Call) -> Outcome:
+    if call.overload != "scalar":
+        raise Unclear("several at once")
+    return _reduced(call, call.value(0))
+
+
+@rule("sort", "topk")
+def by_size(call: Call) -> Outcome:
+    """The values lie in the order of their sizes, in whatever order they came."""
+    x, axis = call.value(0), int(call.args["dim"])
+    if _tells_where(call) or not call.args.get("sorted", True):
+        return [stay(call, x, [axis], ORDER)] * 2
+    call.contract(x[axis], x)
+    kept = list(x)
+    kept[axis] = fixed(call.shape[axis], ORDER)
+    return [tuple(kept)] * 2
+
+
+def _tells_where(call: Call) -> bool:
+    """Whether anybody asks for the places of the values, its second result; these depend on the order, and seldom anybody does."""
+    return any(user.users and user.args[1:] != (0,) for user in call.node.users)
 
 
 def _reduced(call: Call, x: Value) -> Value:
@@ -59,7 +82,7 @@ def _dims(call: Call, rank: int) -> Sequence[int]:
     return [int(d) for d in dim] if dim else range(rank)
 
 
-@rule("cumsum", "cumprod", "logcumsumexp", "flip", "roll", "sort", "cummax", "cummin")
+@rule("cumsum", "cumprod", "logcumsumexp", "flip", "roll", "cummax", "cummin")
 def ordered(call: Call) -> Outcome:
     x = call.value(0)
     dims = call.args.get("dims", call.args.get("dim"))

@@ -12,17 +12,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dimat.errors import InputsNotTaken, ModelNotSized
-from dimat.permutation import Axis, Group, PermutationSpec, discover
+from dimat.matching.activation import compare, match
+from dimat.matching.weights import match_weights
+from dimat.permutation import Axis, Group, PermutationSpec, discover, permute
+from dimat.permutation.collect import collect
 from dimat.permutation.selftest import TOLERANCE, output_change, verified
+from dimat.permutation.trace import trace
 from dimat.training.seeding import torch_rng
 from tests.dimat.permutation.architectures import Recurrent, images, series
 
 UNKNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "fft": lambda x: torch.fft.rfft(x, dim=1).abs(),
-    "sorted": lambda x: x.sort(dim=1).values,
+    "places in order of size": lambda x: x * x.sort(dim=1).indices,
+    "in order of size, and from where": lambda x: sum(x.sort(dim=1)),
     "summed up": lambda x: x.cumsum(dim=1),
     "rolled": lambda x: x.roll(1, dims=1),
-    "best of": lambda x: x.topk(3, dim=1).values,
+    "places of the best": lambda x: x.gather(1, x.topk(3, dim=1).indices),
+    "the best in any order": lambda x: x.topk(3, dim=1, sorted=False).values,
+    "place of the third": lambda x: x * x.kthvalue(3, dim=1, keepdim=True).indices,
+    "place of the middle": lambda x: x * x.median(dim=1, keepdim=True).indices,
+    "two quantiles": lambda x: x - x.quantile(torch.tensor([0.2, 0.7], dtype=x.dtype), dim=1).sum(0)[:, None],
+    "most frequent": lambda x: x - x.mode(dim=1, keepdim=True).values,
     "counted": lambda x: x * torch.arange(x.shape[1]),
     "every second": lambda x: x[:, ::2],
     "one of": lambda x: (x[:, 3] + x[:, 5])[:, None],
@@ -74,6 +84,64 @@ class Branches(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.first(x)
         return self.last(h if h.sum() > 0 else -h)
+
+
+SYMMETRIC: dict[str, Callable[[Tensor], Tensor]] = {
+    "in order of size": lambda x: x.sort(dim=1).values,
+    "in order of size, the largest first": lambda x: torch.sort(x, dim=1, descending=True, stable=True)[0],
+    "the best": lambda x: x.topk(3, dim=-1).values,
+    "the least": lambda x: torch.topk(x, 3, 1, largest=False)[0],
+    "above the third": lambda x: x * (x > x.kthvalue(3, dim=1, keepdim=True).values),
+    "the third": lambda x: x.kthvalue(3, dim=1).values[:, None],
+    "around the middle": lambda x: x - x.median(-1, keepdim=True).values,
+    "around the middle of numbers": lambda x: x - x.nanmedian(-1, keepdim=True).values,
+    "around the middle of all": lambda x: x - x.median(),
+    "above a quantile": lambda x: x * (x > x.quantile(0.7, dim=1, keepdim=True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_units_of_which_only_the_sizes_count_may_be_reordered(name: str) -> None:
+    torch.manual_seed(1)
+    model = Around(SYMMETRIC[name])
+    x = torch.randn(4, 5, generator=torch_rng(1, "x"))
+    spec = discover(model, (x,))
+    assert {group.name for group in spec.groups} == {"first", "second", "third"}
+    assert max(output_change(model, spec, x, torch_rng(2, "p")).values()) < TOLERANCE
+    reads = ("third.weight", 1)
+    own = {(axis.param, axis.axis) for axis in spec.group("second").axes}
+    assert (reads in own) == ("above" in name or "around" in name)
+    state, planted = model.state_dict(), spec.random(torch_rng(3, "p"))
+    other = permute(state, spec, planted)
+    probe = torch.randn(50, 5, generator=torch_rng(4, "x"))
+    for found in (
+        match_weights(state, other, spec),
+        match(compare(model, spec, state, {1: other}, probe)[1], spec),
+    ):
+        again = permute(other, spec, found.permutations)
+        assert all(torch.equal(again[key], state[key]) for key in state)
+
+
+class InHeads(nn.Module):
+    """Sorts the units of each head, or for each unit the heads."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.first, self.last, self.axis = nn.Linear(5, 12), nn.Linear(axis + 2, 3), axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.first(x)).view(-1, 3, 4).sort(self.axis).values
+        return self.last(x.square().mean(3 - self.axis))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_sizes_are_compared_over_one_axis_alone(axis: int) -> None:
+    """The groups as they are before the self-test, which would catch a wrong one."""
+    torch.manual_seed(1)
+    model, x = InHeads(axis), torch.randn(4, 5)
+    spec = PermutationSpec(collect(trace(model, (x,))).groups)
+    assert spec.groups
+    assert max(output_change(model, spec, x, torch_rng(2, "p")).values()) < TOLERANCE
 
 
 def test_a_model_without_a_graph_has_no_groups_and_says_why() -> None:
