@@ -6,7 +6,7 @@ Each setting is a pilot that `dimat.simulate` runs; those of a page of tables in
 the results file (JSON) with machine, load and commit, and not run again: an interrupted study goes on where it stopped. `--report FILE`
 writes the page. So one command makes one page: `benchmarks/study.py --page study-heads --report docs/study-heads.md`.
 `--device cuda:0` computes there, but for the baselines; the last bits differ then, and the tables say where it was.
-`--quick` runs one seed of three settings in a few minutes, to see that all works; its numbers mean little.
+`--quick` runs one seed of a few of the page's settings in minutes, to see that all works; its numbers mean little.
 """
 
 import argparse
@@ -43,14 +43,15 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write the tables here")
     wanted = parser.parse_args()
     results = _read(wanted.results)
-    settings = [s for s in settings_of(wanted.page) if not wanted.only or wanted.only in s.name]
-    seeds = SEEDS
-    if wanted.quick:
-        settings, seeds = [s for s in settings if s.name in QUICK], SEEDS[:1]
+    there = [s for s in settings_of(wanted.page) if not wanted.quick or s.name in QUICK]
+    settings = [s for s in there if not wanted.only or wanted.only in s.name]
     if not settings:
+        kind = "quick setting" if wanted.quick else "setting"
+        names = ", ".join(s.name for s in there)
         parser.error(
-            f"No setting of the page {wanted.page} is called so. Leave out --only or --quick, or name another --page."
+            f"No {kind} of the page {wanted.page} has '{wanted.only}' in its name. There are: {names}."
         )
+    seeds = SEEDS[:1] if wanted.quick else SEEDS
     run(settings, seeds, wanted.jobs, results, wanted.results, wanted.device)
     text = markdown(results, wanted.page)
     if wanted.report:

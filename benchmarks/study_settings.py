@@ -290,4 +290,11 @@ SETTINGS = (
         model=CNN, rounds=5, train={"warmup_epochs": 8}, arms=IMAGES,
     ),
 )  # fmt: skip
-QUICK = ("pen-skew-ring", "parts-skew-ring", "every-iid")
+QUICK = (
+    *("pen-skew-ring", "parts-skew-ring", "every-iid"),
+    *("tree-pen-iid", "wire-pen-skew"),
+    *("head-pen-few", "head-none-pen-two"),
+    *("own-pen-skew", "graph-ring"),
+    "match-pen-iid-ring",
+)
+"""Of every page some that take a minute."""
