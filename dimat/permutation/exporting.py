@@ -8,6 +8,7 @@ only; the self-test runs the model itself.
 import copy
 import logging
 import operator
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -92,7 +93,13 @@ def copied(model: nn.Module) -> nn.Module:
         for kept in vars(module).values():
             if isinstance(kept, Tensor) and not kept.is_leaf:
                 memo[id(kept)] = kept.detach().clone()
-    return copy.deepcopy(model, memo)
+    own = copy.deepcopy(model, memo)
+    # What was compiled is run as it was written: to compile it anew for every new dtype and mode takes long and prints warnings.
+    dynamo: Any = sys.modules.get("torch._dynamo")
+    for module in own.modules() if dynamo else ():
+        if isinstance(module, dynamo.OptimizedModule):
+            module.forward = module._orig_mod.__call__
+    return own
 
 
 def _check_sizes(graph: Any) -> None:

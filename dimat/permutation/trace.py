@@ -58,6 +58,7 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
     Raises:
         NotTraceable: see `exported`.
     """
+    program = exported(model, example_inputs)
     state = {n: t for n, t in model.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
     by_id: dict[int, Value] = {}  # tied weights are one tensor under several names
     held = constants(model, example_inputs)
@@ -67,7 +68,6 @@ def trace(model: nn.Module, example_inputs: tuple[Any, ...]) -> Traced:
         )
         for name, tensor in state.items()
     }
-    program = exported(model, example_inputs)
     values: dict[Any, Any] = {}
     names: dict[Any, str] = {}
     known = {spec.arg.name: spec for spec in program.graph_signature.input_specs}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dimat.permutation import discover
+from dimat.permutation import discover, permute
 
 
 class Net(nn.Module):
@@ -43,7 +43,9 @@ class Checking(Net):
 
 
 def compiled() -> nn.Module:
-    script: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)))
+    script: nn.Module = torch.jit.script(
+        nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3))
+    )
     return script
 
 
@@ -66,3 +68,24 @@ def test_why_a_model_has_no_graph_is_said_in_plain_words_and_nowhere_else(
     assert why in reason
     assert "github" not in reason
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_compiled_model_is_read_as_it_was_written() -> None:
+    """To compile it for every dtype and mode under test would take long and print warnings."""
+    torch.manual_seed(1)
+    made: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., object]:
+        made.append(inputs)
+        return graph.forward
+
+    compiled: nn.Module = torch.compile(Net(), backend=backend)
+    x = torch.randn(4, 5)
+    spec = discover(compiled, (x,))
+    assert not made
+    assert [group.name for group in spec.groups] == ["_orig_mod.first"]
+    state = compiled.state_dict()
+    before = compiled(x)
+    assert len(made) == 1
+    compiled.load_state_dict(permute(state, spec, spec.random(torch.Generator().manual_seed(2))))
+    torch.testing.assert_close(compiled(x), before)
