@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from dimat.errors import UnknownSample
 from dimat.frozen import PLAIN, Frozen, Name, Whole
 from dimat.samples import SAMPLES
-from dimat.validation import as_pydantic
+from dimat.validation import as_pydantic, kind_needed
 
 MIN_ROWS = 10
 """Training rows without which a site cannot take part."""
@@ -81,7 +81,8 @@ class ColumnPartition(Frozen):
 
 
 DrawnPartition = IidPartition | DirichletPartition | ShardsPartition
-Partition = Annotated[DrawnPartition | ColumnPartition, Field(discriminator="kind")]
+_AnyPartition = DrawnPartition | ColumnPartition
+Partition = Annotated[_AnyPartition, Field(discriminator="kind"), kind_needed(_AnyPartition)]
 
 
 class NoShift(Frozen):
@@ -105,7 +106,8 @@ class ConditionShift(Frozen):
     noise: float = Field(0.8, ge=0.0, le=10.0)
 
 
-Shift = Annotated[NoShift | ConditionShift, Field(discriminator="kind")]
+_AnyShift = NoShift | ConditionShift
+Shift = Annotated[_AnyShift, Field(discriminator="kind"), kind_needed(_AnyShift)]
 
 
 class SplitSpec(Frozen):

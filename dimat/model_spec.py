@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dimat.frozen import Frozen, Whole
+from dimat.validation import kind_needed
 
 
 class MlpSpec(Frozen):
@@ -80,7 +81,5 @@ class VitSpec(Frozen):
         return self
 
 
-ModelSpec = Annotated[
-    MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec | ResNet50Spec | Cnn1dSpec | VitSpec,
-    Field(discriminator="kind"),
-]
+_AnyModel = MlpSpec | CnnSpec | ResNet20Spec | Vgg16BnSpec | ResNet50Spec | Cnn1dSpec | VitSpec
+ModelSpec = Annotated[_AnyModel, Field(discriminator="kind"), kind_needed(_AnyModel)]

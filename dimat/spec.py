@@ -7,7 +7,6 @@ change after launch without changing what runs.
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -17,7 +16,6 @@ from dimat.errors import (
     ClassesCountedTwice,
     DataSetsDiffer,
     DeltasNeedNeighbours,
-    DuplicateName,
     DuplicateSeed,
     FinalMergeMissed,
     NeverMerges,
@@ -50,7 +48,7 @@ from dimat.parts import (
 from dimat.samples import SAMPLES, SampleInfo
 from dimat.timetable import Timetable
 from dimat.topology_spec import TopologySpec
-from dimat.validation import at, at_most
+from dimat.validation import at, at_most, check_unique
 
 ROUNDING_ROWS = 100
 MAX_SITE_ROUNDS = 10_000_000
@@ -142,11 +140,11 @@ class PilotSpec(Frozen):
     @model_validator(mode="after")
     def _can_run(self) -> Self:
         with at("sites"):
-            _no_duplicates("site", self.site_names)
+            check_unique("site", self.site_names)
         with at("arms"):
-            _no_duplicates("arm", [arm.name for arm in self.arms])
+            check_unique("arm", [arm.name for arm in self.arms])
         with at("waiting"):
-            _no_duplicates("site", self.waiting)
+            check_unique("site", self.waiting)
             in_order(self.site_names, (*self.first_members, *self.waiting))
             members = in_order(self.site_names, self.first_members)
         with at("sites"):
@@ -324,11 +322,3 @@ def spec_sha256(spec: PilotSpec) -> str:
     """Hex digest of the spec's canonical JSON: equal specs, equal digests, whatever they were read from."""
     canonical = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _no_duplicates(thing: str, names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DuplicateName(thing=thing, name=name)
-        seen.add(name)

@@ -9,7 +9,7 @@ Reference: the eigenvalues of circulant and product graphs are textbook; one-pee
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from dimat import graphs
 from dimat.errors import (
     NumberNoFraction,
+    NumberNotFinite,
     NumberNotWhole,
     NumberTooLarge,
     NumberTooSmall,
@@ -83,7 +84,7 @@ def advise(
 
     Args:
         n: number of sites, >= 2. model_bytes: size of what a site sends a neighbour, >= 1.
-        most_site_bytes_a_round: the most that any one site may send and receive in a round. most_rounds: until mixed.
+        most_site_bytes_a_round: the most that any one site may send and receive in a round, >= 0. most_rounds: until mixed, >= 0.
         degree: links of a site in the random graphs, 2..999. probability: of a link of the small world to be turned, 0..1.
         seed: of the random graphs, 0..2^31 - 1.
 
@@ -91,6 +92,8 @@ def advise(
         TopologyTooSmall: n < 2. TopologyDegreeTooLow: degree < 2. NumberError: another argument that is not as above.
     """
     _check(n, model_bytes, degree, probability, seed)
+    for name, limit in (("most_site_bytes_a_round", most_site_bytes_a_round), ("most_rounds", most_rounds)):
+        _check_limit(name, limit)
     found = [_advice(spec, shape, model_bytes) for spec, shape in _shapes(n, degree, probability, seed)]
     most_bytes = math.inf if most_site_bytes_a_round is None else most_site_bytes_a_round
     return sorted(
@@ -107,8 +110,8 @@ def advise(
 def _check(n: int, model_bytes: int, degree: int, probability: float, seed: int) -> None:
     counts: dict[str, object] = {"n": n, "model_bytes": model_bytes, "degree": degree, "seed": seed}
     for name, value in counts.items():
-        if not isinstance(value, Integral):
-            raise NumberNotWhole(name=name, value=str(value))
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise NumberNotWhole(name=name, value=_said(value))
     if model_bytes < 1:
         raise NumberTooSmall(name="model_bytes", value=model_bytes, least=1)
     if seed < 0:
@@ -122,6 +125,19 @@ def _check(n: int, model_bytes: int, degree: int, probability: float, seed: int)
         raise TopologyTooSmall(n=n)
     if degree < 2:
         raise TopologyDegreeTooLow(degree=degree, n=n)
+
+
+def _check_limit(name: str, limit: object) -> None:
+    if limit is None:
+        return
+    if not isinstance(limit, Real) or math.isnan(limit):
+        raise NumberNotFinite(name=name, value=_said(limit))
+    if limit < 0:
+        raise NumberTooSmall(name=name, value=str(limit), least=0)
+
+
+def _said(value: object) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _shapes(n: int, degree: int, probability: float, seed: int) -> Iterator[tuple[TopologySpec, _Shape]]:

@@ -15,6 +15,7 @@ from dimat import fastest_mixing, graphs
 from dimat.errors import UnknownSite
 from dimat.frozen import Frozen, Name, Whole
 from dimat.topology import Topology, check_mixing, from_links, metropolis, uniform
+from dimat.validation import check_unique
 
 MOST_LINKS, LARGEST_SEED = 999, 2**31 - 1
 """Of what is random."""
@@ -153,6 +154,7 @@ class TopologySpec(Frozen):
 
     def check(self, names: Sequence[str]) -> None:
         """Whether a pilot of these sites can use it, without working out weights. Raises: as `mixing_matrix`."""
+        check_unique("site", names)
         whole = self.whole(names)
         if self.weights is not None:
             check_mixing(self.weights, whole, names)
@@ -160,7 +162,8 @@ class TopologySpec(Frozen):
             fastest_mixing.check_size(len(names))
 
     def mixing_matrix(self, names: Sequence[str], turn: int = 0) -> NDArray[np.float64]:
-        """W of the merge number `turn`: (N, N) float64, rows summing to 1. Raises: as `whole`, and MixingError."""
+        """W of the merge number `turn`: (N, N) float64, rows summing to 1. Raises: as `whole`, MixingError, and DuplicateName."""
+        check_unique("site", names)
         built = self.build(names, turn)
         if self.weights is not None:
             return check_mixing(self.weights, built, names)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from dimat.errors import DimatError
+from dimat.errors import DimatError, DuplicateName
 
 
 def as_pydantic(error: DimatError, place: str = "") -> PydanticCustomError:
@@ -33,6 +33,29 @@ def at_most(most: int) -> BeforeValidator:
         return given
 
     return BeforeValidator(check)
+
+
+def kind_needed(members: Any) -> BeforeValidator:
+    """Of a union of specs that are told apart by their `kind`: says which kinds there are where it is missing."""
+    known = ", ".join(member.model_fields["kind"].default for member in get_args(members))
+
+    def check(given: Any) -> Any:
+        if isinstance(given, Mapping) and "kind" not in given:
+            raise PydanticCustomError(
+                "kind_missing", "'kind' is missing; there are: {known}. Add it.", {"known": known}
+            )
+        return given
+
+    return BeforeValidator(check)
+
+
+def check_unique(thing: str, names: Sequence[str]) -> None:
+    """Raises: DuplicateName."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DuplicateName(thing=thing, name=name)
+        seen.add(name)
 
 
 @contextmanager

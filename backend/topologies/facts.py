@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from backend.text.schemas import Text
 from backend.topologies.schemas import Facts, Link, Preview
-from dimat.errors import DimatError, DuplicateName, TopologyDisconnected, TopologySelfLink, UnknownSite
+from dimat.errors import DimatError, TopologyDisconnected, TopologySelfLink, UnknownSite
 from dimat.topology import rounds_to_mix, second_eigenvalue
 from dimat.topology_spec import TopologySpec
 
@@ -16,7 +16,6 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
     weights: list[list[float]] | None = None
     eigenvalue: float | None = None
     try:
-        check_unique(names)
         W_NN = spec.mixing_over_period(names)
         weights = W_NN.tolist()
         eigenvalue = second_eigenvalue(W_NN)
@@ -49,13 +48,6 @@ def preview(names: Sequence[str], spec: TopologySpec) -> Preview:
 def known_preview(names: tuple[str, ...], spec: TopologySpec) -> Preview:
     """As `preview`, remembered: lists ask for the same saved graphs again and again."""
     return preview(names, spec)
-
-
-def check_unique(names: Sequence[str]) -> None:
-    """Raises: DuplicateName."""
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise DuplicateName(thing="site", name=name)
 
 
 def _links(names: Sequence[str], spec: TopologySpec) -> list[Link]:

@@ -10,11 +10,12 @@ from backend.db.tables import TopologyRow
 from backend.errors import Invalid, NameTaken, NotFound
 from backend.sites import service as sites
 from backend.topologies import repository
-from backend.topologies.facts import check_unique, known_preview
+from backend.topologies.facts import known_preview
 from backend.topologies.schemas import Topology, TopologyCreate, TopologyPage, TopologyPatch
 from backend.web import ListQuery, check_match
 from dimat.errors import DimatError, DuplicateName, TopologyTooSmall
 from dimat.topology_spec import TopologySpec
+from dimat.validation import check_unique
 
 
 def list_topologies(session: Session, paging: ListQuery, q: str | None) -> TopologyPage:
@@ -66,7 +67,7 @@ def update(session: Session, who: Principal, id: str, body: TopologyPatch, if_ma
 
 def _check(session: Session, names: list[str] | tuple[str, ...], spec: TopologySpec) -> None:
     try:
-        check_unique(names)
+        check_unique("site", names)
         sites.check_names(session, names, "site_names")
         spec.check(names)
     except DimatError as error:

@@ -24,6 +24,9 @@ UNEVEN = [[0.5, 0.5, 0.0], [0.5, 0.4, 0.0], [0.0, 0.5, 0.5]]
     [
         ({"rounds": 0}, "greater_than_equal", "greater than or equal to 1"),
         ({"rounds": "3"}, "int_type", "valid integer"),
+        ({"data": {"partition": {"alpha": 0.1}}}, "kind_missing", "'kind' is missing; there are: iid, dirichlet, shards, column."),
+        ({"data": {"shift": {}}}, "kind_missing", "'kind' is missing; there are: none, conditions."),
+        ({"model": {"hidden": [8]}}, "kind_missing", "'kind' is missing; there are: mlp, cnn, "),
         ({"rounds": True}, "int_type", "valid integer"),
         ({"rounds": 3.0}, "int_type", "valid integer"),
         ({"seeds": [True]}, "int_type", "valid integer"),

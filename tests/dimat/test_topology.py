@@ -1,6 +1,7 @@
 """Graphs and mixing matrices."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from dimat import graphs
 from dimat.errors import (
+    DuplicateName,
     MixingNegative,
     MixingOffLink,
     MixingRowSum,
@@ -30,6 +32,7 @@ from dimat.topology import (
     uniform,
     without,
 )
+from dimat.topology_spec import TopologySpec
 
 PRESETS = {"ring": graphs.ring, "line": graphs.line, "full": graphs.full, "star": graphs.star}
 
@@ -54,6 +57,14 @@ def test_ring_of_two_is_one_link_with_half_the_weight_each() -> None:
     topology = from_links(2, graphs.ring(2))
     assert topology.links == ((0, 1),)
     np.testing.assert_allclose(metropolis(topology), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["ring", "one_peer"])
+def test_sites_of_one_name_are_refused(kind: Any) -> None:
+    spec = TopologySpec(kind=kind)
+    for ask in (spec.mixing_matrix, spec.check):
+        with pytest.raises(DuplicateName, match="site name 'a' is used more than once"):
+            ask(["a", "a", "b"])
 
 
 def test_single_site_keeps_its_own_model() -> None:

@@ -81,6 +81,12 @@ def test_ten_thousand_sites_need_no_dense_matrix() -> None:
     [
         ({"n": 1}, errors.TopologyTooSmall, "this one has 1"),
         ({"n": 8.0}, errors.NumberNotWhole, "'n' is 8.0"),
+        ({"n": "a"}, errors.NumberNotWhole, "'n' is 'a', which is no whole number"),
+        ({"n": True}, errors.NumberNotWhole, "'n' is True, which is no whole number"),
+        ({"most_rounds": float("nan")}, errors.NumberNotFinite, "'most_rounds' is nan"),
+        ({"most_rounds": "3"}, errors.NumberNotFinite, "'most_rounds' is '3'"),
+        ({"most_rounds": -2}, errors.NumberTooSmall, "'most_rounds' is -2; the least is 0"),
+        ({"most_site_bytes_a_round": -1}, errors.NumberTooSmall, "'most_site_bytes_a_round' is -1"),
         ({"model_bytes": 0}, errors.NumberTooSmall, "'model_bytes' is 0; the least is 1"),
         ({"model_bytes": -5}, errors.NumberTooSmall, "'model_bytes' is -5"),
         ({"model_bytes": 1.5}, errors.NumberNotWhole, "'model_bytes' is 1.5"),
