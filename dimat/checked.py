@@ -88,12 +88,13 @@ def check_mixture(models: Mapping[int, Params], weights: Mapping[int, float], si
     """That models may be mixed with these weights at a site, which is one of theirs.
 
     Raises:
-        SiteMissing. MixingRowSum: the weights of the models do not sum to 1. MixingNegative.
+        SiteMissing: also of a weight that has no model, unless it is 0. MixingRowSum: the weights do not sum to 1. MixingNegative.
         TensorMissing, ShapeMismatch, NonFiniteParams: see `check_tensors`.
     """
     if site not in models:
         raise SiteMissing(argument="models", site=site)
     check_sites(models, weights, "weights")
+    check_sites({j: weight for j, weight in weights.items() if weight}, models, "models")
     total = float(sum(weights[j] for j in models))
     if not abs(total - 1.0) <= SUM_TOLERANCE:
         raise MixingRowSum(name=str(site), total=total)
@@ -103,9 +104,9 @@ def check_mixture(models: Mapping[int, Params], weights: Mapping[int, float], si
     check_tensors(models, site)
 
 
-def check_sites(models: Mapping[int, Params], given: Mapping[int, object], argument: str) -> None:
-    """Raises: SiteMissing: a site has a model and is left out here."""
-    for j in sorted(models):
+def check_sites(needed: Mapping[int, object], given: Mapping[int, object], argument: str) -> None:
+    """Raises: SiteMissing: a site that is needed is left out here."""
+    for j in sorted(needed):
         if j not in given:
             raise SiteMissing(argument=argument, site=j)
 

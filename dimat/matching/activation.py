@@ -77,6 +77,8 @@ def compare(
         TypeError: params are no state dict, `others` no mapping, the probe no tensor.
     """
     check_kind("'others'", others, Mapping, "params by site index")
+    for j, params in others.items():
+        check_kind(f"'others' at {j!r}", params, Mapping, "a state dict: 'others' has one by site index")
     check_rows("probe", probe)
     for name, value in (("chunk_rows", chunk_rows), ("positions", positions)):
         if value < 1:
@@ -109,15 +111,19 @@ def match(compared: Compared, spec: PermutationSpec, guard: float = 0.0) -> Matc
 
     Args:
         spec: with which both were compared: it tells which permutations are admissible.
-        guard: see `assignments`; where weights decide there is none.
+        guard: see `assignments`, >= 0; where weights decide there is none.
 
     Raises:
-        NumberNotFinite: guard. TensorMissing, ShapeMismatch: `spec` is of another architecture.
+        NumberNotFinite, NumberTooSmall: guard. TensorMissing, ShapeMismatch: `spec` is of another architecture.
+        TypeError: `compared` is all that `compare` gives, not what it found of one site.
 
     Reference: Saadati et al. 2024 (DIMAT); Ainsworth et al. 2022 (Git Re-Basin), sec. 3.1 and 3.2.
     """
+    check_kind("'compared'", compared, Compared, "what `compare` found of one site, as compare(...)[1]")
     if not math.isfinite(guard):
         raise NumberNotFinite(name="guard", value=str(guard))
+    if guard < 0:
+        raise NumberTooSmall(name="guard", value=guard, least=0)
     check_groups(spec, compared.own)
     seen = [group for group in spec.groups if group.name in compared.similarity]
     found = assignments(compared.similarity, spec, guard)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from dimat.checked import check_rows
+from dimat.checked import check_rows, inputs_taken
 
 CHUNK_ROWS = 128
 
@@ -23,8 +23,8 @@ def reset_statistics(model: nn.Module, x: Tensor) -> bool:
         x: (rows, ...) own rows in random order: rows sorted by class would bias the estimate.
 
     Raises:
-        NoRows, NonFiniteInput: of `x`. Whatever the model raises (as torch does of one row of a BatchNorm1d): its statistics are then those
-            it had.
+        NoRows, NonFiniteInput: of `x`. InputsNotTaken: whatever the model raises, as torch does of one row of a BatchNorm1d; its statistics
+            are then those it had.
     """
     check_rows("x", x)
     layers = [
@@ -46,7 +46,8 @@ def reset_statistics(model: nn.Module, x: Tensor) -> bool:
                     layer.momentum = (
                         1.0 / number
                     )  # cumulative; InstanceNorm takes torch's way to say so (None) for none
-                model(x[start : start + CHUNK_ROWS])
+                with inputs_taken():
+                    model(x[start : start + CHUNK_ROWS])
     except BaseException:
         for layer, kept in zip(layers, before, strict=True):
             for name, value in layer.named_buffers():

@@ -1,6 +1,7 @@
 """Merge methods by name. A new method = one file, one line here, one name in `methods.Method`."""
 
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from dimat.merging import (
     common_basis,
@@ -30,11 +31,19 @@ SUMMED: Mapping[Method, Summed] = {
 }
 """Those that can be added up over all sites, too."""
 
-METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = {
-    "local_only": local_only.merge,
-    "dimat": dimat.merge,
-    "dimat_guarded": dimat_guarded.merge,
-    "weight_matching": weight_matching.merge,
-    **{name: method.merge for name, method in SUMMED.items()},
-}
+
+class _ByName(dict[Method, Callable[[MergeInputs], Merged]]):
+    def __missing__(self, name: object) -> NoReturn:
+        raise KeyError(f"{name!r} is no method; there are: {', '.join(self)}")
+
+
+METHODS: Mapping[Method, Callable[[MergeInputs], Merged]] = _ByName(
+    {
+        "local_only": local_only.merge,
+        "dimat": dimat.merge,
+        "dimat_guarded": dimat_guarded.merge,
+        "weight_matching": weight_matching.merge,
+        **{name: method.merge for name, method in SUMMED.items()},
+    }
+)
 """Over the own model and its neighbours'."""

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dimat.checked import check_kind
-from dimat.errors import InputsNotTaken, ModelNotSized, first_line
+from dimat.errors import InputsNotTaken, ModelNotSized, NoRows, first_line
 from dimat.permutation.chain import groups_of_chain, is_chain
 from dimat.permutation.collect import coverage
-from dimat.permutation.exporting import copied
+from dimat.permutation.exporting import copied, tensors_in
 from dimat.permutation.selftest import verified
 from dimat.permutation.spec import Frozen, PermutationSpec
 
@@ -43,7 +43,7 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
 
     Returns: groups in the order of the forward pass. What cannot be traced has none, and coverage 0.
     Raises:
-        InputsNotTaken: the forward pass fails on these inputs. ModelNotSized: a lazy layer that has seen no rows yet.
+        InputsNotTaken: the forward pass fails on these inputs. NoRows: they have none. ModelNotSized: a lazy layer that has seen no rows yet.
         TypeError: one of both is nothing of this kind.
     """
     check_kind("'model'", model, nn.Module, "a module")
@@ -110,9 +110,12 @@ def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> 
 
 def _inputs(given: Any) -> tuple[Any, ...]:
     if isinstance(given, Tensor):
-        return (given,)
+        given = (given,)
     wanted = "a tensor, a tuple of all arguments, or the shape of one row"
     check_kind("'example_inputs'", given, (Sequence, Mapping), wanted)
     if given and all(isinstance(one, int) for one in given):
         return (torch.zeros(2, *given),)
+    tensors = [one for one in tensors_in(given) if one.ndim]
+    if tensors and not any(map(len, tensors)):
+        raise NoRows(name="example_inputs")
     return tuple(given)

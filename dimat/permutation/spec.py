@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dimat.checked import check_kind
 from dimat.errors import UnknownGroup
 
 
@@ -118,7 +119,8 @@ class PermutationSpec:
         return self._by_name[name]
 
     def random(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """A uniformly random admissible permutation of each group: (size,) int64 by name."""
+        """A uniformly random admissible permutation of each group: (size,) int64 by name. Raises: TypeError: no generator."""
+        check_kind("'generator'", generator, torch.Generator, "a torch.Generator")
         tops: dict[str, Tensor] = {}
         found = {}
         for group in self.groups:

@@ -234,7 +234,7 @@ def test_permutations_that_do_not_follow_one_another_are_refused() -> None:
     ("rows", "error"),
     [
         (torch.zeros(0, 4), errors.NoRows), (torch.full((9, 4), torch.nan), errors.NonFiniteInput),
-        (torch.zeros(1, 4), ValueError),
+        (torch.zeros(1, 4), errors.InputsNotTaken), (torch.zeros(9, 5), errors.InputsNotTaken),
     ],
 )  # fmt: skip
 def test_statistics_stay_as_they_were_where_rows_cannot_tell_them_anew(
@@ -284,6 +284,13 @@ GIVEN: Any = {"list": [OWN], "module": MODEL, "none": None, "rows": (ROWS, ROWS)
         (lambda: compare(MODEL, SPEC, GIVEN["module"], {}, ROWS), TypeError, "'params' of site 'own' is of type"),
         (lambda: compare(MODEL, SPEC, OWN, GIVEN["list"], ROWS), TypeError, "'others' is of type list"),
         (lambda: compare(MODEL, SPEC, OWN, {1: OWN}, GIVEN["rows"]), TypeError, "'probe' is of type tuple; .* one"),
+        (lambda: compare(MODEL, SPEC, OWN, OWN, ROWS), TypeError, "'others' at '0.weight' is of type Tensor; .* by site"),  # type: ignore[arg-type]
+        (lambda: match(compare(MODEL, SPEC, OWN, {1: OWN}, ROWS), SPEC), TypeError, r"'compared' is of type dict; .*\[1\]"),  # type: ignore[arg-type]
+        (lambda: match(compare(MODEL, SPEC, OWN, {1: OWN}, ROWS)[1], SPEC, guard=-1), errors.NumberTooSmall, "'guard' is -1"),
+        (lambda: SPEC.random(3), TypeError, "'generator' is of type int; it must be a torch.Generator"),  # type: ignore[arg-type]
+        (lambda: METHODS["foo"], KeyError, "'foo' is no method; there are: local_only, dimat, "),  # type: ignore[index]
+        (lambda: mix({0: OWN}, {0: 0.5, 1: 0.5}, 0), errors.SiteMissing, "'models' has nothing of site 1"),
+        (lambda: discover(MODEL, ROWS[:0]), errors.NoRows, "'example_inputs' has no rows"),
         (lambda: encode(GIVEN["module"]), TypeError, "'params' is of type Sequential; .* state dict"),
         (lambda: encode({"x": GIVEN["none"]}), TypeError, "'x' in 'params' is of type NoneType"),
         (lambda: decode(encode(OWN), OWN), TypeError, "'0.weight' in 'layout' is of type Tensor"),  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from dimat.errors import InputsNotTaken
 from dimat.matching.weights import match_weights
 from dimat.merging import fisher, warm_start
 from dimat.merging.mix import MergeInputs, Remembered, mix
@@ -180,7 +181,7 @@ def test_statistics_of_images_one_by_one_are_re_estimated_too() -> None:
 def test_a_model_that_fails_on_the_rows_keeps_its_momentum_and_stays_in_evaluation_mode() -> None:
     layer = nn.BatchNorm1d(3, momentum=0.3)
     model = nn.Sequential(layer, nn.Linear(4, 2))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InputsNotTaken, match="mat1 and mat2"):
         reset_statistics(model, torch.zeros(9, 3))
     assert layer.momentum == 0.3
     assert not layer.training
