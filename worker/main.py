@@ -162,7 +162,7 @@ class _Beat:
     def _look_whether_refused(self, site: str) -> None:
         """Said once; and again after it was known meanwhile."""
         refused = self._reports.why_refused(site)
-        if refused != self._refused and refused is not None:
+        if refused != self._refused and refused in _REFUSED:
             self._console.warn(_REFUSED[refused].format(site=site))
         self._refused = refused
 
