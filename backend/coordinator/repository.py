@@ -12,7 +12,6 @@ from backend.db.parts import in_parts
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.runs import states
 from backend.runs.attempts import LONGEST_PAUSE_S, LONGEST_STORE_PAUSE_S, STORE_AWAY, TAKEN_BACK
-from backend.runs.lead import is_within_lead
 from dimat.schedule import StepKey
 from worker.messages.keys import cancel_key, recall_key
 from worker.messages.steps import StepLimits
@@ -131,8 +130,8 @@ def under_way(session: Session) -> dict[str, int]:
 
 
 def ready_to_send(session: Session, now: datetime, full: Collection[str], most: int) -> list[Ready]:
-    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does. None of
-    an arm that trains alone and is too far ahead (`runs.lead`). Of each pilot at each site the first, at most `most`, and none of the sites that are `full`."""
+    """Ready steps whose time has come and whose run is not paused; a `prepare` goes while one run of its seed does. Of each pilot at
+    each site the first, at most `most`, and none of the sites that are `full`."""
     sharing = aliased(RunRow)
     needed = exists().where(
         sharing.pilot_id == StepRow.pilot_id, sharing.seed == StepRow.seed, sharing.state == "running"
@@ -145,7 +144,7 @@ def ready_to_send(session: Session, now: datetime, full: Collection[str], most: 
         .where(
             StepRow.state == "ready",
             or_(StepRow.next_try_at.is_(None), StepRow.next_try_at <= now),
-            or_(and_(RunRow.state == "running", is_within_lead()), and_(StepRow.run_id.is_(None), needed)),
+            or_(RunRow.state == "running", and_(StepRow.run_id.is_(None), needed)),
         )
     )
     if full:

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from backend.explain.facts import RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
-from backend.runs.lead import LEAD
 from backend.runs.progress import NAMED, named
 from backend.runs.turns import turn_behind
 from backend.runs.waiting import AWAY, waits_since
@@ -41,15 +40,7 @@ class Case:
             and (step.state, run.state) == ("ready", "running")
             and (step.next_try_at is None or step.next_try_at <= run.now)
             and self.opens_at is None
-            and not self.is_ahead
         )
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether the step is of a round in which an arm that trains alone would be too far ahead of the others."""
-        slowest = self.run.slowest
-        is_ready = self.step is not None and self.step.state == "ready"
-        return is_ready and slowest is not None and self.key.round > slowest.last_round
 
     @property
     def opens_at(self) -> datetime | None:
@@ -150,15 +141,6 @@ def _round_due(case: Case) -> Iterator[Wait]:
         yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
 
 
-def _lead(case: Case) -> Iterator[Wait]:
-    """An arm that trains alone waits for the others."""
-    slowest = case.run.slowest
-    if case.is_ahead and slowest is not None:
-        code = "lead" if slowest.round > 0 else "lead_at_start"
-        then = Then(told("lead_over", round=case.key.round - LEAD))
-        yield Wait(told(code, arm=slowest.arm, at=slowest.round, lead=LEAD), then=then)
-
-
 def _missing(case: Case) -> list[StepKey]:
     return [step for step in case.run.schedule.inputs(case.key) if not case.run.is_done(step)]
 
@@ -202,5 +184,5 @@ def _to_begin(case: Case) -> Iterator[Wait]:
 
 
 CAUSES: tuple[Cause, ...] = (
-    _site_away, _no_sign_of_life, _window_closed, _next_attempt, _run_holds, _round_due, _lead, _other_sites, _turn, _to_begin,
+    _site_away, _no_sign_of_life, _window_closed, _next_attempt, _run_holds, _round_due, _other_sites, _turn, _to_begin,
 )  # fmt: skip
