@@ -132,7 +132,7 @@ def inputs_taken() -> Iterator[None]:
             raise
         # A TypeError is that of a model that takes more than one input.
         problem = (
-            f"a probe is one tensor; {first_line(error)}"
+            f"rows are given as one tensor; {first_line(error)}"
             if isinstance(error, TypeError)
             else first_line(error)
         )

@@ -39,11 +39,15 @@ class Console:
             print(f"awase: {what}", file=sys.stderr, flush=True)
 
     def speak_for_celery(self) -> None:
-        """Celery says how it stops to its standard output, in words about itself, which no setting changes."""
-        celery_worker.safe_say = self._of_stopping  # type: ignore[attr-defined]  # its stubs lack it
+        """Celery says how it stops to its standard output, in words about itself, which no setting changes. What else it says there, when
+        it is asked for a dump of its threads, say, it says as before."""
+        self._celery_says = celery_worker.safe_say  # type: ignore[attr-defined]  # its stubs lack it
+        celery_worker.safe_say = self._of_stopping  # type: ignore[attr-defined]
 
-    def _of_stopping(self, said: str, *_: object) -> None:
-        """Within a handler of signals: whatever `print` was at, it must not be called again."""
+    def _of_stopping(self, said: str, *where: object) -> None:
+        """Within a handler of signals: whatever `print` was at, it must not be called again; nor must the log, but as Celery does itself."""
+        if "shutdown" not in said and "Hitting Ctrl+C again" not in said:
+            self._celery_says(said, *where)
         if "Hitting Ctrl+C again" not in said:
             return
         what = _IDLE if not state.active_requests else _FINISHES if "initiate cold" in said else _ENDS

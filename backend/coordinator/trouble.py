@@ -1,5 +1,6 @@
-"""What keeps the coordinator from its turns: one line in the log when it begins, one when it is over, and of the broker a row for those who look
-at pages. It tries again every few seconds; a line, or a traceback, for each try would bury everything else."""
+"""What keeps the coordinator from its turns: of a broker or a database that does not answer one line in the log when it begins, one when it is
+over, and of the broker a row for those who look at pages. It tries again every few seconds; a line, or a traceback, for each try would
+bury everything else. What a database that answers refuses is told with its traceback."""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.coordinator import sites_repository
 from backend.coordinator.ports import PortUnavailable
@@ -64,10 +65,10 @@ class Trouble:
         with suppress(SQLAlchemyError), self._database.write() as session:
             sites_repository.beat(session, WITHOUT_BROKER, self._now(), {"since": since.isoformat()})
 
-    def _database_away(self) -> DBAPIError | None:
+    def _database_away(self) -> SQLAlchemyError | None:
         try:
             with self._database.read() as session:
                 session.execute(text("SELECT 1"))
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             return error
         return None

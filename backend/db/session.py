@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 15_000
@@ -41,9 +41,10 @@ class Database:
         self.engine.dispose()
 
 
-def first_line(error: DBAPIError) -> str:
-    """What the database said, without the details that follow."""
-    return str(error.orig).strip().partition("\n")[0]
+def first_line(error: SQLAlchemyError) -> str:
+    """What the database said, or whoever asks it, without the details that follow."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return str(said).strip().partition("\n")[0]
 
 
 def _engine(url: str) -> Engine:

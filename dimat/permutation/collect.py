@@ -72,8 +72,9 @@ def collect(traced: Traced, own_inside: bool = True) -> Collected:
                 group.heads = heads.get(part.key)
                 _add(group, Axis(name, axis, part.repeat, part.offset, 1, term.size))
     for key, group in list(found.items()):
-        # Such as the rest of a table of positions that the example's length does not reach.
-        if len({(axis.param, axis.axis) for axis in group.axes}) == 1:
+        # Such as the rest of a table of positions that the example's length does not reach. Whole heads move with their units.
+        moving = (group, *(inside for inside in found.values() if inside.heads is key))
+        if len({(axis.param, axis.axis) for one in moving for axis in one.axes}) == 1:
             frozen[Frozen(group.axes[0].param, group.axes[0].axis, "nothing else follows it")] = None
             del found[key]
     return Collected(_named(found), tuple(found), tuple(frozen), lying)

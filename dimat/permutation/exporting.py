@@ -95,9 +95,10 @@ def copied(model: nn.Module) -> nn.Module:
                 memo[id(kept)] = kept.detach().clone()
     own = copy.deepcopy(model, memo)
     # What was compiled is run as it was written: to compile it anew for every new dtype and mode takes long and prints warnings.
-    dynamo: Any = sys.modules.get("torch._dynamo")
-    for module in own.modules() if dynamo else ():
-        if isinstance(module, dynamo.OptimizedModule):
+    # While another thread loads the compiler, it is there in part, and nothing can have been compiled.
+    compiled: Any = getattr(sys.modules.get("torch._dynamo"), "OptimizedModule", ())
+    for module in own.modules():
+        if isinstance(module, compiled):
             module.forward = module._orig_mod.__call__
     return own
 

@@ -54,9 +54,27 @@ def without_circles(groups: Sequence[Group]) -> tuple[Group, ...]:
         links = {kept[name].link for name in waiting} - {""}
         ready = [name for name in left if name not in waiting and kept[name].link not in links]
         if not ready:
-            kept[waiting[0]] = replace(kept[waiting[0]], tap="", place=Place(), under=())
+            first = next(
+                name for name in waiting if _waits_for_itself(kept[name], [kept[one] for one in left])
+            )
+            kept[first] = replace(kept[first], tap="", place=Place(), under=())
         left = dict.fromkeys(name for name in left if name not in ready)
     return tuple(kept.values())
+
+
+def _waits_for_itself(group: Group, others: Sequence[Group]) -> bool:
+    reached, ahead = set[str](), list(group.under)
+    while ahead:
+        name = ahead.pop()
+        one = next((other for other in others if other.name == name), None)
+        if one is None or name in reached:
+            continue
+        if one.name == group.name or (one.link and one.link == group.link):
+            return True
+        reached.add(name)
+        together = (other for other in others if other is one or (one.link and other.link == one.link))
+        ahead += (outer for other in together for outer in other.under)
+    return False
 
 
 def _outer(part: Part, names: Mapping[Term, str]) -> tuple[Term, ...]:

@@ -317,7 +317,7 @@ class TakesTwo(nn.Module):
 def test_a_model_of_several_inputs_is_told_that_a_probe_is_one_tensor() -> None:
     model = TakesTwo()
     spec, own = discover(model, (ROWS, ROWS)), model.state_dict()
-    with pytest.raises(errors.InputsNotTaken, match=r"a probe is one tensor; .*'y'"):
+    with pytest.raises(errors.InputsNotTaken, match=r"rows are given as one tensor; .*'y'"):
         compare(model, spec, own, {1: own}, ROWS)
 
 

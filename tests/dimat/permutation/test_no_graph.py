@@ -1,13 +1,16 @@
 """Why a model has no graph is told to whoever wrote it, and to nobody else."""
 
 import re
+import sys
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from dimat.permutation import discover, permute
+from dimat.permutation.exporting import copied
 
 
 class Net(nn.Module):
@@ -89,3 +92,9 @@ def test_a_compiled_model_is_read_as_it_was_written() -> None:
     assert len(made) == 1
     compiled.load_state_dict(permute(state, spec, spec.random(torch.Generator().manual_seed(2))))
     torch.testing.assert_close(compiled(x), before)
+
+
+def test_a_model_is_copied_while_another_thread_loads_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which there is only the beginning then."""
+    monkeypatch.setitem(sys.modules, "torch._dynamo", ModuleType("torch._dynamo"))
+    assert isinstance(copied(Net()), Net)

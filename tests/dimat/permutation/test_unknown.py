@@ -144,6 +144,32 @@ def test_sizes_are_compared_over_one_axis_alone(axis: int) -> None:
     assert max(output_change(model, spec, x, torch_rng(2, "p")).values()) < TOLERANCE
 
 
+class LargestInHeads(nn.Module):
+    """Reads of each head the two largest units, or their mean: on the layer that reads them there are only heads."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.first, self.second = nn.Linear(5, 12), nn.Linear(6 if how == "topk" else 3, 6)
+        self.last = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.first(x)).view(-1, 3, 4)
+        x = x.topk(2, -1).values.flatten(1) if self.how == "topk" else x.mean(-1)
+        found: Tensor = self.last(torch.tanh(self.second(x)))
+        return found
+
+
+@pytest.mark.parametrize("how", ["topk", "mean"])
+def test_heads_that_are_seen_on_one_axis_alone_move_with_their_units(how: str) -> None:
+    """As they are before the self-test, which would hold what units of all heads of the model have of their own."""
+    torch.manual_seed(1)
+    model, x = LargestInHeads(how), torch.randn(4, 5)
+    spec = PermutationSpec(collect(trace(model, (x,))).groups)
+    assert [(group.size, group.blocks) for group in spec.groups if group.link] == [(12, (3,)), (3, (3,))]
+    assert max(output_change(model, spec, x, torch_rng(2, "p")).values()) < TOLERANCE
+
+
 def test_a_model_without_a_graph_has_no_groups_and_says_why() -> None:
     spec = discover(Branches(), (torch.randn(2, 5),))
     assert (spec.groups, spec.coverage) == ((), 0.0)

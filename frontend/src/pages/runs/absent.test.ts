@@ -78,12 +78,19 @@ describe('a run without some of its sites', () => {
 });
 
 it('a pilot goes on without the sites that all of its runs have left out', () => {
-  const gone = (site: string, until_round: number | null = null) => ({ site, until_round });
+  const gone = (site: string, until_round: number | null = null, from_round = 1) => ({
+    site,
+    from_round,
+    until_round,
+    undone: from_round > 9 ? [{ round: 0, kind: 'evaluate' as const }] : [],
+  });
   expect(leftOutOfAll([])).toEqual([]);
   expect(
     leftOutOfAll([
-      { absences: [gone('a'), gone('b'), gone('c', 4)] },
-      { absences: [gone('c'), gone('a', 2), gone('a')] },
+      { rounds: 9, absences: [gone('a'), gone('b'), gone('c', 4)] },
+      { rounds: 9, absences: [gone('c'), gone('a', 2), gone('a')] },
     ]),
   ).toEqual(['a']);
+  const isWaitedFor = { rounds: 9, absences: [gone('a', null, 10)] };
+  expect(leftOutOfAll([isWaitedFor])).toEqual([]);
 });

@@ -25,19 +25,21 @@ export function alike<A extends Absence>(run: Run, absences: readonly A[], t: TF
 }
 
 export function absenceKey(run: Run, absence: Absence) {
-  if (absence.from_round > run.rounds && owed(absence) === undefined) return 'ui.run.start_not_judged';
+  if (isOfStartAlone(run, absence)) return 'ui.run.start_not_judged';
   const { until_round: until } = absence;
   if (until !== null && until <= run.rounds_done + 1) return 'ui.run.left_out_until';
   if (ENDED.has(run.state)) return 'ui.run.left_out_to_end';
   return until === null ? 'ui.run.left_out' : 'ui.run.left_out_coming_back';
 }
 
-/** The sites without which all of these runs go on. */
+/** The sites without which all of these runs go on; one of which only the start was not judged takes part. */
 export function leftOutOfAll(
-  runs: readonly { absences: readonly Pick<Schemas['Absence'], 'site' | 'until_round'>[] }[],
+  runs: readonly (Pick<Run, 'rounds'> & { absences: readonly (Absence & { site: string })[] })[],
 ): string[] {
-  const [first, ...others] = runs.map(({ absences }) =>
-    absences.filter(({ until_round: until }) => until === null).map(({ site }) => site),
+  const [first, ...others] = runs.map((run) =>
+    run.absences
+      .filter((one) => one.until_round === null && !isOfStartAlone(run, one))
+      .map(({ site }) => site),
   );
   return (first ?? []).filter((site) => others.every((sites) => sites.includes(site)));
 }
@@ -48,6 +50,10 @@ export function missedFrom(absence: Absence, t: TFunction): string {
   return step === undefined
     ? t('ui.run.missed_round', { round: absence.from_round })
     : t('ui.run.missed_step', { kind: t(`ui.step_kind.${step.kind}`), round: step.round });
+}
+
+function isOfStartAlone(run: Pick<Run, 'rounds'>, absence: Absence): boolean {
+  return absence.from_round > run.rounds && owed(absence) === undefined;
 }
 
 /** How its start was judged may be missing, too: that is told only where it missed nothing else. */
