@@ -20,6 +20,7 @@ from backend.db.tables import RunRow, StepRow
 from backend.events.service import has_told, record
 from backend.pilots.timers import next_round
 from backend.runs import states
+from backend.runs.lead import slowest_of_others, trains_alone
 from backend.runs.repository import key_of
 from backend.text.schemas import Params
 from dimat.leaving import is_short
@@ -192,10 +193,18 @@ class Advance:
         self._close_rounds(session, run, done, now, changes)
 
     def _insert_due(self, session: Session, run: RunRow, ready: Iterable[StepKey], now: datetime) -> None:
-        """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`) looks again."""
+        """Of the steps that are ready those of rounds that may begin. Whoever opens a round (`coordinator.timers`,
+        `coordinator.leads`) looks again."""
         spec = self._plans.spec(session, run.pilot_id)
         if spec.timetable is not None and (next := next_round(session, run.pilot_id)) is not None:
             ready = [key for key in ready if next.may_begin(key.round)]
+        schedule, ready = self._plans.run(session, run).schedule, list(ready)
+        if len(spec.arms) > 1 and any(
+            trains_alone(schedule, round) for round in {key.round for key in ready}
+        ):
+            slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
+            if slowest is not None:
+                ready = [key for key in ready if not slowest.holds(schedule, key.round)]
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready, now)
 
     def _since_closed(self, session: Session, run: RunRow) -> tuple[set[StepKey], set[StepKey], int]:

@@ -27,6 +27,7 @@ from backend.coordinator.changes import Changes
 from backend.coordinator.clock import Jumps
 from backend.coordinator.dispatch import Dispatch
 from backend.coordinator.ingest import Ingest
+from backend.coordinator.leads import Leads
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
 from backend.coordinator.ports import Inbox, Reports
@@ -83,6 +84,7 @@ class Coordinator:
         self._advance = Advance(self._plans)
         self._silence = Silence(self._plans, self._advance)
         self._round_timers = Timers(self._plans, self._advance)
+        self._leads = Leads(self._plans, self._advance)
         self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
         self._jumps = Jumps(now(), monotonic())
@@ -227,6 +229,7 @@ class Coordinator:
             if self._reaper.has_listened(now):
                 self._silence.look(session, now, self._listening, changes)
         self._round_timers.look(session, now, changes)
+        self._leads.look(session, now, changes)
         self._windows.look(session, now, is_behind, changes)
         listening.note(session, now)
 

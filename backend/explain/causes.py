@@ -9,6 +9,7 @@ from datetime import datetime
 
 from backend.explain.facts import RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
+from backend.runs.lead import LEAD
 from backend.runs.progress import NAMED, named
 from backend.runs.turns import turn_behind
 from backend.runs.waiting import AWAY, waits_since
@@ -141,6 +142,16 @@ def _round_due(case: Case) -> Iterator[Wait]:
         yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
 
 
+def _lead(case: Case) -> Iterator[Wait]:
+    """An arm that trains alone is never far ahead of the others."""
+    slowest = case.run.slowest
+    if slowest is None or case.step is not None or not slowest.holds(case.run.schedule, case.key.round):
+        return
+    code = "lead" if slowest.at > 0 else "lead_at_start"
+    then = Then(told("lead_over", round=case.key.round - LEAD))
+    yield Wait(told(code, arm=slowest.arm, at=slowest.at, lead=LEAD), then=then)
+
+
 def _missing(case: Case) -> list[StepKey]:
     return [step for step in case.run.schedule.inputs(case.key) if not case.run.is_done(step)]
 
@@ -184,5 +195,5 @@ def _to_begin(case: Case) -> Iterator[Wait]:
 
 
 CAUSES: tuple[Cause, ...] = (
-    _site_away, _no_sign_of_life, _window_closed, _next_attempt, _run_holds, _round_due, _other_sites, _turn, _to_begin,
+    _site_away, _no_sign_of_life, _window_closed, _next_attempt, _run_holds, _round_due, _lead, _other_sites, _turn, _to_begin,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from backend.pilots.timers import NextRound
 from backend.runs.away import Span
+from backend.runs.lead import Slowest
 from backend.runs.listening import Listening
 from backend.runs.states import RUN_LIVE
 from backend.runs.turns import Ahead
@@ -78,6 +79,7 @@ class RunFacts:
         spans: who takes part in which rounds.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
+        slowest: the run of another arm at work that has finished the fewest rounds: an arm that trains alone is never far ahead of it.
         listening: when somebody would have heard a site.
         unheard_since: the last sign of life of the coordinator, where it gives none any more; None: it is there.
         broker_away_since: as the coordinator tells it; None: the broker is there, or nobody would tell.
@@ -99,6 +101,7 @@ class RunFacts:
     done: AbstractSet[StepKey]
     silent: SilentSpec
     next_round: NextRound | None
+    slowest: Slowest | None
     listening: Listening
     unheard_since: datetime | None
     broker_away_since: datetime | None

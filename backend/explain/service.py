@@ -20,6 +20,7 @@ from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.runs.away import spans
 from backend.runs.coordinating import coordinating
+from backend.runs.lead import slowest_of_others
 from backend.runs.repository import key_of
 from backend.runs.turns import Ahead
 from backend.settings import Settings
@@ -120,7 +121,7 @@ def _facts(
         spans=spans(schedule, silent), sites=sites,
         done={key_of(row) for row in rows if row.state == "completed"}, silent=spec.silent,
         next_round=next_round(session, run.pilot_id) if run.state in AT_WORK else None,
-        listening=run_repository.listening(session),
+        slowest=slowest_of_others(session, [run.pilot_id]).get(run.id), listening=run_repository.listening(session),
         unheard_since=None if heard.is_alive else heard.seen_at, broker_away_since=heard.broker_away_since,
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,

@@ -59,6 +59,23 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Another arm, which is in round `at`, for which one that trains alone waits before it begins `round`."""
+
+    round: int
+    arm: str
+    at: int
+
+    @property
+    def code(self) -> str:
+        return "waiting_for_arm" if self.at > 0 else "waiting_for_arm_at_start"
+
+    @property
+    def params(self) -> Params:
+        return {"round": self.round, "arm": self.arm, "at": self.at}
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """A site outside of its time window, which opens at `opens` (ISO form), read by the clocks of `zone`."""
 
@@ -68,7 +85,7 @@ class Closed:
 
 def run_progress(
     state: str, rounds: int, rounds_done: int, sites: Sequence[str], steps: Sequence[StepFact],
-    away: Collection[int] = (), due_next: Due | None = None,
+    away: Collection[int] = (), due_next: Due | Behind | None = None,
     closed: Mapping[int, Closed] = MappingProxyType({}), ended_at: str | None = None,
 ) -> Text:  # fmt: skip
     """`round 3: 6 of 8 sites merged, waiting for site-05`, as code and params.
@@ -77,7 +94,7 @@ def run_progress(
         rounds_done: last round all sites finished; -1 before the start state is known everywhere.
         sites: what people call the sites, by index. Those that were left out or take no part at first are not waited for: `away`.
         steps: those known from the last finished round on; order does not matter.
-        due_next: of a pilot with a timetable. closed: by index the sites outside of their windows.
+        due_next: of a pilot with a timetable, or of an arm that is far enough ahead. closed: by index the sites outside of their windows.
         ended_at: when the run did, in ISO form.
     """
     params: Params = {"round": max(rounds_done, 0), "rounds": rounds}

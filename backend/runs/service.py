@@ -15,8 +15,9 @@ from backend.pilots.specs import stored_spec
 from backend.pilots.timers import AT_WORK, NextRound, next_rounds
 from backend.runs import absences, repository
 from backend.runs.away import away_in
+from backend.runs.lead import Slowest, slowest_of_others
 from backend.runs.methods_since import methods_since
-from backend.runs.progress import Closed, Due, StepFact, run_progress
+from backend.runs.progress import Behind, Closed, Due, StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import MethodFrom, Run, RunPage, RunSort
 from backend.runs.states import RUN_ENDS
@@ -24,7 +25,8 @@ from backend.sites import windows
 from backend.sites.windows import Opening
 from backend.text.schemas import Text
 from backend.web import ListQuery
-from dimat.plan import Amendment
+from dimat.methods import CONTROL_METHOD
+from dimat.plan import Amendment, amended_plan
 from dimat.spec import PilotSpec
 
 _TRYING = ("ready", "dispatched", "running")
@@ -101,14 +103,15 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     made = {row.id: for_run(known[row.pilot_id], row.id) for row in rows}
     next, now = next_rounds(session, list(pilot_of)), utc_now()
     shut = windows.closed(session, now)
-    begun = _restarted(session, rows)
+    begun, slowest = _restarted(session, rows), slowest_of_others(session, list(pilot_of))
     return [
         _run(
             row, pilot_of[row.pilot_id], specs[row.pilot_id], shown[row.pilot_id],
             means.get(row.id, (None, None, None)), steps.get(row.id, []), gone[row.id],
             _away(row, specs[row.pilot_id], made[row.id], gone[row.id]),
             next.get(row.pilot_id) if row.state in AT_WORK else None,
-            closed_in(specs[row.pilot_id], shut), begun.get(row.id),
+            closed_in(specs[row.pilot_id], shut),
+            behind_of(row, row.rounds_done + 1, specs[row.pilot_id], made[row.id], slowest.get(row.id)), begun.get(row.id),
             methods_since(specs[row.pilot_id], row.arm, _reached(row, made[row.id])), now,
         )
         for row in rows
@@ -153,6 +156,16 @@ def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None
     return Due(next.round, next.due_at.isoformat(), zone, next.due_at <= now)
 
 
+def behind_of(
+    row: RunRow, round: int, spec: PilotSpec, made: Sequence[Amendment], slowest: Slowest | None
+) -> Behind | None:
+    """The arm that `round` of a run waits for, if sites train alone in it and the run is far enough ahead."""
+    if slowest is None or round <= slowest.last_round or round > row.rounds:
+        return None
+    is_alone = amended_plan(spec, row.arm, made, round).method == CONTROL_METHOD
+    return Behind(round, slowest.arm, slowest.at) if is_alone else None
+
+
 def closed_in(spec: PilotSpec, shut: Mapping[str, Opening]) -> dict[int, Closed]:
     """By index the sites of the pilot that are outside of their windows."""
     return {
@@ -166,7 +179,7 @@ def _run(
     row: RunRow, pilot: PilotRow, spec: PilotSpec, shown: Sequence[str],
     means: tuple[float | None, float | None, int | None], steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
     away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed],
-    restarted: Text | None, methods: Sequence[MethodFrom], now: datetime,
+    behind: Behind | None, restarted: Text | None, methods: Sequence[MethodFrom], now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -183,7 +196,7 @@ def _run(
             "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
-                due_in(spec, next, now), closed, None if row.finished_at is None else row.finished_at.isoformat(),
+                due_in(spec, next, now) or behind, closed, None if row.finished_at is None else row.finished_at.isoformat(),
             ),
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

@@ -12,7 +12,8 @@ from backend.pilots.amendments import amendments_of
 from backend.pilots.timers import AT_WORK, next_round
 from backend.runs import repository, service
 from backend.runs.absences import absences_of
-from backend.runs.progress import Closed, Due, named, step_words, window_params
+from backend.runs.lead import slowest_of_others
+from backend.runs.progress import Behind, Closed, Due, named, step_words, window_params
 from backend.runs.schemas import Step, StepPage
 from backend.runs.states import RUN_ENDS
 from backend.runs.turns import turn_behind
@@ -101,6 +102,8 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
     next = next_round(session, run.pilot_id) if run.state in AT_WORK else None
     is_due = next is None or next.may_begin(round)
     due = None if is_due else service.due_in(spec, next, look.now)
+    slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
+    held = due or service.behind_of(run, round, spec, amendments_of(session, run.pilot_id, run.id), slowest)
     until = next.due_at if next is not None and next.round == round else None
     closed = service.closed_in(spec, look.shut)
     return [
@@ -109,7 +112,7 @@ def _waiting(session: Session, look: _Look, round: int, rows: Sequence[StepRow])
             spec,
             [needed for needed in schedule.inputs(step) if needed not in done],
             run.state,
-            due,
+            held,
             until,
             closed,
         )
@@ -123,11 +126,11 @@ def _not_begun(
     spec: PilotSpec,
     missing: Sequence[StepKey],
     run_state: str,
-    due: Due | None,
+    held: Due | Behind | None,
     until: datetime | None,
     closed: Mapping[int, Closed],
 ) -> Step:
-    """`due`: the round that comes next, where this step's may not begin yet."""
+    """`held`: why the step's round may not begin yet."""
     site = spec.sites[key.site]
     shown = service.shown_names(spec)
     waits_for = [shown[needed.site] for needed in missing]
@@ -146,8 +149,8 @@ def _not_begun(
     elif not missing:
         words = (
             step_words("any", "begins_soon", shown[key.site], {})
-            if due is None
-            else step_words("any", due.code, shown[key.site], due.params)
+            if held is None
+            else step_words("any", held.code, shown[key.site], held.params)
         )
     return Step.model_validate(
         {

@@ -26,6 +26,7 @@ export const STATES: Record<string, readonly [Tone, IconName]> = {
   waiting: ['calm', 'clock'],
   waiting_own: ['calm', 'clock'],
   waiting_time: ['calm', 'clock'],
+  waiting_arm: ['calm', 'clock'],
   waiting_run: ['calm', 'clock'],
   ready: ['calm', 'clock'],
   dispatched: ['calm', 'clock'],

@@ -78,6 +78,8 @@ export function RunSteps({ run }: { run: Schemas['Run'] }) {
 const WAITING: Readonly<Record<string, string>> = {
   'any.waiting_for_time': 'waiting_time',
   'any.waiting_for_runs': 'waiting_time',
+  'any.waiting_for_arm': 'waiting_arm',
+  'any.waiting_for_arm_at_start': 'waiting_arm',
   'any.waiting_for_window': 'waiting_time',
   'any.waiting_own': 'waiting_own',
   'any.waiting_for_run': 'waiting_run',

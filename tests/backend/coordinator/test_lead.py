@@ -1,0 +1,118 @@
+"""An arm that trains alone goes side by side with the others, however slow they are."""
+
+import pytest
+
+from backend.runs import asks
+from backend.runs import service as runs
+from backend.runs.lead import LEAD
+from backend.runs.states import STEP_LIVE
+from backend.runs.steps import list_steps
+from backend.web import ListQuery
+from dimat.spec import PilotSpec
+from tests.backend.coordinator.stage import SITES, Stage, spec
+from tests.backend.coordinator.test_amending import decided
+from tests.backend.coordinator.test_silence import LIMIT_S, pilot, until_round
+from tests.backend.explain.test_explain import explained, of
+
+ALONE, MERGING = "p/local_only", "p/dimat"
+
+
+def work(stage: Stage, turns: int, *but: str) -> None:
+    """All do what they get, but no step of the runs `but`."""
+    for _ in range(turns):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in stage.waiting():
+            if message.run_id not in but:
+                stage.finish(message, stage.begin(stage.take(message)))
+
+
+def launched(stage: Stage, rounds: int = 40, **changes: object) -> None:
+    stage.launch(spec(rounds=rounds, arms=("local_only", "dimat"), **changes))  # type: ignore[arg-type]
+    while stage.run(MERGING).rounds_done < 1:
+        work(stage, 1)
+
+
+def test_it_waits_for_the_slowest_of_the_others_and_says_so(stage: Stage) -> None:
+    launched(stage)
+    work(stage, 40, MERGING)
+    slow, alone = stage.run(MERGING), stage.run(ALONE)
+    assert alone.rounds_done == slow.rounds_done + 1 + LEAD
+    told = explained(stage, ALONE)
+    assert {(site.doing, site.waits_for[0].code) for site in told.sites} == {("waiting", "lead")}
+    at = slow.rounds_done + 1
+    text = f"Waiting for the arm dimat, which is in round {at}: an arm that trains alone goes no more than 2 rounds ahead of the others."
+    (wait,) = of(told, "a").waits_for
+    assert wait.text == text
+    assert wait.then is not None
+    assert wait.then.text == f"It goes on when the arms behind it are in round {at + 1}."
+    with stage.database.read() as session:
+        said = runs.get(session, ALONE).progress
+        steps = list_steps(session, ALONE, ListQuery(cursor=None, limit=50), alone.rounds_done + 1).items
+    assert (said.code, said.params["arm"], said.params["at"]) == ("waiting_for_arm", "dimat", at)
+    assert {one.words.code for one in steps} == {"any.waiting_for_arm"}
+    work(stage, 40)
+    assert stage.run(ALONE).rounds_done > alone.rounds_done
+
+
+def test_a_silent_site_keeps_nobody_waiting_in_a_round_that_may_not_begin(stage: Stage) -> None:
+    """c has done all that it could be asked for, and falls silent: what holds the run is the arm that is slow."""
+    stage.launch(pilot("stop", rounds=40, arms=("local_only", "dimat")))
+    until_round(stage, 1)
+
+    def without_a_in_the_other_arm(turns: int, *online: str) -> None:
+        for _ in range(turns):
+            stage.beat("w", *online)
+            stage.turn()
+            for message in stage.waiting():
+                if (message.run_id, message.context.site.name) != (MERGING, "a"):
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    without_a_in_the_other_arm(40, *SITES)
+    held = stage.run(ALONE).rounds_done
+    assert not [step for step in stage.steps() if step.site_name == "c" and step.state in STEP_LIVE]
+    without_a_in_the_other_arm(2 * int(LIMIT_S), "a", "b")
+    assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", held)
+
+
+def test_it_goes_by_the_method_of_the_round(stage: Stage) -> None:
+    """An arm that an amendment turned into one that trains alone waits, and one that was turned into one that merges does not."""
+    alone = [{"name": name, "method": "local_only"} for name in ("control", "to-merge")]
+    given = spec(rounds=300).model_dump(mode="json")
+    arms = [*alone, {"name": "to-alone", "method": "dimat"}]
+    stage.launch(PilotSpec.model_validate({**given, "arms": arms}))
+    stage.amend({"method": "local_only"}, arm="to-alone")
+    stage.amend({"method": "dimat"}, arm="to-merge")
+    work(stage, 12)
+    work(stage, 60, "p/control")
+    done = {name: stage.run(f"p/{name}").rounds_done for name in ("control", "to-merge", "to-alone")}
+    assert done["to-alone"] <= done["control"] + 3
+    assert done["to-merge"] > done["control"] + 10
+
+
+def test_an_amendment_of_the_sites_begins_soon_although_the_others_are_slow(stage: Stage) -> None:
+    launched(stage, rounds=400)
+    work(stage, 40, MERGING)
+    slow = stage.run(MERGING).rounds_done
+    asked = stage.amend({"members": ["a", "b"]})
+    work(stage, 3, MERGING)
+    begins = decided(stage, asked).from_round
+    assert begins is not None
+    assert begins <= slow + 6
+
+
+@pytest.mark.parametrize("ask", [asks.PAUSE, asks.CANCEL])
+def test_it_waits_for_no_arm_that_is_not_at_work(stage: Stage, ask: asks.Ask) -> None:
+    launched(stage, rounds=12)
+    work(stage, 20, MERGING)
+    stage.ask(MERGING, ask)
+    work(stage, 60)
+    assert stage.run(ALONE).state == "completed"
+
+
+def test_an_arm_that_merges_is_held_by_its_neighbours_alone(stage: Stage) -> None:
+    launched(stage, rounds=12)
+    work(stage, 60, ALONE)
+    assert stage.run(MERGING).state == "completed"
+    work(stage, 60)
+    assert stage.run(ALONE).state == "completed"
