@@ -45,7 +45,7 @@ def test_while_nobody_coordinates_all_wait_for_that_and_no_site_is_blamed_or_giv
     found = explained(stage)
     assert (
         found.text
-        == f"The start waits for the server’s coordinator, silent since {heard:%Y-%m-%d %H:%M:%S} UTC."
+        == f"The start waits for the server's coordinator, silent since {heard:%Y-%m-%d %H:%M:%S} UTC."
     )
     assert (found.then and found.then.code, found.then and found.then.at) == ("coordinator_back", None)
     assert found.waits_for == []
@@ -70,7 +70,7 @@ def test_while_the_broker_is_away_all_wait_for_that_and_neither_a_site_nor_the_c
     found = explained(stage)
     assert (
         found.text
-        == f"The start waits for the server’s broker (Redis or Valkey), which has been away since {since:%Y-%m-%d %H:%M:%S} UTC."
+        == f"The start waits for the server's broker (Redis or Valkey), which has been away since {since:%Y-%m-%d %H:%M:%S} UTC."
     )
     assert (found.then and found.then.code, found.waits_for) == ("broker_back", [])
     assert {(wait.code, wait.since) for site in found.sites for wait in site.waits_for} == {
