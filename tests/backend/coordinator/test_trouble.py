@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.coordinator.identity import StoreIdentity
 from backend.coordinator.main import Stop, _loop
 from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.trouble import Trouble
@@ -42,11 +43,11 @@ def test_a_broker_that_goes_is_told_in_one_line_and_noted_without_a_sign_that_an
     database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    database, stop = Database(database_url), Stop()
+    database, stop, settings = Database(database_url), Stop(), Settings(data_dir=tmp_path)
     with ExitStack() as broker:
         url = broker.enter_context(services.broker(password="secret"))
         loop = threading.Thread(
-            target=_loop, args=(database, Settings(data_dir=tmp_path), url, stop, lambda: None)
+            target=_loop, args=(database, settings, url, stop, lambda: None, StoreIdentity(settings))
         )
         loop.start()
         try:
@@ -116,7 +117,7 @@ def test_time_in_which_the_broker_was_away_is_no_silence(stage: Stage) -> None:
         stage.let_pass(5)
         trouble.met(PortUnavailable("gone"), stage.now())
         stage.restart()
-    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    lead(stage, int(LIMIT_S) - 20 - 5, "a", "b")
     assert stage.run("p/dimat").state == "running"
     lead(stage, 25, "a", "b")
     assert (stage.run("p/dimat").reason or {}).get("code") == "stopped_for_silent_site"
