@@ -1,4 +1,4 @@
-"""Lets arms that train alone go on when the others have come nearer (`runs.lead`): nobody would look at them again."""
+"""Lets runs go on that waited for arms behind them, when those have come nearer (`runs.lead`): nobody would look at them again."""
 
 from datetime import datetime
 from functools import partial
@@ -7,36 +7,28 @@ from sqlalchemy.orm import Session
 
 from backend.coordinator.advance import MOVING, Advance
 from backend.coordinator.changes import Changes
-from backend.coordinator.memory import Plans
 from backend.db.tables import RunRow
-from backend.runs.lead import slowest_of_others, trains_alone
+from backend.runs.lead import slowest_of_others
 
 
 class Leads:
-    """Within the caller's transaction. What is remembered saves looks: whoever remembers nothing looks once at every run."""
+    """Within the caller's transaction."""
 
-    def __init__(self, plans: Plans, advance: Advance) -> None:
-        self._plans, self._advance = plans, advance
-        self._known: dict[str, int] = {}
-        """By run the last round that could begin when it was looked at."""
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._is_new = True
 
     def look(self, session: Session, now: datetime, changes: Changes) -> None:
-        slowest = slowest_of_others(session)
-        for id in self._known.keys() - slowest.keys():  # it waits for nobody any more
-            self._go_on(session, id, now, changes)
-            del self._known[id]
-        for id, one in slowest.items():
-            if one.last_round > self._known.get(id, -1):
-                self._go_on(session, id, now, changes)
-            self._known[id] = one.last_round
-
-    def _go_on(self, session: Session, id: str, now: datetime, changes: Changes) -> None:
-        run = session.get(RunRow, id, populate_existing=True)
-        if run is None or run.state not in MOVING:
-            return
-        work = partial(self._look_at, session, run, now)
-        self._advance.apart(session, [run], work, now, changes)
-
-    def _look_at(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
-        if trains_alone(self._plans.run(session, run).schedule, min(run.rounds_done + 1, run.rounds)):
-            self._advance.look_again(session, run, now, changes)
+        """At runs of which steps were held, once they may go further. Whoever coordinates anew does not know which those are."""
+        held, slowest = self._advance.held, slowest_of_others(session)
+        if self._is_new:
+            held = dict.fromkeys(slowest, -1) | held
+        self._is_new = False
+        for id, last_round in list(held.items()):
+            if id in slowest and slowest[id].last_round <= last_round:
+                continue
+            self._advance.held.pop(id, None)
+            run = session.get(RunRow, id, populate_existing=True)
+            if run is not None and run.state in MOVING:  # else it is looked at when it goes on
+                work = partial(self._advance.look_again, session, run, now)
+                self._advance.apart(session, [run], work, now, changes)

@@ -116,3 +116,30 @@ def test_an_arm_that_merges_is_held_by_its_neighbours_alone(stage: Stage) -> Non
     assert stage.run(MERGING).state == "completed"
     work(stage, 60)
     assert stage.run(ALONE).state == "completed"
+
+
+def test_a_site_that_was_held_in_a_round_that_its_arm_had_not_come_to_goes_on_when_nothing_holds_it(
+    stage: Stage,
+) -> None:
+    """b and c come to the first round of training alone while the other arm is far behind; a comes there when that has ended."""
+    stage.launch(spec(rounds=7, arms=("local_only", "dimat")))
+    stage.amend({"method": "local_only"}, arm="dimat", round=6)
+
+    def go_on(turns: int, *, other_arm: bool, slow: bool) -> None:
+        for _ in range(turns):
+            stage.beat("w", *SITES)
+            stage.turn()
+            for message in stage.waiting():
+                is_held_up = (message.run_id, message.context.site.name) == (
+                    MERGING,
+                    "a",
+                ) and message.round > 4
+                if (message.run_id != ALONE or other_arm) and not (is_held_up and slow):
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    go_on(40, other_arm=False, slow=True)
+    assert stage.run(MERGING).rounds_done == 4
+    go_on(40, other_arm=True, slow=True)
+    assert (stage.run(ALONE).state, stage.run(MERGING).rounds_done) == ("completed", 4)
+    go_on(20, other_arm=True, slow=False)
+    assert stage.run(MERGING).state == "completed"

@@ -42,16 +42,21 @@ def summary_of(stage: Stage) -> PilotSummary:
         return summarise(roi.pilot_facts(session, "p"))
 
 
-def test_a_site_that_owes_only_how_its_start_is_judged_holds_up_no_run(stage: Stage) -> None:
-    """No model waits for it, but no round is done before."""
-    stage.launch(pilot("skip", rounds=2))
-    for _ in range(30):
+def all_but_the_start_of_c(stage: Stage, turns: int) -> None:
+    """It never says how its start is judged."""
+    for _ in range(turns):
         stage.beat("w", *SITES)
         stage.turn()
         for message in stage.waiting():
             about = stage.begin(stage.take(message))
             if (message.kind, message.context.index) != ("evaluate", 2):
                 stage.finish(message, about)
+
+
+def test_a_site_that_owes_only_how_its_start_is_judged_holds_up_no_run(stage: Stage) -> None:
+    """No model waits for it, but no round is done before."""
+    stage.launch(pilot("skip", rounds=2))
+    all_but_the_start_of_c(stage, 30)
     assert stage.run("p/dimat").rounds_done == -1
     lead(stage, A_WHILE, "a", "b")
     assert stage.run("p/dimat").state == "completed"
@@ -185,13 +190,7 @@ def test_a_restarted_run_keeps_its_absences_whatever_is_asked_of_it_before_it_be
 def test_a_run_that_is_restarted_knows_of_a_site_that_never_judged_its_start(stage: Stage) -> None:
     """Although that site was there for the round after which it goes on, and is there again."""
     stage.launch(pilot("skip"))
-    for _ in range(25):
-        stage.beat("w", *SITES)
-        stage.turn()
-        for message in stage.waiting():
-            about = stage.begin(stage.take(message))
-            if (message.kind, message.context.index) != ("evaluate", 2):
-                stage.finish(message, about)
+    all_but_the_start_of_c(stage, 25)
     lead(stage, A_WHILE, "a", "b")
     child = restarted(stage, "p/dimat", 2).run.id
     stage.beat("w", *SITES)
