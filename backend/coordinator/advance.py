@@ -42,7 +42,7 @@ class Advance:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
         self.held: dict[str, int] = {}
-        """By run of which steps wait for another arm (`runs.lead`) the last round that could begin when the first of them was held."""
+        """By run of which steps wait for another arm (`runs.lead`) the last round that could begin when one of them was held, the least."""
 
     def start(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """A queued run: its sites prepare, or it goes on from what another arm has prepared. One that was paused: it goes
@@ -206,7 +206,8 @@ class Advance:
         ):
             slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
             if slowest is not None and any(slowest.holds(schedule, key.round) for key in ready):
-                self.held.setdefault(run.id, slowest.last_round)
+                # The least one: where an arm was restarted, the one that holds now is further back than the one before.
+                self.held[run.id] = min(slowest.last_round, self.held.get(run.id, slowest.last_round))
                 ready = [key for key in ready if not slowest.holds(schedule, key.round)]
         _insert(session, spec, run.pilot_id, run.seed, run.id, ready, now)
 

@@ -11,6 +11,7 @@ from backend.web import ListQuery
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_amending import decided
+from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_silence import LIMIT_S, pilot, until_round
 from tests.backend.explain.test_explain import explained, of
 
@@ -143,3 +144,31 @@ def test_a_site_that_was_held_in_a_round_that_its_arm_had_not_come_to_goes_on_wh
     assert (stage.run(ALONE).state, stage.run(MERGING).rounds_done) == ("completed", 4)
     go_on(20, other_arm=True, slow=False)
     assert stage.run(MERGING).state == "completed"
+
+
+def test_it_goes_on_although_an_arm_was_restarted_far_behind_the_one_that_held_it(stage: Stage) -> None:
+    """b and c are held by the merging arm, far ahead of a, which is held by the restarted arm; that trains alone, too, and is held by a."""
+    alone = [{"name": name, "method": "local_only"} for name in ("first", "again")]
+    given = spec(rounds=30).model_dump(mode="json")
+    stage.launch(PilotSpec.model_validate({**given, "arms": [*alone, {"name": "dimat", "method": "dimat"}]}))
+    while stage.run("p/again").rounds_done < 1:
+        work(stage, 1)
+    stage.ask("p/again", asks.CANCEL)
+
+    def go_on(turns: int, *, is_slow: bool) -> None:
+        for _ in range(turns):
+            stage.beat("w", *SITES)
+            stage.turn()
+            for message in stage.waiting():
+                of_a = (message.run_id, message.context.site.name) == ("p/first", "a")
+                if not (is_slow and of_a and message.round > 3) and not (
+                    message.run_id == MERGING and message.round > 15
+                ):
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    go_on(60, is_slow=True)
+    assert (stage.run("p/first").rounds_done, stage.run(MERGING).rounds_done) == (3, 15)
+    again = restarted(stage, "p/again", 1).run.id
+    go_on(60, is_slow=False)
+    last = 16 + LEAD
+    assert (stage.run("p/first").rounds_done, stage.run(again).rounds_done) == (last, last)
