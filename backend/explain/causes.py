@@ -115,7 +115,7 @@ def _run_holds(case: Case) -> Iterator[Wait]:
     run = case.run
     is_at_work = case.step is not None and case.step.state == "running"
     if run.state != "running" and not is_at_work:
-        yield Wait(told(f"run_{run.state}", since=run.since), run.since)
+        yield Wait(told(f"run_{run.state}", since=run.since), run.since, is_planned=True)
 
 
 def _window_closed(case: Case) -> Iterator[Wait]:
@@ -124,7 +124,7 @@ def _window_closed(case: Case) -> Iterator[Wait]:
     if at is None or window is None or case.step is None or case.step.state not in ("ready", "lost"):
         return
     opens = told("window_opens", site=case.site.shown, until=at, zone=window.time_zone)
-    yield Wait(told("window_closed", until=at, zone=window.time_zone), then=Then(opens, at))
+    yield Wait(told("window_closed", until=at, zone=window.time_zone), then=Then(opens, at), is_planned=True)
 
 
 def _round_due(case: Case) -> Iterator[Wait]:
@@ -135,11 +135,12 @@ def _round_due(case: Case) -> Iterator[Wait]:
     when = {"until": coming.due_at, "zone": run.zone}
     if coming.due_at > run.now:
         begins = Then(told("round_begins", round=coming.round, **when), coming.due_at)
-        yield Wait(told("round_due", round=coming.round, **when), then=begins)
+        yield Wait(told("round_due", round=coming.round, **when), then=begins, is_planned=True)
     elif not coming.is_behind:
-        yield Wait(told("round_begins_now", round=coming.round))
+        yield Wait(told("round_begins_now", round=coming.round), is_planned=True)
     elif not _missing(case):
-        yield Wait(told("round_behind_runs", round=coming.round, before=coming.round - 1, **when))
+        behind = told("round_behind_runs", round=coming.round, before=coming.round - 1, **when)
+        yield Wait(behind, is_planned=True)
 
 
 def _lead(case: Case) -> Iterator[Wait]:
@@ -149,7 +150,7 @@ def _lead(case: Case) -> Iterator[Wait]:
         return
     code = "lead" if slowest.at > 0 else "lead_at_start"
     then = Then(told("lead_over", round=case.key.round - LEAD))
-    yield Wait(told(code, arm=slowest.arm, at=slowest.at, lead=LEAD), then=then)
+    yield Wait(told(code, arm=slowest.arm, at=slowest.at, lead=LEAD), then=then, is_planned=True)
 
 
 def _missing(case: Case) -> list[StepKey]:

@@ -31,7 +31,7 @@ _UNTIL_DUE = {
 
 @dataclass(frozen=True, slots=True)
 class RunSays:
-    """`waits`: what holds it up at its sites, where the cause lies, with the site."""
+    """`waits`: what holds it up at its sites, where the cause lies, with the site; what brings something about first, trouble before what is planned."""
 
     text: Text
     waits: tuple[tuple[SiteSays, Wait], ...]
@@ -42,6 +42,7 @@ def explain_run(run: RunFacts, sites: Sequence[SiteSays]) -> RunSays:
     held = [(site, wait) for site in sites for wait in site.waits if wait.is_own]
     # What the run itself holds back is no news at each of its sites.
     held = [(site, wait) for site, wait in held if not wait.text.code.startswith(_OF_THE_RUN)]
+    held.sort(key=lambda one: (one[1].then is None, one[1].is_planned))
     return RunSays(_sentence(run, sites), tuple(held[:MOST_CAUSES]), _follows(run, sites))
 
 

@@ -15,7 +15,8 @@ class Next(Told):
 
 class Waiting(Told):
     """What a site waits for, since when. `explain.wait.<code>`. `site`: where the cause lies. `sites`: whose steps it waits for, the
-    first 20 of `num_sites`. `then`: what happens if nothing else does."""
+    first 20 of `num_sites`. `then`: what happens if nothing else does. `is_planned`: it is meant so (a timetable, a window, an arm that is not to
+    be far ahead of the others), and no trouble."""
 
     site: str
     display_name: str
@@ -23,6 +24,7 @@ class Waiting(Told):
     sites: list[str]
     num_sites: int
     then: Next | None
+    is_planned: bool
 
 
 class SiteExplained(Told):
@@ -46,7 +48,7 @@ class SiteExplained(Told):
 
 class RunExplained(Told):
     """What a run does at the moment `at`, since when, what holds it up and what follows. `explain.run.<code>`. `reason`: how it ended, or who
-    asked for its state (`reasons.<code>`). `waits_for`: the causes at its sites, the first 20. `round`: that is worked on; 0: the start state."""
+    asked for its state (`reasons.<code>`). `waits_for`: the causes at its sites, 20 at the most: first those that bring something about, of these what is trouble before what is planned. `round`: that is worked on; 0: the start state."""
 
     run_id: str
     at: datetime

@@ -72,7 +72,7 @@ class _Saying:
             {
                 **self.text("explain.wait", wait.text), "site": of.site.name, "display_name": of.site.shown,
                 "since": wait.since, "sites": [self._sites[site].name for site in wait.sites[:_MOST_NAMED]],
-                "num_sites": len(wait.sites), "then": self.then(wait.then),
+                "num_sites": len(wait.sites), "then": self.then(wait.then), "is_planned": wait.is_planned,
             }
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ class Then:
 class Wait:
     """What a site waits for: `explain.wait.<code>`. `sites`: indices of other sites whose steps it waits for.
 
-    `then`: what happens if nothing else does. `is_own`: the cause lies here and not at another site.
+    `then`: what happens if nothing else does. `is_own`: the cause lies here and not at another site. `is_planned`: it is meant so, and no trouble.
     """
 
     text: Text
@@ -29,6 +29,7 @@ class Wait:
     then: Then | None = None
     sites: tuple[int, ...] = ()
     is_own: bool = True
+    is_planned: bool = False
 
 
 def told(code: str, **params: str | int | float | datetime | None) -> Text:

@@ -2941,7 +2941,7 @@ export interface components {
         /**
          * RunExplained
          * @description What a run does at the moment `at`, since when, what holds it up and what follows. `explain.run.<code>`. `reason`: how it ended, or who
-         *     asked for its state (`reasons.<code>`). `waits_for`: the causes at its sites, the first 20. `round`: that is worked on; 0: the start state.
+         *     asked for its state (`reasons.<code>`). `waits_for`: the causes at its sites, 20 at the most: first those that bring something about, of these what is trouble before what is planned. `round`: that is worked on; 0: the start state.
          */
         RunExplained: {
             /** Code */
@@ -3988,7 +3988,8 @@ export interface components {
         /**
          * Waiting
          * @description What a site waits for, since when. `explain.wait.<code>`. `site`: where the cause lies. `sites`: whose steps it waits for, the
-         *     first 20 of `num_sites`. `then`: what happens if nothing else does.
+         *     first 20 of `num_sites`. `then`: what happens if nothing else does. `is_planned`: it is meant so (a timetable, a window, an arm that is not to
+         *     be far ahead of the others), and no trouble.
          */
         Waiting: {
             /** Code */
@@ -4010,6 +4011,8 @@ export interface components {
             /** Num Sites */
             num_sites: number;
             then: components["schemas"]["Next"] | null;
+            /** Is Planned */
+            is_planned: boolean;
         };
         /**
          * Wasted

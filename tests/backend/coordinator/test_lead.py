@@ -172,3 +172,20 @@ def test_it_goes_on_although_an_arm_was_restarted_far_behind_the_one_that_held_i
     go_on(60, is_slow=False)
     last = 16 + LEAD
     assert (stage.run("p/first").rounds_done, stage.run(again).rounds_done) == (last, last)
+
+
+def test_a_silent_site_is_told_before_all_that_wait_for_another_arm(stage: Stage) -> None:
+    stage.launch(pilot("stop", rounds=40, arms=("local_only", "dimat"), silent={"policy": "stop"}))
+    until_round(stage, 1)
+    for _ in range(40):
+        stage.beat("w", "a", "b")
+        stage.turn()
+        for message in stage.waiting():
+            if message.context.site.name != "c":
+                stage.finish(message, stage.begin(stage.take(message)))
+    told = explained(stage, ALONE)
+    assert [(one.code, one.site, one.is_planned) for one in told.waits_for] == [
+        ("site_silent", "c", False),
+        ("lead", "a", True),
+        ("lead", "b", True),
+    ]

@@ -11,7 +11,7 @@ import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useSay } from '../../i18n/say';
 import { firstNames } from '../sites/firstNames';
-import { heldUp, isPlanned } from './heldUp';
+import { heldUp } from './heldUp';
 
 type Explained = Schemas['RunExplained'];
 type Site = Explained['sites'][number];
@@ -92,7 +92,7 @@ function Explanation({ of }: { of: Explained }) {
       </p>
       {held.map((one) => {
         const { wait } = one;
-        const planned = isPlanned(wait);
+        const planned = wait.is_planned;
         return (
           <Note
             key={`${wait.site}-${wait.code}`}

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Schemas } from '../../api/client';
-import { heldUp, isPlanned } from './heldUp';
+import { heldUp } from './heldUp';
 
+const AWAY = new Set(['site_silent', 'site_not_connected']);
 type Wait = Schemas['RunExplained']['waits_for'][number];
 
 function wait(code: string, site: string, until = '2026-01-05T02:00:00+00:00'): Wait {
@@ -16,15 +17,25 @@ function wait(code: string, site: string, until = '2026-01-05T02:00:00+00:00'): 
     sites: [],
     num_sites: 0,
     then,
+    is_planned: !AWAY.has(code),
   };
 }
 
 it('says what was planned once for all sites, and after what is trouble', () => {
   const waits_for = [wait('window_closed', 'a'), wait('site_silent', 'b'), wait('window_closed', 'c')];
   const found = heldUp({ code: 'running', waits_for });
-  expect(found.map((one) => [one.wait.code, one.sites, isPlanned(one.wait)])).toEqual([
+  expect(found.map((one) => [one.wait.code, one.sites, one.wait.is_planned])).toEqual([
     ['site_silent', ['B'], false],
     ['window_closed', ['A', 'C'], true],
+  ]);
+});
+
+it('says once what holds an arm that trains alone, and first the site that is away', () => {
+  const waits_for = [wait('lead', 'a'), wait('lead', 'b'), wait('lead', 'c'), wait('site_silent', 'd')];
+  const found = heldUp({ code: 'running', waits_for });
+  expect(found.map((one) => [one.wait.code, one.sites])).toEqual([
+    ['site_silent', ['D']],
+    ['lead', ['A', 'B', 'C']],
   ]);
 });
 

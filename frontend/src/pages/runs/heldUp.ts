@@ -10,12 +10,6 @@ export interface Held {
 }
 
 const AWAY = new Set(['site_silent', 'site_not_connected']);
-const PLANNED = new Set(['round_due', 'round_behind_runs', 'round_begins_now', 'window_closed']);
-
-/** Whether somebody wanted it so: a timetable, a window, or who paused the run. */
-export function isPlanned({ code }: Pick<Wait, 'code'>): boolean {
-  return PLANNED.has(code) || code.startsWith('run_');
-}
 
 /** What has a consequence, what is trouble first. What the sentence about the run says already is left out. Sites that are away are
     one thing: since when all of them are, and what happens first. */
@@ -26,7 +20,7 @@ export function heldUp(of: Pick<Explained, 'code' | 'waits_for'>): Held[] {
     if (wait.then === null || (isSaid && wait.code === 'round_due')) continue;
     const same = AWAY.has(wait.code)
       ? `${wait.code} ${wait.then.code}`
-      : isPlanned(wait)
+      : wait.is_planned
         ? `${wait.code} ${JSON.stringify(wait.params)}`
         : `${wait.code} ${wait.site}`;
     const known = found.get(same);
@@ -35,7 +29,7 @@ export function heldUp(of: Pick<Explained, 'code' | 'waits_for'>): Held[] {
       sites: [...(known?.sites ?? []), wait.display_name],
     });
   }
-  return [...found.values()].sort((a, b) => Number(isPlanned(a.wait)) - Number(isPlanned(b.wait)));
+  return [...found.values()].sort((a, b) => Number(a.wait.is_planned) - Number(b.wait.is_planned));
 }
 
 function together(one: Wait, other: Wait): Wait {
