@@ -34,6 +34,11 @@ def runs_in(session: Session, wanted: Collection[str], at_most: int | None = Non
     ).all()
 
 
+def ids_in(session: Session, wanted: Collection[str]) -> Sequence[str]:
+    """Of the runs in these states."""
+    return session.scalars(select(RunRow.id).where(RunRow.state.in_(wanted)).order_by(RunRow.id)).all()
+
+
 def runs_sharing(session: Session, pilot_id: str, seed: int) -> Sequence[RunRow]:
     """Live runs that start from the same prepared models."""
     return session.scalars(

@@ -7,8 +7,8 @@ nothing to do keeps nobody waiting.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -17,18 +17,28 @@ from backend.coordinator.advance import MOVING, Advance
 from backend.coordinator.changes import Changes
 from backend.coordinator.memory import Plans
 from backend.coordinator.plans import RunPlan
-from backend.coordinator.silence_repository import Waiting
-from backend.db.tables import AbsenceRow, RunRow
+from backend.coordinator.silence_repository import Asked
+from backend.db.tables import AbsenceRow, RunRow, StepRow
 from backend.events.service import record
 from backend.pilots.timers import next_round
 from backend.runs.absences import absences_of, rows_of, value_of
+from backend.runs.lead import round_open_since, slowest_of_others, trains_alone
 from backend.runs.listening import Listening
+from backend.runs.waiting import waits_since
+from backend.sites.windows import window_of
 from backend.text.schemas import Params
 from dimat.absence import Absence
 from dimat.leaving import Moment, is_short
 from dimat.schedule import Schedule
 
 LEFT_OUT: dict[str, Any] = {"code": "site_left_out", "params": {}}
+
+
+class Waiting(NamedTuple):
+    """A step of a silent site, and for how long its run has waited for it (`Listening.heard_s`)."""
+
+    step: StepRow
+    seconds: float
 
 
 class Silence:
@@ -41,10 +51,9 @@ class Silence:
 
     def look(self, session: Session, now: datetime, listening: Listening, changes: Changes) -> None:
         """At every live run that waits for a silent site, or goes on without one that is back."""
-        found = silence_repository.waiting_for_silent(session, now, listening)
-        for run_id, waiting in found.items():
+        for run_id, asked in silence_repository.asked_of_silent(session).items():
             run = session.get_one(RunRow, run_id, populate_existing=True)
-            work = partial(self._wait, session, run, waiting, now)
+            work = partial(self._wait, session, run, asked, now, listening)
             self._advance.apart(session, [run], work, now, changes)
         back = silence_repository.back_online(session)
         there = {id for ids in back.values() for id in ids}
@@ -58,19 +67,15 @@ class Silence:
             self._advance.apart(session, [run], partial(self._end_short, session, run, now), now, changes)
 
     def _wait(
-        self, session: Session, run: RunRow, waiting: list[Waiting], now: datetime, changes: Changes
-    ) -> None:
+        self, session: Session, run: RunRow, asked: Sequence[Asked], now: datetime, listening: Listening,
+        changes: Changes,
+    ) -> None:  # fmt: skip
         silent = self._plans.spec(session, run.pilot_id).silent
-        schedule = self._plans.run(session, run).schedule
-        late = {
-            one.step.site_index: one
-            for one in waiting
-            # A site that joins later prepares, too, and keeps nobody waiting until then.
-            if (one.step.run_id is not None or _takes_part(schedule, one.step.site_index, run))
-            and silent.limit_s is not None
-            and one.seconds >= silent.limit_s
-        }
-        if not late or run.state not in MOVING:
+        if run.state not in MOVING or silent.limit_s is None:
+            return
+        waited = self._waited(session, run, asked, now, listening)
+        late = {site: one for site, one in waited.items() if one.seconds >= silent.limit_s}
+        if not late:
             return
         code = {"wait": "site_silent_too_long", "stop": "stopped_for_silent_site"}.get(
             silent.policy, "too_few_sites_left"
@@ -83,6 +88,26 @@ class Silence:
         about = {"site": self._shown(session, run, needed), "seconds": round(late[needed].seconds)}
         reason = {"code": code, "params": {**about, "round": late[needed].step.round}}
         self._advance.end(session, run, reason, now, changes)
+
+    def _waited(
+        self, session: Session, run: RunRow, asked: Sequence[Asked], now: datetime, listening: Listening
+    ) -> dict[int, Waiting]:
+        """By silent site for which the run waits the step for which it has waited longest."""
+        schedule = self._plans.run(session, run).schedule
+        opened = cache(lambda: round_open_since(session, run, schedule))
+        found: dict[int, Waiting] = {}
+        for one in asked:
+            site = one.step.site_index
+            # A site that joins later prepares, too, and keeps nobody waiting until then.
+            if one.is_shared and not _takes_part(schedule, site, run):
+                continue
+            since = waits_since(one.step, one.is_shared, one.last_seen_at, run.rounds_done, opened, now)
+            if since is None:
+                continue
+            seconds = listening.heard_s(since, now, window_of(one.window))
+            if site not in found or found[site].seconds < seconds:
+                found[site] = Waiting(one.step, seconds)
+        return found
 
     def _leave_out(
         self, session: Session, run: RunRow, late: Mapping[int, Waiting], now: datetime, changes: Changes
@@ -118,7 +143,7 @@ class Silence:
         """Sites that have nobody left to merge with train on, and that is said once."""
         after, told = self._plans.run(session, run).schedule, set[int]()
         for round in rounds:
-            if not after.plan_of(round).merges_in(round) and run.method == "local_only":
+            if trains_alone(after, round):
                 continue
             near, left = before.whole_of(round), after.whole_of(round)
             for site in sorted(after.members_of(round) - told):
@@ -157,11 +182,16 @@ class Silence:
 
     def _end_short(self, session: Session, run: RunRow, now: datetime, changes: Changes) -> None:
         """Ends a run whose next round too few sites would finish."""
-        round = run.rounds_done + 1
-        if round > run.rounds or not is_short(self._plans.run(session, run).schedule, round):
+        round, schedule = run.rounds_done + 1, self._plans.run(session, run).schedule
+        if round > run.rounds or not is_short(schedule, round):
             return
-        next = next_round(session, run.pilot_id)
-        if next is None or next.may_begin(round):  # until its time the site may be back
+        next, slowest = (
+            next_round(session, run.pilot_id),
+            slowest_of_others(session, [run.pilot_id]).get(run.id),
+        )
+        is_due = next is None or next.may_begin(round)
+        # Until it may begin the site may be back.
+        if is_due and (slowest is None or not slowest.holds(schedule, round)):
             reason = {"code": "too_few_sites_in_round", "params": {"round": round}}
             self._advance.end(session, run, reason, now, changes)
 

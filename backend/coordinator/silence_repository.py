@@ -2,50 +2,42 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AbsenceRow, RunRow, SiteRow, StepRow
 from backend.runs import states
-from backend.runs.listening import Listening
-from backend.runs.repository import round_open_since
-from backend.runs.waiting import AWAY, waits_since
-from backend.sites.windows import window_of
+from backend.runs.waiting import AWAY
 
 
-class Waiting(NamedTuple):
-    """A step of a silent site, and for how long its run has waited for it (`Listening.heard_s`)."""
+class Asked(NamedTuple):
+    """A live step of a silent site. `window`: when the site takes work, as it is stored."""
 
     step: StepRow
-    seconds: float
+    last_seen_at: datetime | None
+    window: dict[str, Any] | None
+
+    @property
+    def is_shared(self) -> bool:
+        return self.step.run_id is None
 
 
-def waiting_for_silent(session: Session, now: datetime, listening: Listening) -> dict[str, list[Waiting]]:
-    """By running run the silent sites that have something to do, each with the step that has waited longest."""
+def asked_of_silent(session: Session) -> dict[str, list[Asked]]:
+    """By running run what sites are to do of which nothing is heard, in the order in which it came up."""
     shared = and_(StepRow.run_id.is_(None), RunRow.pilot_id == StepRow.pilot_id, RunRow.seed == StepRow.seed)
     rows = session.execute(
-        select(RunRow, StepRow, SiteRow.last_seen_at, SiteRow.window)
+        select(RunRow.id, StepRow, SiteRow.last_seen_at, SiteRow.window)
         .join(SiteRow, SiteRow.name == StepRow.site_name)
         .join(RunRow, or_(RunRow.id == StepRow.run_id, shared))
         .where(SiteRow.state.in_(AWAY), StepRow.state.in_(states.STEP_LIVE), RunRow.state == "running")
         .order_by(StepRow.id)
     )
-    found: dict[str, dict[int, Waiting]] = {}
-    opened = cache(lambda run: round_open_since(session, run))
-    for run, step, last_seen_at, window in rows:
-        is_shared, open_since = step.run_id is None, partial(opened, run)
-        since = waits_since(step, is_shared, last_seen_at, run.rounds_done, open_since, now)
-        if since is None:
-            continue
-        waited = Waiting(step, listening.heard_s(since, now, window_of(window)))
-        of_run = found.setdefault(run.id, {})
-        known = of_run.get(step.site_index)
-        if known is None or known.seconds < waited.seconds:
-            of_run[step.site_index] = waited
-    return {run_id: list(sites.values()) for run_id, sites in found.items()}
+    found: dict[str, list[Asked]] = {}
+    for run_id, *asked in rows:
+        found.setdefault(run_id, []).append(Asked(*asked))
+    return found
 
 
 def with_absences(session: Session) -> Sequence[RunRow]:

@@ -84,7 +84,7 @@ class Coordinator:
         self._advance = Advance(self._plans)
         self._silence = Silence(self._plans, self._advance)
         self._round_timers = Timers(self._plans, self._advance)
-        self._leads = Leads(self._advance)
+        self._leads = Leads(self._plans, self._advance)
         self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
         self._jumps = Jumps(now(), monotonic())

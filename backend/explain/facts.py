@@ -75,7 +75,8 @@ class RunFacts:
     """
     Attributes:
         since: when it came into its state. reason: how it ended, or who asked for its state.
-        round_open_since: since when the round after the last finished one may be worked at; None: it may not begin yet.
+        at_round_since: since when it is at the round after the last finished one; None: that is not due yet.
+        round_open_since: since when that round may be worked at; None: it may not begin yet.
         spans: who takes part in which rounds.
         done: steps that are done, all of rounds that are not finished among them.
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
@@ -93,6 +94,7 @@ class RunFacts:
     since: datetime
     rounds: int
     rounds_done: int
+    at_round_since: datetime | None
     round_open_since: datetime | None
     reason: Text | None
     schedule: Schedule

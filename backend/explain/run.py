@@ -63,7 +63,7 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
     suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
     return told(
         run.state + suffix,
-        since=max(run.round_open_since or run.since, run.since) if run.state == "running" else run.since,
+        since=max(run.at_round_since or run.since, run.since) if run.state == "running" else run.since,
         round=run.round if run.state == "running" else max(run.rounds_done, 0),
         rounds=run.rounds,
         working=working,
@@ -92,12 +92,12 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
         return Then(told(f"{part.name}_back"))
     if run.state != "running":
         return Then(told(_FOLLOWS[run.state]))
-    known = [(site.site.index, then) for site in sites if (then := site.then) is not None]
-    dated = [(not then.is_end, then.at, index, then) for index, then in known if then.at is not None]
+    known = [(site, then) for site in sites if (then := site.then) is not None]
+    dated = [(not then.is_end, then.at, site.site.index, then) for site, then in known if then.at is not None]
     if dated:
         return min(dated, key=lambda one: one[:3])[3]
-    if known:
-        return known[0][1]
+    if known:  # whoever is furthest behind holds the others up
+        return min(known, key=lambda one: run.rounds if one[0].key is None else one[0].key.round)[1]
     if run.round == run.rounds:
         return Then(told("last_round", rounds=run.rounds))
     return Then(told("next_round", round=run.round, following=run.round + 1))

@@ -20,7 +20,7 @@ from backend.runs import service as runs
 from backend.runs.attempts import last_attempt
 from backend.runs.away import spans
 from backend.runs.coordinating import coordinating
-from backend.runs.lead import slowest_of_others
+from backend.runs.lead import round_open_since, slowest_of_others
 from backend.runs.repository import key_of
 from backend.runs.turns import Ahead
 from backend.settings import Settings
@@ -116,7 +116,8 @@ def _facts(
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
         rounds_done=run.rounds_done,
-        round_open_since=run_repository.round_open_since(session, run),
+        at_round_since=run_repository.round_open_since(session, run),
+        round_open_since=round_open_since(session, run, schedule),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule,
         spans=spans(schedule, silent), sites=sites,
         done={key_of(row) for row in rows if row.state == "completed"}, silent=spec.silent,

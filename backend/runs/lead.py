@@ -5,13 +5,15 @@ same round in all arms, would begin when the others come there; and no page coul
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import RunRow
 from backend.pilots.timers import AT_WORK
+from backend.runs import repository
 from dimat.methods import CONTROL_METHOD
 from dimat.schedule import Schedule
 
@@ -47,15 +49,30 @@ def trains_alone(schedule: Schedule, round: int) -> bool:
 
 def slowest_of_others(session: Session, pilot_ids: Collection[str] | None = None) -> dict[str, Slowest]:
     """By run at work of these pilots (None: of all) the slowest of another arm; runs without one are left out."""
-    chosen = select(RunRow.pilot_id, RunRow.id, RunRow.arm, RunRow.rounds_done).where(
-        RunRow.state.in_(sorted(AT_WORK))
-    )
+    # One that was restarted and has not begun yet will take over the rounds before its first.
+    taken_over = func.coalesce(RunRow.from_round, RunRow.rounds_done)
+    done = case((RunRow.rounds_done < 0, taken_over), else_=RunRow.rounds_done)
+    chosen = select(RunRow.pilot_id, RunRow.id, RunRow.arm, done).where(RunRow.state.in_(sorted(AT_WORK)))
     if pilot_ids is not None:
         chosen = chosen.where(RunRow.pilot_id.in_(sorted(pilot_ids)))
     of_pilot: dict[str, list[tuple[str, str, int]]] = {}
-    for pilot_id, id, arm, done in session.execute(chosen.order_by(RunRow.id)):
-        of_pilot.setdefault(pilot_id, []).append((id, arm, done))
+    for pilot_id, id, arm, rounds_done in session.execute(chosen.order_by(RunRow.id)):
+        of_pilot.setdefault(pilot_id, []).append((id, arm, rounds_done))
     return {id: slowest for runs in of_pilot.values() for id, slowest in _of_pilot(runs)}
+
+
+def round_open_since(session: Session, run: RunRow, schedule: Schedule) -> datetime | None:
+    """As `runs.repository.round_open_since`, and since the arms behind the run had come near enough; None also where they have not."""
+    since, round = repository.round_open_since(session, run), run.rounds_done + 1
+    if since is None or round > run.rounds or not trains_alone(schedule, round):
+        return since
+    slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
+    if slowest is None:
+        return since
+    if slowest.holds(schedule, round):
+        return None
+    near = repository.rounds_finished_at(session, run, round - 1 - LEAD)
+    return max([since, *near])
 
 
 def _of_pilot(runs: Sequence[tuple[str, str, int]]) -> Iterator[tuple[str, Slowest]]:

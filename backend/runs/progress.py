@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from backend.runs.states import STEP_LIVE
 from backend.text.schemas import Params, Text
 
 NAMED = 3
@@ -113,7 +114,9 @@ def run_progress(
         return trouble
     due = set(range(len(sites))) - set(away)
     current = _current_phase(rounds_done, due, steps)
-    if current is None and due_next is not None and rounds_done + 1 >= due_next.round:
+    # Sites may be in several rounds: whoever lacks in the earliest one may have nothing to do, as it may not begin there.
+    is_asked = any((s.round, s.kind) == current and s.state in STEP_LIVE for s in steps)
+    if not is_asked and due_next is not None and rounds_done + 1 >= due_next.round:
         return Text(code=due_next.code, params={**params, **due_next.params})
     if current is None:
         return Text(code="starting_round", params={**params, "round": min(rounds_done + 1, rounds)})

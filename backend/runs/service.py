@@ -156,6 +156,11 @@ def due_in(spec: PilotSpec, next: NextRound | None, now: datetime) -> Due | None
     return Due(next.round, next.due_at.isoformat(), zone, next.due_at <= now)
 
 
+def _holds_next(row: RunRow, due: Due | None, behind: Behind | None) -> Due | Behind | None:
+    """What keeps the next round of a run from beginning: its time first, if that is of this round."""
+    return due if due is not None and due.round <= row.rounds_done + 1 else behind
+
+
 def behind_of(
     row: RunRow, round: int, spec: PilotSpec, made: Sequence[Amendment], slowest: Slowest | None
 ) -> Behind | None:
@@ -196,7 +201,7 @@ def _run(
             "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],
             "progress": run_progress(
                 row.state, row.rounds, row.rounds_done, shown, facts(steps, shown), away,
-                due_in(spec, next, now) or behind, closed, None if row.finished_at is None else row.finished_at.isoformat(),
+                _holds_next(row, due_in(spec, next, now), behind), closed, None if row.finished_at is None else row.finished_at.isoformat(),
             ),
             "next_round": None if next is None else next.round,
             "next_round_at": None if next is None else next.due_at,

@@ -1,10 +1,12 @@
 """An arm that trains alone goes side by side with the others, however slow they are."""
 
+from collections.abc import Callable
+
 import pytest
 
 from backend.runs import asks
 from backend.runs import service as runs
-from backend.runs.lead import LEAD
+from backend.runs.lead import LEAD, slowest_of_others
 from backend.runs.states import STEP_LIVE
 from backend.runs.steps import list_steps
 from backend.web import ListQuery
@@ -14,6 +16,7 @@ from tests.backend.coordinator.test_amending import decided
 from tests.backend.coordinator.test_restart import restarted
 from tests.backend.coordinator.test_silence import LIMIT_S, pilot, until_round
 from tests.backend.explain.test_explain import explained, of
+from worker.messages.steps import StepMessage
 
 ALONE, MERGING = "p/local_only", "p/dimat"
 
@@ -42,7 +45,7 @@ def test_it_waits_for_the_slowest_of_the_others_and_says_so(stage: Stage) -> Non
     told = explained(stage, ALONE)
     assert {(site.doing, site.waits_for[0].code) for site in told.sites} == {("waiting", "lead")}
     at = slow.rounds_done + 1
-    text = f"Waiting for the arm dimat, which is in round {at}: an arm that trains alone goes no more than 2 rounds ahead of the others."
+    text = f"Waiting for the arm dimat, which is in round {at}: an arm that trains alone begins no round that is more than 2 rounds after that."
     (wait,) = of(told, "a").waits_for
     assert wait.text == text
     assert wait.then is not None
@@ -189,3 +192,158 @@ def test_a_silent_site_is_told_before_all_that_wait_for_another_arm(stage: Stage
         ("lead", "a", True),
         ("lead", "b", True),
     ]
+
+
+@pytest.mark.parametrize("ask", [asks.PAUSE, asks.CANCEL])
+def test_who_coordinates_anew_lets_an_arm_go_on_that_nothing_holds_any_more(
+    stage: Stage, ask: asks.Ask
+) -> None:
+    launched(stage, rounds=12)
+    work(stage, 20, MERGING)
+    stage.ask(MERGING, ask)
+    stage.restart()
+    work(stage, 40)
+    assert stage.run(ALONE).state == "completed"
+
+
+def test_it_goes_on_where_the_other_arm_failed_in_a_turn_after_which_the_broker_was_away(
+    stage: Stage,
+) -> None:
+    launched(stage, rounds=12)
+    work(stage, 20, MERGING)
+    begun = [stage.begin(stage.take(one)) for one in stage.waiting() if one.run_id == MERGING]
+    stage.turn()
+    stage.fail(begun[0], "data_changed", False)
+    stage.turn(0.3)
+    assert stage.run(MERGING).state == "failed"
+    stage.restart()  # as `coordinator.main` does after a broker that could not be used
+    work(stage, 40)
+    assert stage.run(ALONE).state == "completed"
+
+
+def finish(stage: Stage, turns: int, which: Callable[[StepMessage], bool]) -> None:
+    for _ in range(turns):
+        stage.beat("w", *SITES)
+        stage.turn()
+        for message in list(stage.waiting()):
+            if which(message):
+                stage.finish(message, stage.begin(stage.take(message)))
+
+
+def test_the_first_look_is_taken_also_where_a_step_is_held_in_the_same_turn(stage: Stage) -> None:
+    """The limit rises while nobody coordinates; a's report, of which the next step is held, comes in the first turn."""
+    slow, slower = "p/plain_average", MERGING
+    stage.launch(spec(rounds=30, arms=("local_only", "dimat", "plain_average")))
+    while stage.run(slower).rounds_done < 1:
+        work(stage, 1)
+    while stage.run(slow).rounds_done < 3:
+        work(stage, 1, slower)
+    for other in (slow, slower):
+        stage.ask(other, asks.PAUSE)
+    stage.post.queues = {
+        name: [one for one in queue if one.run_id == ALONE] for name, queue in stage.post.queues.items()
+    }
+    done = stage.run(ALONE).rounds_done
+
+    def of_a(message: StepMessage) -> bool:
+        return message.context.site.name == "a"
+
+    finish(
+        stage, 40, lambda one: one.run_id == ALONE and getattr(one, "round", 0) <= (8 if of_a(one) else done)
+    )
+    for other in (slow, slower):
+        stage.ask(other, asks.RESUME)
+    finish(stage, 9, lambda one: one.run_id is None or (one.run_id == ALONE and not of_a(one)))
+    assert stage.run(ALONE).rounds_done < 3 + 1 + LEAD
+    stage.ask(slower, asks.PAUSE)
+    stage.restart()
+    (last,) = [one for one in stage.waiting() if one.run_id == ALONE and of_a(one)]
+    stage.finish(last, stage.begin(stage.take(last)))
+    finish(stage, 40, lambda one: one.run_id == ALONE)
+    assert stage.run(ALONE).rounds_done == 3 + 1 + LEAD
+
+
+def test_a_site_that_joins_in_a_round_that_may_not_begin_keeps_nobody_waiting(stage: Stage) -> None:
+    stage.launch(pilot("stop", rounds=20, arms=("local_only", "dimat"), waiting=["c"]))
+    stage.amend({"members": ["a", "b", "c"]}, round=9)
+
+    def without_c(turns: int, *but: str) -> None:
+        for _ in range(turns):
+            stage.beat("w", "a", "b")
+            stage.turn()
+            for message in stage.waiting():
+                if message.run_id not in but and message.context.site.name != "c":
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    while stage.run(MERGING).rounds_done < 5:
+        without_c(1)
+    without_c(4 * int(LIMIT_S), MERGING)
+    assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", 8)
+    assert of(explained(stage, ALONE), "c").waits_for[0].then is None
+    # From when the round may begin on it does, and not for longer than that.
+    while stage.run(MERGING).rounds_done < 6:
+        without_c(1)
+    told = of(explained(stage, ALONE), "c").waits_for[0].then
+    assert told is not None
+    assert told.at is not None
+    assert LIMIT_S - 5 < (told.at - stage.now()).total_seconds() < LIMIT_S + 15
+    without_c(int(LIMIT_S) // 2, MERGING)
+    assert stage.run(ALONE).state == "running"
+    without_c(int(LIMIT_S), MERGING)
+    assert stage.run(ALONE).state == "failed"
+
+
+def test_no_run_ends_for_want_of_sites_in_a_round_that_may_not_begin(stage: Stage) -> None:
+    stage.launch(pilot("skip", rounds=20, arms=("local_only", "dimat")))
+    stage.amend({"members": ["a", "b"]}, round=9)
+    work(stage, 8)
+
+    def without_a(turns: int, *but: str) -> None:
+        for _ in range(turns):
+            stage.beat("w", "b", "c")
+            stage.turn()
+            for message in stage.waiting():
+                if message.run_id not in but and message.context.site.name != "a":
+                    stage.finish(message, stage.begin(stage.take(message)))
+
+    while stage.run(MERGING).rounds_done < 5:
+        without_a(1)
+    without_a(3 * int(LIMIT_S), MERGING)
+    assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", 8)
+    work(stage, 80)
+    assert stage.run(ALONE).state == "completed"
+
+
+def test_sites_in_several_rounds_that_may_all_not_begin_wait_for_the_other_arm_alone(stage: Stage) -> None:
+    """c has done less than a and b while the other arm was paused; nobody waits for c."""
+    launched(stage)
+    stage.ask(MERGING, asks.PAUSE)
+    last = stage.run(ALONE).rounds_done + 2
+    finish(
+        stage,
+        40,
+        lambda one: (
+            one.run_id == ALONE and getattr(one, "round", 0) <= (last if one.context.site.name == "c" else 9)
+        ),
+    )
+    stage.ask(MERGING, asks.RESUME)
+    finish(stage, 10, lambda one: one.run_id == ALONE)
+    told, at = explained(stage, ALONE), stage.run(MERGING).rounds_done + 1
+    assert {site.waits_for[0].code for site in told.sites} == {"lead"}
+    with stage.database.read() as session:
+        assert runs.get(session, ALONE).progress.code == "waiting_for_arm"
+    assert told.then is not None
+    assert told.then.params["round"] == stage.run(ALONE).rounds_done + 1 - LEAD
+    assert told.then.params["round"] > at
+
+
+def test_a_run_that_was_restarted_and_not_begun_yet_is_at_the_round_that_it_begins_with(stage: Stage) -> None:
+    launched(stage)
+    while stage.run(MERGING).rounds_done < 5:
+        work(stage, 1)
+    stage.ask(MERGING, asks.CANCEL)
+    work(stage, 3)
+    again = restarted(stage, MERGING, 4).run
+    with stage.database.read() as session:
+        slowest = slowest_of_others(session, ["p"])[ALONE]
+    assert (again.state, slowest.at) == ("queued", 5)
