@@ -189,10 +189,15 @@ def sliced(call: Call) -> Outcome:
     x, axis = call.value(0), int(call.args["dim"]) % len(call.shape)
     start, end, step = (call.args[name] for name in ("start", "end", "step"))
     places = range(x[axis].size)[slice(start, end, step)]
-    if places.step != 1:
+    if places.step == 1:
+        kept = cut(x[axis], places.start, places.stop)
+    elif len(places) * places.step == x[axis].size:  # one of each run of entries, as of (.., n, step)
+        kept, inner = factor(x[axis], [len(places), places.step])
+        freeze(inner, INDEX)
+    else:
         freeze(x[axis], INDEX)
-        return (*x[:axis], fixed(len(places), INDEX), *x[axis + 1 :])
-    return (*x[:axis], cut(x[axis], places.start, places.stop), *x[axis + 1 :])
+        kept = fixed(len(places), INDEX)
+    return (*x[:axis], kept, *x[axis + 1 :])
 
 
 @rule("narrow")
