@@ -1,6 +1,6 @@
 """Normalisation: units stay apart (batch, instance), or are treated alike as a whole (layer) or in blocks (group)."""
 
-from dimat.permutation.calls import Call, Outcome, Value, rule
+from dimat.permutation.calls import Call, Outcome, broadcast, rule
 from dimat.permutation.terms import constrain, unify
 
 
@@ -49,16 +49,9 @@ def softmax(call: Call) -> Outcome:
 
 @rule("_weight_norm")
 def weight_norm(call: Call) -> Outcome:
-    """v * g / |v|, the norm over all axes but `dim`."""
-    v, g = call.value("v"), call.value("g")
-    dim = int(call.args["dim"])
-    _tie(v, g, dim)
+    """v * g / |v|, the norm over all axes but `dim`; -1 is no axis: the norm over all of them."""
+    v, dim = call.value("v"), int(call.args["dim"])
     for axis, term in enumerate(v):
-        if axis != dim % len(v):
+        if dim == -1 or axis != dim % len(v):
             call.contract(term, v)
-    return v
-
-
-def _tie(v: Value, g: Value, dim: int) -> None:
-    if g[dim].size != 1:
-        unify(v[dim], g[dim])
+    return broadcast([v, call.value("g")], call.shape)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations
 
 from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
@@ -115,6 +116,19 @@ class Nested(nn.Module):
         return found
 
 
+class Normed(nn.Module):
+    """One norm over all numbers of a matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [nn.Linear(12, 9), parametrizations.weight_norm(nn.Linear(9, 8), dim=None)]
+        self.body = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), nn.Linear(8, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.body(x[:, 0])
+        return found
+
+
 NETWORKS: dict[Callable[[], nn.Module], list[int]] = {
     Gated: [10, 8],
     Attention: [HEADS * WIDTH],
@@ -122,6 +136,7 @@ NETWORKS: dict[Callable[[], nn.Module], list[int]] = {
     RotaryAlike: [HEADS * WIDTH // 2],
     Experts: [4, 7],
     Nested: [6, 4, 18, 6],
+    Normed: [9, 8],
 }
 """The sizes of their groups."""
 ROWS = torch.randn(200, 5, 12, generator=torch_rng(1, "rows")).double()
