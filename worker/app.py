@@ -40,6 +40,18 @@ class _Channel(redis_transport.Channel):
     # connection; the error ended the worker. The coordinator sends again what no worker began.
     do_restore = False
 
+    def _receive(self) -> bool:
+        """Called when something is there to be read from the subscription. Where nothing is, the client has mended it by itself since (when it
+        looked after its health, say), and a read would wait for ever, in the thread that takes all steps.
+
+        Raises: redis.ConnectionError. Celery begins its connections anew.
+        """
+        connection = self.subclient.connection
+        if connection is None or not connection.is_connected or not connection.can_read(timeout=0):
+            self._in_listen = None
+            raise redis.ConnectionError("the subscription to the worker's commands was lost")
+        return bool(super()._receive())  # type: ignore[misc]  # unknown to its stubs
+
 
 class StepTransport(redis_transport.Transport):
     """Redis, where a message that was taken does not come back by itself."""

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from worker import devices, logs, tasks
 from worker.app import IDLE_QUEUE, address, make_app
 from worker.console import Console
-from worker.hearing import Listening
+from worker.hearing import Listening, begin_anew
 from worker.messages.keys import site_queue
 from worker.messages.reports import WorkerBeat, WorkerLost
 from worker.predecessor import place
@@ -73,7 +73,7 @@ def main() -> int:
         listening = Listening(settings.broker_url)
         code = _work(settings, listening, console)
     if listening.was_lost and not listening.was_told_to_end:
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+        begin_anew()
     return code
 
 
@@ -107,7 +107,8 @@ def _work(settings: WorkerSettings, listening: Listening, console: Console) -> i
     beats = Every(QUEUES_POLL_S, _Beat(app, settings, listening, console), "worker-beat")
     console.speak_for_celery()
 
-    def on_ready(**_: object) -> None:
+    def on_ready(sender: Any, **_: object) -> None:
+        sender.hub.on_tick.add(listening.turn)
         if settings.site:
             console.tell(
                 f"waiting for work of the site '{settings.site}'. The page 'Sites' shows it as online within "

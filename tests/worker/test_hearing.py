@@ -5,23 +5,39 @@ from hypothesis import strategies as st
 
 from worker.hearing import DEAF_AFTER, Hearing
 
-LOOKS = st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=4 * DEAF_AFTER)
+LOOKS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 3)), max_size=4 * DEAF_AFTER)
+"""What is in hand, how much waits, and how often Celery's loop has turned since the look before."""
 
 
-@given(LOOKS, st.integers(1, 3))
-def test_it_does_once_messages_waited_and_nothing_was_in_hand_at_so_many_looks_in_turn(
-    before: list[tuple[bool, int]], waiting: int
+def looked(looks: list[tuple[bool, int, int]]) -> tuple[Hearing, list[bool], int]:
+    """Also what it said, and how often the loop has turned in all."""
+    hearing, turns, said = Hearing(), 1, []
+    for has_work, num_waiting, more in looks:
+        turns += more
+        said.append(hearing.is_lost(has_work, num_waiting, turns))
+    return hearing, said, turns
+
+
+@given(LOOKS, st.integers(1, 3), st.booleans())
+def test_it_does_once_messages_waited_and_were_not_taken_at_so_many_looks_in_turn(
+    before: list[tuple[bool, int, int]], waiting: int, stands_still: bool
 ) -> None:
-    hearing = Hearing()
-    for has_work, num_waiting in before:
-        hearing.is_lost(has_work, num_waiting)
-    assert not hearing.is_lost(has_work=True, num_waiting=waiting)
-    assert [hearing.is_lost(False, waiting) for _ in range(DEAF_AFTER)] == [*[False] * (DEAF_AFTER - 1), True]
+    """As nothing was in hand, or as the loop stood still, which could not have learnt that it is done."""
+    hearing, _, turns = looked(before)
+    assert not hearing.is_lost(has_work=True, num_waiting=waiting, turns=turns + 1)
+    turns += 1
+    found = [
+        hearing.is_lost(stands_still, waiting, turns + (0 if stands_still else look))
+        for look in range(DEAF_AFTER)
+    ]
+    assert found == [*[False] * (DEAF_AFTER - 1), True]
 
 
 @given(LOOKS)
-def test_it_never_does_while_it_works_or_nothing_waits(looks: list[tuple[bool, int]]) -> None:
-    hearing = Hearing()
-    assert not any(
-        hearing.is_lost(has_work, 0 if not has_work else num_waiting) for has_work, num_waiting in looks
-    )
+def test_it_never_does_while_it_works_or_nothing_waits(looks: list[tuple[bool, int, int]]) -> None:
+    """It works where the loop turns, however long a step takes."""
+    fine = [
+        (has_work, num if has_work else 0, more + (1 if num and has_work else 0))
+        for has_work, num, more in looks
+    ]
+    assert not any(looked(fine)[1])

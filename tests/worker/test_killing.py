@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import redis
+from kombu import Consumer, Exchange, Queue
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Execution
 from tests.worker.test_execution import prepare
+from worker.app import make_app
 from worker.messages.reports import Report, StepFinished, StepStarted, WorkerBeat, report
 
 PATIENCE_S = 120
@@ -80,28 +83,67 @@ def test_a_worker_that_lost_only_its_subscription_takes_the_next_step(
 
 
 DEAF_AT_FIRST = """
-import os, sys
+import os, sys, time
 from kombu.transport.redis import Channel
 from worker.main import main
 
-if os.environ.pop("DEAF", None):
-    Channel._brpop_start = lambda *_, **__: None  # asks the broker for nothing, as after a connection that was lost unseen
+read = Channel._brpop_read
+
+def read_and_stand_still(self, **options):
+    read(self, **options)
+    time.sleep(10_000)
+
+deaf = os.environ.pop("DEAF", None)
+if deaf == "asks for nothing":  # as after a connection that was lost unseen
+    Channel._brpop_start = lambda *_, **__: None
+if deaf == "stands still":  # its loop, with a step in hand, as in a read of a connection on which nothing comes
+    Channel._brpop_read = read_and_stand_still
 sys.exit(main())
 """
 
 
-def test_a_worker_that_no_longer_hears_of_what_is_sent_begins_anew(broker_url: str, tmp_path: Path) -> None:
-    worker = Worker(
-        broker_url, tmp_path, program=("-c", DEAF_AT_FIRST), DEAF="yes", AWASE_WORKER_BEAT_S="0.5"
-    )
+@pytest.mark.parametrize("deaf", ["asks for nothing", "stands still"])
+def test_a_worker_that_no_longer_hears_of_what_is_sent_begins_anew(
+    broker_url: str, tmp_path: Path, deaf: str
+) -> None:
+    worker = Worker(broker_url, tmp_path, program=("-c", DEAF_AT_FIRST), DEAF=deaf, AWASE_WORKER_BEAT_S="0.5")
     try:
         worker.hear(WorkerBeat)
+        worker.inbox.send([prepare("first", warmup_epochs=0)])
+        while deaf == "stands still" and worker.inbox.waiting({"site-01"})["site-01"]:
+            time.sleep(0.1)
         worker.inbox.send([prepare("next", warmup_epochs=0)])
         assert isinstance(worker.hear(StepFinished, "next"), StepFinished)
         assert worker.process.poll() is None
     finally:
         worker.process.kill()
         worker.process.wait(30)
+
+
+def test_a_subscription_on_which_nothing_is_to_be_read_is_begun_anew_and_not_waited_for(
+    broker_url: str,
+) -> None:
+    """As the library mends a lost one by itself, and then reads on."""
+    raised: list[BaseException] = []
+    with make_app(broker_url).connection_for_read() as connection:
+        channel = connection.channel()
+        Consumer(channel, [Queue("commands", Exchange("commands", type="fanout"))]).consume()
+        subscription = channel.subclient.connection = channel.subclient.connection_pool.get_connection()
+        channel._subscribe()
+        while subscription.can_read(timeout=1):
+            channel._receive()
+
+        def read() -> None:
+            try:
+                channel._receive()
+            except redis.ConnectionError as error:
+                raised.append(error)
+
+        reader = Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(10)
+        assert not reader.is_alive(), "it waits for a message that nobody sends"
+    assert raised
 
 
 def _subscriptions(connection: redis.Redis) -> list[str]:
