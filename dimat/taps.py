@@ -1,7 +1,8 @@
 """Looks at what reaches single layers while rows go through a model."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -71,9 +72,45 @@ def overhear(model: nn.Module, x: Tensor, callers: Iterable[tuple[str, Caller]])
 def _send(model: nn.Module, x: Tensor, handles: list[Any]) -> None:
     model.eval()
     try:
-        with torch.no_grad(), inputs_taken():
+        with torch.no_grad(), inputs_taken(), unpacked(model):
             for start in range(0, len(x), CHUNK_ROWS):
                 model(x[start : start + CHUNK_ROWS])
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def unpacked(model: nn.Module) -> Iterator[None]:
+    """Keeps torch's encoders from packing padded sequences into nested tensors, on which layers with hooks fail.
+
+    What they give stays what it is: packing leaves nothing where padding was, and so zeros are put there.
+    """
+    encoders = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.TransformerEncoder) and module.use_nested_tensor
+    ]
+    handles = [encoder.register_forward_hook(_padded, with_kwargs=True) for encoder in encoders]
+    for encoder in encoders:
+        encoder.use_nested_tensor = False
+    try:
+        yield
+    finally:
+        for encoder, handle in zip(encoders, handles, strict=True):
+            encoder.use_nested_tensor = True
+            handle.remove()
+
+
+def _padded(encoder: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> Tensor:
+    """The output of an encoder as it had been, had it packed what it read."""
+    call = inspect.signature(encoder.forward).bind(*args, **named).arguments
+    padding, read = call.get("src_key_padding_mask"), call["src"]
+    if padding is None or call.get("mask") is not None or read.ndim != 3:
+        return output
+    is_read = padding.logical_not()
+    if not torch._nested_tensor_from_mask_left_aligned(read, is_read):
+        return output  # torch packs no sequences with padding in front
+    nothing, norm = torch.zeros_like(output), encoder.norm
+    # Past its hooks: it was not called for this.
+    return torch.where(is_read[..., None], output, nothing if norm is None else norm.forward(nothing))

@@ -55,7 +55,8 @@ def units_at(
     split = part.reshape(*part.shape[:-1], len(starts) // blocks, blocks, group.size, place.repeat)
     if place.is_mixed:
         split = torch.stack([split.mean(-1), split.square().mean(-1)], dim=-1)
-    return split.transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
+    # A parameter that a layer reads keeps its gradient, whatever is said around.
+    return split.detach().transpose(-1, -2).transpose(-2, -3).reshape(-1, blocks * group.size).cpu()
 
 
 def _some_positions(seen_BCP: Tensor, most: int) -> Tensor:

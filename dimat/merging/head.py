@@ -10,6 +10,7 @@ from dimat.errors import HeadNotFound
 from dimat.merging.seen import linear_layers
 from dimat.params import first_names
 from dimat.permutation.spec import PermutationSpec
+from dimat.taps import unpacked
 
 
 def head_of(model: nn.Module, spec: PermutationSpec, x: Tensor) -> str:
@@ -44,7 +45,7 @@ def head_of(model: nn.Module, spec: PermutationSpec, x: Tensor) -> str:
             handles.append(layer.register_forward_hook(keep(name)))
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), unpacked(model):
             outputs = model(x[:1])
     finally:
         for handle in handles:
