@@ -56,6 +56,8 @@
     |   |-- UnknownColumn    sites cannot be divided by it
     |   |-- TooFewGroups     more sites than natural groups
     |   |-- RotationNeedsImages
+    |   |-- FeaturesMalformed  numbers of another kind than a model's
+    |   |-- ClassMixMalformed  no shares of classes
     |   |-- TargetsMalformed   neither classes nor numbers
     |   |-- UnknownLabel       a class that the class mix does not have
     |   |-- LabelOutOfRange    a class that a model has no output for
@@ -419,6 +421,19 @@ class TooFewGroups(DataError):
 class RotationNeedsImages(DataError):
     code = "rotation_needs_images"
     template = "Only images can be turned, and the data set '{dataset}' has rows of shape {shape}. Set the rotation to 0."
+
+
+class FeaturesMalformed(DataError):
+    code = "features_malformed"
+    template = "'{name}' is {dtype}, and features are float32. Give all of a site's rows so, as by x.float()."
+
+
+class ClassMixMalformed(DataError):
+    code = "class_mix_malformed"
+    template = (
+        "'class_mix' has shape {shape} and sum {total:.6g}. It is the share of every class in the site's rows: shape (classes,), "
+        "none below 0, sum 1. Give these, and no counts or number of classes; where targets are numbers, none."
+    )
 
 
 class TargetsMalformed(DataError):

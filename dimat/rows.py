@@ -14,14 +14,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimat import cases
+from dimat.checked import check_kind
 from dimat.conditions import Scale, condition_of
 from dimat.data_spec import ColumnPartition, ConditionShift, DataSpec
-from dimat.errors import NonFiniteData, RowsDiffer, TargetsMalformed, TooFewRows, UnknownLabel
+from dimat.errors import (
+    ClassMixMalformed,
+    FeaturesMalformed,
+    NonFiniteData,
+    RowsDiffer,
+    TargetsMalformed,
+    TooFewRows,
+    UnknownLabel,
+)
 from dimat.natural import share_groups
 from dimat.partition import Indices, Share, Split, share_out, split_rows
 from dimat.recordings import Recordings, cut
 from dimat.training.seeding import numpy_rng
 from dimat.training.targets import Classes, Numbers, Targets
+
+MIX_TOLERANCE = 1e-4
+"""Shares may be in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,17 @@ class SiteRows:
     own_y: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Raises: TargetsMalformed: neither labels with a class mix nor numbers without."""
+        """Raises: FeaturesMalformed, ClassMixMalformed. TargetsMalformed: neither labels with a class mix nor numbers without.
+        TypeError: rows are no tensors."""
+        for name in _TENSORS:
+            given = getattr(self, name)
+            if given is None and name in ("own_x", "own_y"):
+                continue
+            check_kind(f"'{name}'", given, Tensor, "a tensor, as torch.from_numpy(...) makes it")
+            if name.endswith("_x") and given.dtype != torch.float32:
+                raise FeaturesMalformed(name=name, dtype=str(given.dtype))
+        if self.class_mix is not None:
+            _check_mix(np.asarray(self.class_mix))
         like, num_dims = (torch.float32, 2) if self.class_mix is None else (torch.int64, 1)
         for name in ("train_y", "validation_y", "test_y", "own_y"):
             y = getattr(self, name)
@@ -230,6 +252,12 @@ def check_sane(rows: SiteRows, site: str) -> None:
             unknown = y[(y < 0) | (y >= rows.num_outputs)]
             if len(unknown):
                 raise UnknownLabel(site=site, label=int(unknown[0]), last=rows.num_outputs - 1)
+
+
+def _check_mix(class_mix: NDArray[np.float64]) -> None:
+    total = float(class_mix.sum())
+    if class_mix.ndim != 1 or not (class_mix >= 0).all() or not abs(total - 1) <= MIX_TOLERANCE:
+        raise ClassMixMalformed(shape=str(class_mix.shape), total=total)
 
 
 def check_alike(rows: SiteRows, first: SiteRows, site: str) -> None:

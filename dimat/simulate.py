@@ -9,6 +9,7 @@ from dataclasses import astuple
 
 from dimat import second_moments, steps, told
 from dimat.absence import Absence
+from dimat.checked import check_kind
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
 from dimat.made import Made
@@ -53,7 +54,10 @@ def simulate(
     Args:
         device: torch device of the computation (`cpu`, `cuda:0`); runs on different ones differ in their last bits.
         absences: by arm and seed who fell silent in that run.
+
+    Raises: TypeError: `spec` is no `PilotSpec`, or `rows_of` gives no `SiteRows`.
     """
+    check_kind("'spec'", spec, PilotSpec, "a PilotSpec, as PilotSpec.model_validate(...) makes it of a dict")
     runs = []
     for seed in spec.seeds:
         prepared: dict[int, bytes] = {}
@@ -281,7 +285,9 @@ class _Run:
         return self._sent(key)
 
     def _rows(self, site: int) -> SiteRows:
-        return self.rows_of(self.seed, site)
+        rows = self.rows_of(self.seed, site)
+        check_kind(f"what 'rows_of' gives for site {site}", rows, SiteRows, "SiteRows")
+        return rows
 
     def _context(self, key: StepKey) -> StepContext:
         return StepContext(

@@ -102,7 +102,7 @@ def unpacked(model: nn.Module) -> Iterator[None]:
             handle.remove()
 
 
-def _padded(encoder: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> Tensor:
+def _padded(encoder: Any, args: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> Tensor:
     """The output of an encoder as it had been, had it packed what it read."""
     call = inspect.signature(encoder.forward).bind(*args, **named).arguments
     padding, read = call.get("src_key_padding_mask"), call["src"]

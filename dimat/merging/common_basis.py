@@ -16,7 +16,7 @@ METHOD = plain_average.METHOD
 
 def align(inputs: MergeInputs, parent: int) -> Match:
     """How the own model's units are to be reordered to match those of `inputs.models[parent]`."""
-    target, own = inputs.models[parent], inputs.models[inputs.site]
+    target, own = inputs.models[parent], inputs.own
     positions = inputs.settings.probe.positions
     compared = compare(inputs.model, inputs.spec, target, {inputs.site: own}, inputs.probe, positions)
     return match(compared[inputs.site], inputs.spec)

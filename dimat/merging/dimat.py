@@ -18,7 +18,7 @@ def merge(inputs: MergeInputs) -> Merged:
 def match_and_mix(inputs: MergeInputs, guard: float) -> Merged:
     """Every neighbour is matched against the own model alone, whose activations are computed once. With `warm_start` the guard
     is added where the last merge put the units."""
-    own, start = inputs.models[inputs.site], warm_start.starts(inputs)
+    own, start = inputs.own, warm_start.starts(inputs)
     others = warm_start.brought(inputs, start)
     positions = inputs.settings.probe.positions
     compared = compare(inputs.model, inputs.spec, own, others, inputs.probe, positions)

@@ -5,4 +5,4 @@ from dimat.merging.mix import Merged, MergeInputs
 
 def merge(inputs: MergeInputs) -> Merged:
     """The own model as it is. The schedule has no merge steps for this method."""
-    return Merged(inputs.models[inputs.site], {})
+    return Merged(inputs.own, {})

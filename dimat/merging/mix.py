@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from dimat.checked import check_mixture
+from dimat.checked import check_mixture, check_sites
 from dimat.matching.found import GroupMatch
 from dimat.params import Params, averaged, doubled, kept
 from dimat.parts import MergeSpec
@@ -52,6 +52,12 @@ class MergeInputs:
     settings: MergeSpec
     moments: Mapping[int, Params] = field(default_factory=dict)
     before: Remembered | None = None
+
+    @property
+    def own(self) -> Params:
+        """The own model. Raises: SiteMissing."""
+        check_sites({self.site: None}, self.models, "models")
+        return self.models[self.site]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Summed:
             (inputs.weights[j], self.of_site(inputs.models[j], self._moments(inputs, j), inputs.settings))
             for j in sorted(inputs.models)
         )
-        return self.finish(inputs, self.params_of(total, inputs.models[inputs.site]))
+        return self.finish(inputs, self.params_of(total, inputs.own))
 
     def of_site(self, params: Params, moments: Params, settings: MergeSpec) -> Sums:
         """The summand with its `SHARE` of 1."""

@@ -13,7 +13,7 @@ def merge(inputs: MergeInputs) -> Merged:
 
     Reference: Ainsworth et al. 2022 (Git Re-Basin), weight matching, here between neighbours.
     """
-    own, start = inputs.models[inputs.site], warm_start.starts(inputs)
+    own, start = inputs.own, warm_start.starts(inputs)
     aligned, matches, permutations = {inputs.site: own}, {}, {}
     for j, other in warm_start.brought(inputs, start).items():
         found = match_weights(own, other, inputs.spec)

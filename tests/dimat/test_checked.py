@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -91,6 +91,12 @@ def test_second_moments_that_are_missing_or_of_another_model_are_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         regmean.METHOD.merge(replace(INPUTS, moments=moments))
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_a_merge_without_the_own_model_is_refused(method: Method) -> None:
+    with pytest.raises(errors.SiteMissing, match="'models' has nothing of site 7"):
+        METHODS[method](replace(INPUTS, site=7))
 
 
 @pytest.mark.parametrize("method", ["regmean", "fisher", "ridge_head"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dimat.baselines import centralised
 from dimat.errors import TooFewRows
@@ -260,6 +261,23 @@ def test_rows_that_are_no_numbers_end_the_run_with_their_place(make_spec: MakeSp
             lambda rows: replace(rows, train_y=rows.train_y[:-1]),
             ("rows_differ", {"site": "site-1", "what": "targets"}),
         ),
+        (
+            lambda rows: replace(rows, train_x=rows.train_x.double()),
+            ("features_malformed", {"name": "train_x", "dtype": "torch.float64"}),
+        ),
+        (
+            lambda rows: replace(rows, own_x=rows.test_x.half(), own_y=rows.test_y),
+            ("features_malformed", {"name": "own_x", "dtype": "torch.float16"}),
+        ),
+        (lambda rows: replace(rows, class_mix=10), ("class_mix_malformed", {"shape": "()", "total": 10.0})),
+        (
+            lambda rows: replace(rows, class_mix=torch.bincount(torch.arange(10))),
+            ("class_mix_malformed", {"shape": "(10,)", "total": 10.0}),
+        ),
+        (
+            lambda rows: replace(rows, class_mix=np.array([1.5, -0.5])),
+            ("class_mix_malformed", {"shape": "(2,)"}),
+        ),
     ],
 )
 def test_rows_that_do_not_go_together_end_the_run_with_their_site(
@@ -275,3 +293,17 @@ def test_rows_that_do_not_go_together_end_the_run_with_their_site(
     (run,) = simulate(make_spec(arms=[{"name": "alone", "method": "local_only"}]), odd, ticks()).runs
     assert (run.state, run.reason[0]) == ("failed", reason[0])
     assert reason[1].items() <= run.reason[1].items()
+
+
+def test_what_is_no_spec_and_what_are_no_rows_is_said(make_spec: MakeSpec, rows_of: RowsOf) -> None:
+    with pytest.raises(TypeError, match="'spec' is of type dict; it must be a PilotSpec"):
+        simulate(make_spec().model_dump(), rows_of, ticks())  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match="'rows_of' gives for site 0 is of type NoneType; it must be SiteRows"
+    ):
+        simulate(make_spec(), lambda seed, site: None, ticks())  # type: ignore[arg-type, return-value]
+    rows = rows_of(1, 0)
+    with pytest.raises(TypeError, match="'test_x' is of type ndarray; it must be a tensor"):
+        replace(rows, test_x=rows.test_x.numpy())
+    with pytest.raises(TypeError, match="'train_y' is of type list"):
+        replace(rows, train_y=[0, 1])
