@@ -70,6 +70,8 @@
     |   |-- ModelNeedsPatches
     |   |-- ModelNeedsSeries
     |   |-- InputsNotTaken   the forward pass fails on them
+    |   |-- OutputsNotTaken  it gives something else than one row of numbers for each row
+    |   |-- HiddenByVmap     a layer whose activations cannot be seen
     |   `-- ModelNotSized    lazy layers that have seen no rows
     |-- UnknownLayer           a layer for which no start values are known
     |-- LayerNotMergeable      a layer that has no second moments
@@ -554,6 +556,19 @@ class ModelNeedsSeries(ModelMismatch):
 class InputsNotTaken(ModelMismatch):
     code = "inputs_not_taken"
     template = "The model fails on these inputs: {problem}. Give what its forward pass takes."
+
+
+class OutputsNotTaken(ModelMismatch):
+    code = "outputs_not_taken"
+    template = "The model gives {given}, and what is needed is one Tensor {expected}. Wrap it in a module that gives that."
+
+
+class HiddenByVmap(ModelMismatch):
+    code = "hidden_by_vmap"
+    template = (
+        "The layer '{layer}' is called inside of torch.vmap, where its activations cannot be seen. "
+        "Match by weights, or call it on all rows at once."
+    )
 
 
 class ModelNotSized(ModelMismatch):

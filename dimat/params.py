@@ -57,6 +57,8 @@ def first_names(model: nn.Module) -> Mapping[str, str]:
 def first_non_finite(params: Params) -> str | None:
     """The first name, in sorted order, of a tensor with NaN or infinite values; None if all are finite."""
     for name, value in sorted(tensors_of(params).items()):
-        if not bool(torch.isfinite(value).all()):
+        # Numbers of 8 bits are not asked themselves: torch cannot say it of all their kinds.
+        asked = value.float() if value.is_floating_point() and value.itemsize == 1 else value
+        if not bool(torch.isfinite(asked).all()):
             return name
     return None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dimat.checked import inputs_taken
+from dimat.errors import HiddenByVmap
 
 CHUNK_ROWS = 256
 Tap = Callable[[nn.Module, Tensor], None]
@@ -26,14 +27,19 @@ def watch(model: nn.Module, x: Tensor, watchers: Iterable[tuple[str, Watcher]]) 
     Args:
         x: (rows, ...) inputs on the model's device. The model is left in evaluation mode.
 
-    Raises: AttributeError, when there is no such module. InputsNotTaken, when the model fails on `x`.
+    Raises: AttributeError, when there is no such module. InputsNotTaken, when the model fails on `x`. HiddenByVmap.
     """
 
-    def hook(watcher: Watcher) -> Any:
-        return lambda module, args, named, output: watcher(module, _in_order(module, args, named), output)
+    def hook(name: str, watcher: Watcher) -> Any:
+        def run(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+            call = _in_order(module, args, named)
+            _check_visible(name, (*call, output))
+            watcher(module, call, output)
+
+        return run
 
     handles = [
-        model.get_submodule(name).register_forward_hook(hook(watcher), with_kwargs=True)
+        model.get_submodule(name).register_forward_hook(hook(name, watcher), with_kwargs=True)
         for name, watcher in watchers
     ]
     _send(model, x, handles)
@@ -62,11 +68,24 @@ def look(model: nn.Module, x: Tensor, taps: Mapping[str, Tap]) -> None:
 def overhear(model: nn.Module, x: Tensor, callers: Iterable[tuple[str, Caller]]) -> None:
     """The same for whole calls, and any number of callers of a module."""
 
+    def hook(name: str, caller: Caller) -> Caller:
+        def run(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            _check_visible(name, (*args, *named.values()))
+            caller(module, args, named)
+
+        return run
+
     handles = [
-        model.get_submodule(name).register_forward_pre_hook(caller, with_kwargs=True)
+        model.get_submodule(name).register_forward_pre_hook(hook(name, caller), with_kwargs=True)
         for name, caller in callers
     ]
     _send(model, x, handles)
+
+
+def _check_visible(name: str, shown: Iterable[Any]) -> None:
+    """Raises: HiddenByVmap: values of one row in the place of those of all."""
+    if any(isinstance(one, Tensor) and torch._C._functorch.is_batchedtensor(one) for one in shown):
+        raise HiddenByVmap(layer=name)
 
 
 def _send(model: nn.Module, x: Tensor, handles: list[Any]) -> None:

@@ -10,13 +10,14 @@ Legend: B = rows of a chunk.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from dimat.checked import check_rows, inputs_taken, is_out_of_memory
-from dimat.errors import LabelOutOfRange, ShapeMismatch
+from dimat.errors import LabelOutOfRange, OutputsNotTaken, ShapeMismatch
 from dimat.merging import plain_average
 from dimat.merging.sums import Summed, Sums
 from dimat.params import Layout, Params, averaged, can_be_averaged, doubled, first_names
@@ -68,14 +69,15 @@ def fisher(
 
     Raises:
         NoRows, NonFiniteInput: x. ShapeMismatch: another number of targets. InputsNotTaken: the model has no gradient on them.
-        LabelOutOfRange: a class that the model has no output for.
+        OutputsNotTaken: it gives no row of numbers for each. LabelOutOfRange: a class that the model has no output for.
     """
     check_rows("x", x)
     if len(y) != len(x):
         raise ShapeMismatch(name="y", actual=str(tuple(y.shape)), expected=f"{len(x)} rows")
     model.eval()
+    num_outputs = _num_outputs(model, x[:2], y)
     if label_loss in log_likelihoods and not y.is_floating_point():
-        _check_labels(model, x[:2], y)
+        _check_labels(y, num_outputs)
     try:
         totals = _many_at_a_time(model, x, y, log_likelihoods)
     except Exception as error:
@@ -90,10 +92,26 @@ def fisher(
     }
 
 
-def _check_labels(model: nn.Module, rows: Tensor, labels: Tensor) -> None:
-    """Raises: LabelOutOfRange. To torch some of them are no error, and others end a process on CUDA."""
+def _num_outputs(model: nn.Module, rows: Tensor, targets: Tensor) -> int:
+    """Of each row. Where a row has several labels, those of each have their place behind.
+
+    Raises: InputsNotTaken. OutputsNotTaken.
+    """
     with torch.no_grad(), inputs_taken():
-        num_classes = model(rows).shape[1]  # where a row has several outputs, their places come behind
+        found: Any = model(rows)
+    behind = () if targets.is_floating_point() else tuple(targets.shape[1:])
+    is_tensor = isinstance(found, Tensor)
+    if not is_tensor or found.ndim < 2 or (len(found), *found.shape[2:]) != (len(rows), *behind):
+        shape = tuple(found.shape) if is_tensor else ""
+        raise OutputsNotTaken(
+            given=f"{type(found).__name__} {shape} for {len(rows)} rows",
+            expected=f"({', '.join(('rows', 'outputs', *map(str, behind)))})",
+        )
+    return int(found.shape[1])
+
+
+def _check_labels(labels: Tensor, num_classes: int) -> None:
+    """Raises: LabelOutOfRange. To torch some of them are no error, and others end a process on CUDA."""
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < num_classes:
             raise LabelOutOfRange(name="y", label=label, last=num_classes - 1)

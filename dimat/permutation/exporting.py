@@ -27,12 +27,15 @@ ONE_AT_A_TIME = Lock()
 """While a model is exported, functions of torch are replaced, and another default dtype holds while it is tested: two at a time would
 not put the right ones back."""
 LOGGERS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export._trace")
+ON_META = "it is on the device `meta`, and these inputs are not; give inputs that are, too (`x.to('meta')`)"
 BY_VALUES = "what it computes depends on values of its inputs, as by an `if` on a tensor"
 IN_PLAIN_WORDS: Mapping[str, str] = {
     "data-dependent": BY_VALUES,
     "fake tensor in the exported program": "its forward pass does what no graph can say, as to compute gradients (`torch.autograd.grad`) or to "
     "change the `data` of a weight",
     ".numpy() is not supported": "its forward pass leaves torch for numpy",
+    "two devices, meta and": ON_META,
+    " and meta!": ON_META,
 }
 """By a part of what `torch.export` says, which is meant for those who write it."""
 REGIONS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")

@@ -30,6 +30,16 @@ def test_round_trip_is_bitwise(params: Params) -> None:
     assert all(back[name].dtype == params[name].dtype for name in params)
 
 
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_numbers_of_8_bits_travel_and_have_to_be_finite(kind: torch.dtype) -> None:
+    held = {"weight": torch.randn(3, 4).to(kind)}
+    found = decode(encode(held), layout_of(held))
+    assert torch.equal(found["weight"].float(), held["weight"].float())
+    assert found["weight"].dtype == kind
+    with pytest.raises(ArtifactInvalid, match="not finite"):
+        decode(encode({"weight": torch.full((3, 4), torch.nan).to(kind)}), layout_of(held))
+
+
 def test_equal_params_are_equal_bytes_whatever_their_order(params: Params) -> None:
     assert encode({name: params[name] for name in sorted(params, reverse=True)}) == encode(params)
     assert sha256(encode(params)) == sha256(encode({name: tensor.clone() for name, tensor in params.items()}))

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
-from dimat.errors import InputsNotTaken, LabelOutOfRange, NonFiniteInput, NoRows, ShapeMismatch
+from dimat.errors import (
+    InputsNotTaken,
+    LabelOutOfRange,
+    NonFiniteInput,
+    NoRows,
+    OutputsNotTaken,
+    ShapeMismatch,
+)
 from dimat.merging import fisher
 from dimat.training.seeding import torch_rng
 from dimat.training.targets import label_loss
@@ -153,3 +160,36 @@ def test_an_error_without_words_is_told_by_its_kind() -> None:
 
     with pytest.raises(InputsNotTaken, match="NotImplementedError"):
         fisher.fisher(Unfinished("plain"), X, Y)
+
+
+class Giving(nn.Module):
+    def __init__(self, give: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.layer, self.give = nn.Linear(4, 30), give
+
+    def forward(self, x: Tensor) -> Any:
+        return self.give(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("give", "shape", "labels", "said"),
+    [
+        (lambda found: {"logits": found}, (4,), (), r"gives dict .*one Tensor \(rows, outputs\)\. Wrap"),
+        (lambda found: (found, found), (4,), (), "gives tuple "),
+        (lambda found: found, (5, 4), (), r"Tensor \(2, 5, 30\) for 2 rows.*Tensor \(rows, outputs\)"),
+        (lambda found: found, (5, 4), (5,), r"Tensor \(2, 5, 30\).*Tensor \(rows, outputs, 5\)"),
+        (lambda found: found.sum(1), (4,), (), r"Tensor \(2,\) for"),
+    ],
+)
+def test_outputs_that_are_no_row_of_numbers_for_each_are_said(
+    give: Callable[[Tensor], Any], shape: tuple[int, ...], labels: tuple[int, ...], said: str
+) -> None:
+    x, y = torch.randn(6, *shape), torch.zeros(6, *labels, dtype=torch.long)
+    with pytest.raises(OutputsNotTaken, match=said):
+        fisher.fisher(Giving(give), x, y)
+
+
+def test_a_row_may_have_several_labels() -> None:
+    model = Giving(lambda found: found.movedim(1, 2))
+    found = fisher.fisher(model, torch.randn(6, 5, 4), torch.zeros(6, 5, dtype=torch.long))
+    assert found.keys() == {"layer.weight", "layer.bias"}

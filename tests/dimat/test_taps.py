@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dimat.errors import HiddenByVmap
 from dimat.matching.activation import compare, match
+from dimat.matching.weights import match_weights
 from dimat.merging import gram, ridge_head
 from dimat.merging.head import head_of
 from dimat.permutation.apply import permute
@@ -130,4 +132,27 @@ def test_units_are_found_where_a_layer_reads_a_parameter(kind: Any, shape: tuple
     compared = compare(model, spec, mine, {1: planted}, x)[1]
     assert not any(alike.requires_grad for alike in compared.similarity.values())
     back = permute(planted, spec, match(compared, spec).permutations)
+    assert all(torch.equal(back[name], mine[name]) for name in mine)
+
+
+class RowByRow(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.head = nn.Linear(10, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = torch.vmap(lambda row: self.head(self.read(row).relu()))(x)
+        return found
+
+
+def test_what_vmap_hides_is_refused_and_matched_by_weights() -> None:
+    model, x = RowByRow(), torch.randn(20, 10)
+    spec, mine = discover(model, (x,)), model.state_dict()
+    said = "'(head|read)' is called inside of torch.vmap, .* Match by weights"
+    with pytest.raises(HiddenByVmap, match=said):
+        compare(model, spec, mine, {1: mine}, x)
+    with pytest.raises(HiddenByVmap, match=said):
+        gram.gram(model, ("head",), x)
+    planted = permute(mine, spec, spec.random(torch.Generator().manual_seed(1)))
+    back = permute(planted, spec, match_weights(mine, planted, spec).permutations)
     assert all(torch.equal(back[name], mine[name]) for name in mine)

@@ -73,6 +73,12 @@ def test_why_a_model_has_no_graph_is_said_in_plain_words_and_nowhere_else(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_model_without_numbers_is_told_to_be_given_inputs_without_numbers() -> None:
+    model, x = Net().to("meta"), torch.randn(2, 5)
+    assert "`meta`, and these inputs are not; give inputs that are" in discover(model, x).frozen[0].reason
+    assert discover(model, x.to("meta")).coverage > 0
+
+
 def test_a_compiled_model_is_read_as_it_was_written() -> None:
     """To compile it for every dtype and mode under test would take long and print warnings."""
     torch.manual_seed(1)
