@@ -110,14 +110,19 @@ def unpacked(model: nn.Module) -> Iterator[None]:
         for module in model.modules()
         if isinstance(module, nn.TransformerEncoder) and module.use_nested_tensor
     ]
-    handles = [encoder.register_forward_hook(_padded, with_kwargs=True) for encoder in encoders]
+    handles = [
+        encoder.register_forward_hook(_padded, with_kwargs=True)
+        for encoder in encoders
+        if type(encoder).forward is nn.TransformerEncoder.forward
+    ]
     for encoder in encoders:
         encoder.use_nested_tensor = False
     try:
         yield
     finally:
-        for encoder, handle in zip(encoders, handles, strict=True):
+        for encoder in encoders:
             encoder.use_nested_tensor = True
+        for handle in handles:
             handle.remove()
 
 

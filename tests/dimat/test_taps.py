@@ -87,6 +87,34 @@ def test_transformers_that_pack_what_is_padded_are_seen_as_they_compute(
         assert torch.equal(model(words), plain)  # and it computes as before
 
 
+class OtherEncoder(nn.TransformerEncoder):
+    def forward(self, words: Tensor, is_padding: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(words, src_key_padding_mask=is_padding)
+
+
+class OfItsOwn(Padded):
+    def __init__(self) -> None:
+        super().__init__(norm=False)
+        self.encoder = OtherEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 1)
+
+    def forward(self, words: Tensor) -> Tensor:
+        is_padding = words == 0
+        read = self.encoder(self.words(words), is_padding).masked_fill(is_padding[..., None], 0)
+        found: Tensor = self.head(read.sum(1))
+        return found
+
+
+def test_an_encoder_that_calls_torch_s_in_its_own_way_is_seen() -> None:
+    torch.manual_seed(0)
+    model, words = OfItsOwn().eval(), torch.randint(1, 30, (20, 6))
+    words[:10, 4:] = 0
+    spec, mine = discover(model, (words[:4],)), model.state_dict()
+    planted = permute(mine, spec, spec.random(torch.Generator().manual_seed(1)))
+    found = match(compare(model, spec, mine, {1: planted}, words)[1], spec)
+    back = permute(planted, spec, found.permutations)
+    assert all(torch.equal(back[name], mine[name]) for name in mine)
+
+
 class LearnedStart(nn.Module):
     """The first state is a parameter, and so the first thing that its layer reads."""
 
