@@ -102,12 +102,18 @@ def _num_outputs(model: nn.Module, rows: Tensor, targets: Tensor) -> int:
     behind = () if targets.is_floating_point() else tuple(targets.shape[1:])
     is_tensor = isinstance(found, Tensor)
     if not is_tensor or found.ndim < 2 or (len(found), *found.shape[2:]) != (len(rows), *behind):
-        shape = tuple(found.shape) if is_tensor else ""
+        shape = tuple(found.shape) if is_tensor else None
+        if shape and shape[0] == len(rows):
+            shape = ("rows", *shape[1:])
         raise OutputsNotTaken(
-            given=f"{type(found).__name__} {shape} for {len(rows)} rows",
-            expected=f"({', '.join(('rows', 'outputs', *map(str, behind)))})",
+            given=type(found).__name__ + ("" if shape is None else f" {_words(shape)}"),
+            expected=_words(("rows", "outputs", *behind)),
         )
     return int(found.shape[1])
+
+
+def _words(shape: tuple[str | int, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
 
 
 def _check_labels(labels: Tensor, num_classes: int) -> None:

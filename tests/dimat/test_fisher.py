@@ -174,11 +174,13 @@ class Giving(nn.Module):
 @pytest.mark.parametrize(
     ("give", "shape", "labels", "said"),
     [
-        (lambda found: {"logits": found}, (4,), (), r"gives dict .*one Tensor \(rows, outputs\)\. Wrap"),
-        (lambda found: (found, found), (4,), (), "gives tuple "),
-        (lambda found: found, (5, 4), (), r"Tensor \(2, 5, 30\) for 2 rows.*Tensor \(rows, outputs\)"),
-        (lambda found: found, (5, 4), (5,), r"Tensor \(2, 5, 30\).*Tensor \(rows, outputs, 5\)"),
-        (lambda found: found.sum(1), (4,), (), r"Tensor \(2,\) for"),
+        (lambda found: {"logits": found}, (4,), (), r"gives dict, .*one Tensor \(rows, outputs\)\. Wrap"),
+        (lambda found: (found, found), (4,), (), "gives tuple, "),
+        (lambda found: found, (5, 4), (), r"Tensor \(rows, 5, 30\), .*Tensor \(rows, outputs\)"),
+        (lambda found: found, (5, 4), (5,), r"Tensor \(rows, 5, 30\).*Tensor \(rows, outputs, 5\)"),
+        (lambda found: found.sum(1), (4,), (), r"Tensor \(rows\), and"),
+        (lambda found: found.sum(), (4,), (), r"Tensor \(\), and"),
+        (lambda found: found[:1], (4,), (), r"Tensor \(1, 30\), and"),
     ],
 )
 def test_outputs_that_are_no_row_of_numbers_for_each_are_said(
