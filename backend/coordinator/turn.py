@@ -215,6 +215,9 @@ class Coordinator:
         self._cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
 
     def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
+        self._leads.look(
+            session, now, changes
+        )  # from now on, and no sooner, those runs wait for sites that are silent
         if not is_behind:  # signs of life may be among the reports that are not yet taken
             if (now - self._judged_at).total_seconds() > self._settings.lease_s:
                 # It was stopped meanwhile (`docker pause`): what was said then is not read yet, or was never heard.
@@ -229,7 +232,6 @@ class Coordinator:
             if self._reaper.has_listened(now):
                 self._silence.look(session, now, self._listening, changes)
         self._round_timers.look(session, now, changes)
-        self._leads.look(session, now, changes)
         self._windows.look(session, now, is_behind, changes)
         listening.note(session, now)
 

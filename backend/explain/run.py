@@ -26,6 +26,8 @@ _UNTIL_DUE = {
     "round_due": "running_until_due",
     "round_behind_runs": "running_behind_runs",
     "round_begins_now": "running_begins_now",
+    "lead": "running_until_arm",
+    "lead_at_start": "running_until_arm_at_start",
 }
 
 
@@ -76,12 +78,14 @@ def _prepares(site: SiteSays) -> bool:
 
 
 def _until_due(run: RunFacts, sites: Sequence[SiteSays]) -> Text | None:
-    """That all sites wait for the time of the next round: then none is under way. None: there is something else to tell."""
+    """That all sites wait until the next round may begin: then none is under way. None: there is something else to tell."""
     waits = [[wait.text for wait in site.waits if wait.text.code in _UNTIL_DUE] for site in sites]
     if not waits or not all(waits):
         return None
     found = waits[0][0]
-    return Text(code=_UNTIL_DUE[found.code], params={**found.params, "rounds": run.rounds})
+    return Text(
+        code=_UNTIL_DUE[found.code], params={"round": run.round, **found.params, "rounds": run.rounds}
+    )
 
 
 def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:

@@ -62,17 +62,16 @@ def slowest_of_others(session: Session, pilot_ids: Collection[str] | None = None
 
 
 def round_open_since(session: Session, run: RunRow, schedule: Schedule) -> datetime | None:
-    """As `runs.repository.round_open_since`, and since the arms behind the run had come near enough; None also where they have not."""
+    """As `runs.repository.round_open_since`, and since no arm behind the run held the round any more; None also where one does."""
     since, round = repository.round_open_since(session, run), run.rounds_done + 1
-    if since is None or round > run.rounds or not trains_alone(schedule, round):
+    if since is None or round > run.rounds:
         return since
     slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
-    if slowest is None:
-        return since
-    if slowest.holds(schedule, round):
+    if slowest is not None and slowest.holds(schedule, round):
         return None
-    near = repository.rounds_finished_at(session, run, round - 1 - LEAD)
-    return max([since, *near])
+    # However the hold ended (the others came near, were paused or failed): then the first steps of the round were made.
+    made_at = repository.steps_made_at(session, run, round)
+    return since if made_at is None else max(since, made_at)
 
 
 def _of_pilot(runs: Sequence[tuple[str, str, int]]) -> Iterator[tuple[str, Slowest]]:

@@ -23,7 +23,6 @@ from backend.db.tables import (
     StepLogRow,
     StepRow,
 )
-from backend.pilots.timers import AT_WORK
 from backend.runs.listening import Listening
 from backend.runs.states import RUN_ENDS, STEP_UNDER_WAY
 from backend.runs.turns import Ahead
@@ -160,16 +159,10 @@ def round_finished_at(session: Session, run_id: str, round: int) -> datetime | N
     return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
 
 
-def rounds_finished_at(session: Session, run: RunRow, round: int) -> Sequence[datetime]:
-    """When runs at work of the pilot's other arms had done the last step of that round."""
-    wanted = (
-        select(func.max(StepRow.finished_at))
-        .join(RunRow, RunRow.id == StepRow.run_id)
-        .where(RunRow.pilot_id == run.pilot_id, RunRow.arm != run.arm, RunRow.state.in_(sorted(AT_WORK)))
-        .where(StepRow.round == round, StepRow.state == "completed")
-        .group_by(StepRow.run_id)
-    )
-    return list(session.scalars(wanted))
+def steps_made_at(session: Session, run: RunRow, round: int) -> datetime | None:
+    """When the first steps of the round were made, which is when they might be done."""
+    wanted = (StepRow.run_id == run.id, StepRow.round == round)
+    return session.scalar(select(func.min(StepRow.created_at)).where(*wanted))
 
 
 def round_open_since(session: Session, run: RunRow) -> datetime | None:

@@ -40,12 +40,19 @@ def sentences(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> list[Text]:
     for arm in arms:
         for one in arm.left_out:
             spans.setdefault((one.display_name, one.from_round, one.until_round), []).append(arm.arm)
-    said = []
-    for (site, begun, until), names in list(spans.items())[:SENTENCES]:
+    said, named = [], set[str]()
+    # Arms may go on without a site from different rounds on: each site once, before any a second time.
+    firsts: dict[str, tuple[str, int, int | None]] = {}
+    for key in spans:
+        firsts.setdefault(key[0], key)
+    order = sorted(spans, key=lambda key: firsts[key[0]] != key)
+    for site, begun, until in order[:SENTENCES]:
+        names = spans[site, begun, until]
+        named.add(site)
         params: Params = {"site": site, "round": begun, "names": ", ".join(names)}
         if until is not None:
             said.append(Text(code="left_out_until", params={**params, "until": until}))
         else:
             said.append(Text(code="left_out_to_end" if facts.is_over() else "left_out", params=params))
-    more = {site for site, _, _ in list(spans)[SENTENCES:]}
+    more = {site for site, _, _ in spans} - named
     return [*said, Text(code="left_out_more", params={"num_sites": len(more)})] if more else said

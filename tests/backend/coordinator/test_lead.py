@@ -45,6 +45,10 @@ def test_it_waits_for_the_slowest_of_the_others_and_says_so(stage: Stage) -> Non
     told = explained(stage, ALONE)
     assert {(site.doing, site.waits_for[0].code) for site in told.sites} == {("waiting", "lead")}
     at = slow.rounds_done + 1
+    assert (
+        told.text
+        == f"Round {alone.rounds_done + 1} of 40 waits for the arm dimat, which is in round {slow.rounds_done + 1}."
+    )
     text = f"Waiting for the arm dimat, which is in round {at}: an arm that trains alone begins no round that is more than 2 rounds after that."
     (wait,) = of(told, "a").waits_for
     assert wait.text == text
@@ -263,33 +267,53 @@ def test_the_first_look_is_taken_also_where_a_step_is_held_in_the_same_turn(stag
     assert stage.run(ALONE).rounds_done == 3 + 1 + LEAD
 
 
-def test_a_site_that_joins_in_a_round_that_may_not_begin_keeps_nobody_waiting(stage: Stage) -> None:
+def without_c(stage: Stage, turns: int, *but: str) -> None:
+    for _ in range(turns):
+        stage.beat("w", "a", "b")
+        stage.turn()
+        for message in stage.waiting():
+            if message.run_id not in but and message.context.site.name != "c":
+                stage.finish(message, stage.begin(stage.take(message)))
+
+
+def held_before_c_joins(stage: Stage) -> None:
+    """c, of which nothing is ever heard, joins in round 9; the other arm is in round 6, so that this one is held before that."""
     stage.launch(pilot("stop", rounds=20, arms=("local_only", "dimat"), waiting=["c"]))
     stage.amend({"members": ["a", "b", "c"]}, round=9)
-
-    def without_c(turns: int, *but: str) -> None:
-        for _ in range(turns):
-            stage.beat("w", "a", "b")
-            stage.turn()
-            for message in stage.waiting():
-                if message.run_id not in but and message.context.site.name != "c":
-                    stage.finish(message, stage.begin(stage.take(message)))
-
     while stage.run(MERGING).rounds_done < 5:
-        without_c(1)
-    without_c(4 * int(LIMIT_S), MERGING)
+        without_c(stage, 1)
+    without_c(stage, 4 * int(LIMIT_S), MERGING)
     assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", 8)
+
+
+@pytest.mark.parametrize("how", ["pause", "cancel", "amend"])
+def test_a_silent_site_is_waited_for_from_when_the_round_may_begin_however_that_came(
+    stage: Stage, how: str
+) -> None:
+    held_before_c_joins(stage)
+    if how == "amend":
+        stage.amend({"method": "dimat"}, round=9, arm="local_only")
+    else:
+        stage.ask(MERGING, asks.PAUSE if how == "pause" else asks.CANCEL)
+    without_c(stage, int(LIMIT_S) - 5, MERGING)
+    assert stage.run(ALONE).state == "running"
+    without_c(stage, int(LIMIT_S), MERGING)
+    assert stage.run(ALONE).state == "failed"
+
+
+def test_a_site_that_joins_in_a_round_that_may_not_begin_keeps_nobody_waiting(stage: Stage) -> None:
+    held_before_c_joins(stage)
     assert of(explained(stage, ALONE), "c").waits_for[0].then is None
     # From when the round may begin on it does, and not for longer than that.
     while stage.run(MERGING).rounds_done < 6:
-        without_c(1)
+        without_c(stage, 1)
     told = of(explained(stage, ALONE), "c").waits_for[0].then
     assert told is not None
     assert told.at is not None
     assert LIMIT_S - 5 < (told.at - stage.now()).total_seconds() < LIMIT_S + 15
-    without_c(int(LIMIT_S) // 2, MERGING)
+    without_c(stage, int(LIMIT_S) // 2, MERGING)
     assert stage.run(ALONE).state == "running"
-    without_c(int(LIMIT_S), MERGING)
+    without_c(stage, int(LIMIT_S), MERGING)
     assert stage.run(ALONE).state == "failed"
 
 

@@ -333,6 +333,18 @@ def test_of_many_sites_left_out_only_some_are_named() -> None:
     assert said[-1].params == {"num_sites": 2}
 
 
+def test_a_site_that_is_named_is_none_of_those_left_out_besides() -> None:
+    """Arms leave the same sites out from different rounds on."""
+
+    def without(arm: str, round: int) -> RunFacts:
+        gone = tuple(Absence(site=f"site-{site}", from_round=round) for site in range(2))
+        return replace(run(arm, flat(0.9, 0.9), num_sites=9, done=1, state="running"), absences=gone)
+
+    said = summarise(pilot(without("local_only", 2), without("dimat", 3), num_sites=9)).left_out
+    assert [text.code for text in said] == ["left_out"] * 3
+    assert [text.params["site"] for text in said[:2]] == ["Site 0", "Site 1"]
+
+
 def test_a_comparison_that_an_amendment_ended_says_so_beside_its_round() -> None:
     amended = replace(run("dimat", flat(0.9, 0.9)), comparison_ends=3)
     found = summarise(pilot(control(), amended))

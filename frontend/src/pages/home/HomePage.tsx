@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { Trans, useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import { api, http, type Schemas } from '../../api/client';
-import { useHealth, useMay } from '../../api/session';
+import { useMay } from '../../api/session';
 import { useAll } from '../../api/useAll';
 import { Answer, Empty, Note } from '../../components/Answer';
 import { Icon } from '../../components/Icon';
@@ -17,7 +17,7 @@ import { useNow } from '../../live/useNow';
 import { useHaltWords } from '../pilots/Halts';
 import { PilotHeadline } from '../pilots/PilotHeadline';
 import { RunCard } from '../runs/RunCard';
-import { partAway } from '../runs/waitsForServer';
+import { PartAway, usePartAway } from '../runs/PartAway';
 import { pilotState } from '../pilots/pilotState';
 import { failedLately, type Failed } from './failedLately';
 import { firstNames } from '../sites/firstNames';
@@ -35,8 +35,7 @@ export function HomePage() {
   const failed = api.useQuery('get', '/api/v1/runs', { params: { query: { state: 'failed', limit: 100 } } });
   const now = useNow();
   const sites = useAll('/api/v1/sites', (query) => http.GET('/api/v1/sites', { params: { query } }));
-  const health = useHealth().data;
-  const away = health && !health.starting ? partAway(health) : null;
+  const away = usePartAway();
   const silent = sites.data?.items.filter((site) => site.state === 'silent') ?? [];
 
   return (
@@ -55,11 +54,7 @@ export function HomePage() {
       }
     >
       {/* How the sites are nobody knows while nobody listens to them. */}
-      {away ? (
-        <PartAway code={away.code} since={away.since} />
-      ) : silent.length > 0 ? (
-        <SilentSites sites={silent} />
-      ) : null}
+      {away ? <PartAway /> : silent.length > 0 ? <SilentSites sites={silent} /> : null}
       {paused.data?.items.map((pilot) => (
         <PausedPilot key={pilot.id} pilot={pilot} />
       ))}
@@ -160,16 +155,6 @@ function PilotCard({ pilot }: { pilot: Schemas['Pilot'] }) {
         </span>
       ))}
     </Link>
-  );
-}
-
-function PartAway({ code, since }: NonNullable<ReturnType<typeof partAway>>) {
-  const { t } = useTranslation();
-  const formats = useFormats();
-  return (
-    <Note tone="bad" icon="warn">
-      {t(`ui.home.${code}`, { since: formats.moment(since) })}
-    </Note>
   );
 }
 

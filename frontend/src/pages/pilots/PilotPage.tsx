@@ -33,6 +33,7 @@ import { PilotRunsMenu } from './PilotRunsMenu';
 import { PilotSettings } from './PilotSettings';
 import { RoiBases } from './RoiBases';
 import { RoiNote } from './RoiNote';
+import { PartAway } from '../runs/PartAway';
 import { AwaySites } from '../sites/AwaySites';
 import { withOwnModel } from './armWords';
 import { copyName } from './copyName';
@@ -78,6 +79,7 @@ function LivePilot({ id }: { id: string }) {
             </>
           }
         >
+          {busy(found) ? <PartAway /> : null}
           {busy(found) ? <AwayNow pilot={found} /> : null}
           {busy(found) ? (
             <NextRound

@@ -69,5 +69,6 @@ it('says of all silent sites at once since when none of them is heard, and what 
 it('does not say again what the sentence about the run says', () => {
   const waits_for = [wait('round_due', 'a'), wait('round_due', 'b')];
   expect(heldUp({ code: 'running_until_due', waits_for })).toEqual([]);
+  expect(heldUp({ code: 'running_until_arm', waits_for: [wait('lead', 'a')] })).toEqual([]);
   expect(heldUp({ code: 'running', waits_for })).toHaveLength(1);
 });

@@ -9,15 +9,21 @@ export interface Held {
   sites: readonly string[];
 }
 
+/** By sentence about a run what it says of all sites already. */
+const SAID: Partial<Record<string, string>> = {
+  running_until_due: 'round_due',
+  running_until_arm: 'lead',
+  running_until_arm_at_start: 'lead_at_start',
+};
 const AWAY = new Set(['site_silent', 'site_not_connected']);
 
 /** What has a consequence, what is trouble first. What the sentence about the run says already is left out. Sites that are away are
     one thing: since when all of them are, and what happens first. */
 export function heldUp(of: Pick<Explained, 'code' | 'waits_for'>): Held[] {
-  const isSaid = of.code === 'running_until_due';
+  const said = SAID[of.code];
   const found = new Map<string, Held>();
   for (const wait of of.waits_for) {
-    if (wait.then === null || (isSaid && wait.code === 'round_due')) continue;
+    if (wait.then === null || wait.code === said) continue;
     const same = AWAY.has(wait.code)
       ? `${wait.code} ${wait.then.code}`
       : wait.is_planned

@@ -15,6 +15,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useFocusOnError } from '../../components/useFocusOnError';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
+import { PartAway } from '../runs/PartAway';
 import { ConnectSite } from './ConnectSite';
 import { DoingNow } from './DoingNow';
 import { LimitFields, type Limits } from './LimitFields';
@@ -121,6 +122,7 @@ function SiteForm({ site, opened, reopen }: { site?: Site; opened?: Site; reopen
       above={<Link to="/sites">{t('ui.nav.sites')}</Link>}
       actions={site ? <StateBadge of="site" state={site.state} /> : null}
     >
+      {site ? <PartAway /> : null}
       {dialog}
       {site?.placement === 'remote' && site.state !== 'revoked' ? <ConnectSite site={site} /> : null}
       <div className="aw-grid2">

@@ -13,6 +13,7 @@ import { Page, Panel } from '../../components/Page';
 import { StateBadge } from '../../components/StateBadge';
 import { useFormats } from '../../i18n/useFormats';
 import { useLive } from '../../live/useLive';
+import { PartAway } from '../runs/PartAway';
 import { useNow } from '../../live/useNow';
 import { DoingNow } from './DoingNow';
 import { useLimitWords, useWindowWords } from './limitWords';
@@ -93,6 +94,7 @@ export function SitesPage() {
         </>
       }
     >
+      <PartAway />
       <Panel>
         <Answer query={sites}>
           {({ pages }) => {

@@ -1,0 +1,22 @@
+/* That a part of the server is away, for pages on which all else would read as if nothing were: how sites are nobody knows then. */
+import { useTranslation } from 'react-i18next';
+import { useHealth } from '../../api/session';
+import { Note } from '../../components/Answer';
+import { useFormats } from '../../i18n/useFormats';
+import { partAway } from './waitsForServer';
+
+export function usePartAway() {
+  const health = useHealth().data;
+  return health && !health.starting ? partAway(health) : null;
+}
+
+export function PartAway() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const away = usePartAway();
+  return away ? (
+    <Note tone="bad" icon="warn">
+      {t(`ui.home.${away.code}`, { since: formats.moment(away.since) })}
+    </Note>
+  ) : null;
+}
