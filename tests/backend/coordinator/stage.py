@@ -108,6 +108,10 @@ class Post:
     def bring(self, body: bytes) -> None:
         self._sent_up.append(body)
 
+    def lose_reports(self) -> None:
+        """The broker died with what nobody had taken."""
+        self._sent_up.clear()
+
     def to_a_new_process(self) -> None:
         """Whoever takes next does not know what was taken before."""
         self._is_new = True
