@@ -125,8 +125,11 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class ArmLabel:
+    """`trains_otherwise`: it was launched with other settings of training than the control arm."""
+
     name: str
     method: str
+    trains_otherwise: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from backend.runs import absences, effects
 from backend.runs.away import AwayAt, away_in
 from backend.runs.comparison import ends_of_comparison
 from dimat.absence import Absence
+from dimat.plan import launched_plan
 from dimat.spec import PilotSpec
 
 _PHASE_ORDER = {"after_merge": 0, "after_train": 1}
@@ -82,7 +83,7 @@ def load(
         revision=number,
         rounds=spec.rounds,
         sites=site_labels(row.spec["sites"]),
-        arms=tuple(ArmLabel(arm.name, arm.method) for arm in spec.arms),
+        arms=tuple(_arm_labels(spec)),
         control_arm=control.name if control else None,
         all_site_measured=spec.evaluation.all_site != "none",
         simulated=spec.evaluation.all_site == "shared_set",
@@ -91,6 +92,14 @@ def load(
         assumptions_version=version,
         amendments=tuple(_marks(spec, known, runs)),
     )
+
+
+def _arm_labels(spec: PilotSpec) -> Iterator[ArmLabel]:
+    control = spec.control_arm
+    usual = None if control is None else launched_plan(spec, control.name).train
+    for arm in spec.arms:
+        differs = usual is not None and launched_plan(spec, arm.name).train != usual
+        yield ArmLabel(arm.name, arm.method, differs)
 
 
 def _marks(spec: PilotSpec, known: Sequence[InForce], runs: Sequence[RunRow]) -> Iterator[Mark]:

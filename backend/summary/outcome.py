@@ -23,6 +23,7 @@ def summarise(facts: PilotFacts) -> PilotSummary:
         sentence=wording.sentence(facts, arms),
         who=wording.who(facts, arms),
         over=wording.over(facts, arms),
+        training=wording.training(facts, arms),
         left_out=left_out.sentences(facts, arms),
         ended=wording.comparison_ended(facts, shared),
         status=wording.status(facts),

@@ -67,13 +67,14 @@ class ArmOutcome(Schema):
 
 
 class PilotSummary(Schema):
-    """`who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+    """`who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `training`: that this arm trains otherwise than the control arm. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
     an earlier round than they have come to. `simulated`: all-site accuracy
     comes from shared rows, which real sites would not have."""
 
     sentence: Text
     who: Text | None
     over: Text | None
+    training: Text | None
     left_out: list[Text]
     ended: Text | None
     status: Text

@@ -104,6 +104,17 @@ def over(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
     return Text(code="over", params=params)
 
 
+def training(facts: PilotFacts, arms: Sequence[ArmOutcome]) -> Text | None:
+    """That the arm which `sentence` names was trained otherwise than the control arm from the launch on; None: it was not, or there is none.
+    What an amendment changed of one arm's training ends the comparison instead."""
+    best = _best(facts, arms) if facts.control_arm is not None else None
+    if best is None or _missing(facts, arms):
+        return None
+    differs = any(label.trains_otherwise for label in facts.arms if label.name == best.arm)
+    params: Params = {"arm": best.arm, "control": facts.control_arm or ""}
+    return Text(code="other_training", params=params) if differs else None
+
+
 def comparison_ended(facts: PilotFacts, shared: int | None) -> Text | None:
     """Why no round after `shared` is compared, where that is because of an amendment."""
     if shared is None or shared >= facts.rounds or facts.control_arm is None:

@@ -2571,7 +2571,7 @@ export interface components {
         };
         /**
          * PilotSummary
-         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
+         * @description `who`: how many sites gain and lose in the arm that `sentence` names. `over`: over which sites these are, where not over all. `training`: that this arm trains otherwise than the control arm. `left_out`: which sites the numbers are without, and from when on. `ended`: why the arms are compared up to
          *     an earlier round than they have come to. `simulated`: all-site accuracy
          *     comes from shared rows, which real sites would not have.
          */
@@ -2579,6 +2579,7 @@ export interface components {
             sentence: components["schemas"]["Text"];
             who: components["schemas"]["Text"] | null;
             over: components["schemas"]["Text"] | null;
+            training: components["schemas"]["Text"] | null;
             /** Left Out */
             left_out: components["schemas"]["Text"][];
             ended: components["schemas"]["Text"] | null;

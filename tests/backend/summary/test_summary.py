@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from measured_pilots import flat, pilot, run
 
-from backend.roi.facts import Mark, PilotFacts, RunFacts
+from backend.roi.facts import ArmLabel, Mark, PilotFacts, RunFacts
 from backend.runs.schemas import ArmChanges, SettingChange
 from backend.summary.outcome import state_of, summarise
 from backend.text.catalogue import say
@@ -343,6 +343,15 @@ def test_a_site_that_is_named_is_none_of_those_left_out_besides() -> None:
     said = summarise(pilot(without("local_only", 2), without("dimat", 3), num_sites=9)).left_out
     assert [text.code for text in said] == ["left_out"] * 3
     assert [text.params["site"] for text in said[:2]] == ["Site 0", "Site 1"]
+
+
+def test_where_the_arm_trains_otherwise_than_the_control_arm_that_is_said() -> None:
+    runs = (control(), run("dimat", flat(0.9, 0.9)))
+    labels = (ArmLabel("local_only", "local_only"), ArmLabel("dimat", "dimat", trains_otherwise=True))
+    said = summarise(pilot(*runs, arms=labels)).training
+    assert said is not None
+    assert (said.code, said.params) == ("other_training", {"arm": "dimat", "control": "local_only"})
+    assert summarise(pilot(*runs)).training is None
 
 
 def test_a_comparison_that_an_amendment_ended_says_so_beside_its_round() -> None:

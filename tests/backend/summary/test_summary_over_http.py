@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from backend.db.tables import RunRow, SiteRow, utc_now
+from backend.roi.repository import load
 from tests.backend.building import add_step, create_pilot, launch
 from tests.backend.conftest import Api
 
@@ -36,3 +37,18 @@ def test_while_a_site_is_outside_of_its_window_it_is_not_said_to_prepare(api: Ap
     params = said["params"]
     assert isinstance(params, dict)
     assert (params["waiting"], params["zone"], params["opens"][11:16]) == ("Plant 02", "UTC", opens[0])
+
+
+def test_which_arms_were_launched_with_other_training_than_the_control_arm_is_known(api: Api) -> None:
+    arms = [
+        {"name": "alone", "method": "local_only"},
+        {"name": "matched", "method": "dimat"},
+        {"name": "longer", "method": "dimat", "train": {"epochs": 7}},
+        {"name": "as-all", "method": "dimat", "train": {"epochs": 2}},
+    ]
+    pilot = create_pilot(api.manager, arms=arms, train={"epochs": 2})
+    launch(api.manager, pilot)
+    with api.database.read() as session:
+        facts = load(session, pilot["id"])
+    assert facts is not None
+    assert [label.name for label in facts.arms if label.trains_otherwise] == ["longer"]

@@ -36,7 +36,7 @@ export function PilotHeadline({
     params: { path: { pilot_id: pilotId } },
   });
   const said = [summary.sentence, ...(summary.who ? [summary.who] : [])].map((text) => say('summary', text));
-  const notes = [summary.over, summary.ended, ...summary.left_out]
+  const notes = [summary.training, summary.over, summary.ended, ...summary.left_out]
     .filter((text) => text !== null)
     .map((text) => say('summary', text));
   const isJudged = roi.data !== undefined && JUDGED.has(roi.data.verdict);
