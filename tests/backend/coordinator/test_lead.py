@@ -1,6 +1,6 @@
 """An arm that trains alone goes side by side with the others, however slow they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -21,14 +21,21 @@ from worker.messages.steps import StepMessage
 ALONE, MERGING = "p/local_only", "p/dimat"
 
 
-def work(stage: Stage, turns: int, *but: str) -> None:
-    """All do what they get, but no step of the runs `but`."""
+def finish(
+    stage: Stage, turns: int, which: Callable[[StepMessage], bool], online: Sequence[str] = SITES
+) -> None:
+    """Sites that are online do what they get, as far as it is to be done."""
     for _ in range(turns):
-        stage.beat("w", *SITES)
+        stage.beat("w", *online)
         stage.turn()
         for message in stage.waiting():
-            if message.run_id not in but:
+            if message.context.site.name in online and which(message):
                 stage.finish(message, stage.begin(stage.take(message)))
+
+
+def work(stage: Stage, turns: int, *but: str, online: Sequence[str] = SITES) -> None:
+    """All that is to be done, but no step of the runs `but`."""
+    finish(stage, turns, lambda one: one.run_id not in but, online)
 
 
 def launched(stage: Stage, rounds: int = 40, **changes: object) -> None:
@@ -184,12 +191,7 @@ def test_it_goes_on_although_an_arm_was_restarted_far_behind_the_one_that_held_i
 def test_a_silent_site_is_told_before_all_that_wait_for_another_arm(stage: Stage) -> None:
     stage.launch(pilot("stop", rounds=40, arms=("local_only", "dimat"), silent={"policy": "stop"}))
     until_round(stage, 1)
-    for _ in range(40):
-        stage.beat("w", "a", "b")
-        stage.turn()
-        for message in stage.waiting():
-            if message.context.site.name != "c":
-                stage.finish(message, stage.begin(stage.take(message)))
+    work(stage, 40, online="ab")
     told = explained(stage, ALONE)
     assert [(one.code, one.site, one.is_planned) for one in told.waits_for] == [
         ("site_silent", "c", False),
@@ -225,15 +227,6 @@ def test_it_goes_on_where_the_other_arm_failed_in_a_turn_after_which_the_broker_
     assert stage.run(ALONE).state == "completed"
 
 
-def finish(stage: Stage, turns: int, which: Callable[[StepMessage], bool]) -> None:
-    for _ in range(turns):
-        stage.beat("w", *SITES)
-        stage.turn()
-        for message in list(stage.waiting()):
-            if which(message):
-                stage.finish(message, stage.begin(stage.take(message)))
-
-
 def test_the_first_look_is_taken_also_where_a_step_is_held_in_the_same_turn(stage: Stage) -> None:
     """The limit rises while nobody coordinates; a's report, of which the next step is held, comes in the first turn."""
     slow, slower = "p/plain_average", MERGING
@@ -267,22 +260,13 @@ def test_the_first_look_is_taken_also_where_a_step_is_held_in_the_same_turn(stag
     assert stage.run(ALONE).rounds_done == 3 + 1 + LEAD
 
 
-def without_c(stage: Stage, turns: int, *but: str) -> None:
-    for _ in range(turns):
-        stage.beat("w", "a", "b")
-        stage.turn()
-        for message in stage.waiting():
-            if message.run_id not in but and message.context.site.name != "c":
-                stage.finish(message, stage.begin(stage.take(message)))
-
-
 def held_before_c_joins(stage: Stage) -> None:
     """c, of which nothing is ever heard, joins in round 9; the other arm is in round 6, so that this one is held before that."""
     stage.launch(pilot("stop", rounds=20, arms=("local_only", "dimat"), waiting=["c"]))
     stage.amend({"members": ["a", "b", "c"]}, round=9)
     while stage.run(MERGING).rounds_done < 5:
-        without_c(stage, 1)
-    without_c(stage, 4 * int(LIMIT_S), MERGING)
+        work(stage, 1, online="ab")
+    work(stage, 4 * int(LIMIT_S), MERGING, online="ab")
     assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", 8)
 
 
@@ -295,9 +279,9 @@ def test_a_silent_site_is_waited_for_from_when_the_round_may_begin_however_that_
         stage.amend({"method": "dimat"}, round=9, arm="local_only")
     else:
         stage.ask(MERGING, asks.PAUSE if how == "pause" else asks.CANCEL)
-    without_c(stage, int(LIMIT_S) - 5, MERGING)
+    work(stage, int(LIMIT_S) - 5, MERGING, online="ab")
     assert stage.run(ALONE).state == "running"
-    without_c(stage, int(LIMIT_S), MERGING)
+    work(stage, int(LIMIT_S), MERGING, online="ab")
     assert stage.run(ALONE).state == "failed"
 
 
@@ -306,14 +290,14 @@ def test_a_site_that_joins_in_a_round_that_may_not_begin_keeps_nobody_waiting(st
     assert of(explained(stage, ALONE), "c").waits_for[0].then is None
     # From when the round may begin on it does, and not for longer than that.
     while stage.run(MERGING).rounds_done < 6:
-        without_c(stage, 1)
+        work(stage, 1, online="ab")
     told = of(explained(stage, ALONE), "c").waits_for[0].then
     assert told is not None
     assert told.at is not None
     assert LIMIT_S - 5 < (told.at - stage.now()).total_seconds() < LIMIT_S + 15
-    without_c(stage, int(LIMIT_S) // 2, MERGING)
+    work(stage, int(LIMIT_S) // 2, MERGING, online="ab")
     assert stage.run(ALONE).state == "running"
-    without_c(stage, int(LIMIT_S), MERGING)
+    work(stage, int(LIMIT_S), MERGING, online="ab")
     assert stage.run(ALONE).state == "failed"
 
 
@@ -322,17 +306,9 @@ def test_no_run_ends_for_want_of_sites_in_a_round_that_may_not_begin(stage: Stag
     stage.amend({"members": ["a", "b"]}, round=9)
     work(stage, 8)
 
-    def without_a(turns: int, *but: str) -> None:
-        for _ in range(turns):
-            stage.beat("w", "b", "c")
-            stage.turn()
-            for message in stage.waiting():
-                if message.run_id not in but and message.context.site.name != "a":
-                    stage.finish(message, stage.begin(stage.take(message)))
-
     while stage.run(MERGING).rounds_done < 5:
-        without_a(1)
-    without_a(3 * int(LIMIT_S), MERGING)
+        work(stage, 1, online="bc")
+    work(stage, 3 * int(LIMIT_S), MERGING, online="bc")
     assert (stage.run(ALONE).state, stage.run(ALONE).rounds_done) == ("running", 8)
     work(stage, 80)
     assert stage.run(ALONE).state == "completed"
