@@ -20,6 +20,8 @@ REPORTS_TAKEN = "awase:reports:taken"
 IDLE_QUEUE = "local.idle"
 """What a local worker consumes until the coordinator adds the queues of the local sites."""
 STOP_GRACE_S = 3.0
+FAIL_FAST = {"socket_timeout": 10.0, "socket_connect_timeout": 5.0}
+"""Seconds in which a broker that stands still is given up. Not for a worker's subscription, which waits for messages."""
 
 
 def address(broker_url: str) -> str:
@@ -30,9 +32,9 @@ def address(broker_url: str) -> str:
 
 def connect(broker_url: str) -> redis.Redis:
     """A connection that fails fast: who calls it decides about trying again."""
-    return redis.Redis.from_url(
-        broker_url, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
-    )
+    # Once more where the connection was lost meanwhile; a broker that took too long would take as long again.
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(broker_url, **FAIL_FAST, retry=retry)
 
 
 class _Channel(redis_transport.Channel):
@@ -59,11 +61,12 @@ class StepTransport(redis_transport.Transport):
     Channel = _Channel
 
 
-def make_app(broker_url: str) -> Celery:
+def make_app(broker_url: str, **transport_options: Any) -> Celery:
     """A Celery application that acknowledges early and takes no more messages than it has free processes.
 
-    With late acknowledgement a short loss of the connection ran a step twice; so durability is the
-    coordinator's, which watches heartbeats and makes the next attempt.
+    `transport_options`: beside those of all, as kombu's transport for Redis names them. With late acknowledgement
+    a short loss of the connection ran a step twice; so durability is the coordinator's, which watches heartbeats
+    and makes the next attempt.
     """
     app = Celery("awase", broker=broker_url, set_as_current=False)
     app.conf.update(
@@ -86,7 +89,7 @@ def make_app(broker_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_TRANSPORT,
+        broker_transport_options=_TRANSPORT | transport_options,
     )
     return app
 

@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 
 from backend.coordinator.ports import Execution, PortUnavailable
 from backend.db.parts import in_parts
-from worker.app import REPORTS_TAKEN, STEP_TASK, connect, make_app
+from worker.app import FAIL_FAST, REPORTS_TAKEN, STEP_TASK, connect, make_app
 from worker.messages.keys import REPORTS_LIST, refused_key, site_queue
 from worker.messages.steps import StepMessage
 
@@ -43,7 +43,7 @@ class CeleryInbox:
     """One Celery queue a site."""
 
     def __init__(self, broker_url: str) -> None:
-        self._app: Celery = make_app(broker_url)
+        self._app: Celery = make_app(broker_url, **FAIL_FAST)
         self._redis = connect(broker_url)
 
     def send(self, messages: Sequence[StepMessage]) -> None:

@@ -1,17 +1,20 @@
 """What every Inbox and every pair of report ports must do: Celery and Redis, and the one of our own tests."""
 
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
-from backend.coordinator.ports import Inbox, PortUnavailable, Reports
+from backend.coordinator.ports import Execution, Inbox, PortUnavailable, Reports
 from dimat.data_spec import DataSpec, SampleData
 from dimat.model_spec import MlpSpec
 from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
+from worker.app import FAIL_FAST
 from worker.messages.keys import cancel_key, recall_key
 from worker.messages.reports import Report, Wake
 from worker.messages.steps import PrepareMessage, SiteContext
@@ -137,3 +140,28 @@ def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
         RedisReports(nowhere).take(1, 0.1)
     with pytest.raises(PortUnavailable):
         CeleryInbox(nowhere).send([message()])
+
+
+def test_a_broker_that_takes_connections_and_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that stands still does; a send without end had held the coordinator, which pages then named as silent."""
+    monkeypatch.setitem(FAIL_FAST, "socket_timeout", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as stands_still:
+        url = f"redis://127.0.0.1:{stands_still.getsockname()[1]}/0"
+        inbox, reports = CeleryInbox(url), RedisReports(url)
+        calls: list[Callable[[], object]] = [
+            lambda: inbox.send([message()]),
+            lambda: inbox.serve("site-a", "w0"),
+            lambda: inbox.kill([Execution("w0", "e0")]),
+            lambda: inbox.cancel([cancel_key("r1")]),
+            lambda: reports.take(1, 0.1),
+        ]
+        pool = ThreadPoolExecutor(len(calls))
+        try:
+            for ended in [pool.submit(call) for call in calls]:
+                with pytest.raises(PortUnavailable):
+                    ended.result(20)
+        finally:
+            stands_still.close()
+            pool.shutdown()
