@@ -3,7 +3,8 @@
 Legend: N = units of a group, A, B = some of the own and of the other's, R = everything else in a tensor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +23,9 @@ from dimat.permutation.spec import Group, PermutationSpec
 
 MAX_PASSES = 100
 ROUNDING = 1e-12
+UNITS_FOR_ONE_THREAD = 512
+"""Up to so many a group is done in thousands of products too small to share. On two busy processors a second thread that waits for its
+part of each, spinning, cost ten times what the first did (benchmarks/merge.py --arch vgg16_bn)."""
 
 
 def match_weights(own: Params, other: Params, spec: PermutationSpec) -> Match:
@@ -62,7 +66,14 @@ def descend(
         pairs: by group (N, N) bool, the pairs of an own and another unit that may be, those of `start` among them; of a group
             that is left out any.
     """
-    found = dict(start)
+    most = max((group.size for group in spec.groups), default=0)
+    with _one_thread() if most <= UNITS_FOR_ONE_THREAD else nullcontext():
+        return _descended(own, other, spec, dict(start), pairs)
+
+
+def _descended(
+    own: Params, other: Params, spec: PermutationSpec, found: dict[str, Tensor], pairs: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     bundles: dict[str, list[Group]] = {}
     for group in spec.groups:
         bundles.setdefault(group.link or f"group {group.name}", []).append(group)
@@ -84,6 +95,16 @@ def descend(
         if not moved:
             break
     return found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(slots=True)

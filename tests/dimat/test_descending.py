@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dimat.matching import weights as weights_module
 from dimat.matching.blocks import assignments
 from dimat.matching.statistics import open_pairs
 from dimat.matching.units import units_first
@@ -97,3 +98,28 @@ def test_what_is_computed_in_steps_finds_what_the_whole_formula_finds(name: str,
     for begin, those in ((everywhere, {}), (start, pairs)):
         found, expected = descend(own, other, spec, begin, those), slowly(own, other, spec, begin, those)
         assert all(torch.equal(found[group], expected[group]) for group in expected)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1_000, 1), (1, 3)])
+def test_small_groups_take_one_thread_and_leave_as_many_as_there_were(
+    most: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, inputs = ZOO["mlp"]()
+    spec, taken = discover(model, inputs), []
+    own = some_params(model.state_dict(), torch.Generator().manual_seed(0))
+
+    def counted(*of: Tensor) -> Tensor:
+        taken.append(torch.get_num_threads())
+        raise ArithmeticError
+
+    monkeypatch.setattr(weights_module, "UNITS_FOR_ONE_THREAD", most)
+    monkeypatch.setattr(weights_module, "best_assignment", counted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(ArithmeticError):
+            descend(own, own, spec, identity(spec), {})
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert taken == [expected]
