@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backend.explain.facts import RunFacts, SiteFact, StepFact
+from backend.explain.limits import limit
 from backend.explain.words import Then, Wait, of_step, told
 from backend.runs.lead import LEAD
 from backend.runs.progress import NAMED, named
 from backend.runs.turns import turn_behind
-from backend.runs.waiting import AWAY, waits_since
+from backend.runs.waiting import AWAY
 from backend.text.schemas import Text
 from dimat.schedule import StepKey
-
-_ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +65,7 @@ def _site_away(case: Case) -> Iterator[Wait]:
     if site.state in AWAY:
         code = "site_silent" if site.state == "silent" else "site_not_connected"
         text = told(code, since=site.last_seen_at)
-        yield Wait(text, site.last_seen_at, _limit(case))
-
-
-def _limit(case: Case) -> Then | None:
-    """When the run has waited long enough for a site that is away, and what it does then; None: it does not wait."""
-    step, run, shown = case.step, case.run, case.site.shown
-    is_needed = step is not None and (
-        not step.is_shared or case.site.index in run.schedule.members_of(run.round)
-    )
-    if step is None or not is_needed or run.state != "running":
-        return None
-    since = waits_since(
-        step, step.is_shared, case.site.last_seen_at, run.rounds_done, lambda: run.round_open_since, run.now
-    )
-    if since is None:
-        return None
-    if run.silent.limit_s is None:
-        return Then(told("waits_on", site=shown))
-    over = run.listening.when_heard(since, run.silent.limit_s, case.site.window)
-    at = run.listening.may_judge_at(over, run.silent_after_s)
-    return Then(told(_ENDINGS[run.silent.policy], site=shown, until=at), at, is_end=True)
+        yield Wait(text, site.last_seen_at, limit(case.run, case.site))
 
 
 def _no_sign_of_life(case: Case) -> Iterator[Wait]:

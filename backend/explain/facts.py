@@ -10,7 +10,7 @@ from backend.pilots.timers import NextRound
 from backend.runs.away import Span
 from backend.runs.lead import Slowest
 from backend.runs.listening import Listening
-from backend.runs.states import RUN_LIVE
+from backend.runs.states import RUN_LIVE, STEP_LIVE
 from backend.runs.turns import Ahead
 from backend.sites.window import Window
 from backend.text.schemas import Text
@@ -64,6 +64,15 @@ class SiteFact:
     away: Away | None = None
     window: Window | None = None
 
+    @property
+    def live(self) -> list[StepFact]:
+        return [step for step in self.steps if step.state in STEP_LIVE]
+
+    @property
+    def open(self) -> StepFact | None:
+        """The step that it works on, else the first that it was left to do."""
+        return min(self.live, key=lambda step: (step.state != "running", step.key), default=None)
+
 
 class ServerPart(NamedTuple):
     name: Literal["broker", "coordinator"]
@@ -82,6 +91,7 @@ class RunFacts:
         next_round: of the pilot's timetable; None: every round may begin as soon as the one before is done and the run is at work.
         slowest: the run of another arm at work that has finished the fewest rounds: an arm that trains alone is never far ahead of it.
         listening: when somebody would have heard a site.
+        needed: silent sites without which too few would be left, see `limits.needed`.
         unheard_since: the last sign of life of the coordinator, where it gives none any more; None: it is there.
         broker_away_since: as the coordinator tells it; None: the broker is there, or nobody would tell.
         zone: by whose clocks the timetable speaks.
@@ -111,6 +121,7 @@ class RunFacts:
     silent_after_s: float
     lease_s: float
     now: datetime
+    needed: frozenset[int] = frozenset()
 
     @property
     def waits_for_server(self) -> ServerPart | None:

@@ -1,6 +1,7 @@
 """Reads rows once, decides purely what they mean, and says it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.explain import repository
 from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
+from backend.explain.limits import needed
 from backend.explain.run import explain_run
 from backend.explain.schemas import Next, RunExplained, SiteExplained, Waiting
 from backend.explain.site import SiteSays, explain_site
@@ -127,7 +129,7 @@ def _facts(
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
-    return facts, {key_of(row): row.id for row in rows}
+    return replace(facts, needed=needed(facts)), {key_of(row): row.id for row in rows}
 
 
 def _site(

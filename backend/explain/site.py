@@ -8,7 +8,7 @@ from typing import Literal
 from backend.explain.causes import Case, waits
 from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
 from backend.explain.words import Then, Wait, of_step, told
-from backend.runs.states import RUN_ENDS, STEP_LIVE
+from backend.runs.states import RUN_ENDS
 from backend.runs.waiting import AWAY
 from backend.text.schemas import Text
 from dimat.schedule import StepKey
@@ -62,7 +62,7 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
         to do. `silent`: since its last sign of life, whatever it had to do. `left`: the run went on without it, as it was silent or could
         not prepare. `apart`: it takes no part by plan. `done`: it has nothing to do any more. `failed`, `stopped`: the run ended.
     """
-    step = _open(site)
+    step = site.open
     if run.state in RUN_ENDS:
         return _at_the_end(run, site)
     if (left := _left(run, site, step)) is not None:
@@ -102,12 +102,6 @@ def explain_site(run: RunFacts, site: SiteFact) -> SiteSays:
         site, doing, since, of_step(doing, key, since=since), key, step, found,
         None if run.waits_for_server else after,
     )  # fmt: skip
-
-
-def _open(site: SiteFact) -> StepFact | None:
-    """The step that it works on, else the first that it was left to do."""
-    live = [step for step in site.steps if step.state in STEP_LIVE]
-    return min(live, key=lambda step: (step.state != "running", step.key), default=None)
 
 
 def _ahead(run: RunFacts, site: SiteFact) -> Iterator[StepKey]:

@@ -12,7 +12,7 @@ from sqlalchemy import update
 import backend.explain
 from backend.db.tables import RunRow, SiteRow, utc_now
 from backend.explain import service
-from backend.explain.causes import _ENDINGS
+from backend.explain.limits import _ENDINGS
 from backend.explain.run import _FOLLOWS
 from backend.explain.schemas import RunExplained, SiteExplained
 from backend.runs import asks
@@ -194,6 +194,33 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     )
     beat(stage, 2, *SITES)
     assert of(explained(stage), "c").code == "ended_run_back"
+
+
+def test_of_a_site_without_which_too_few_would_be_left_it_is_said_that_the_run_ends(stage: Stage) -> None:
+    launched(stage, pilot("skip"))
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    beat(stage, 2, *SITES)
+    beat(stage, 4, "a", "b")
+    beat(stage, 20, "a")
+    first, last = (of(explained(stage), name).then for name in ("c", "b"))
+    assert first is not None
+    assert first.at is not None
+    assert last is not None
+    assert last.at is not None
+    assert (first.code, last.code) == ("goes_on_without", "run_ends_short")
+    assert timedelta() < last.at - first.at <= timedelta(seconds=6)
+    assert "fewer than 2 sites would be left" in last.text
+    while stage.events("p/dimat")["site_left_out"] == 0:
+        beat(stage, 1, "a")
+    assert abs(stage.now() - first.at) <= timedelta(seconds=3)
+    again = of(explained(stage), "b").then
+    assert again is not None
+    assert again.code == "run_ends_short"
+    while stage.run("p/dimat").state == "running":
+        beat(stage, 1, "a")
+    assert (stage.run("p/dimat").reason or {})["code"].startswith("too_few_sites_left")
+    assert abs(stage.now() - last.at) <= timedelta(seconds=3)
 
 
 def test_a_pilot_without_a_limit_says_that_it_waits_on(stage: Stage) -> None:
