@@ -4,7 +4,7 @@ Here is the question and whether it can be: the coordinator brings over what was
 counts in the pilot's results, and the one it stands for stays readable.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +112,10 @@ def _check_models(session: Session, parent: RunRow, schedule: Schedule, round: i
     needed = read_after(schedule, round)
     rows = repository.completed_in(session, parent, {key.round for key in needed})
     made = {repository.key_of(row): row for row in rows}
+    # Who joins later and has not prepared, as it was silent, say, does so in the new run.
+    unprepared = {key for key in needed if key.kind == "prepare" and key not in made}
+    _check_may_prepare(session, parent, unprepared, round)
+    needed -= unprepared
     if any(key not in made or not _has_what_is_read(schedule, key, made[key]) for key in needed):
         raise Conflict("restart_not_foreseen", {"round": round})
     refs = {ref.sha256: ref for key in needed for ref in refs_of(made[key])}
@@ -123,6 +127,15 @@ def _check_models(session: Session, parent: RunRow, schedule: Schedule, round: i
         raise Conflict("restart_store_away", {"error": error.reason}) from error
     if missing:
         raise Conflict("restart_models_missing", {"round": round, "missing": len(missing), "of": len(refs)})
+
+
+def _check_may_prepare(session: Session, parent: RunRow, unprepared: Iterable[StepKey], round: int) -> None:
+    """Raises: Conflict, for a site that has tried as often as it may."""
+    spec = service.spec_of(session, parent)
+    barred = repository.barred(session, parent.pilot_id, spec)
+    for key in sorted(unprepared):
+        if (name := spec.site_names[key.site]) in barred:
+            raise Conflict("restart_site_unprepared", {"site": name, "round": round})
 
 
 def read_after(schedule: Schedule, round: int) -> set[StepKey]:

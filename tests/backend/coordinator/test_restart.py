@@ -11,7 +11,9 @@ from backend.runs.asks import CANCEL, PAUSE, RESUME
 from backend.runs.restart import Restarted, restart
 from backend.runs.schemas import Restart
 from dimat.spec import PilotSpec
-from tests.backend.coordinator.stage import BOSS, MODEL_BYTES, Stage, spec
+from tests.backend.coordinator.stage import BOSS, MODEL_BYTES, SITES, Stage, spec
+from tests.backend.coordinator.test_joining import joiner_never_connected
+from tests.backend.coordinator.test_silence import lead, pilot
 
 RUN = "p/dimat"
 
@@ -187,6 +189,43 @@ def test_a_round_that_lacks_what_an_amended_round_reads_is_refused(stage: Stage)
     with pytest.raises(Conflict, match="restart_not_foreseen"):
         restarted(stage, "p/regmean", 1)
     restarted(stage, "p/regmean", 0)
+
+
+def test_a_run_that_ended_as_a_site_that_joins_was_silent_is_restarted_and_lets_it_prepare(
+    stage: Stage,
+) -> None:
+    joiner_never_connected(stage, "stop")
+    while stage.run(RUN).state == "running":
+        lead(stage, 1, "a", "b")
+    assert (stage.run(RUN).reason or {})["code"] == "stopped_for_silent_site"
+    lead(stage, 15, *SITES)
+    child = restarted(stage, RUN, 4).run.id
+    while stage.run(child).state in ("queued", "running"):
+        lead(stage, 1, *SITES)
+    assert stage.run(child).state == "completed"
+    assert {(s.round, s.kind) for s in stage.steps(child) if s.site_name == "c"} >= {
+        (5, "merge"),
+        (6, "train"),
+    }
+
+
+def test_a_round_after_which_a_site_takes_part_that_could_not_prepare_is_refused_by_its_name(
+    stage: Stage,
+) -> None:
+    stage.launch(pilot("stop", rounds=6, waiting=["c"]))
+    while stage.run(RUN).rounds_done < 2:
+        lead(stage, 1, "a", "b")
+    stage.amend({"members": ["a", "b", "c"]}, round=5)
+    while stage.run(RUN).state == "running":
+        lead(stage, 1, "a", "b")
+        stage.beat("w", *SITES)
+        for message in stage.waiting():
+            if message.context.site.name == "c":
+                stage.fail(stage.begin(stage.take(message)), "data_unreadable", retryable=False)
+    assert stage.run(RUN).state == "failed"
+    with pytest.raises(Conflict) as refused:
+        restarted(stage, RUN, stage.run(RUN).rounds_done)
+    assert (refused.value.code, refused.value.params["site"]) == ("restart_site_unprepared", "c")
 
 
 def test_a_restarted_run_goes_on_under_the_amendments_of_the_one_it_stands_for(stage: Stage) -> None:
