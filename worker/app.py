@@ -30,10 +30,13 @@ def address(broker_url: str) -> str:
     return parts.netloc.rpartition("@")[2] + parts.path
 
 
-def connect(broker_url: str) -> redis.Redis:
-    """A connection that fails fast: who calls it decides about trying again."""
-    # Once more where the connection was lost meanwhile; a broker that took too long would take as long again.
-    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+def connect(broker_url: str, again: int = 1) -> redis.Redis:
+    """A connection that fails fast: who calls it decides about trying again.
+
+    `again`: how often a command is repeated whose connection was lost, though it may have been done; 0 for those that must not be done
+    twice. A broker that took too long would take as long again.
+    """
+    retry = Retry(NoBackoff(), again, supported_errors=(redis.ConnectionError,))
     return redis.Redis.from_url(broker_url, **FAIL_FAST, retry=retry)
 
 

@@ -100,20 +100,29 @@ class RedisReports:
     """Reports move from one list to another when taken, and leave that one when committed."""
 
     def __init__(self, broker_url: str) -> None:
-        self._redis = connect(broker_url)
+        # A command that takes, and whose answer was lost, has taken: done again, it would take the next ones.
+        self._redis = connect(broker_url, again=0)
         self._take: Any = self._redis.register_script(_TAKE)
         self._is_new = True
+        """What was taken before, and not acknowledged, comes first: by a process before this one, or over a connection that was lost."""
 
     def take(self, limit: int, wait_s: float) -> list[bytes]:
         with _translated():
-            if self._is_new and (left_over := self._redis.lrange(REPORTS_TAKEN, 0, -1)):
-                return _as_bytes(left_over[::-1])
-            self._is_new = False
-            pause_s = max(wait_s, LEAST_WAIT_S)
-            first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, pause_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
-            if first is None:
-                return []
-            return _as_bytes([first, *self._take(keys=[REPORTS_LIST, REPORTS_TAKEN], args=[limit - 1])])
+            try:
+                return self._taken(limit, wait_s)
+            except redis.ConnectionError:
+                self._is_new = True
+                return self._taken(limit, wait_s)
+
+    def _taken(self, limit: int, wait_s: float) -> list[bytes]:
+        if self._is_new and (left_over := self._redis.lrange(REPORTS_TAKEN, 0, -1)):
+            return _as_bytes(left_over[::-1])
+        self._is_new = False
+        pause_s = max(wait_s, LEAST_WAIT_S)
+        first = self._redis.blmove(REPORTS_LIST, REPORTS_TAKEN, pause_s, "RIGHT", "LEFT")  # type: ignore[arg-type]  # takes fractions of a second
+        if first is None:
+            return []
+        return _as_bytes([first, *self._take(keys=[REPORTS_LIST, REPORTS_TAKEN], args=[limit - 1])])
 
     def acknowledge(self) -> None:
         with _translated():

@@ -1,11 +1,13 @@
 """What every Inbox and every pair of report ports must do: Celery and Redis, and the one of our own tests."""
 
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+import redis
 
 from backend.coordinator.broker import CeleryInbox, RedisReports
 from backend.coordinator.ports import Execution, Inbox, PortUnavailable, Reports
@@ -15,7 +17,7 @@ from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
 from worker.app import FAIL_FAST
-from worker.messages.keys import cancel_key, recall_key
+from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key
 from worker.messages.reports import Report, Wake
 from worker.messages.steps import PrepareMessage, SiteContext
 from worker.reporting import RedisReportSender
@@ -121,6 +123,25 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_process(ways: Ways) -
     assert after_crash.take(10, 1) == taken
     after_crash.acknowledge()
     assert len(after_crash.take(10, 1)) == 1
+
+
+def test_what_was_taken_over_a_connection_that_was_lost_is_handed_over_all_the_same(broker_url: str) -> None:
+    """The broker had moved the report and could not say so; the command done again would have taken the next one only."""
+    broker, reports = redis.Redis.from_url(broker_url), RedisReports(broker_url)
+    reports.take(1, 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(reports.take, 10, 1.0)
+        while not (waiting := [c["id"] for c in broker.client_list() if c["cmd"] == "blmove"]):
+            time.sleep(0.01)
+        with broker.pipeline(transaction=False) as at_once:
+            at_once.lpush(REPORTS_LIST, wake(1).model_dump_json())
+            at_once.client_kill_filter(_id=waiting[0])
+            at_once.execute()
+        found = taken.result(20)
+    reports.acknowledge()
+    RedisReportSender(broker_url).send(wake(2))
+    found += reports.take(10, 1.0)
+    assert [Wake.model_validate_json(body).worker_id for body in found] == ["w1", "w2"]
 
 
 def test_taking_from_an_empty_list_gives_nothing(ways: Ways) -> None:
