@@ -69,9 +69,12 @@ def round_open_since(session: Session, run: RunRow, schedule: Schedule) -> datet
     slowest = slowest_of_others(session, [run.pilot_id]).get(run.id)
     if slowest is not None and slowest.holds(schedule, round):
         return None
-    # However the hold ended (the others came near, were paused or failed): then the first steps of the round were made.
-    made_at = repository.steps_made_at(session, run, round)
-    return since if made_at is None else max(since, made_at)
+    # A hold ends as the others come near. However else it ends (they are paused, or fail, or the method is another), what was held is
+    # made then; steps that were made before it began say nothing.
+    is_alone = trains_alone(schedule, round)
+    near_at = repository.others_finished_at(session, run, round - LEAD - 1) if is_alone else None
+    asked_at = repository.sites_asked_at(session, run, round)
+    return max(at for at in (since, near_at, asked_at) if at is not None)
 
 
 def _of_pilot(runs: Sequence[tuple[str, str, int]]) -> Iterator[tuple[str, Slowest]]:

@@ -159,10 +159,21 @@ def round_finished_at(session: Session, run_id: str, round: int) -> datetime | N
     return session.scalar(select(func.max(StepRow.finished_at)).where(*ends))
 
 
-def steps_made_at(session: Session, run: RunRow, round: int) -> datetime | None:
-    """When the first steps of the round were made, which is when they might be done."""
+def others_finished_at(session: Session, run: RunRow, round: int) -> datetime | None:
+    """When the runs of the pilot's other arms had done this round, as far as they have."""
+    of_others = and_(RunRow.pilot_id == run.pilot_id, RunRow.arm_id != run.arm_id)
+    done = and_(StepRow.round == round, StepRow.state == "completed")
+    return session.scalar(
+        select(func.max(StepRow.finished_at)).join(RunRow, RunRow.id == StepRow.run_id).where(of_others, done)
+    )
+
+
+def sites_asked_at(session: Session, run: RunRow, round: int) -> datetime | None:
+    """When the last of the sites that have come to the round was asked for its first step there."""
     wanted = (StepRow.run_id == run.id, StepRow.round == round)
-    return session.scalar(select(func.min(StepRow.created_at)).where(*wanted))
+    first = select(func.min(StepRow.created_at).label("at")).where(*wanted).group_by(StepRow.site_index)
+    found: datetime | None = session.scalar(select(func.max(first.subquery().c.at)))
+    return found
 
 
 def round_open_since(session: Session, run: RunRow) -> datetime | None:

@@ -285,6 +285,34 @@ def test_a_silent_site_is_waited_for_from_when_the_round_may_begin_however_that_
     assert stage.run(ALONE).state == "failed"
 
 
+def test_a_silent_site_is_not_waited_for_in_a_hold_though_a_step_of_the_round_was_made_before(
+    stage: Stage,
+) -> None:
+    """a is asked for round 9 while the other arm is paused; b comes there when that goes on, far behind, and holds the round."""
+    stage.launch(pilot("stop", rounds=20, arms=("local_only", "dimat"), waiting=["c"]))
+    stage.amend({"members": ["a", "b", "c"]}, round=9)
+
+    def alone(message: StepMessage, last_of_b: int) -> bool:
+        last = 8 if message.context.site.name == "a" else last_of_b
+        return message.run_id == ALONE and getattr(message, "round", 0) <= last
+
+    while stage.run(MERGING).rounds_done < 3:
+        finish(stage, 1, lambda one: one.run_id != ALONE or getattr(one, "round", 0) < 4, "ab")
+    stage.ask(MERGING, asks.PAUSE)
+    finish(stage, 30, lambda one: alone(one, 7), "ab")
+    stage.ask(MERGING, asks.RESUME)
+    finish(stage, 3, lambda one: alone(one, 7), "ab")
+    finish(stage, 3 * int(LIMIT_S), lambda one: alone(one, 8), "ab")
+    assert stage.run(ALONE).rounds_done == 8
+    assert [s.site_name for s in stage.steps(ALONE) if s.round == 9] == ["a"]
+    while stage.run(MERGING).rounds_done < 6:
+        work(stage, 1, ALONE, online="ab")
+    finish(stage, int(LIMIT_S) - 5, lambda one: False, "ab")
+    assert stage.run(ALONE).state == "running"
+    finish(stage, 10, lambda one: False, "ab")
+    assert stage.run(ALONE).state == "failed"
+
+
 def test_a_site_that_joins_in_a_round_that_may_not_begin_keeps_nobody_waiting(stage: Stage) -> None:
     held_before_c_joins(stage)
     assert of(explained(stage, ALONE), "c").waits_for[0].then is None
