@@ -183,9 +183,7 @@ class Execution:
 
     def _work(self, store: ArtifactStore, device: str) -> Report:
         rows = self._rows()
-        expected = self.message.context.store_id
-        if expected is not None and store.identity() != expected:
-            raise StoreUnavailable("be used", "this worker's store is not that of the server")
+        self._check_is_servers(store)
         start = self._checkpoints.open(store, rows)
         bench = steps.Bench(
             self.message,
@@ -206,6 +204,10 @@ class Execution:
         kept = {name: store.put(data) for name, data in asdict(made).items() if data is not None}
         for name, ref in kept.items():
             log.info("stored %s: %d bytes, sha256 %s", name, ref.num_bytes, ref.sha256[:12])
+        # A directory that was not mounted for a while took them, and has hidden them since.
+        self._check_is_servers(store)
+        if not all(store.has(ref) for ref in kept.values()):
+            raise StoreUnavailable("keep what was put", "it was away meanwhile")
         uploaded = sum(ref.num_bytes for ref in kept.values())
         if made.delta is not None:
             kept["delta"] = DeltaRef(**kept["delta"].model_dump(), against=against(made.delta))
@@ -229,6 +231,12 @@ class Execution:
             num_rows=len(rows.train_x) if is_prepare else None,
             **self._about(),
         )  # fmt: skip
+
+    def _check_is_servers(self, store: ArtifactStore) -> None:
+        """Raises: StoreUnavailable."""
+        expected = self.message.context.store_id
+        if expected is not None and store.identity() != expected:
+            raise StoreUnavailable("be used", "this worker's store is not that of the server")
 
     def _rows(self) -> SiteRows:
         where = self.message.context

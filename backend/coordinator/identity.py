@@ -5,19 +5,22 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from backend.coordinator import repository
+from backend.db.session import Database
 from backend.settings import Settings
 from worker.artifacts import StoreUnavailable, open_store
 
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0
+_LOOKED_FOR = 3
 
 
 class StoreIdentity:
     """While the block runs. A store that is away is asked again until it says who it is: in a thread, as it may keep waiting whoever
-    asks."""
+    asks. So is a place that has none of the models that were put last, such as the directory on which a disk is not mounted."""
 
-    def __init__(self, settings: Settings, again_s: float = AGAIN_S) -> None:
-        self._url, self._again_s = settings.artifacts_url, again_s
+    def __init__(self, settings: Settings, database: Database, again_s: float = AGAIN_S) -> None:
+        self._url, self._database, self._again_s = settings.artifacts_url, database, again_s
         self._known: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
@@ -28,7 +31,7 @@ class StoreIdentity:
 
     def __enter__(self) -> Self:
         try:
-            self._known = open_store(self._url).identity()
+            self._known = self._ask()
         except StoreUnavailable as error:
             log.warning("%s", error)
             self._thread.start()
@@ -42,6 +45,15 @@ class StoreIdentity:
     def _run(self) -> None:
         while self._known is None and not self._stop.wait(self._again_s):
             try:
-                self._known = open_store(self._url).identity()
+                self._known = self._ask()
             except StoreUnavailable as error:
                 log.debug("%s", error)
+
+    def _ask(self) -> str:
+        """Raises: StoreUnavailable."""
+        store = open_store(self._url)
+        with self._database.read() as session:
+            put_last = repository.artifacts_put_last(session, _LOOKED_FOR)
+        if put_last and not any(store.has(ref) for ref in put_last):
+            raise StoreUnavailable("be used", "it has none of the models that were put into it last")
+        return store.identity()

@@ -16,14 +16,16 @@ MOST = 500
 """So many breaks are told apart: those of a year of nights."""
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_BREAK_S = 3.0
+"""Between two signs of life of one that coordinates without a break."""
 
 
-def begin(session: Session, now: datetime, longest_s: float) -> Listening:
-    """For whoever begins to coordinate, or has seen its clock jump: until now there was a break, unless somebody coordinated no longer than
-    `longest_s` ago. In a new place, or a restored one, nobody ever did."""
+def begin(session: Session, now: datetime) -> Listening:
+    """For whoever begins to coordinate, or has seen its clock jump: until now there was a break, unless somebody coordinated a moment
+    ago. In a new place, or a restored one, nobody ever did."""
     row = session.get(HeartbeatRow, COORDINATOR)
     until = EVER if row is None else row.at
-    if (now - until).total_seconds() > longest_s:
+    if (now - until).total_seconds() > _NO_BREAK_S:
         return add(session, until, now)
     return _keep(session, listening(session).breaks, now)
 

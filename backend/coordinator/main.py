@@ -22,7 +22,7 @@ from backend.coordinator.lock import (
 )
 from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.trouble import Trouble
-from backend.coordinator.turn import Coordinator
+from backend.coordinator.turn import Coordinator, Remembered
 from backend.db.session import Database
 from backend.settings import Settings
 from worker import logs
@@ -64,7 +64,11 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.ask())
     database = Database(settings.database_url)
     try:
-        with only_coordinator(database) as still_alone, Daily(settings), StoreIdentity(settings) as store_id:
+        with (
+            only_coordinator(database) as still_alone,
+            Daily(settings),
+            StoreIdentity(settings, database) as store_id,
+        ):
             _loop(database, settings, settings.broker_url, stop, still_alone, store_id)
     except (AlreadyCoordinated, DatabaseAway, FolderRefused, LockLost) as error:
         _say(settings, str(error))
@@ -91,11 +95,11 @@ def _loop(
     """
     pause_s = 0.1
     now = Forward()
-    trouble = Trouble(database, broker_url, now)
+    trouble, remembered = Trouble(database, broker_url, now), Remembered()
     while not stop.is_asked:
         coordinator = Coordinator(
             database, CeleryInbox(broker_url), RedisReports(broker_url), settings, now, still_alone,
-            store_id=store_id,
+            store_id=store_id, remembered=remembered,
         )  # fmt: skip
         try:
             while not stop.is_asked:

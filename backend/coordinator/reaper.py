@@ -22,11 +22,11 @@ FORGET_WORKER_AFTER_S = 600.0
 
 
 class Reaper:
-    """Within the caller's transaction. `since`: when this coordinator began to listen; silence before
-    that is not the workers' fault."""
+    """Within the caller's transaction. It judges nobody before `begin` has said since when there was somebody who would have heard."""
 
-    def __init__(self, ingest: Ingest, plans: Plans, settings: Settings, since: datetime) -> None:
-        self._ingest, self._plans, self._settings, self._since = ingest, plans, settings, since
+    def __init__(self, ingest: Ingest, plans: Plans, settings: Settings) -> None:
+        self._ingest, self._plans, self._settings = ingest, plans, settings
+        self._since: datetime | None = None
         self._overtaken: dict[tuple[str, int], datetime] = {}
         """Attempts that have not begun although one sent later has, and when that was seen first."""
 
@@ -44,11 +44,16 @@ class Reaper:
             if step.heartbeat_at is not None and listening.heard_s(step.heartbeat_at, now) > lease_s:
                 self._ingest.lose(session, step, reason, now, changes)
 
-    def unbegun(self, session: Session, now: datetime) -> list[StepRow]:
+    def unbegun(self, session: Session, now: datetime, listening: Listening) -> list[StepRow]:
         """Steps sent some time ago to sites that are online, and not begun: their message may be lost."""
         if not self._has_listened_for(UNBEGUN_AFTER_S, now):
             return []
-        return list(repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S)))
+        sent = repository.dispatched_before(session, now - timedelta(seconds=UNBEGUN_AFTER_S))
+        return [
+            step
+            for step in sent
+            if step.dispatched_at is not None and listening.heard_s(step.dispatched_at, now) > UNBEGUN_AFTER_S
+        ]
 
     def resend(
         self,
@@ -80,17 +85,19 @@ class Reaper:
         return self._has_listened_for(self._settings.silent_after_s, now)
 
     def _has_listened_for(self, seconds: float, now: datetime) -> bool:
-        return (now - self._since).total_seconds() >= seconds
+        return self._since is not None and (now - self._since).total_seconds() >= seconds
 
-    def silence(self, session: Session, now: datetime) -> None:
+    def silence(self, session: Session, now: datetime, listening: Listening) -> None:
         """Sites that no worker has named for a while, and workers long gone."""
         if not self.has_listened(now):
             return
         sites_repository.drop_old_heartbeats(session, now - timedelta(seconds=FORGET_WORKER_AFTER_S))
-        silent_after = timedelta(seconds=self._settings.silent_after_s)
+        after_s = self._settings.silent_after_s
         fallen = [
             (site.name, site.display_name or site.name)
-            for site in sites_repository.online_sites_before(session, now - silent_after)
-            if sites_repository.move_site(session, site.id, "silent")
+            for site in sites_repository.online_sites_before(session, now - timedelta(seconds=after_s))
+            if site.last_seen_at is not None
+            and listening.heard_s(site.last_seen_at, now) > after_s
+            and sites_repository.move_site(session, site.id, "silent")
         ]
         presence.tell(session, self._plans, "silent", fallen)

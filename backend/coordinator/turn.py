@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -61,8 +61,21 @@ class _Heard:
     since: float
 
 
+@dataclass(slots=True)
+class Remembered:
+    """What one that coordinates anew in the same process, after trouble with broker or database, still knows: where that comes again and
+    again, nothing that takes some time would ever be judged.
+
+    Attributes:
+        workers: by id. cancelling_since: by run when it was seen first that it is to be cancelled.
+    """
+
+    workers: dict[str, _Heard] = field(default_factory=dict)
+    cancelling_since: dict[str, datetime] = field(default_factory=dict)
+
+
 class Coordinator:
-    """Everything the loop keeps between turns; all of it can be worked out anew from the rows."""
+    """Everything the loop keeps between turns; all of it but `remembered` can be worked out anew from the rows."""
 
     def __init__(
         self,
@@ -74,7 +87,9 @@ class Coordinator:
         still_alone: StillAlone,
         monotonic: Callable[[], float] = time.monotonic,
         store_id: Callable[[], str | None] = lambda: None,
+        remembered: Remembered | None = None,
     ) -> None:
+        self._remembered = remembered or Remembered()
         self._still_alone = still_alone
         self._database, self._inbox, self._reports, self._now = database, inbox, reports, now
         self._monotonic = monotonic
@@ -88,13 +103,11 @@ class Coordinator:
         self._windows = Windows()
         self._dispatch = Dispatch(self._plans)
         self._jumps = Jumps(now(), monotonic())
-        self._reaper = Reaper(self._ingest, self._plans, settings, now())
+        self._reaper = Reaper(self._ingest, self._plans, settings)
         self._judged_at = now()
         self._polled_at = 0.0
         self._is_owed = False
         """Whether the last look was taken with reports unread, so that it could judge nobody's silence: the next turn that has read all looks."""
-        self._cancelling_since: dict[str, datetime] = {}
-        self._workers: dict[str, _Heard] = {}
         self._asked_at: dict[str, float] = {}
         self._is_starting = False
         self._is_new = True
@@ -110,7 +123,7 @@ class Coordinator:
         batch = self._reports.take(BATCH, min(wait_s, self._until_poll_s()))
         self._still_alone()  # it may have waited
         now = self._now()
-        if self._jumps.between(now, self._monotonic()):
+        if has_jumped := self._jumps.between(now, self._monotonic()):
             log.warning(
                 "the clock was set, or the machine slept: it is %s now, and whoever was silent until now is heard first",
                 now,
@@ -123,12 +136,16 @@ class Coordinator:
             if self._is_new:
                 repository.bring_back_from_the_future(session, now)
                 self._round_timers.bring_back_from_the_future(session, now)
-                self._listening = listening.begin(session, now, self._settings.silent_after_s)
+                self._listening = listening.begin(session, now)
+                if has_jumped:  # how long ago the last break was cannot be told, either
+                    self._reaper.begin(now)
+                else:
+                    self._reaper.begin(self._listening.resumed_at(self._settings.silent_after_s) or now)
                 changes.allowed |= repository.flags_of_live(session)
             self._take(session, batch, now, changes)
             self._advance.follow(session, changes.finished, now, changes)
             self._end_failed(session, now, changes)
-            if is_poll or changes.look or self._cancelling_since or self._is_starting:
+            if is_poll or changes.look or self._remembered.cancelling_since or self._is_starting:
                 self._commands(session, now, is_behind, changes)
             if is_poll:
                 self._timers(session, now, is_behind, changes)
@@ -148,9 +165,8 @@ class Coordinator:
     def _begin_anew(self, now: datetime) -> None:
         """As a process that has just begun: how long nothing was heard cannot be told from times of another clock."""
         self._is_new = True
-        self._cancelling_since = {}
+        self._remembered.cancelling_since = {}
         self._ingest.begin_anew()
-        self._reaper.begin(now)
         self._judged_at = now
 
     def _until_poll_s(self) -> float:
@@ -188,12 +204,14 @@ class Coordinator:
 
     def _hear(self, taken: Report) -> None:
         if isinstance(taken, WorkerBeat):
-            known, at = self._workers.get(taken.worker_id), self._monotonic()
+            known, at = self._remembered.workers.get(taken.worker_id), self._monotonic()
             # A beat that came late is no new start: else messages lost by a worker of a bad connection would never be sent again.
             is_same = known is not None and known.beat.pid == taken.pid
-            self._workers[taken.worker_id] = _Heard(taken, at, known.since if known and is_same else at)
+            self._remembered.workers[taken.worker_id] = _Heard(
+                taken, at, known.since if known and is_same else at
+            )
         elif taken.kind == "worker_lost":
-            self._workers.pop(taken.worker_id, None)
+            self._remembered.workers.pop(taken.worker_id, None)
 
     def _commands(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
@@ -207,12 +225,12 @@ class Coordinator:
             for run in runs_repository.runs_in(session, ["pausing"]):
                 self._advance.pause(session, run, now, changes)
         cancelling = runs_repository.runs_in(session, ["cancelling"])
-        since = {run.id: self._cancelling_since.get(run.id, now) for run in cancelling}
+        since = {run.id: self._remembered.cancelling_since.get(run.id, now) for run in cancelling}
         for run in cancelling:
             is_late = (now - since[run.id]).total_seconds() > CANCEL_GRACE_S
             self._advance.cancel(session, run, now, is_late, changes)
         still = {run.id for run in runs_repository.runs_in(session, ["cancelling"])}
-        self._cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
+        self._remembered.cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
 
     def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         self._leads.look(
@@ -228,7 +246,7 @@ class Coordinator:
             self._reaper.leases(session, now, self._listening, lost)
             self._end_failed(session, now, lost)
             changes.join(lost)
-            self._reaper.silence(session, now)
+            self._reaper.silence(session, now, self._listening)
             if self._reaper.has_listened(now):
                 self._silence.look(session, now, self._listening, changes)
         self._round_timers.look(session, now, changes)
@@ -256,8 +274,10 @@ class Coordinator:
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
         now = self._monotonic()
-        self._workers = {
-            id: heard for id, heard in self._workers.items() if now - heard.at < FORGET_WORKER_AFTER_S
+        self._remembered.workers = {
+            id: heard
+            for id, heard in self._remembered.workers.items()
+            if now - heard.at < FORGET_WORKER_AFTER_S
         }
         local = [heard.beat for heard in self._present() if heard.beat.placement == "local"]
         if not local:
@@ -280,7 +300,11 @@ class Coordinator:
             return  # the report that it has begun may be among those not yet taken
         with self._database.read() as session:
             warm = self._warm_queues()
-            suspects = [s for s in self._reaper.unbegun(session, now) if site_queue(s.site_name) in warm]
+            suspects = [
+                s
+                for s in self._reaper.unbegun(session, now, self._listening)
+                if site_queue(s.site_name) in warm
+            ]
         if not suspects:
             return
         waiting = self._inbox.waiting({step.site_name for step in suspects})
@@ -304,7 +328,11 @@ class Coordinator:
     def _present(self) -> list[_Heard]:
         """The workers of which something was heard just now."""
         now = self._monotonic()
-        return [heard for heard in self._workers.values() if now - heard.at < self._settings.silent_after_s]
+        return [
+            heard
+            for heard in self._remembered.workers.values()
+            if now - heard.at < self._settings.silent_after_s
+        ]
 
     def _send(self) -> None:
         now = self._now()

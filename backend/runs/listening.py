@@ -36,9 +36,15 @@ class Listening:
         return at + timedelta(seconds=left) if window is None else window.when_open_for(at, left)
 
     def may_judge_at(self, at: datetime, after_s: float) -> datetime:
-        """`at`, or later: after a break everybody has the time `after_s` to say something before they are judged."""
-        last = max((ended for _, ended in self.breaks), default=None)
+        """`at`, or later: after a break that was longer than that everybody has the time `after_s` to say something before they are
+        judged. Shorter ones, as of a broker that is away for moments, only do not count: else one every few seconds would put off all."""
+        last = self.resumed_at(after_s)
         return at if last is None else max(at, last + timedelta(seconds=after_s))
+
+    def resumed_at(self, longer_than_s: float) -> datetime | None:
+        """When the last of the breaks ended that were longer than that; None: there was none."""
+        long = (ended for began, ended in self.breaks if (ended - began).total_seconds() > longer_than_s)
+        return max(long, default=None)
 
     def _heard(self, since: datetime) -> Iterator[tuple[datetime, datetime | None]]:
         """The times from `since` on in which somebody coordinated, in order; the last has no end."""

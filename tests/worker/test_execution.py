@@ -1,5 +1,6 @@
 """A step's end is always reported, whatever stopped it."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -133,6 +134,29 @@ def test_a_worker_with_another_store_than_the_server_s_makes_nothing_there(tmp_p
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["identity"]
     Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "server")), "cpu")
     assert isinstance(heard.reports[-1], StepFinished)
+
+
+def test_what_was_put_while_the_store_was_not_mounted_is_made_again(tmp_path: Path) -> None:
+    """The directory below took it; the step had been told as finished, and the run failed for want of its model."""
+    here, aside = tmp_path / "store", tmp_path / "aside"
+
+    class AwayForAPut(DirectoryStore):
+        def put(self, content: bytes) -> ArtifactRef:
+            here.rename(aside)
+            try:
+                return super().put(content)
+            finally:
+                shutil.rmtree(here)
+                aside.rename(here)
+
+    heard, message = Heard(), prepare()
+    context = message.context.model_copy(update={"store_id": open_store(str(here)).identity()})
+    asked = message.model_copy(update={"context": context})
+    Execution(asked, "w", heard, 4.0).run(lambda: AwayForAPut(here), "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert (failed.code, failed.retryable) == ("store_unreachable", True)
+    assert failed.params == {"error": "it was away meanwhile"}
 
 
 def test_a_step_shows_that_it_lives_and_how_far_it_is(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from backend.coordinator import listening
-from backend.db.tables import BreakRow
+from backend.db.tables import BreakRow, SiteRow
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot, until_round
 from tests.backend.explain.test_explain import explained, of
@@ -52,6 +52,39 @@ def test_a_coordinator_that_begins_anew_again_and_again_ends_leases(stage: Stage
         stage.let_pass(away_s)
         stage.restart()
     assert stage.step(message).attempt > 1
+
+
+def test_trouble_for_moments_again_and_again_puts_off_nothing(stage: Stage) -> None:
+    """After each the coordinator begins anew."""
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    silent_since, shown_after_s = stage.now(), 0.0
+    while stage.run("p/dimat").state == "running":
+        for _ in range(9):
+            lead(stage, 1, "a", "b")
+            if not shown_after_s and _state_of(stage, "c") == "silent":
+                shown_after_s = (stage.now() - silent_since).total_seconds()
+        stage.restart()
+        assert (stage.now() - silent_since).total_seconds() < 2 * LIMIT_S
+    assert 0 < shown_after_s <= 15
+
+
+def test_a_break_shorter_than_a_site_has_to_say_something_is_no_silence_of_it_either(stage: Stage) -> None:
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    stage.beat("w", *SITES)
+    lead(stage, 3, "a", "b")
+    stage.let_pass(10)
+    stage.restart()
+    lead(stage, 3, "a", "b")
+    assert _state_of(stage, "c") == "online"
+    lead(stage, 11, "a", "b")
+    assert _state_of(stage, "c") == "silent"
+
+
+def _state_of(stage: Stage, name: str) -> str:
+    with stage.database.read() as session:
+        return session.scalars(select(SiteRow.state).where(SiteRow.name == name)).one()
 
 
 def test_of_breaks_only_so_many_are_kept_and_none_that_lies_ahead(

@@ -47,7 +47,8 @@ def test_a_broker_that_goes_is_told_in_one_line_and_noted_without_a_sign_that_an
     with ExitStack() as broker:
         url = broker.enter_context(services.broker(password="secret"))
         loop = threading.Thread(
-            target=_loop, args=(database, settings, url, stop, lambda: None, StoreIdentity(settings))
+            target=_loop,
+            args=(database, settings, url, stop, lambda: None, StoreIdentity(settings, database)),
         )
         loop.start()
         try:
