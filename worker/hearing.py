@@ -17,7 +17,7 @@ from worker.app import connect
 
 log = logging.getLogger(__name__)
 DEAF_AFTER = 20
-"""So many looks in turn that find messages waiting which cannot be waiting for a step in hand. Looks and not seconds: those of a process that
+"""So many looks in turn that find messages waiting though a process is free. Looks and not seconds: those of a process that
 was stopped, or of a machine that slept, count for nothing."""
 
 
@@ -27,15 +27,15 @@ class Hearing:
     def __init__(self) -> None:
         self._in_vain, self._turns = 0, 0
 
-    def is_lost(self, has_work: bool, num_waiting: int, turns: int) -> bool:
+    def is_lost(self, is_full: bool, num_waiting: int, turns: int) -> bool:
         """After one more look.
 
         Args:
-            has_work: whether the worker has a step in hand, taken or running: what waits may then wait for that.
+            is_full: whether each process of the worker has a step in hand, taken or running: what waits then waits for that.
             num_waiting: messages in the queues that it serves.
             turns: of Celery's loop so far. One that stands still takes nothing, and does not even learn that a step is done.
         """
-        may_wait = num_waiting == 0 or (has_work and turns != self._turns)
+        may_wait = num_waiting == 0 or (is_full and turns != self._turns)
         self._turns = turns
         self._in_vain = 0 if may_wait else self._in_vain + 1
         return self._in_vain >= DEAF_AFTER
@@ -44,8 +44,8 @@ class Hearing:
 class Listening:
     """Looks at the queues of this process; once nothing is heard it asks Celery to stop, and begins anew by itself if that comes to nothing."""
 
-    def __init__(self, broker_url: str) -> None:
-        self._redis, self._hearing = connect(broker_url), Hearing()
+    def __init__(self, broker_url: str, num_processes: int) -> None:
+        self._redis, self._hearing, self._num_processes = connect(broker_url), Hearing(), num_processes
         self._looks_since_lost, self._turns = 0, 0
         self.was_told_to_end = False
 
@@ -73,7 +73,8 @@ class Listening:
                 num_waiting = sum(pipe.execute())
         except redis.RedisError:
             return
-        if self._hearing.is_lost(len(state.reserved_requests) > 0, num_waiting, self._turns):
+        is_full = len(state.reserved_requests) >= self._num_processes
+        if self._hearing.is_lost(is_full, num_waiting, self._turns):
             log.error(
                 "%d steps wait and none was taken at %d looks: the worker begins anew",
                 num_waiting,

@@ -70,7 +70,7 @@ def main() -> int:
         if before is not None:
             # Said before the first beat: what the dead one had begun is begun again as soon as this one can.
             RedisReportSender(settings.broker_url).send(WorkerLost(worker_id=before), until_taken=False)
-        listening = Listening(settings.broker_url)
+        listening = Listening(settings.broker_url, settings.worker_concurrency)
         code = _work(settings, listening, console)
     if listening.was_lost and not listening.was_told_to_end:
         begin_anew()

@@ -30,7 +30,7 @@ from backend.coordinator.ingest import Ingest
 from backend.coordinator.leads import Leads
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
-from backend.coordinator.ports import Inbox, Reports
+from backend.coordinator.ports import Execution, Inbox, Reports
 from backend.coordinator.reaper import FORGET_WORKER_AFTER_S, WARMED_UP_AFTER_S, Reaper
 from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
@@ -68,10 +68,12 @@ class Remembered:
 
     Attributes:
         workers: by id. cancelling_since: by run when it was seen first that it is to be cancelled.
+        stuck: executions that are to be killed, and of which the broker does not know yet.
     """
 
     workers: dict[str, _Heard] = field(default_factory=dict)
     cancelling_since: dict[str, datetime] = field(default_factory=dict)
+    stuck: set[Execution] = field(default_factory=set)
 
 
 class Coordinator:
@@ -269,7 +271,12 @@ class Coordinator:
             self._inbox.refuse(changes.refused)
         if changes.stuck:
             log.warning("%d steps did not stop when asked to and are killed", len(changes.stuck))
-            self._inbox.kill(sorted(changes.stuck))
+        # Of what was told before nothing is in the rows any more: no turn that comes to nothing may forget it.
+        stuck = self._remembered.stuck
+        stuck |= changes.stuck
+        if stuck:
+            self._inbox.kill(sorted(stuck))
+            stuck.clear()
 
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""

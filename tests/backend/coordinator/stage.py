@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from backend.auth.principal import Principal
 from backend.coordinator.ports import Execution
-from backend.coordinator.turn import Coordinator
+from backend.coordinator.turn import Coordinator, Remembered
 from backend.db.session import Database
 from backend.db.tables import AmendmentRow, ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
 from backend.runs import asks
@@ -130,6 +130,7 @@ class Stage:
         self._passed_s = self._clock_ahead_s = 0.0
         self._executions = 0
         self.store_id: str | None = None
+        self._remembered = Remembered()
         self.coordinator = self._new()
         with self.database.write() as session:
             for name in SITES:
@@ -146,7 +147,7 @@ class Stage:
     def _new(self) -> Coordinator:
         return Coordinator(
             self.database, self.post, self.post, self._settings, self.now, self._still_alone,
-            lambda: self._passed_s + 1000, lambda: self.store_id,
+            lambda: self._passed_s + 1000, lambda: self.store_id, self._remembered,
         )  # fmt: skip
 
     def leap(self) -> None:
@@ -156,6 +157,11 @@ class Stage:
 
     def restart(self) -> None:
         """The coordinator died; the next one knows only rows and queues."""
+        self._remembered = Remembered()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As the loop does in the same process after trouble with broker or database."""
         self.post.to_a_new_process()
         self.coordinator = self._new()
 

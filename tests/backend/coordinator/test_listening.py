@@ -64,7 +64,7 @@ def test_trouble_for_moments_again_and_again_puts_off_nothing(stage: Stage) -> N
             lead(stage, 1, "a", "b")
             if not shown_after_s and _state_of(stage, "c") == "silent":
                 shown_after_s = (stage.now() - silent_since).total_seconds()
-        stage.restart()
+        stage.begin_anew()
         assert (stage.now() - silent_since).total_seconds() < 2 * LIMIT_S
     assert 0 < shown_after_s <= 15
 

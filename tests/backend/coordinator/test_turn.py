@@ -169,6 +169,33 @@ def test_a_round_that_all_sites_finish_while_the_run_is_cancelled_counts(stage: 
     assert (run.state, run.rounds_done) == ("cancelled", 1)
 
 
+def test_what_is_to_be_killed_is_though_the_broker_was_away_when_that_was_decided(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.launch(spec())
+    stage.beat("w", *SITES)
+    stage.turn()
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    begun = stage.begin(stage.take(next(one for one in stage.waiting() if one.kind == "merge")))
+    stage.turn()
+    with stage.database.write() as session:
+        session.execute(update(RunRow).values(state="cancelling", reason=ASKED))
+
+    def away(_executions: object) -> None:
+        raise PortUnavailable
+
+    with monkeypatch.context() as broker:
+        broker.setattr(stage.post, "kill", away)
+        with pytest.raises(PortUnavailable):
+            stage.pass_time(60)
+    assert stage.run("p/dimat").state == "cancelled"
+    stage.begin_anew()
+    stage.turn()
+    assert stage.post.killed == {("w", begun["execution_id"])}
+
+
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:
     stage.launch(spec(arms=("local_only", "dimat")))
     stage.beat("w", *SITES, concurrency=16)
