@@ -120,7 +120,7 @@ def bring_back_from_the_future(session: Session, now: datetime) -> None:
         if not is_away or step.next_try_at > now + timedelta(seconds=LONGEST_STORE_PAUSE_S):  # type: ignore[operator]  # chosen by it
             step.next_try_at = now
     session.flush()
-    for time in (StepRow.heartbeat_at, StepRow.dispatched_at):
+    for time in (StepRow.created_at, StepRow.heartbeat_at, StepRow.dispatched_at):
         session.execute(
             update(StepRow).where(time > now, StepRow.state.in_(states.STEP_LIVE)).values({time: now})
         )

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from backend.coordinator import listening
 from backend.db.tables import BreakRow, SiteRow
+from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot, until_round
 from tests.backend.explain.test_explain import explained, of
@@ -85,6 +86,21 @@ def test_a_break_shorter_than_a_site_has_to_say_something_is_no_silence_of_it_ei
 def _state_of(stage: Stage, name: str) -> str:
     with stage.database.read() as session:
         return session.scalars(select(SiteRow.state).where(SiteRow.name == name)).one()
+
+
+def test_steps_that_a_clock_made_which_was_ahead_are_waited_for_as_long_as_others(stage: Stage) -> None:
+    """c is sent a few steps at a time; those of the other arms are ready, and were made two hours from now."""
+    stage.set_clock(7200)
+    arms = [f"arm-{number}" for number in range(6)]
+    given = pilot("stop", rounds=40).model_dump(mode="json")
+    given["arms"] = [{"name": arm, "method": "local_only"} for arm in arms]
+    stage.launch(PilotSpec.model_validate(given))
+    while min(stage.run(f"p/{arm}").rounds_done for arm in arms) < 1:
+        lead(stage, 1, *SITES)
+    lead(stage, 15, "a", "b")
+    stage.set_clock(-7200)
+    lead(stage, int(LIMIT_S) + 5, "a", "b")
+    assert {stage.run(f"p/{arm}").state for arm in arms} == {"failed"}
 
 
 def test_of_breaks_only_so_many_are_kept_and_none_that_lies_ahead(
