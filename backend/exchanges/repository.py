@@ -1,16 +1,16 @@
 """SQL of exchanges: rows of the byte ledger, and sums over them.
 
-What a run did in rounds that no longer stand, because it was restarted from an earlier one, was for nothing (`roi.restarts`).
+What a run did in rounds that no longer stand, because it was restarted from an earlier one, was for nothing (`runs.standing`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import ExchangeRow, RoundRow, RunRow
-from backend.roi.restarts import Lineage, in_vain_after
+from backend.runs.standing import was_in_vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,10 @@ def runs_of(session: Session, pilot_id: str) -> Sequence[RunRow]:
     return session.scalars(select(RunRow).where(RunRow.pilot_id == pilot_id)).all()
 
 
-def standing(session: Session, runs: Iterable[RunRow]) -> dict[str, int]:
-    """By id of those of the runs that were restarted: the round after which what they did was for nothing."""
-    found: dict[str, int] = {}
-    for arm_id, seed in {(run.arm_id, run.seed) for run in runs if run.replaced_by is not None}:
-        family = session.scalars(select(RunRow).where(RunRow.arm_id == arm_id, RunRow.seed == seed)).all()
-        counting = next(run.id for run in family if run.replaced_by is None)
-        found |= in_vain_after(
-            counting, [Lineage(one.id, one.parent_run_id, one.from_round) for one in family]
-        )
-    return found
-
-
 def purpose(stands: Mapping[str, int]) -> ColumnElement[str]:
-    """What the bytes of a row were good for. `stands`: see `standing`."""
-    set_aside = [and_(ExchangeRow.run_id == id, ExchangeRow.round > after) for id, after in stands.items()]
+    """What the bytes of a row were good for. `stands`: see `runs.standing`."""
     return case(
-        (or_(ExchangeRow.result != "accepted", *set_aside), "wasted"),
+        (was_in_vain(stands), "wasted"),
         (ExchangeRow.purpose == "moments", "merge"),
         else_=ExchangeRow.purpose,
     )

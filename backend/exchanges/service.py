@@ -16,6 +16,7 @@ from backend.exchanges.schemas import Exchange, ExchangePage, Ledger, Match, Mat
 from backend.pilots import service as pilots
 from backend.pilots.specs import stored_spec
 from backend.runs import service as runs
+from backend.runs.standing import standing
 from backend.web import ListQuery
 from dimat.spec import PilotSpec
 
@@ -31,7 +32,7 @@ COLUMNS = (
 def list_exchanges(session: Session, run_id: str, paging: ListQuery, wanted: Wanted) -> ExchangePage:
     """Raises: NotFound."""
     run = runs.row_of(session, run_id)
-    spec, stands = runs.spec_of(session, run), repository.standing(session, [run])
+    spec, stands = runs.spec_of(session, run), standing(session, [run])
     query = repository.of_run(run.id, wanted, stands)
     found = page(session, query, _ORDER, paging.cursor, paging.limit)
     items = [_exchange(row, run, spec, stands) for row in found.rows]
@@ -42,7 +43,7 @@ def as_csv(database: Database, run_id: str, wanted: Wanted) -> Iterator[str]:
     """The table in parts, from rows of one moment; nothing is read before the first part is asked for."""
     with database.read() as session:
         run = runs.row_of(session, run_id)
-        spec, stands = runs.spec_of(session, run), repository.standing(session, [run])
+        spec, stands = runs.spec_of(session, run), standing(session, [run])
         yield _lines([COLUMNS])
         query = repository.of_run(run.id, wanted, stands).order_by(ExchangeRow.round, ExchangeRow.id)
         for rows in session.scalars(query.execution_options(yield_per=_AT_ONCE)).partitions():
@@ -58,14 +59,14 @@ def check(session: Session, run_id: str) -> None:
 def of_run(session: Session, run_id: str) -> Ledger:
     """Raises: NotFound."""
     run = runs.row_of(session, run_id)
-    sums = repository.sums_of_run(session, run.id, repository.standing(session, [run]))
+    sums = repository.sums_of_run(session, run.id, standing(session, [run]))
     return ledger.ledger(sums, runs.spec_of(session, run), repository.taken_over(session, run))
 
 
 def of_pilot(session: Session, pilot_id: str) -> Ledger:
     """Raises: NotFound."""
     pilot = pilots.row_of(session, pilot_id)
-    stands = repository.standing(session, repository.runs_of(session, pilot.id))
+    stands = standing(session, repository.runs_of(session, pilot.id))
     return ledger.ledger(repository.sums_of_pilot(session, pilot.id, stands), stored_spec(pilot), 0)
 
 

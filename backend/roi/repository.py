@@ -1,7 +1,7 @@
 """SQL behind ROI, figures and summary: reads a pilot's measured facts, sums done by the database."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, cast
@@ -14,10 +14,11 @@ from backend.pilots.amendments import InForce, for_run, in_force
 from backend.pilots.assumptions import Assumptions
 from backend.pilots.specs import stored_spec
 from backend.roi.facts import ArmLabel, Mark, Phase, PilotFacts, Point, RunFacts, Traffic, Usage, site_labels
-from backend.roi.restarts import Lineage, spent_by_all
+from backend.roi.restarts import spent_by_all
 from backend.runs import absences, effects
 from backend.runs.away import AwayAt, away_in
 from backend.runs.comparison import ends_of_comparison
+from backend.runs.standing import Lineage, standing, was_in_vain
 from dimat.absence import Absence
 from dimat.plan import launched_plan
 from dimat.spec import PilotSpec
@@ -68,7 +69,7 @@ def load(
         select(RunRow).where(RunRow.pilot_id == pilot_id).order_by(RunRow.created_at, RunRow.id)
     ).all()
     runs = _shown(every, only_run, with_run)
-    found = _measured(session, [run.id for run in runs])
+    found = _measured(session, [run.id for run in runs], standing(session, runs))
     if only_run is None:
         _add_spent_before(session, runs, every, found)
     assumptions, version = _assumptions(session, pilot_id)
@@ -183,7 +184,8 @@ def _point(
     return Point(round, phase, own, rest, away(round, phase))
 
 
-def _measured(session: Session, run_ids: Sequence[str]) -> _Measured:
+def _measured(session: Session, run_ids: Sequence[str], stands: Mapping[str, int]) -> _Measured:
+    """`stands`: see `runs.standing`. What is shown of the traffic of a restarted run goes by it; what it spent is all told."""
     found = _Measured(
         defaultdict(lambda: defaultdict(dict)), defaultdict(dict), defaultdict(dict), defaultdict(dict)
     )
@@ -194,20 +196,21 @@ def _measured(session: Session, run_ids: Sequence[str]) -> _Measured:
     for run, round, phase, site, own, rest in session.execute(metrics):
         found.points[run][round, phase][site] = (own, rest)
     for run, round, purpose, accepted, wasted in session.execute(
-        _traffic(run_ids, ExchangeRow.round, ExchangeRow.purpose)
+        _traffic(run_ids, stands, ExchangeRow.round, ExchangeRow.purpose)
     ):
         found.by_round[run][round, purpose] = Traffic(int(accepted), int(wasted))
     for run, a, b, accepted, wasted in session.execute(
-        _traffic(run_ids, ExchangeRow.from_index, ExchangeRow.to_index)
+        _traffic(run_ids, stands, ExchangeRow.from_index, ExchangeRow.to_index)
     ):
         found.by_link[run][a, b] = Traffic(int(accepted), int(wasted))
     _add_usage(session, run_ids, found)
     return found
 
 
-def _traffic(run_ids: Sequence[str], *by: Any) -> Select[Any]:
-    accepted = case((ExchangeRow.result == "accepted", ExchangeRow.num_bytes), else_=0)
-    wasted = case((ExchangeRow.result == "accepted", 0), else_=ExchangeRow.num_bytes)
+def _traffic(run_ids: Sequence[str], stands: Mapping[str, int], *by: Any) -> Select[Any]:
+    in_vain = was_in_vain(stands)
+    accepted = case((in_vain, 0), else_=ExchangeRow.num_bytes)
+    wasted = case((in_vain, ExchangeRow.num_bytes), else_=0)
     return (
         select(ExchangeRow.run_id, *by, func.sum(accepted), func.sum(wasted))
         .where(ExchangeRow.run_id.in_(run_ids))
@@ -235,7 +238,7 @@ def _add_usage(session: Session, run_ids: Sequence[str], found: _Measured) -> No
     fetched = {
         (run, round, site): Traffic(int(accepted), int(wasted))
         for run, round, site, accepted, wasted in session.execute(
-            _traffic(run_ids, ExchangeRow.round, ExchangeRow.to_index)
+            _traffic(run_ids, {}, ExchangeRow.round, ExchangeRow.to_index)
         )
     }
     spent = {

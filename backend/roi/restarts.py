@@ -7,40 +7,13 @@ rule (`backend.exchanges.repository`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from backend.roi.facts import Usage
+from backend.runs.standing import Lineage, in_vain_after
 
 ByPlace = Mapping[tuple[int, int], Usage]
 """(round, site index) -> usage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """A run and where it comes from. `from_round`: the last round of `parent` that stands for it; None where it began anew."""
-
-    id: str
-    parent: str | None
-    from_round: int | None
-
-
-def in_vain_after(counting: str, runs: Iterable[Lineage]) -> dict[str, int]:
-    """For each of the other runs of the same arm and seed the round after which its own work stands for `counting` no more.
-
-    Args:
-        runs: all of the arm and seed, `counting` among them.
-    """
-    known = {run.id: run for run in runs}
-    used: dict[str, int] = {}
-    child, limit = known[counting], 0
-    while child.parent is not None and child.from_round is not None and child.parent in known:
-        limit = child.from_round if child.id == counting else min(limit, child.from_round)
-        used[child.parent] = limit
-        child = known[child.parent]
-    own = {
-        id: -1 if run.from_round is None else run.from_round for id, run in known.items() if id != counting
-    }
-    return {id: max(began, used.get(id, -1)) for id, began in own.items()}
 
 
 def spent_by_all(counting: str, runs: Iterable[Lineage], usage: Mapping[str, ByPlace]) -> ByPlace:

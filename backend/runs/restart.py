@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
@@ -92,8 +93,10 @@ def _replace(session: Session, who: Principal, current: RunRow, child: RunRow, b
     if ends and not repository.ask(session, [current.id], {"paused"}, "cancelling", reason):
         raise Conflict("restart_while_at_work", {"state": "resuming"})  # somebody was faster
     current.replaced_by = child.id
-    current.revision += 1
     session.flush()
+    # Of others of the arm and seed other rounds may stand now than before, and what they fetched in the others is wasted.
+    family = (RunRow.arm_id == current.arm_id, RunRow.seed == current.seed)
+    session.execute(update(RunRow).where(*family).values(revision=RunRow.revision + 1))
 
 
 def _schedule_after(session: Session, parent: RunRow, round: int) -> Schedule:

@@ -18,6 +18,7 @@ from backend.runs.schemas import (
     RoundResult,
     RunResult,
 )
+from backend.runs.standing import set_aside
 from backend.text.schemas import Text
 from dimat.plan import Amendment
 from dimat.schedule import Schedule
@@ -85,13 +86,14 @@ def _result(
     session: Session, run: RunRow, spec: PilotSpec, amendments: Sequence[Amendment],
     metrics: Sequence[MetricRow], apart: Mapping[int, float],
 ) -> RunResult:  # fmt: skip
+    aside = set_aside(session, [run]).get(run.id, 0)
     return RunResult.model_validate(
         {
             "arm": run.arm, "method": run.method, "seed": run.seed, "state": run.state,
             "reason": None if run.reason is None else Text.model_validate(run.reason),
             "rounds": rounds(run, spec, amendments, metrics, apart),
-            "bytes_exchanged": run.bytes_exchanged, "bytes_uploaded": run.bytes_uploaded,
-            "bytes_evaluation": run.bytes_evaluation, "bytes_wasted": run.bytes_wasted,
+            "bytes_exchanged": run.bytes_exchanged - aside, "bytes_uploaded": run.bytes_uploaded,
+            "bytes_evaluation": run.bytes_evaluation, "bytes_wasted": run.bytes_wasted + aside,
             "busy_s": run.busy_s, "seconds": service.seconds(run, utc_now()),
             "final_artifacts": repository.final_artifacts(session, run),
         }

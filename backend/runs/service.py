@@ -20,6 +20,7 @@ from backend.runs.methods_since import methods_since
 from backend.runs.progress import Behind, Closed, Due, StepFact, run_progress
 from backend.runs.repository import RunFilter
 from backend.runs.schemas import MethodFrom, Run, RunPage, RunSort
+from backend.runs.standing import set_aside
 from backend.runs.states import RUN_ENDS
 from backend.sites import windows
 from backend.sites.windows import Opening
@@ -104,6 +105,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     next, now = next_rounds(session, list(pilot_of)), utc_now()
     shut = windows.closed(session, now)
     begun, slowest = _restarted(session, rows), slowest_of_others(session, list(pilot_of))
+    aside = set_aside(session, rows)
     return [
         _run(
             row, pilot_of[row.pilot_id], specs[row.pilot_id], shown[row.pilot_id],
@@ -112,7 +114,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
             next.get(row.pilot_id) if row.state in AT_WORK else None,
             closed_in(specs[row.pilot_id], shut),
             behind_of(row, row.rounds_done + 1, specs[row.pilot_id], made[row.id], slowest.get(row.id)), begun.get(row.id),
-            methods_since(specs[row.pilot_id], row.arm, _reached(row, made[row.id])), now,
+            methods_since(specs[row.pilot_id], row.arm, _reached(row, made[row.id])), aside.get(row.id, 0), now,
         )
         for row in rows
     ]  # fmt: skip
@@ -184,7 +186,7 @@ def _run(
     row: RunRow, pilot: PilotRow, spec: PilotSpec, shown: Sequence[str],
     means: tuple[float | None, float | None, int | None], steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
     away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed],
-    behind: Behind | None, restarted: Text | None, methods: Sequence[MethodFrom], now: datetime,
+    behind: Behind | None, restarted: Text | None, methods: Sequence[MethodFrom], aside: int, now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -194,8 +196,8 @@ def _run(
             "parent_run_id": row.parent_run_id, "from_round": row.from_round, "replaced_by": row.replaced_by,
             "restarted": restarted,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
-            "bytes_exchanged": row.bytes_exchanged, "bytes_uploaded": row.bytes_uploaded,
-            "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted,
+            "bytes_exchanged": row.bytes_exchanged - aside, "bytes_uploaded": row.bytes_uploaded,
+            "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted + aside,
             "busy_s": row.busy_s, "cpu_s": row.cpu_s, "gpu_s": row.gpu_s, "created_at": row.created_at,
             "started_at": row.started_at, "finished_at": row.finished_at, "seconds": seconds(row, now),
             "own_site_mean": means[0], "all_site_mean": means[1], "mean_over": means[2],

@@ -2861,6 +2861,8 @@ export interface components {
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
          *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
          *     timetable and the run is at work; a time that is over waits for runs that have not done the round before.
+         *     `bytes_exchanged` and `bytes_wasted` add up to the total of the run's ledger: what was of use, and what is `wasted` there (of rounds that do
+         *     not stand since the run was restarted, too).
          */
         Run: {
             /** Id */

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from backend.db.tables import ExchangeRow, RunRow, StepRow
 from backend.errors import Conflict, Invalid
 from backend.exchanges import service as exchanges
+from backend.roi import repository
 from backend.roi import service as roi
-from backend.runs import asks
+from backend.runs import asks, results, service
 from backend.runs.states import RUN_ENDS
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Stage, finished
 from tests.backend.coordinator.test_restart import restarted
@@ -97,7 +98,13 @@ def check(stage: Stage) -> None:
         runs = {run.id: run for run in session.scalars(select(RunRow))}
         for run in runs.values():
             of_run = exchanges.of_run(session, run.id)
-            assert of_run.total.num_bytes == run.bytes_exchanged + run.bytes_wasted
+            in_vain = sum(one.num_bytes for one in of_run.by_purpose if one.purpose == "wasted")
+            for told in (service.get(session, run.id), results.of_run(session, run.id)):
+                assert (told.bytes_exchanged, told.bytes_wasted) == (
+                    of_run.total.num_bytes - in_vain,
+                    in_vain,
+                )
+            assert drawn_of(session, run.id) == (of_run.total.num_bytes - in_vain, in_vain)
             if run.parent_run_id is None or run.started_at is None:
                 continue
             assert rows_of(session, run.id, run.from_round) == rows_of(
@@ -106,6 +113,14 @@ def check(stage: Stage) -> None:
             assert cpu_s_in(session, run.id, run.from_round) == cpu_s_in(
                 session, run.parent_run_id, run.from_round
             )
+
+
+def drawn_of(session: Session, run_id: str) -> tuple[int, int]:
+    """What the figure of a run's communication shows as of use, and as wasted."""
+    facts = repository.load(session, "p", only_run=run_id)
+    assert facts is not None
+    traffic = facts.runs[0].by_round.values()
+    return sum(one.accepted_bytes for one in traffic), sum(one.wasted_bytes for one in traffic)
 
 
 _CPU_S = func.sum(func.coalesce(StepRow.cpu_s, 0.0) + StepRow.wasted_cpu_s)

@@ -1,7 +1,8 @@
 """Of restarted runs: what stands for the one that counts, and what was in vain."""
 
 from backend.roi.facts import Usage
-from backend.roi.restarts import Lineage, in_vain_after, spent_by_all
+from backend.roi.restarts import spent_by_all
+from backend.runs.standing import Lineage, in_vain_after
 
 
 def test_of_a_chain_of_restarts_each_run_stands_up_to_the_lowest_round_on_the_way() -> None:

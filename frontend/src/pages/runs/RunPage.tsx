@@ -197,14 +197,12 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
             label: t('ui.run.exchanged'),
             value: formats.bytes(run.bytes_exchanged),
             note:
-              run.replaced_by !== null
-                ? t('ui.run.wasted_restarted')
-                : run.bytes_wasted > 0
-                  ? formats.settings([
-                      t('ui.run.raw_zero'),
-                      t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) }),
-                    ])
-                  : t('ui.run.raw_zero'),
+              run.bytes_wasted > 0
+                ? formats.settings([
+                    t('ui.run.raw_zero'),
+                    t('ui.run.wasted', { bytes: formats.bytes(run.bytes_wasted) }),
+                  ])
+                : t('ui.run.raw_zero'),
           },
           {
             label: t('ui.run.time'),
