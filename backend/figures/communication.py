@@ -122,11 +122,17 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
         look.t("communication_arm", arm=arm, bytes=num_bytes(_accepted(one))) for arm, one in totals.items()
     ]
     kinds = [look.t(f"kind_{kind}") for kind in KINDS]
+    wasted = sum(one["wasted"] for one in totals.values())
     return Figure(
         data=data,
         layout=shape,
         notes=[],
-        summary=look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
+        summary=look.joined(
+            [
+                look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
+                look.t("communication_in_vain", bytes=num_bytes(wasted)) if wasted else "",
+            ]
+        ),
         table=Table(
             columns=[look.t("column_arm"), *kinds, look.t("column_total")],
             rows=[
@@ -157,6 +163,8 @@ def _totals(facts: PilotFacts, arm: str) -> Totals:
         for by_kind in _by_round(run).values():
             for kind, count in by_kind.items():
                 totals[kind] = totals.get(kind, 0) + count
+    # Not those of the runs shown: what was fetched in rounds that a restart set aside is in the ledger of the pilot, and paid for.
+    totals["wasted"] = sum(usage.wasted_bytes for run in facts.runs_of(arm) for usage in run.usage.values())
     return totals
 
 

@@ -72,6 +72,7 @@ def arm_outcome(facts: PilotFacts, arm: str, method: str, up_to: int | None = No
         all_site_vs_control=_rest_apart(against),
         against=against,
         bytes_exchanged=sum(run.bytes_exchanged for run in every),
+        bytes_wasted=sum(usage.wasted_bytes for run in every for usage in run.usage.values()),
         busy_s=sum(run.busy_s for run in every),
         sites_gaining=None
         if own_vs is None

@@ -19,12 +19,13 @@ class SiteOutcome(Schema):
 class LeftOutSite(Schema):
     """A site that was silent, in the rounds from `from_round`, which may be without it only in part, up to `until_round`, in which it came back; None: it did not,
     or not yet.
-    Of several seeds: the first and the last of these rounds."""
+    Of several seeds: the first and the last of these rounds. `times`: how often it was left out; the rounds are those of the last time."""
 
     site: str
     display_name: str
     from_round: int
     until_round: int | None
+    times: int
 
 
 class Against(Schema):
@@ -42,7 +43,8 @@ class ArmOutcome(Schema):
     """One arm. Accuracies are those after training in `round`: the last round that the arm and the control
     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
     all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
-    are between; None where there are none. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
+    are between; None where there are none. `bytes_wasted`: those that its runs fetched in vain, of rounds that a restart set aside, too; they are
+    not in `bytes_exchanged`. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
     `round` the way in which it merges."""
 
     arm: str
@@ -58,6 +60,7 @@ class ArmOutcome(Schema):
     all_site_vs_control: float | None
     against: Against | None
     bytes_exchanged: int
+    bytes_wasted: int
     busy_s: float
     sites_gaining: int | None
     sites_losing: int | None

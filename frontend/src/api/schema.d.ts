@@ -1161,7 +1161,8 @@ export interface components {
          * @description One arm. Accuracies are those after training in `round`: the last round that the arm and the control
          *     arm have both finished (without a control arm: that the arm has finished), and no later than the last that
          *     all arms have in common; None before that. `mean_over`: over how many sites they are. `against`: what the differences
-         *     are between; None where there are none. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
+         *     are between; None where there are none. `bytes_wasted`: those that its runs fetched in vain, of rounds that a restart set aside, too; they are
+         *     not in `bytes_exchanged`. `left_out`: sites that its runs went on without. `amended`: how amendments changed up to
          *     `round` the way in which it merges.
          */
         ArmOutcome: {
@@ -1190,6 +1191,8 @@ export interface components {
             against: components["schemas"]["Against"] | null;
             /** Bytes Exchanged */
             bytes_exchanged: number;
+            /** Bytes Wasted */
+            bytes_wasted: number;
             /** Busy S */
             busy_s: number;
             /** Sites Gaining */
@@ -1837,7 +1840,7 @@ export interface components {
          * LeftOutSite
          * @description A site that was silent, in the rounds from `from_round`, which may be without it only in part, up to `until_round`, in which it came back; None: it did not,
          *     or not yet.
-         *     Of several seeds: the first and the last of these rounds.
+         *     Of several seeds: the first and the last of these rounds. `times`: how often it was left out; the rounds are those of the last time.
          */
         LeftOutSite: {
             /** Site */
@@ -1848,6 +1851,8 @@ export interface components {
             from_round: number;
             /** Until Round */
             until_round: number | null;
+            /** Times */
+            times: number;
         };
         /** Link */
         Link: {

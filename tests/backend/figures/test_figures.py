@@ -14,7 +14,7 @@ from measured_pilots import MODEL_BYTES, assumptions, flat, pilot, run
 from backend.figures import accuracy, build, palette
 from backend.figures.frame import Look, round_step, rounds_shown
 from backend.figures.schemas import Figure, FigureName, Theme
-from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic
+from backend.roi.facts import Mark, PilotFacts, Point, SiteLabel, Traffic, Usage
 from backend.runs.schemas import ArmChanges, SettingChange
 from backend.summary.outcome import summarise
 
@@ -219,6 +219,18 @@ def test_the_legend_of_a_pilots_bytes_stands_above_its_bars_and_gets_room_for_ma
         assert (figure.layout["legend"]["y"] > 1, figure.layout["legend"]["yanchor"]) == (True, "bottom")
         heights.append(figure.layout["height"])
     assert heights[0] < heights[1]
+
+
+def test_what_a_pilot_fetched_in_vain_is_drawn_and_told_as_the_ledger_counts_it() -> None:
+    """Of rounds that a restart set aside, too, of which the run that counts knows nothing."""
+    facts = two_arms()
+    spent = {(2, 1): Usage(num_bytes=9000, wasted_bytes=5000)}
+    runs = tuple(dataclasses.replace(run, usage=spent) if run.arm == "dimat" else run for run in facts.runs)
+    figure = build.pilot_figure(dataclasses.replace(facts, runs=runs), "communication", EN)
+    wasted = next(trace for trace in figure.data if trace["name"] == "Wasted")
+    assert list(wasted["customdata"]) == ["0 B", "5.0 kB"]
+    assert "Another 5.0 kB were fetched in vain" in figure.summary
+    assert "in vain" not in build.pilot_figure(facts, "communication", EN).summary
 
 
 def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from measured_pilots import flat, pilot, run
 
-from backend.roi.facts import ArmLabel, Mark, PilotFacts, RunFacts
+from backend.roi.facts import ArmLabel, Mark, PilotFacts, RunFacts, Usage
 from backend.runs.schemas import ArmChanges, SettingChange
 from backend.summary.outcome import state_of, summarise
 from backend.text.catalogue import say
@@ -306,6 +306,42 @@ def test_who_was_left_out_is_said_and_counts_neither_as_gaining_nor_as_a_site_th
     back = summarise(pilot(control(num_sites=3), without_the_last(2, 4), num_sites=3))
     assert [text.code for text in back.left_out] == ["left_out_until"]
     assert [(arm.mean_over, len(arm.left_out)) for arm in back.arms] == [(3, 0), (3, 1)]
+
+
+def test_of_a_site_that_was_left_out_more_than_once_the_last_time_is_told_as_such() -> None:
+    def without(*gone: tuple[int, int | None]) -> PilotFacts:
+        absences = tuple(Absence(site="site-2", from_round=begun, until_round=until) for begun, until in gone)
+        twice = replace(run("dimat", flat(0.9, 0.9), num_sites=3), absences=absences)
+        return pilot(control(num_sites=3), twice, num_sites=3)
+
+    found = summarise(without((3, 4), (1, 2)))
+    assert [(text.code, text.params) for text in found.left_out] == [
+        ("left_out_again_until", {"site": "Site 2", "round": 3, "until": 4, "times": 2, "names": "dimat"})
+    ]
+    (told,) = found.arms[1].left_out
+    assert (told.from_round, told.until_round, told.times) == (3, 4, 2)
+    assert summarise(without((1, 2), (3, None))).left_out[0].code == "left_out_again_to_end"
+
+
+def test_rounds_without_a_site_that_seeds_have_in_common_are_one_time() -> None:
+    gone = [(1, 3), (2, 4)]
+    runs = [
+        replace(
+            run("dimat", flat(0.9, 0.9), num_sites=3, seed=seed),
+            absences=(Absence(site="site-2", from_round=begun, until_round=until),),
+        )
+        for seed, (begun, until) in enumerate(gone, start=1)
+    ]
+    (said,) = summarise(
+        pilot(*(control(num_sites=3, seed=seed) for seed in (1, 2)), *runs, num_sites=3)
+    ).left_out
+    assert (said.code, said.params["round"], said.params["until"]) == ("left_out_until", 1, 4)
+
+
+def test_what_an_arm_fetched_in_vain_is_told_beside_what_it_sent() -> None:
+    used = {(1, 0): Usage(num_bytes=30, wasted_bytes=10), (2, 1): Usage(num_bytes=7, wasted_bytes=7)}
+    found = summarise(pilot(control(), run("dimat", flat(0.9, 0.9), usage=used)))
+    assert [arm.bytes_wasted for arm in found.arms] == [0, 17]
 
 
 def test_where_a_site_is_in_only_one_of_both_the_sentence_names_what_was_measured_of_the_others() -> None:

@@ -24,10 +24,12 @@ export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const say = useSay();
+  const wasted = summary.arms.reduce((sum, arm) => sum + arm.bytes_wasted, 0);
   const said = [
     ...roundWords(summary.arms, summary.ended !== null).map(({ key, params }) => t(key, params)),
     ...(summary.ended ? [say('summary', summary.ended)] : []),
     t('ui.pilot.arms_spent'),
+    ...(wasted > 0 ? [t('ui.pilot.arms_wasted', { bytes: formats.bytes(wasted) })] : []),
   ];
   return <>{formats.sentences([t('ui.pilot.arms_help'), ...said])}</>;
 }
@@ -67,11 +69,14 @@ export function ArmsTable({ arms, pilot }: { arms: readonly Arm[]; pilot: string
           ) : null}
           {arm.left_out.slice(0, SITES_NAMED).map((site) => (
             <span className="aw-sub" key={site.site}>
-              {t(site.until_round === null ? 'ui.pilot.left_out' : 'ui.pilot.left_out_until', {
-                site: site.display_name,
-                round: site.from_round,
-                until: site.until_round,
-              })}
+              {formats.settings([
+                t(site.until_round === null ? 'ui.pilot.left_out' : 'ui.pilot.left_out_until', {
+                  site: site.display_name,
+                  round: site.from_round,
+                  until: site.until_round,
+                }),
+                ...(site.times > 1 ? [t('ui.pilot.left_out_times', { times: site.times })] : []),
+              ])}
             </span>
           ))}
           {arm.left_out.length > SITES_NAMED ? (
