@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from backend.explain.facts import RunFacts
 from backend.explain.site import SiteSays
 from backend.explain.words import Then, Wait, told
+from backend.runs.progress import before_a_round
 from backend.runs.states import RUN_ENDS
 from backend.text.schemas import Text
 
@@ -62,7 +63,9 @@ def _sentence(run: RunFacts, sites: Sequence[SiteSays]) -> Text:
         suffix = "_at_start" if at_start else ""
         return told(f"{part.name}_away{suffix}", since=part.away_since, round=run.round, rounds=run.rounds)
     working = sum(site.doing not in _RESTS for site in taking_part)
-    suffix = "_at_start" if at_start and run.state not in ("queued", "completed") else ""
+    suffix = "_at_start" if at_start else ""
+    if run.state != "running":
+        suffix = "" if run.state in ("queued", "completed") else before_a_round(run.state, run.rounds_done)
     return told(
         run.state + suffix,
         since=max(run.at_round_since or run.since, run.since) if run.state == "running" else run.since,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from backend.runs.states import STEP_LIVE
+from backend.runs.states import RUN_ENDS, STEP_LIVE
 from backend.text.schemas import Params, Text
 
 NAMED = 3
@@ -108,8 +108,10 @@ def run_progress(
     if not at_work:
         if state == "failed":  # of a cancelled one its reason says when
             params["at"] = ended_at
-        at_start = rounds_done < 1 and state in _SINCE_A_ROUND
-        return Text(code=f"{state}_at_start" if at_start else state, params=params)
+        return Text(
+            code=state + (before_a_round(state, rounds_done) if state in _SINCE_A_ROUND else ""),
+            params=params,
+        )
     if trouble := _trouble(steps):
         return trouble
     due = set(range(len(sites))) - set(away)
@@ -142,6 +144,13 @@ def run_progress(
     ending = "" if not missing else "_waiting_more" if len(missing) > NAMED else "_waiting"
     doing = "aligning_in_round" if kind == "align" and round else _DOING[kind]
     return Text(code=doing + ending, params=params)
+
+
+def before_a_round(state: str, rounds_done: int) -> str:
+    """How the code of a run's state ends while no round is finished. Of one that has ended it matters whether its start was."""
+    if rounds_done >= 1:
+        return ""
+    return "_in_first_round" if state in RUN_ENDS and rounds_done == 0 else "_at_start"
 
 
 def window_params(sites: Sequence[str], lacking: Sequence[int], closed: Mapping[int, Closed]) -> Params:

@@ -54,9 +54,9 @@ def test_it_waits_for_the_slowest_of_the_others_and_says_so(stage: Stage) -> Non
     at = slow.rounds_done + 1
     assert (
         told.text
-        == f"Round {alone.rounds_done + 1} of 40 waits for the arm dimat, which is in round {slow.rounds_done + 1}."
+        == f'Round {alone.rounds_done + 1} of 40 waits for the arm "dimat", which is in round {slow.rounds_done + 1}.'
     )
-    text = f"Waiting for the arm dimat, which is in round {at}: an arm that trains alone begins no round that is more than 2 rounds after that."
+    text = f'Waiting for the arm "dimat", which is in round {at}: an arm that trains alone begins no round more than 2 rounds ahead of the others.'
     (wait,) = of(told, "a").waits_for
     assert wait.text == text
     assert wait.then is not None

@@ -115,6 +115,10 @@ def test_a_run_that_failed_says_when() -> None:
     assert say("en", f"progress.{words.code}", words.params) == (
         "Failed on 2026-01-05 01:00:00 UTC, before round 1 was finished."
     )
+    words = run_progress("failed", 8, -1, SITES, [], ended_at=ended)
+    assert say("en", f"progress.{words.code}", words.params) == (
+        "Failed on 2026-01-05 01:00:00 UTC, at its start."
+    )
 
 
 @pytest.mark.parametrize("state", ["queued", "cancelling", "cancelled", "failed", "completed", "paused"])
@@ -131,6 +135,7 @@ def test_before_the_first_round_is_finished_no_round_is_told_as_finished(
 ) -> None:
     words = run_progress(state, 8, rounds_done, SITES, [])
     said = say("en", f"progress.{words.code}", words.params)
-    assert words.code == f"{state}_at_start"
-    assert "before round 1" in said
+    has_ended = state in ("cancelled", "failed")
+    assert words.code == f"{state}_in_first_round" if has_ended and rounds_done == 0 else f"{state}_at_start"
+    assert ("at its start" if has_ended and rounds_done < 0 else "before round 1") in said
     assert "round 0" not in said

@@ -12,6 +12,7 @@ from backend.runs.progress import _DOING
 from backend.runs.schemas import StepState
 from backend.runs.states import MOVES
 from backend.text.catalogue import LANGUAGES, catalogue, choose_language, find, say
+from backend.text.schemas import Params
 from dimat.methods import Method
 from dimat.samples import SAMPLES
 from dimat.schedule import StepKind
@@ -97,6 +98,34 @@ def test_what_was_wasted_is_said_beside_what_counts_and_not_as_a_part_of_it() ->
     """`bytes_exchanged` and `bytes_wasted` of a run add up to its ledger."""
     assert say("en", "ui.run.wasted", {"bytes": "150 kB"}) == "another 150 kB wasted"
     assert say("ja", "ui.run.wasted", {"bytes": "150 kB"}) == "ほかに150 kBが無効"
+
+
+@pytest.mark.parametrize(("lang", "quoted"), [("en", '"alone"'), ("ja", "「alone」")])
+def test_the_arm_that_somebody_waits_for_stands_in_quotation_marks(lang: str, quoted: str) -> None:
+    """Without them a name reads as a word of the sentence."""
+    params: Params = {"arm": "alone", "at": 5, "lead": 2, "round": 8, "rounds": 9}
+    for key in (
+        "progress.waiting_for_arm",
+        "explain.wait.turn_behind_arm",
+        "explain.wait.lead",
+        "explain.run.running_until_arm",
+    ):
+        assert quoted in say(lang, key, params)
+    for key in ("progress.waiting_for_arm_at_start", "explain.wait.lead_at_start"):
+        assert quoted in say(lang, key, params)
+
+
+def test_whoever_waits_for_the_end_of_a_step_is_not_told_to_wait_for_a_turn() -> None:
+    assert say("ja", "explain.wait.turn_behind_arm", {"arm": "alone"}) == (
+        "同じワーカーを使う、このパイロットの比較案「alone」の手順が終わるのを待っています。"
+    )
+    for behind in ("pilot", "pilots", "start", "run"):
+        assert "順番" not in say("ja", f"explain.wait.turn_behind_{behind}", {"pilot": "p", "more": 2})
+
+
+def test_the_button_that_makes_the_next_stage_says_what_it_does() -> None:
+    assert say("en", "ui.stage.make", {}) == "Make the draft"
+    assert say("ja", "ui.stage.make", {}) == "下書きを作成"
 
 
 def test_the_japanese_page_has_the_brackets_of_its_language() -> None:

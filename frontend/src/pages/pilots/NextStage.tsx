@@ -45,7 +45,7 @@ export function NextStage({ pilot }: { pilot: Schemas['Pilot'] }) {
           />
         </div>
       ),
-      action: t('ui.stage.next'),
+      action: t('ui.stage.make'),
       act: begin,
     });
   };
