@@ -46,7 +46,7 @@ def restart(
     """Queues a run that goes on after `body.from_round` of this one. A paused run that it stands for ends.
 
     Raises:
-        HeaderNeeded: no key. NotFound. Invalid: a round that is not finished; a site that takes part after it and is gone or revoked.
+        HeaderNeeded: no key. NotFound. Invalid: a round that is not finished, or after which nothing is left to do; a site that takes part after it and is gone or revoked.
         Conflict: a run of this arm and seed is at work, or the models of the round are not to be had any more.
     """
     key = needed_key(key)
@@ -63,6 +63,11 @@ def restart(
         known = {"round": body.from_round, "last": parent.rounds_done}
         raise Invalid(
             "restart_round" if parent.rounds_done >= 0 else "restart_too_early", known, "from_round"
+        )
+    if body.from_round == parent.rounds and parent.id == current.id and parent.state == "completed":
+        # Of one that was restarted this makes its results count again.
+        raise Invalid(
+            "restart_does_nothing", {"round": parent.rounds, "before": parent.rounds - 1}, "from_round"
         )
     schedule = _schedule_after(session, parent, body.from_round)
     ahead = range(body.from_round + 1, parent.rounds + 1)

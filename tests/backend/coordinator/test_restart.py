@@ -43,7 +43,21 @@ def rich() -> PilotSpec:
     return PilotSpec.model_validate(body)
 
 
-@pytest.mark.parametrize("round", range(5))
+def test_a_run_that_would_have_nothing_to_do_is_not_made_but_one_that_was_restarted_may_count_again(
+    stage: Stage,
+) -> None:
+    stage.launch(spec())
+    stage.work_until_quiet()
+    with pytest.raises(Invalid, match="restart_does_nothing"):
+        restarted(stage, RUN, 2)
+    child = restarted(stage, RUN, 1).run.id
+    stage.work_until_quiet()
+    again = restarted(stage, RUN, 2, key="again").run.id
+    stage.work_until_quiet()
+    assert (stage.run(again).state, stage.run(child).replaced_by) == ("completed", again)
+
+
+@pytest.mark.parametrize("round", range(4))
 def test_a_restarted_run_ends_in_the_bits_of_its_parent_and_does_nothing_twice(
     stage: Stage, round: int
 ) -> None:

@@ -9,7 +9,7 @@ import { useMay, useRefresh } from '../../api/session';
 import { Icon } from '../../components/Icon';
 import { useConfirm } from '../../components/useConfirm';
 import { WhyField } from '../../components/WhyField';
-import { mayBeRestarted } from './replaced';
+import { lastToRestartFrom, mayBeRestarted } from './replaced';
 
 type Run = Schemas['Run'];
 
@@ -31,7 +31,7 @@ export function RestartButton({ run }: { run: Run }) {
     void go(`/runs/${data.id}`);
   };
   const open = () => {
-    const last = run.state === 'completed' ? run.rounds_done - 1 : run.rounds_done;
+    const last = lastToRestartFrom(run);
     // One key for this question: pressing twice, or again after a lost answer, restarts once.
     wanted.current = { round: last, why: '', key: freshKey() };
     ask({
@@ -42,9 +42,9 @@ export function RestartButton({ run }: { run: Run }) {
           {run.state === 'paused' ? <p className="aw-first">{t('ui.run.restart_ends')}</p> : null}
           <NumberInput
             label={t('ui.run.from_round')}
-            description={t('ui.run.from_round_help', { last: run.rounds_done })}
+            description={t('ui.run.from_round_help', { last })}
             min={0}
-            max={run.rounds_done}
+            max={last}
             allowDecimal={false}
             defaultValue={last}
             onChange={(value) => (wanted.current.round = Number(value))}

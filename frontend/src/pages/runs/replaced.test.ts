@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mayBeRestarted, reasonToTell } from './replaced';
+import { lastToRestartFrom, mayBeRestarted, reasonToTell } from './replaced';
 
 const advice = { code: 'site_silent_too_long', params: { round: 272 }, text: '' };
 const run = { state: 'failed' as const, rounds_done: 3, replaced_by: null, restarted: null, reason: advice };
@@ -10,6 +10,11 @@ it('what was restarted is not offered to be, nor advised to', () => {
   expect([mayBeRestarted(replaced), reasonToTell(replaced)]).toEqual([false, null]);
   expect(mayBeRestarted({ ...run, rounds_done: -1 })).toBe(false);
   expect(mayBeRestarted({ ...run, state: 'running' })).toBe(false);
+});
+
+it('a run is not offered to be restarted from a round after which it has nothing to do', () => {
+  expect(lastToRestartFrom({ state: 'completed', rounds_done: 40 })).toBe(39);
+  expect(lastToRestartFrom({ state: 'failed', rounds_done: 3 })).toBe(3);
 });
 
 it('a reason is told once, and of what is completed none', () => {

@@ -8,6 +8,11 @@ export function mayBeRestarted(run: Pick<Run, 'state' | 'rounds_done' | 'replace
   return STANDING.has(run.state) && run.rounds_done >= 0 && run.replaced_by === null;
 }
 
+/** After the last round of a completed run there is nothing left to do. */
+export function lastToRestartFrom(run: Pick<Schemas['Run'], 'state' | 'rounds_done'>): number {
+  return run.state === 'completed' ? run.rounds_done - 1 : run.rounds_done;
+}
+
 /** Why a run failed says what to do about it, which somebody has done where it was replaced. */
 export function reasonToTell(run: Run): Run['reason'] {
   const isDone = run.state === 'failed' && run.replaced_by !== null;
