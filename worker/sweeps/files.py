@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 def whole(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place when the block ends well, and goes away otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    # Not by `mkstemp`, whose files nobody else may read: these are results, for whom the umask says.
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    temporary.touch(exist_ok=False)
     try:
-        yield Path(name)
-        os.replace(name, path)
+        yield temporary
+        os.replace(temporary, path)
     except BaseException:
-        os.unlink(name)
+        temporary.unlink()
         raise
 
 
