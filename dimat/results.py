@@ -84,6 +84,7 @@ def as_json(result: SimulationResult, detailed: bool = False) -> dict[str, Any]:
             "spec_sha256": spec_sha256(result.spec),
             "sites": list(names),
             "rounds": result.spec.rounds,
+            "spec": result.spec.model_dump(mode="json"),
             "amendments": [amendment.model_dump(mode="json") for amendment in result.amendments],
         },
         "runs": [_run_json(run, names, detailed) for run in result.runs],

@@ -82,7 +82,7 @@ def simulate(
     pilot: Annotated[
         Path,
         typer.Argument(
-            help="A pilot's TOML file, such as data/pilots/demo.toml. With a [sweep] it is many: docs/sweeps.md."
+            help="A pilot's TOML file, such as data/pilots/demo.toml, or its downloaded results (JSON). With a [sweep] it is many: docs/sweeps.md."
         ),
     ],
     json: Annotated[

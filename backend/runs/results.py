@@ -39,6 +39,7 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
             spec_sha256=pilot.spec_sha256,
             sites=list(spec.site_names),
             rounds=spec.rounds,
+            spec=spec,
             amendments=[one.amendment for one in amended],
         ),
         runs=[

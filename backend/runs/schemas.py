@@ -9,6 +9,7 @@ from backend.text.schemas import Schema, Text
 from backend.web import Page
 from dimat.frozen import PLAIN, Name, Whole
 from dimat.plan import Amendment, Patch, check_members
+from dimat.spec import PilotSpec
 
 RunState = Literal[
     "queued", "running", "pausing", "paused", "resuming", "cancelling", "cancelled", "completed", "failed"
@@ -231,12 +232,13 @@ class RunResult(Schema):
 
 
 class ResultPilot(Schema):
-    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them."""
+    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them. With `spec` they are all that `awase simulate` needs."""
 
     name: str
     spec_sha256: str
     sites: list[str]
     rounds: int
+    spec: PilotSpec
     amendments: list[Amendment]
 
 

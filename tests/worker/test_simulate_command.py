@@ -15,6 +15,7 @@ from worker.data.samples import DATA_DIR
 from worker.data.sweep import Sweep, read_sweep
 from worker.simulate import main, simulate_spec
 from worker.sweeps.files import write_json
+from worker.sweeps.parquet import write_parquet
 from worker.sweeps.wanted import Wanted
 
 DEMO = DATA_DIR / "pilots" / "demo.toml"
@@ -131,6 +132,17 @@ def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_what_is_written_the_umask_says(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_json(tmp_path / "r.json", {})
+        write_parquet(tmp_path / "r.parquet", {"round": "INTEGER"}, [{"round": 1}])
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("r.json", "r.parquet")] == [mode, mode]
+
+
 def test_a_pilot_file_that_is_wrong_is_refused_before_torch_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "pilot.toml"
     path.write_text("rounds = 0\n", encoding="utf-8")
@@ -187,6 +199,32 @@ def test_a_pilot_that_was_amended_is_repeated_from_its_file(tmp_path: Path) -> N
         run["final_artifacts"] for run in known["runs"]
     ]
     assert found["runs"][0]["rounds"] != simulate_spec(sweep.settings[0].spec)["runs"][0]["rounds"]
+    assert read_sweep(results) == sweep  # what is told can be repeated as it is
+
+
+def test_a_pilot_is_taken_from_json_as_the_api_tells_it(tmp_path: Path) -> None:
+    (setting,) = read_sweep(DEMO).settings
+    told = setting.spec.model_dump(mode="json")
+    path = tmp_path / "pilot.json"
+    for content in (told, {"id": "1", "name": "demo", "spec": told, "assumptions": {"currency": "EUR"}}):
+        path.write_text(json.dumps(content))
+        assert read_sweep(path) == Sweep.of(setting.spec)
+        assert read_pilot(path) == (setting.spec, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not a JSON file"), ("[]", "holds no pilot"), ('{"spec": 3}', "holds no pilot"),
+        ('{"pilot": {"name": "p", "amendments": []}, "runs": []}', "without the pilot that gave them"),
+        ('{"spec": {"rounds": 0}}', "rounds: "),
+    ],
+)  # fmt: skip
+def test_json_that_is_no_pilot_says_what_to_take(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "pilot.json"
+    path.write_text(content)
+    with pytest.raises(PilotFileError, match=said):
+        read_sweep(path)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""Reads a pilot from a TOML file.
+"""Reads a pilot from a TOML file, or from JSON as the API tells it.
 
 The table `[assumptions]` is business, not algorithm: it is handed back as it is for the backend. `[[amendments]]` are no part of the pilot:
 they say how one that ran was changed on the way, so that it can be repeated.
 """
 
+import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
         PilotFileError: the file cannot be read, is not TOML, is not a valid pilot, or has a `[sweep]` (it is many pilots) or
             `[[amendments]]` (it is a pilot that ran).
     """
-    content = read_toml(path)
+    content = read_content(path)
     if "sweep" in content:
         raise PilotFileError(
             f"'{path}' has a [sweep], which makes many pilots of one, and here one is needed. "
@@ -49,19 +50,42 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
         raise PilotFileError(f"'{path}' is not a valid pilot:\n{lines(error, content)}") from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """What stands in the file. Raises: PilotFileError."""
+def read_content(path: Path) -> dict[str, Any]:
+    """What stands in the file, as a TOML file would have it. Of JSON that is a pilot's spec, what the API tells of a pilot, or its
+    downloaded results, with the amendments that were in force. Raises: PilotFileError."""
+    is_json = path.suffix == ".json"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return _of_pilot(path, json.loads(text)) if is_json else tomllib.loads(text)
     except OSError as error:
         raise PilotFileError(
             f"Cannot read the pilot file '{path}': {error.strerror}. "
             "Name a TOML file that you can read, such as data/pilots/demo.toml."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        kind = "JSON" if is_json else "TOML"
         raise PilotFileError(
-            f"'{path}' is not a TOML file: {error}. Correct that place; data/pilots/demo.toml is an example."
+            f"'{path}' is not a {kind} file: {error}. Correct that place; data/pilots/demo.toml is an example."
         ) from error
+
+
+def _of_pilot(path: Path, found: Any) -> dict[str, Any]:
+    """Raises: PilotFileError."""
+    whole = found
+    if isinstance(found, dict) and isinstance(found.get("pilot"), dict):
+        whole = found["pilot"]
+        if "spec" not in whole:
+            raise PilotFileError(
+                f"'{path}' holds results without the pilot that gave them, as versions before wrote them. "
+                "Download them again, or take the answer of GET /api/v1/pilots/{id}."
+            )
+    spec = whole.get("spec", whole) if isinstance(whole, dict) else whole
+    if not isinstance(spec, dict):
+        raise PilotFileError(
+            f"'{path}' holds no pilot. Take its downloaded results, or the answer of GET /api/v1/pilots/{{id}}."
+        )
+    amendments = whole.get("amendments")
+    return spec | {"amendments": amendments} if amendments and whole is not spec else spec
 
 
 def take_assumptions(path: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from worker.data.pilot_file import (
     PilotFileError,
     check_amendments,
     lines,
-    read_toml,
+    read_content,
     take_amendments,
     take_assumptions,
 )
@@ -76,7 +76,7 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         PilotFileError: as `read_pilot`; a sweep that cannot be, a setting that is no valid pilot, or two that are the same pilot.
     """
-    content = read_toml(path)
+    content = read_content(path)
     take_assumptions(path, content)
     amendments = take_amendments(path, content)
     swept = content.pop("sweep", None)

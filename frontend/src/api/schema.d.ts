@@ -2759,7 +2759,7 @@ export interface components {
         };
         /**
          * ResultPilot
-         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them.
+         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them. With `spec` they are all that `awase simulate` needs.
          */
         ResultPilot: {
             /** Name */
@@ -2770,6 +2770,7 @@ export interface components {
             sites: string[];
             /** Rounds */
             rounds: number;
+            spec: components["schemas"]["PilotSpec"];
             /** Amendments */
             amendments: components["schemas"]["Amendment"][];
         };

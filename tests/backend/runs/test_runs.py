@@ -254,6 +254,8 @@ def test_result_has_the_shape_that_others_rely_on(api: Api, run: dict[str, Any])
     result = api.viewer.get(f"/api/v1/pilots/{run['pilot_id']}/result").json()
     assert result["pilot"]["sites"] == ["site-01", "site-02", "site-03"]
     assert result["pilot"]["rounds"] == 2
+    pilot = api.viewer.get(f"/api/v1/pilots/{run['pilot_id']}").json()
+    assert result["pilot"]["spec"] == pilot["spec"]
     alone, matched = result["runs"]
     assert (alone["arm"], alone["rounds"], alone["final_artifacts"]) == ("alone", [], {})
     assert [(r["round"], r["merged"], r["after_merge"] is None) for r in matched["rounds"]] == [
