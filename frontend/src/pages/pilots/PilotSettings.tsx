@@ -11,7 +11,8 @@ import { AsLaunched } from './AsLaunched';
 import { ChangeMoney } from './ChangeMoney';
 import type { Formats } from '../../i18n/formats';
 import { useFormats } from '../../i18n/useFormats';
-import { LimitedSites } from '../sites/LimitedSites';
+import { useLimitWords } from '../sites/limitWords';
+import { useSiteNames } from '../sites/useSiteNames';
 import { optionsOf } from '../topologies/options';
 import { packingOf, silentOf, strengthsOf } from './pilotDraft';
 import { armWords, ofEachRound, type Word } from './armWords';
@@ -19,15 +20,22 @@ import { pilotState } from './pilotState';
 import { fieldName } from './settingWords';
 import { lengthOf } from './silentWords';
 import { SettingsInForce } from './SettingsInForce';
+import { limitsOf } from './siteLimits';
 import { sentenceOf, timetableDraftOf } from './timetableDraft';
 
-// The limits of sites are those of now: what has ended was trained under those of then.
 const GOES_ON: ReadonlySet<string> = new Set(['draft', 'launched', 'paused']);
 
 export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const { spec } = pilot;
+  const limitWords = useLimitWords();
+  const known = useSiteNames().data?.items ?? [];
+  const under = {
+    isDraft: pilot.state === 'draft',
+    goesOn: GOES_ON.has(pilotState(pilot)),
+    sites: spec.sites,
+  };
   const partition = spec.data?.partition;
   const share =
     partition?.kind === 'dirichlet'
@@ -73,6 +81,10 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
           ] as [string, string],
         ]
       : []),
+    ...limitsOf(under, known).map(({ name, limits }): [string, string] => [
+      t('ui.pilot.site_limits', { name }),
+      formats.settings(limitWords(limits)),
+    ]),
     [t('ui.new.dataset'), formats.list([...new Set(spec.sites.map(({ data }) => datasetIn(data, t)))])],
     [t('ui.new.partition'), share],
     [
@@ -113,7 +125,6 @@ export function PilotSettings({ pilot }: { pilot: Schemas['Pilot'] }) {
       <RoomyPanel title={t('ui.pilot.settings')}>
         <AsLaunched pilot={pilot.id} />
         <SettingsInForce pilot={pilot} />
-        {GOES_ON.has(pilotState(pilot)) ? <LimitedSites names={spec.sites.map(({ name }) => name)} /> : null}
         <Pairs facts={facts} />
       </RoomyPanel>
       <Money pilot={pilot} />
