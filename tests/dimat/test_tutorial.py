@@ -14,6 +14,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def run(page: str) -> dict[str, Any]:
+    # Pages that tell figures seed torch themselves.
     parts = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, Any] = {}
     with torch.random.fork_rng():
@@ -22,8 +23,16 @@ def run(page: str) -> dict[str, Any]:
     return names
 
 
-def test_two_own_models_merge_as_the_tutorial_says() -> None:
+def test_two_own_models_merge_as_the_tutorial_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """To the figures in its text, but for how a processor rounds."""
     names = run("merge-two-models.md")
+    page = (DOCS / "merge-two-models.md").read_text(encoding="utf-8")
+    told = "".join(re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL))
+    printed, number = capsys.readouterr().out, r"\b\d+(?=%)"
+    assert re.sub(number, "#", printed) == re.sub(number, "#", told)
+    assert [float(one) for one in re.findall(number, printed)] == pytest.approx(
+        [float(one) for one in re.findall(number, told)], abs=3
+    )
     assert names["groups"].coverage > 0.9
     assert names["after"] > names["plain"] + 0.05
     assert names["by_moments"] > names["plain"] + 0.05
