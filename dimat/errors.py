@@ -644,6 +644,14 @@ class WireOverflow(DimatError):
     )
 
 
+class WireNotFinite(DimatError):
+    code = "wire_not_finite"
+    template = (
+        "The tensor '{tensor}' has values that are not finite (NaN or infinite), which whoever gets it refuses. "
+        "Train the model anew with a lower learning rate."
+    )
+
+
 class WireNameReserved(DimatError):
     code = "wire_name_reserved"
     template = (

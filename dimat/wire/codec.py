@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from dimat.checked import check_kind, check_params
-from dimat.errors import ArtifactInvalid, first_line
+from dimat.errors import ArtifactInvalid, WireNotFinite, first_line
 from dimat.params import Layout, Params, first_non_finite, layout_of
 from dimat.parts import Numbers, WireSpec
 from dimat.wire.compression import Oversized, compress, decompress, is_compressed
@@ -30,15 +30,20 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def encode(params: Params, wire: WireSpec = PLAIN) -> bytes:
+def encode(params: Params, wire: WireSpec = PLAIN, allow_non_finite: bool = False) -> bytes:
     """The artifact of `params` (on the CPU), or what travels of them.
 
+    Args:
+        allow_non_finite: for what has been looked at before, or is read back by whoever made it.
+
     Raises:
-        WireOverflow, WireNameReserved: see `pack`. TypeError: they are no state dict, or hold what is no tensor (`get_extra_state`).
+        WireNotFinite: `decode` would refuse them. WireOverflow, WireNameReserved: see `pack`. TypeError: they are no state dict, or hold what is no tensor (`get_extra_state`).
     """
     check_params("'params'", params)
     for name, value in params.items():
         check_kind(f"'{name}' in 'params'", value, Tensor, "a tensor: nothing else can travel")
+    if not allow_non_finite and (broken := first_non_finite(params)):
+        raise WireNotFinite(tensor=broken)
     packed = pack(params, wire.numbers)
     # Copies: tied weights are one tensor under two names, and safetensors takes no shared memory.
     data = save({name: packed[name].clone(memory_format=torch.contiguous_format) for name in sorted(packed)})

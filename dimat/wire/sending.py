@@ -1,12 +1,16 @@
 """What a step leaves in the store: its model, and what is made of it for others. The same bytes for a worker and for `simulate`."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from dimat.params import Params, averaged, layout_of
 from dimat.parts import WireSpec
 from dimat.steps.context import StepResult
 from dimat.wire.codec import PLAIN, decode, encode, most_bytes
 from dimat.wire.deltas import difference
+
+_encode = partial(encode, allow_non_finite=True)
+"""Steps have looked at their models themselves, and say of which site one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,15 @@ def artifacts_of(
         delta = difference(shared, sent_before, most_bytes(layout_of(result.params)))
     alone = result.alone
     return Artifacts(
-        model=None if result.params is None else encode(result.params, wire if is_gather else PLAIN),
-        momentum=None if result.momentum is None else encode(result.momentum),
-        moments=None if result.moments is None else encode(result.moments, without_loss),
-        mean=None if result.mean is None else encode(result.mean, wire),
+        model=None if result.params is None else _encode(result.params, wire if is_gather else PLAIN),
+        momentum=None if result.momentum is None else _encode(result.momentum),
+        moments=None if result.moments is None else _encode(result.moments, without_loss),
+        mean=None if result.mean is None else _encode(result.mean, wire),
         shared=shared,
-        residual=None if left is None else encode(left),
+        residual=None if left is None else _encode(left),
         delta=delta,
-        alone=None if alone is None else encode(alone.params),
-        alone_momentum=None if alone is None or alone.momentum is None else encode(alone.momentum),
+        alone=None if alone is None else _encode(alone.params),
+        alone_momentum=None if alone is None or alone.momentum is None else _encode(alone.momentum),
     )
 
 
@@ -75,9 +79,9 @@ def _rounded(params: Params, wire: WireSpec, residual: Params | None) -> tuple[b
     Reference: Seide et al. 2014, "1-bit stochastic gradient descent" (error feedback).
     """
     if wire.numbers != "int8":
-        return encode(params, wire), None
+        return _encode(params, wire), None
     left = residual or {}
     wanted = {name: value + left[name] if name in left else value for name, value in params.items()}
-    data = encode(wanted, wire)
+    data = _encode(wanted, wire)
     got = decode(data, layout_of(params), allow_non_finite=True)
     return data, {name: value - got[name] for name, value in averaged(wanted).items()}

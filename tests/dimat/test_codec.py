@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from dimat.errors import ArtifactInvalid, WireNameReserved, WireOverflow
+from dimat.errors import ArtifactInvalid, WireNameReserved, WireNotFinite, WireOverflow
 from dimat.model_spec import CnnSpec
 from dimat.models.registry import empty_model, initial_params
 from dimat.params import Params, layout_of
-from dimat.parts import WireSpec
+from dimat.parts import Numbers, WireSpec
 from dimat.training.seeding import torch_rng
 from dimat.wire.codec import decode, encode, sha256
 
@@ -36,8 +36,9 @@ def test_numbers_of_8_bits_travel_and_have_to_be_finite(kind: torch.dtype) -> No
     found = decode(encode(held), layout_of(held))
     assert torch.equal(found["weight"].float(), held["weight"].float())
     assert found["weight"].dtype == kind
+    broken = {"weight": torch.full((3, 4), torch.nan).to(kind)}
     with pytest.raises(ArtifactInvalid, match="not finite"):
-        decode(encode({"weight": torch.full((3, 4), torch.nan).to(kind)}), layout_of(held))
+        decode(encode(broken, allow_non_finite=True), layout_of(held))
 
 
 def test_equal_params_are_equal_bytes_whatever_their_order(params: Params) -> None:
@@ -80,9 +81,23 @@ def test_missing_tensor_is_named(params: Params) -> None:
         decode(encode({name: t for name, t in params.items() if name != "head.bias"}), layout_of(params))
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("numbers", ["float32", "float16", "bfloat16", "int8"])
+def test_what_nobody_takes_is_refused_by_name_as_it_is_made(
+    value: float, numbers: Numbers, params: Params
+) -> None:
+    broken = {**params, "head.bias": torch.tensor([1.0, value, 2.0, 3.0])}
+    with pytest.raises(WireNotFinite, match=r"'head\.bias' has values that are not finite"):
+        encode(broken, WireSpec(numbers=numbers))
+
+
 def test_model_that_is_not_finite_passes_only_where_a_merge_rejects_it(params: Params) -> None:
     broken = {**params, "head.bias": torch.full((4,), torch.nan)}
-    assert decode(encode(broken), layout_of(params), allow_non_finite=True)["head.bias"].isnan().all()
+    assert (
+        decode(encode(broken, allow_non_finite=True), layout_of(params), allow_non_finite=True)["head.bias"]
+        .isnan()
+        .all()
+    )
 
 
 SIZES = st.lists(st.integers(-1, 5) | st.sampled_from([2**31, 2**62, 2**63, 2**64]), max_size=4)
@@ -121,7 +136,8 @@ def test_a_number_that_does_not_fit_is_refused_by_whoever_sends_it(value: float,
     for numbers in ("bfloat16", "float32", "int8"):
         decode(encode(large, WireSpec(numbers=numbers)), layout_of(params))
     broken = {**params, "head.bias": torch.full((4,), torch.inf)}
-    back = decode(encode(broken, WireSpec(numbers="float16")), layout_of(params), allow_non_finite=True)
+    data = encode(broken, WireSpec(numbers="float16"), allow_non_finite=True)
+    back = decode(data, layout_of(params), allow_non_finite=True)
     assert back["head.bias"].isinf().all()
 
 
