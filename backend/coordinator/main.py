@@ -22,7 +22,8 @@ from backend.coordinator.lock import (
 )
 from backend.coordinator.ports import PortUnavailable
 from backend.coordinator.trouble import Trouble
-from backend.coordinator.turn import Coordinator, Remembered
+from backend.coordinator.turn import Coordinator
+from backend.coordinator.workers import Remembered
 from backend.db.session import Database
 from backend.settings import Settings
 from worker import logs

@@ -16,8 +16,6 @@ from backend.runs.waiting import LEASE_OVER
 from backend.settings import Settings
 
 UNBEGUN_AFTER_S = 8.0
-WARMED_UP_AFTER_S = 20.0
-"""A worker that has just started takes messages before its processes can begin them."""
 FORGET_WORKER_AFTER_S = 600.0
 
 

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -30,11 +29,12 @@ from backend.coordinator.ingest import Ingest
 from backend.coordinator.leads import Leads
 from backend.coordinator.lock import StillAlone
 from backend.coordinator.memory import Plans
-from backend.coordinator.ports import Execution, Inbox, Reports
-from backend.coordinator.reaper import FORGET_WORKER_AFTER_S, WARMED_UP_AFTER_S, Reaper
+from backend.coordinator.ports import Inbox, Reports
+from backend.coordinator.reaper import Reaper
 from backend.coordinator.silence import Silence
 from backend.coordinator.timers import Timers
 from backend.coordinator.windows import Windows
+from backend.coordinator.workers import Remembered
 from backend.db.session import Database
 from backend.runs.listening import Listening
 from backend.settings import Settings
@@ -50,30 +50,6 @@ STARTS = 20
 POLL_S = 1.0
 CANCEL_GRACE_S = 20.0
 ASK_AGAIN_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """A worker: its last sign of life, when that came, and when the first did (monotonic seconds)."""
-
-    beat: WorkerBeat
-    at: float
-    since: float
-
-
-@dataclass(slots=True)
-class Remembered:
-    """What one that coordinates anew in the same process, after trouble with broker or database, still knows: where that comes again and
-    again, nothing that takes some time would ever be judged.
-
-    Attributes:
-        workers: by id. cancelling_since: by run when it was seen first that it is to be cancelled.
-        stuck: executions that are to be killed, and of which the broker does not know yet.
-    """
-
-    workers: dict[str, _Heard] = field(default_factory=dict)
-    cancelling_since: dict[str, datetime] = field(default_factory=dict)
-    stuck: set[Execution] = field(default_factory=set)
 
 
 class Coordinator:
@@ -201,19 +177,8 @@ class Coordinator:
         if apart.attempt(session, work, changes, what) is not None:
             return False
         for one in reports:
-            self._hear(one)
+            self._remembered.workers.hear(one, self._monotonic())
         return True
-
-    def _hear(self, taken: Report) -> None:
-        if isinstance(taken, WorkerBeat):
-            known, at = self._remembered.workers.get(taken.worker_id), self._monotonic()
-            # A beat that came late is no new start: else messages lost by a worker of a bad connection would never be sent again.
-            is_same = known is not None and known.beat.pid == taken.pid
-            self._remembered.workers[taken.worker_id] = _Heard(
-                taken, at, known.since if known and is_same else at
-            )
-        elif taken.kind == "worker_lost":
-            self._remembered.workers.pop(taken.worker_id, None)
 
     def _commands(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
         """What the API has asked for since: sites revoked, amendments, runs to start, to go on, to pause, to cancel."""
@@ -281,12 +246,8 @@ class Coordinator:
     def _serve_local_sites(self) -> None:
         """Asks the local worker to take steps of local sites that it does not serve yet."""
         now = self._monotonic()
-        self._remembered.workers = {
-            id: heard
-            for id, heard in self._remembered.workers.items()
-            if now - heard.at < FORGET_WORKER_AFTER_S
-        }
-        local = [heard.beat for heard in self._present() if heard.beat.placement == "local"]
+        self._remembered.workers.forget_old(now)
+        local = [beat for beat in self._present() if beat.placement == "local"]
         if not local:
             return
         with self._database.read() as session:
@@ -306,7 +267,7 @@ class Coordinator:
         if is_behind:
             return  # the report that it has begun may be among those not yet taken
         with self._database.read() as session:
-            warm = self._warm_queues()
+            warm = self._remembered.workers.warm_queues(self._monotonic(), self._settings.silent_after_s)
             suspects = [
                 s
                 for s in self._reaper.unbegun(session, now, self._listening)
@@ -322,29 +283,13 @@ class Coordinator:
             _count(session, changes)
         self._raise_flags(changes)
 
-    def _warm_queues(self) -> set[str]:
-        """Queues that some worker has served for long enough to begin what it takes."""
-        now = self._monotonic()
-        return {
-            queue
-            for heard in self._present()
-            if now - heard.since >= WARMED_UP_AFTER_S
-            for queue in heard.beat.queues
-        }
-
-    def _present(self) -> list[_Heard]:
-        """The workers of which something was heard just now."""
-        now = self._monotonic()
-        return [
-            heard
-            for heard in self._remembered.workers.values()
-            if now - heard.at < self._settings.silent_after_s
-        ]
+    def _present(self) -> Sequence[WorkerBeat]:
+        return self._remembered.workers.present(self._monotonic(), self._settings.silent_after_s)
 
     def _send(self) -> None:
         now = self._now()
         with self._database.read() as session:
-            rooms = taking_turns.rooms(heard.beat for heard in self._present())
+            rooms = taking_turns.rooms(self._present())
             outgoing, broken = self._dispatch.outgoing(session, now, rooms, self._windows.shut)
         if broken:
             changes = Changes(broken=broken)

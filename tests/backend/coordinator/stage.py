@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 
 from backend.auth.principal import Principal
 from backend.coordinator.ports import Execution
-from backend.coordinator.turn import Coordinator, Remembered
+from backend.coordinator.turn import Coordinator
+from backend.coordinator.workers import Remembered
 from backend.db.session import Database
 from backend.db.tables import AmendmentRow, ArmRow, EventRow, PilotRow, RunRow, SiteRow, StepRow
 from backend.runs import asks
