@@ -163,9 +163,10 @@ def test_a_step_shows_that_it_lives_and_how_far_it_is(tmp_path: Path) -> None:
     heard = Heard()
 
     class Slow(DirectoryStore):
-        """Takes as long as it takes until a sign of life has been heard."""
+        """Takes as long as it takes until another sign of life has been heard."""
 
         def put(self, content: bytes) -> ArtifactRef:
+            heard.beaten.clear()
             assert heard.beaten.wait(60)
             return super().put(content)
 
