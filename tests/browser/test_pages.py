@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from backend.figures import build
 from backend.figures.frame import Look
-from backend.roi.facts import Traffic
+from backend.roi.facts import Traffic, Usage
 from tests.browser.browser import context
 from tests.browser.watched import Watched, sign_in_link, signed_in
 from tests.system.house import PENDIGITS, House, small_pilot
@@ -197,7 +197,8 @@ def test_a_legend_of_many_kinds_keeps_clear_of_the_axis_on_a_phone(
 ) -> None:
     """The kinds are those of a pilot in which all of them happened; layout and drawing are as always."""
     kinds = {(1, kind): Traffic(MODEL_BYTES, 9000) for kind in ("align", "merge", "moments")}
-    merging = replace(run("dimat", flat(0.7, 0.9)), by_round=kinds)
+    in_vain = {(1, 0): Usage(num_bytes=MODEL_BYTES, wasted_bytes=9000)}
+    merging = replace(run("dimat", flat(0.7, 0.9)), by_round=kinds, usage=in_vain)
     facts = pilot(run("local_only", flat(0.8, 0.6)), merging)
     figure = build.pilot_figure(facts, "communication", Look(language, "light"))
     assert len(figure.data) == 4
