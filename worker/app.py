@@ -21,7 +21,7 @@ IDLE_QUEUE = "local.idle"
 """What a local worker consumes until the coordinator adds the queues of the local sites."""
 STOP_GRACE_S = 3.0
 FAIL_FAST = {"socket_timeout": 8.0, "socket_connect_timeout": 5.0}
-"""Seconds in which a broker that stands still is given up: sooner than pages take the coordinator for silent, which waits for it. Not for a worker's subscription, which waits for messages."""
+"""Seconds in which a broker that stands still is given up: sooner than pages take the coordinator, which waits for it, for silent (after 12, unless set otherwise). Not for a worker's subscription, which waits for messages."""
 
 
 def address(broker_url: str) -> str:

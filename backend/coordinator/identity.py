@@ -5,6 +5,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from backend.coordinator import repository
 from backend.db.session import Database
 from backend.settings import Settings
@@ -32,7 +34,7 @@ class StoreIdentity:
     def __enter__(self) -> Self:
         try:
             self._known = self._ask()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SQLAlchemyError) as error:
             log.warning("%s", error)
             self._thread.start()
         return self
@@ -46,11 +48,11 @@ class StoreIdentity:
         while self._known is None and not self._stop.wait(self._again_s):
             try:
                 self._known = self._ask()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, SQLAlchemyError) as error:
                 log.debug("%s", error)
 
     def _ask(self) -> str:
-        """Raises: StoreUnavailable."""
+        """Raises: StoreUnavailable, SQLAlchemyError."""
         store = open_store(self._url)
         with self._database.read() as session:
             put_last = repository.artifacts_put_last(session, _LOOKED_FOR)

@@ -64,7 +64,8 @@ class Workers:
 
 @dataclass(slots=True)
 class Remembered:
-    """
+    """What is handed on to it.
+
     Attributes:
         cancelling_since: by run when it was seen first that it is to be cancelled.
         stuck: executions that are to be killed, and of which the broker does not know yet.

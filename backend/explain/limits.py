@@ -5,6 +5,7 @@ from datetime import datetime
 from backend.explain.facts import RunFacts, SiteFact
 from backend.explain.words import Then, told
 from backend.runs.waiting import AWAY, waits_since
+from dimat.leaving import who_finish
 from dimat.members import LEAST_MEMBERS
 
 _ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
@@ -39,11 +40,8 @@ def needed(run: RunFacts) -> frozenset[int]:
             continue
         if (at := _over_at(run, site, since)) is not None:
             over_at[site.index], leaves_in[site.index] = at, min(max(*owes, first), run.rounds)
-    owing = {(step.round, step.site) for step in run.schedule.undone if step.kind == "train"}
-    left = {
-        round: {site for site in run.schedule.members_of(round) if (round, site) not in owing}
-        for round in range(first, max(leaves_in.values(), default=0) + 1)
-    }
+    ahead = range(first, max(leaves_in.values(), default=0) + 1)
+    left = {round: who_finish(run.schedule, round) for round in ahead}
     found: set[int] = set()
     for site_index in sorted(over_at, key=lambda index: (over_at[index], index)):
         for round, members in left.items():

@@ -3,13 +3,17 @@
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from backend.coordinator import repository
 from backend.coordinator.identity import StoreIdentity
 from backend.db.tables import ArtifactRow, StepRow
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
 from worker.artifacts import open_store
+from worker.messages.refs import ArtifactRef
 
 
 def test_a_store_that_was_away_at_the_start_is_asked_again_until_it_is_known(
@@ -56,6 +60,24 @@ def test_a_place_without_the_models_that_were_put_last_is_not_taken_for_the_stor
         while identity() is None and time.monotonic() < until:
             time.sleep(0.01)
         assert identity() == known
+
+
+def test_a_database_that_fails_for_a_moment_is_asked_again_as_the_store_is(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OperationalError("SELECT", {}, Exception()) for _ in range(3)]
+
+    def put_last(*_: object) -> list[ArtifactRef]:
+        if failures:
+            raise failures.pop()
+        return []
+
+    monkeypatch.setattr(repository, "artifacts_put_last", put_last)
+    with StoreIdentity(Settings(data_dir=tmp_path), stage.database, again_s=0.01) as identity:
+        until = time.monotonic() + 30
+        while identity() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert identity() is not None
 
 
 def test_steps_of_runs_that_are_under_way_carry_what_has_come_to_be_known(stage: Stage) -> None:
