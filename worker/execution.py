@@ -281,7 +281,7 @@ class Execution:
         self._checkpoints.offer(take)
 
     def _tick(self) -> None:
-        if self._reports.is_cancelled(self.message):
+        if self._reports.is_cancelled(self.message, self.id):
             self._cancelled.set()
         now = time.monotonic()
         if now - self._beaten_at >= self._step_beat_s:

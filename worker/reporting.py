@@ -14,7 +14,7 @@ from typing import Protocol, Self
 import redis
 
 from worker.app import connect
-from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key, refused_key
+from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key, refused_key, superfluous_key
 from worker.messages.reports import Report
 from worker.messages.steps import StepMessage
 
@@ -30,7 +30,7 @@ class ReportSender(Protocol):
         """Hands a report over; with `until_taken` it comes back only when the broker has it."""
         ...
 
-    def is_cancelled(self, message: StepMessage) -> bool:
+    def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
         """Whether someone asked this step's run to stop, or took the step back before it began."""
         ...
 
@@ -55,8 +55,8 @@ class RedisReportSender:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def is_cancelled(self, message: StepMessage) -> bool:
-        keys = [recall_key(message.step_id, message.attempt)]
+    def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
+        keys = [recall_key(message.step_id, message.attempt), superfluous_key(execution_id)]
         if message.run_id is not None:
             keys.append(cancel_key(message.run_id))
         try:

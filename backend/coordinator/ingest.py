@@ -30,7 +30,7 @@ from backend.events.service import line, record, record_all
 from backend.runs import states
 from backend.text.schemas import Params
 from worker import logs
-from worker.messages.keys import cancel_key, recall_key
+from worker.messages.keys import cancel_key, recall_key, superfluous_key
 from worker.messages.reports import (
     Report,
     StepBeat,
@@ -130,9 +130,13 @@ class Ingest:
         sent_at = step.dispatched_at
         if not _is_bound(step, report, now):
             is_over = report.attempt < step.attempt or step.state in states.STEP_ENDS
-            if isinstance(report, StepStarted | StepBeat) and is_over:
-                # Who still does what no longer counts is told to stop: it had been away, or has an old message.
-                changes.flags.add(recall_key(report.step_id, report.attempt))
+            # Who still does what does not count is told to stop: it had been away, has an old message, or one of two that were sent
+            # because nobody knew whether the first had arrived.
+            if isinstance(report, StepStarted | StepBeat):
+                if is_over:
+                    changes.flags.add(recall_key(report.step_id, report.attempt))
+                elif report.attempt == step.attempt and step.state == "running":
+                    changes.flags.add(superfluous_key(report.execution_id))
             if not isinstance(report, StepStarted):
                 ledger.book_wasted(session, step, report, changes)
                 if (run := known.runs.get(step.run_id or "")) is not None and run.replaced_by is not None:

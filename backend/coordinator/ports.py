@@ -37,8 +37,8 @@ class Inbox(Protocol):
         ...
 
     def cancel(self, flags: Sequence[str]) -> None:
-        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.messages.keys.cancel_key` and
-        `recall_key`."""
+        """Asks steps to stop that are under way, or that begin yet; `flags`: see `worker.messages.keys.cancel_key`,
+        `recall_key` and `superfluous_key`."""
         ...
 
     def allow(self, flags: Collection[str]) -> None:

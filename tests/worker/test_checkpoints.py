@@ -177,7 +177,7 @@ def test_of_many_checkpoints_two_are_kept_and_none_when_the_step_has_ended(store
                 self.told.add(report.checkpoint.artifact.sha256)
                 self.most = max(self.most, len(names(store)))
 
-        def is_cancelled(self, message: StepMessage) -> bool:
+        def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
             return len(self.told) > 3
 
     heard = Patient()

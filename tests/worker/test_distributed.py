@@ -27,7 +27,7 @@ class Heard:
     def send(self, report: Report, until_taken: bool = True) -> None:
         self.reports.append(report)
 
-    def is_cancelled(self, message: StepMessage) -> bool:
+    def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
         return False
 
 

@@ -31,7 +31,7 @@ class Heard:
         if isinstance(report, StepBeat):
             self.beaten.set()
 
-    def is_cancelled(self, message: StepMessage) -> bool:
+    def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
         return False
 
 

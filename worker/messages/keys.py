@@ -24,3 +24,8 @@ def recall_key(step_id: str, attempt: int) -> str:
     """The Redis key that, while it exists, says that this attempt of a step counts no more: it was taken back before it began, or nobody
     needs what it makes."""
     return f"awase:recall:{step_id}.{attempt}"
+
+
+def superfluous_key(execution_id: str) -> str:
+    """The Redis key that, while it exists, says that another execution of the same attempt counts: the message had arrived twice."""
+    return f"awase:superfluous:{execution_id}"

@@ -124,7 +124,7 @@ class Reporter:
         with self.path.open("a") as file:
             file.write(report.model_dump_json() + "\n")
 
-    def is_cancelled(self, message: StepMessage) -> bool:
+    def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
         return False
 
 

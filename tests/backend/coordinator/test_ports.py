@@ -17,7 +17,7 @@ from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
 from worker.app import FAIL_FAST
-from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key
+from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key, superfluous_key
 from worker.messages.reports import Report, Wake
 from worker.messages.steps import PrepareMessage, SiteContext
 from worker.reporting import RedisReportSender
@@ -83,24 +83,33 @@ def test_a_worker_is_told_why_its_site_gets_no_work(broker_url: str) -> None:
 def test_a_cancel_flag_reaches_the_steps_it_is_meant_for(broker_url: str) -> None:
     sender = RedisReportSender(broker_url)
     CeleryInbox(broker_url).cancel([cancel_key("r1")])
-    assert sender.is_cancelled(message("r1"))
-    assert not sender.is_cancelled(message("r2"))
-    assert not sender.is_cancelled(message(None))
+    assert sender.is_cancelled(message("r1"), "e1")
+    assert not sender.is_cancelled(message("r2"), "e1")
+    assert not sender.is_cancelled(message(None), "e1")
 
 
 def test_a_step_that_was_taken_back_is_told_so_and_its_next_attempt_is_not(broker_url: str) -> None:
     sender = RedisReportSender(broker_url)
     CeleryInbox(broker_url).cancel([recall_key("s", 1)])
     taken_back = message("r3")
-    assert sender.is_cancelled(taken_back)
-    assert not sender.is_cancelled(taken_back.model_copy(update={"attempt": 2}))
+    assert sender.is_cancelled(taken_back, "e1")
+    assert not sender.is_cancelled(taken_back.model_copy(update={"attempt": 2}), "e1")
+
+
+def test_of_two_executions_of_an_attempt_only_the_one_that_does_not_count_is_told_to_stop(
+    broker_url: str,
+) -> None:
+    sender = RedisReportSender(broker_url)
+    CeleryInbox(broker_url).cancel([superfluous_key("e9")])
+    assert sender.is_cancelled(message("r5"), "e9")
+    assert not sender.is_cancelled(message("r5"), "e1")
 
 
 def test_a_flag_that_is_taken_back_stops_nobody(broker_url: str) -> None:
     sender, inbox = RedisReportSender(broker_url), CeleryInbox(broker_url)
     inbox.cancel([cancel_key("r4"), recall_key("s", 7)])
     inbox.allow([cancel_key("r4"), recall_key("s", 7), cancel_key("never-raised")])
-    assert not sender.is_cancelled(message("r4").model_copy(update={"attempt": 7}))
+    assert not sender.is_cancelled(message("r4").model_copy(update={"attempt": 7}), "e1")
 
 
 def test_reports_come_oldest_first_and_at_most_as_many_as_asked_for(ways: Ways) -> None:

@@ -37,7 +37,8 @@ from dimat.plan import Amendment, Patch
 from dimat.schedule import Schedule, StepKey
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import MODEL_BYTES, SITES, Post, Stage, finished, spec
-from worker.messages.reports import ExchangeReport, MatchedReport
+from worker.messages.keys import superfluous_key
+from worker.messages.reports import ExchangeReport, MatchedReport, StepCancelled
 from worker.messages.steps import MergeMessage, StepMessage, TrainMessage
 
 ARMS = ("local_only", "dimat", "common_basis", "regmean")
@@ -360,6 +361,20 @@ def test_a_report_that_is_refused_stops_no_other_of_its_batch_and_leaves_nothing
     with stage.database.read() as session:
         assert session.scalars(select(SiteRow.worker_id).where(SiteRow.name == "b")).one() == "w"
         assert session.scalars(select(ExchangeRow)).all() == []
+
+
+def test_of_two_messages_of_one_attempt_the_second_that_is_begun_is_told_to_stop(stage: Stage) -> None:
+    """A broker that stood still may have taken what was sent once more because nobody knew."""
+    stage.launch(spec())
+    stage.turn()
+    message = stage.waiting()[0]
+    first, second = stage.begin(stage.take(message)), stage.begin(message)
+    stage.turn()
+    assert stage.post.flags == {superfluous_key(second["execution_id"])}
+    stage.finish(message, first)
+    stage.post.report(StepCancelled(seconds=1, **second))
+    stage.work_until_quiet()
+    assert (stage.step(message).state, stage.step(message).attempt) == ("completed", 1)
 
 
 def test_what_was_sent_before_the_broker_went_away_is_not_sent_again(stage: Stage) -> None:
