@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.coordinator.taking_turns import Ready
 from backend.db.parts import in_parts
-from backend.db.tables import ArtifactRow, RunRow, SiteRow, StepRow
+from backend.db.tables import ArtifactRow, HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from backend.runs.attempts import LONGEST_PAUSE_S, LONGEST_STORE_PAUSE_S, STORE_AWAY, TAKEN_BACK
 from dimat.schedule import StepKey
@@ -125,6 +125,7 @@ def bring_back_from_the_future(session: Session, now: datetime) -> None:
             update(StepRow).where(time > now, StepRow.state.in_(states.STEP_LIVE)).values({time: now})
         )
     session.execute(update(SiteRow).where(SiteRow.last_seen_at > now).values(last_seen_at=now))
+    session.execute(update(HeartbeatRow).where(HeartbeatRow.at > now).values(at=now))
 
 
 def under_way(session: Session) -> dict[str, int]:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from backend.coordinator import listening
-from backend.db.tables import BreakRow, SiteRow
+from backend.db.tables import BreakRow, HeartbeatRow, SiteRow
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot, until_round
@@ -101,6 +101,17 @@ def test_steps_that_a_clock_made_which_was_ahead_are_waited_for_as_long_as_other
     stage.set_clock(-7200)
     lead(stage, int(LIMIT_S) + 5, "a", "b")
     assert {stage.run(f"p/{arm}").state for arm in arms} == {"failed"}
+
+
+def test_a_worker_heard_by_a_clock_that_was_ahead_is_not_taken_for_alive_until_then(stage: Stage) -> None:
+    stage.set_clock(7200)
+    stage.beat("w", *SITES)
+    stage.turn()
+    stage.set_clock(-7200)
+    stage.restart()
+    stage.turn()
+    with stage.database.read() as session:
+        assert session.get_one(HeartbeatRow, "worker:w").at <= stage.now()
 
 
 def test_of_breaks_only_so_many_are_kept_and_none_that_lies_ahead(
