@@ -110,11 +110,12 @@ class ArtifactStore(Protocol):
         """
         ...
 
-    def identity(self) -> str:
-        """A random name, written into the store by whoever asks first: of two stores each has its own.
+    def identity(self) -> str | None:
+        """Its random name, of two stores each has its own; None: it has none yet. Raises: StoreUnavailable."""
+        ...
 
-        Raises: StoreUnavailable.
-        """
+    def identify(self) -> str:
+        """Its name, and gives it one if it has none. Raises: StoreUnavailable."""
         ...
 
 
@@ -201,7 +202,15 @@ class DirectoryStore:
             raise StoreUnavailable(f"remove {path.name}", error) from error
         return True
 
-    def identity(self) -> str:
+    def identity(self) -> str | None:
+        try:
+            return (self.root / IDENTITY).read_text(encoding="ascii")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnavailable("be identified", error) from error
+
+    def identify(self) -> str:
         path = self.root / IDENTITY
         try:
             if not path.exists():
@@ -296,14 +305,24 @@ class FsspecStore:
         found: datetime = self._files.modified(path)
         return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
-    def identity(self) -> str:
+    def identity(self) -> str | None:
+        path = f"{self._root}/{IDENTITY}"
+        try:
+            if not self._files.exists(path):
+                return None
+            found: bytes = self._files.cat_file(path)
+        except Exception as error:  # each file system raises its own
+            raise StoreUnavailable("be identified", error) from error
+        return found.decode("ascii", "replace")
+
+    def identify(self) -> str:
         path = f"{self._root}/{IDENTITY}"
         try:
             if not self._files.exists(path):
                 self._files.makedirs(self._root, exist_ok=True)
                 self._files.pipe_file(path, uuid.uuid4().hex.encode())
             found: bytes = self._files.cat_file(path)
-        except Exception as error:  # each file system raises its own
+        except Exception as error:
             raise StoreUnavailable("be identified", error) from error
         return found.decode("ascii", "replace")
 

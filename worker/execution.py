@@ -40,7 +40,7 @@ from worker.messages.reports import (
     StepFinished,
     StepStarted,
 )
-from worker.messages.steps import StepMessage
+from worker.messages.steps import NO_STORE, StepMessage
 from worker.reporting import Every, ReportSender
 from worker.settings import STUCK_AFTER_S, DeviceChoice
 from worker.standstill import StandstillWatch, Watched
@@ -235,6 +235,8 @@ class Execution:
     def _check_is_servers(self, store: ArtifactStore) -> None:
         """Raises: StoreUnavailable."""
         expected = self.message.context.store_id
+        if expected == NO_STORE:
+            raise StoreUnavailable("be used", "the server had not seen it yet")
         if expected is not None and store.identity() != expected:
             raise StoreUnavailable("be used", "this worker's store is not that of the server")
 

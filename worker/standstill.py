@@ -65,8 +65,11 @@ class Watched:
     def discard(self, file: Stored) -> bool:
         return self._store.discard(file)
 
-    def identity(self) -> str:
+    def identity(self) -> str | None:
         return self._store.identity()
+
+    def identify(self) -> str:
+        return self._store.identify()
 
 
 class StandstillWatch:

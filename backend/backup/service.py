@@ -7,7 +7,7 @@ never changes. No setting and no password of the surroundings gets into the file
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, select, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
 from backend import __version__
 from backend.backup import container, rows
@@ -15,7 +15,7 @@ from backend.backup.container import Manifest
 from backend.backup.errors import BackupError
 from backend.db.migrate import migrate, migration_engine, revisions, transaction
 from backend.db.session import Database
-from backend.db.tables import ArtifactRow, utc_now
+from backend.db.tables import ArtifactRow, StoreRow, utc_now
 from backend.settings import Settings
 from dimat.errors import ArtifactInvalid
 from worker.artifacts import ArtifactMissing, open_store
@@ -71,9 +71,12 @@ def restore(settings: Settings, path: Path) -> Manifest:
             store = open_store(settings.artifacts_url)
             for content in reader.artifacts():
                 store.put(content)
+            filled = store.identify()
             with transaction(engine) as target:
                 _refuse_rows(target)
                 _copy_in(copy, target)
+                target.execute(delete(StoreRow))  # of the place that the backup was made of
+                target.execute(insert(StoreRow).values(identity=filled))
         finally:
             engine.dispose()
         return made

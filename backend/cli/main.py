@@ -191,6 +191,14 @@ def clean(
     _exit(clean.clean(local.settings(data_dir, None, None), dry_run))
 
 
+@app.command("adopt-store")
+def adopt_store(data_dir: DataDir = None) -> None:
+    """Use the store of models at AWASE_ARTIFACTS from now on, though models were put into another one, which is gone."""
+    from backend.cli import local, store
+
+    _exit(store.adopt(local.settings(data_dir, None, None)))
+
+
 @token.command("create")
 def token_create(
     role: Annotated[Role, typer.Option("--role", help="What the token may do.")],

@@ -7,36 +7,36 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.coordinator import repository
+from backend.coordinator import store_repository
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.artifacts import StoreUnavailable, open_store
+from worker.messages.steps import NO_STORE
 
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0
-_LOOKED_FOR = 3
+FIRST_S = 2.0
+"""So long a coordinator that begins waits for the first answer: a step that is sent without one comes to nothing, and is tried again."""
 
 
 class StoreIdentity:
-    """While the block runs. A store that is away is asked again until it says who it is: in a thread, as it may keep waiting whoever
-    asks. So is a place that has none of the models that were put last, such as the directory on which a disk is not mounted."""
+    """While the block runs. Once seen it is known for good, by a row, whether the store is there or not: the directory on which a disk is not
+    mounted is not taken for it. A store that is away, or another one, is asked again until it is the one that is known: in a thread, as it may
+    keep waiting whoever asks."""
 
     def __init__(self, settings: Settings, database: Database, again_s: float = AGAIN_S) -> None:
         self._url, self._database, self._again_s = settings.artifacts_url, database, again_s
-        self._known: str | None = None
-        self._stop = threading.Event()
+        self._known = NO_STORE
+        self._stop, self._has_asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
 
-    def __call__(self) -> str | None:
-        """None: it is not known yet, and is not looked after."""
+    def __call__(self) -> str:
+        """`NO_STORE`: none was ever seen. Steps that are sent with it put nothing anywhere."""
         return self._known
 
     def __enter__(self) -> Self:
-        try:
-            self._known = self._ask()
-        except (StoreUnavailable, SQLAlchemyError) as error:
-            log.warning("%s", error)
-            self._thread.start()
+        self._thread.start()
+        self._has_asked.wait(FIRST_S)
         return self
 
     def __exit__(
@@ -45,17 +45,36 @@ class StoreIdentity:
         self._stop.set()
 
     def _run(self) -> None:
-        while self._known is None and not self._stop.wait(self._again_s):
+        level = logging.WARNING
+        while not self._stop.is_set():
             try:
-                self._known = self._ask()
+                self._ask()
+                return
             except (StoreUnavailable, SQLAlchemyError) as error:
-                log.debug("%s", error)
+                log.log(level, "%s", error)
+                level = logging.DEBUG
+            finally:
+                self._has_asked.set()
+            self._stop.wait(self._again_s)
 
-    def _ask(self) -> str:
-        """Raises: StoreUnavailable, SQLAlchemyError."""
-        store = open_store(self._url)
+    def _ask(self) -> None:
+        """Raises: StoreUnavailable: away, or another one than is known; SQLAlchemyError."""
         with self._database.read() as session:
-            put_last = repository.artifacts_put_last(session, _LOOKED_FOR)
-        if put_last and not any(store.has(ref) for ref in put_last):
-            raise StoreUnavailable("be used", "it has none of the models that were put into it last")
-        return store.identity()
+            noted = store_repository.noted(session)
+            put_last = store_repository.artifacts_put_last(session)
+            has_put = store_repository.has_put(session)
+        self._known = noted or NO_STORE
+        store = open_store(self._url)
+        if noted is not None and store.identity() == noted:
+            return
+        has_models = any(store.has(ref) for ref in put_last)
+        if put_last and not has_models:
+            raise StoreUnavailable("be used", "it has none of the models that were put last")
+        if noted is not None and has_put and not has_models:
+            raise StoreUnavailable("be used", "it is another one than models were put into before")
+        if noted is not None:  # nothing was ever put, or all was copied there
+            log.warning("the store of models is another one than before, and is used from now on")
+        found = store.identify()
+        with self._database.write() as session:
+            store_repository.note(session, found)
+        self._known = found

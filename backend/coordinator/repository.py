@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.coordinator.taking_turns import Ready
 from backend.db.parts import in_parts
-from backend.db.tables import ArtifactRow, HeartbeatRow, RunRow, SiteRow, StepRow
+from backend.db.tables import HeartbeatRow, RunRow, SiteRow, StepRow
 from backend.runs import states
 from backend.runs.attempts import LONGEST_PAUSE_S, LONGEST_STORE_PAUSE_S, STORE_AWAY, TAKEN_BACK
 from dimat.schedule import StepKey
 from worker.messages.keys import cancel_key, recall_key
-from worker.messages.refs import ArtifactRef
 from worker.messages.steps import StepLimits
 
 PREPARE_KEY = ""
@@ -41,13 +40,6 @@ def _forget(session: Session, *kept: ColumnElement[bool]) -> None:
     session.execute(
         update(StepRow).where(*kept).values(matched=None).execution_options(synchronize_session=False)
     )
-
-
-def artifacts_put_last(session: Session, most: int) -> list[ArtifactRef]:
-    """Of those that are kept."""
-    kept = select(ArtifactRow.sha256, ArtifactRow.num_bytes).where(ArtifactRow.removed_at.is_(None))
-    rows = session.execute(kept.order_by(ArtifactRow.created_at.desc()).limit(most))
-    return [ArtifactRef(sha256=sha256, num_bytes=num_bytes) for sha256, num_bytes in rows]
 
 
 def prepare_steps(session: Session, pilot_id: str, seed: int) -> Sequence[StepRow]:

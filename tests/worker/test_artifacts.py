@@ -58,7 +58,7 @@ def test_what_was_removed_is_gone_and_may_be_removed_again(store: ArtifactStore)
 
 def test_it_lists_its_artifacts_and_discards_those_that_nobody_has_put_again(store: ArtifactStore) -> None:
     assert list(store.stored()) == []
-    store.identity()  # is none
+    store.identify()  # is none
     ref, again = store.put(CONTENT), store.put(CONTENT + b"other")
     listed = {file.sha256: file for file in store.stored()}
     assert {name: file.num_bytes for name, file in listed.items()} == {
@@ -121,8 +121,8 @@ def test_a_store_has_one_identity_whoever_opens_it(tmp_path: Path) -> None:
     name = uuid.uuid4().hex
     at_once = str(tmp_path / "store")
     with ThreadPoolExecutor(8) as pool:  # of a directory the slower ones find what the first has written
-        assert len(set(pool.map(lambda _: open_store(at_once).identity(), range(8)))) == 1
+        assert len(set(pool.map(lambda _: open_store(at_once).identify(), range(8)))) == 1
     for url in (at_once, f"memory://{name}"):
-        assert open_store(url).identity() == open_store(url).identity()
-    assert open_store(str(tmp_path / "store")).identity() != open_store(str(tmp_path / "other")).identity()
+        assert open_store(url).identify() == open_store(url).identify()
+    assert open_store(str(tmp_path / "store")).identify() != open_store(str(tmp_path / "other")).identify()
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["identity"]

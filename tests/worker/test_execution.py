@@ -16,7 +16,14 @@ from worker.artifacts import DirectoryStore, StoreUnavailable, open_store
 from worker.execution import Execution
 from worker.messages.refs import ArtifactRef
 from worker.messages.reports import Report, StepBeat, StepFailed, StepFinished, StepStarted
-from worker.messages.steps import AlignMessage, EvaluateMessage, PrepareMessage, SiteContext, StepMessage
+from worker.messages.steps import (
+    NO_STORE,
+    AlignMessage,
+    EvaluateMessage,
+    PrepareMessage,
+    SiteContext,
+    StepMessage,
+)
 
 
 class Heard:
@@ -123,7 +130,7 @@ def test_an_end_is_told_whatever_a_library_said() -> None:
 
 def test_a_worker_with_another_store_than_the_server_s_makes_nothing_there(tmp_path: Path) -> None:
     heard, message = Heard(), prepare()
-    theirs = open_store(str(tmp_path / "server")).identity()
+    theirs = open_store(str(tmp_path / "server")).identify()
     context = message.context.model_copy(update={"store_id": theirs})
     asked = message.model_copy(update={"context": context})
     Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "mine")), "cpu")
@@ -131,9 +138,23 @@ def test_a_worker_with_another_store_than_the_server_s_makes_nothing_there(tmp_p
     assert isinstance(failed, StepFailed)
     assert (failed.code, failed.retryable) == ("store_unreachable", True)
     assert failed.params == {"error": "this worker's store is not that of the server"}
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["identity"]
+    assert not (tmp_path / "mine").exists()
     Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "server")), "cpu")
     assert isinstance(heard.reports[-1], StepFinished)
+
+
+def test_a_step_that_was_sent_while_the_server_had_seen_no_store_makes_nothing_anywhere(
+    tmp_path: Path,
+) -> None:
+    heard, message = Heard(), prepare()
+    context = message.context.model_copy(update={"store_id": NO_STORE})
+    asked = message.model_copy(update={"context": context})
+    Execution(asked, "w", heard, 4.0).run(lambda: open_store(str(tmp_path / "store")), "cpu")
+    failed = heard.reports[-1]
+    assert isinstance(failed, StepFailed)
+    assert (failed.code, failed.retryable) == ("store_unreachable", True)
+    assert failed.params == {"error": "the server had not seen it yet"}
+    assert not (tmp_path / "store").exists()
 
 
 def test_what_was_put_while_the_store_was_not_mounted_is_made_again(tmp_path: Path) -> None:
@@ -150,7 +171,7 @@ def test_what_was_put_while_the_store_was_not_mounted_is_made_again(tmp_path: Pa
                 aside.rename(here)
 
     heard, message = Heard(), prepare()
-    context = message.context.model_copy(update={"store_id": open_store(str(here)).identity()})
+    context = message.context.model_copy(update={"store_id": open_store(str(here)).identify()})
     asked = message.model_copy(update={"context": context})
     Execution(asked, "w", heard, 4.0).run(lambda: AwayForAPut(here), "cpu")
     failed = heard.reports[-1]

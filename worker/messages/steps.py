@@ -11,6 +11,9 @@ from dimat.parts import EvaluationSpec, Loss, MergeSpec, TrainSpec, WireSpec
 from dimat.spec import SiteSpec
 from worker.messages.refs import ArtifactRef, CheckpointRef, DeltaRef, Wire, is_none
 
+NO_STORE = "none"
+"""In place of the identity of the server's store while the server has never seen it."""
+
 
 class SiteContext(Wire):
     """Which rows a step works on: enough for the site to find its frozen snapshot again."""
@@ -24,7 +27,7 @@ class SiteContext(Wire):
     data: DataSpec
     evaluation: EvaluationSpec
     store_id: str | None = None
-    """Of the server's store of models; a worker with another one would make models that nobody finds."""
+    """Of the server's store of models; a worker with another one would make models that nobody finds. `NO_STORE`: no worker has it."""
     fingerprint: str | None = None
     """What `prepare` reported; a step on other rows fails instead of training on changed data."""
 

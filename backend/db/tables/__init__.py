@@ -16,11 +16,12 @@ from backend.db.tables.runs import (
     RunRow,
     StepLogRow,
     StepRow,
+    StoreRow,
 )
 
 __all__ = [
     "AbsenceRow",
     "AmendmentRow", "ArmRow", "ArtifactRow", "AssumptionsRow", "AuditRow", "Base", "BreakRow", "EventRow",
     "ExchangeRow", "HeartbeatRow", "MetricRow", "PilotRow", "RoleBindingRow", "RoundRow", "RoundTimerRow", "RunRow",
-    "SessionRow", "SignInLinkRow", "SiteRow", "StepLogRow", "StepRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
+    "SessionRow", "SignInLinkRow", "SiteRow", "StepLogRow", "StepRow", "StoreRow", "TokenRow", "TopologyRow", "UserRow", "new_id", "utc_now",
 ]  # fmt: skip

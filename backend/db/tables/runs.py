@@ -302,3 +302,10 @@ class BreakRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     began_at: Mapped[datetime]
     ended_at: Mapped[datetime]
+
+
+class StoreRow(Base):
+    """The store of models that this database refers to: one row at most."""
+
+    __tablename__ = "stores"
+    identity: Mapped[str] = mapped_column(primary_key=True)

@@ -1,5 +1,6 @@
 """The store's identity, which steps carry so that no worker puts models into another store."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -7,63 +8,144 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from backend.coordinator import repository
+from backend.coordinator import store_repository
 from backend.coordinator.identity import StoreIdentity
 from backend.db.tables import ArtifactRow, StepRow
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
 from worker.artifacts import open_store
 from worker.messages.refs import ArtifactRef
+from worker.messages.steps import NO_STORE
 
 
-def test_a_store_that_was_away_at_the_start_is_asked_again_until_it_is_known(
-    stage: Stage, tmp_path: Path
-) -> None:
-    settings = Settings(data_dir=tmp_path)
-    in_the_way = tmp_path / "artifacts"
-    in_the_way.write_text("no folder")
-    with StoreIdentity(settings, stage.database, again_s=0.01) as identity:
-        time.sleep(0.05)
-        assert identity() is None
-        in_the_way.unlink()
-        until = time.monotonic() + 30
-        while identity() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        assert identity() == open_store(settings.artifacts_url).identity()
+def wait_for(identity: StoreIdentity, known: str) -> None:
+    until = time.monotonic() + 30
+    while identity() != known and time.monotonic() < until:
+        time.sleep(0.01)
+    assert identity() == known
 
 
-def test_a_store_that_is_there_is_known_at_once(stage: Stage, tmp_path: Path) -> None:
-    with StoreIdentity(Settings(data_dir=tmp_path), stage.database) as identity:
-        assert identity() is not None
+def asked(stage: Stage, settings: Settings) -> StoreIdentity:
+    return StoreIdentity(settings, stage.database, again_s=0.01)
 
 
-def test_a_place_without_the_models_that_were_put_last_is_not_taken_for_the_store(
-    stage: Stage, tmp_path: Path
-) -> None:
-    """As the directory on which a disk is not mounted: what was put there would be lost when it is."""
-    settings = Settings(data_dir=tmp_path)
+def put(stage: Stage, settings: Settings, removed: bool = False) -> str:
+    """A model of a step's; the identity of the store it is in."""
     store = open_store(settings.artifacts_url)
-    ref, known = store.put(b"a model"), store.identity()
+    ref = store.put(b"a model")
     stage.launch(spec())
     stage.turn()
     with stage.database.write() as session:
         step_id = session.scalars(select(StepRow.id)).first()
-        session.add(ArtifactRow(sha256=ref.sha256, num_bytes=ref.num_bytes, step_id=step_id, site_name="a"))
-    here, aside = tmp_path / "artifacts", tmp_path / "aside"
-    here.rename(aside)
-    with StoreIdentity(settings, stage.database, again_s=0.01) as identity:
+        session.add(
+            ArtifactRow(
+                sha256=ref.sha256, num_bytes=ref.num_bytes, step_id=step_id, site_name="a",
+                removed_at=stage.now() if removed else None,
+            )
+        )  # fmt: skip
+    return store.identify()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def test_a_store_that_was_away_at_the_start_is_asked_again_until_it_is_known(
+    stage: Stage, settings: Settings
+) -> None:
+    in_the_way = settings.data_dir / "artifacts"
+    in_the_way.write_text("no folder")
+    with asked(stage, settings) as identity:
         time.sleep(0.05)
-        assert identity() is None
+        assert identity() == NO_STORE
+        in_the_way.unlink()
+        until = time.monotonic() + 30
+        while identity() == NO_STORE and time.monotonic() < until:
+            time.sleep(0.01)
+        assert identity() == open_store(settings.artifacts_url).identity()
+
+
+def test_a_store_that_is_there_is_known_at_once(stage: Stage, settings: Settings) -> None:
+    with asked(stage, settings) as identity:
+        assert identity() == open_store(settings.artifacts_url).identity()
+
+
+def test_a_store_that_was_ever_seen_is_known_while_it_is_away_and_the_place_below_is_not_taken_for_it(
+    stage: Stage, settings: Settings
+) -> None:
+    """As the directory on which a disk is not mounted: what was put there would be lost when it is."""
+    with asked(stage, settings) as identity:
+        known = put(stage, settings)
+        assert identity() == known
+    here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
+    here.rename(aside)
+    with asked(stage, settings) as identity:
+        assert identity() == known
+        time.sleep(0.05)
+        assert identity() == known
         assert not here.exists()
         aside.rename(here)
-        until = time.monotonic() + 30
-        while identity() is None and time.monotonic() < until:
-            time.sleep(0.01)
+    with asked(stage, settings) as identity:
         assert identity() == known
 
 
+def test_of_a_database_that_knows_no_store_a_place_without_the_models_that_were_put_last_is_not_taken_for_it(
+    stage: Stage, settings: Settings
+) -> None:
+    """One that was made before stores were noted."""
+    known = put(stage, settings)
+    here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
+    here.rename(aside)
+    with asked(stage, settings) as identity:
+        time.sleep(0.05)
+        assert identity() == NO_STORE
+        assert not here.exists()
+        aside.rename(here)
+        wait_for(identity, known)
+
+
+def test_a_place_to_which_all_models_were_copied_is_the_store_from_then_on(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    with asked(stage, settings):
+        known = put(stage, settings)
+    shutil.copytree(settings.data_dir / "artifacts", tmp_path / "copy")
+    (tmp_path / "copy" / "identity").unlink()
+    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "copy"))) as identity:
+        new = open_store(str(tmp_path / "copy")).identify()
+        wait_for(identity, new)
+        assert new != known
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_another_store_is_taken_only_by_command_once_models_were_put(
+    stage: Stage, settings: Settings, tmp_path: Path, removed: bool
+) -> None:
+    """Also where none is kept any more."""
+    with asked(stage, settings):
+        known = put(stage, settings, removed)
+    elsewhere = Settings(data_dir=tmp_path, artifacts=str(tmp_path / "other"))
+    new = open_store(elsewhere.artifacts_url).identify()
+    with asked(stage, elsewhere) as identity:
+        time.sleep(0.05)
+        assert identity() == known
+        with stage.database.write() as session:
+            store_repository.note(session, new)
+        wait_for(identity, new)
+
+
+def test_another_store_is_taken_where_nothing_was_ever_put(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    with asked(stage, settings) as identity:
+        known = identity()
+    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "other"))) as identity:
+        assert identity() == open_store(str(tmp_path / "other")).identity() != known
+
+
 def test_a_database_that_fails_for_a_moment_is_asked_again_as_the_store_is(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OperationalError("SELECT", {}, Exception()) for _ in range(3)]
 
@@ -72,12 +154,12 @@ def test_a_database_that_fails_for_a_moment_is_asked_again_as_the_store_is(
             raise failures.pop()
         return []
 
-    monkeypatch.setattr(repository, "artifacts_put_last", put_last)
-    with StoreIdentity(Settings(data_dir=tmp_path), stage.database, again_s=0.01) as identity:
+    monkeypatch.setattr(store_repository, "artifacts_put_last", put_last)
+    with asked(stage, settings) as identity:
         until = time.monotonic() + 30
-        while identity() is None and time.monotonic() < until:
+        while identity() == NO_STORE and time.monotonic() < until:
             time.sleep(0.01)
-        assert identity() is not None
+        assert identity() != NO_STORE
 
 
 def test_steps_of_runs_that_are_under_way_carry_what_has_come_to_be_known(stage: Stage) -> None:
