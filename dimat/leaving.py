@@ -27,13 +27,8 @@ def is_short(schedule: Schedule, round: int) -> bool:
     no amendment that makes one short is taken in (`short_round`). A later round may be short as others leave as planned: until then
     the site may be back; else the run ends when all rounds before it have counted.
     """
-    return len(who_finish(schedule, round)) < LEAST_MEMBERS
-
-
-def who_finish(schedule: Schedule, round: int) -> set[int]:
-    """The sites that finish `round`: of its members those that are neither absent nor owe its training."""
     owing = {step.site for step in schedule.undone if (step.round, step.kind) == (round, "train")}
-    return set(schedule.members_of(round) - owing)
+    return len(schedule.members_of(round) - owing) < LEAST_MEMBERS
 
 
 def short_round(schedule: Schedule, rounds_done: int, last: int | None = None) -> int | None:

@@ -29,6 +29,11 @@ for i = 1, tonumber(ARGV[1]) do
 end
 return taken
 """
+_ACKNOWLEDGE = """
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
 
 
 @contextmanager
@@ -103,16 +108,20 @@ class RedisReports:
         # A command that takes, and whose answer was lost, has taken: done again, it would take the next ones.
         self._redis = connect(broker_url, again=0)
         self._take: Any = self._redis.register_script(_TAKE)
+        self._acknowledge: Any = self._redis.register_script(_ACKNOWLEDGE)
+        self._num_handed_over = 0
         self._is_new = True
         """What was taken before, and not acknowledged, comes first: by a process before this one, or over a connection that was lost."""
 
     def take(self, limit: int, wait_s: float) -> list[bytes]:
         with _translated():
             try:
-                return self._taken(limit, wait_s)
+                taken = self._taken(limit, wait_s)
             except redis.ConnectionError:
                 self._is_new = True
-                return self._taken(limit, wait_s)
+                taken = self._taken(limit, wait_s)
+        self._num_handed_over = len(taken)
+        return taken
 
     def _taken(self, limit: int, wait_s: float) -> list[bytes]:
         if self._is_new and (left_over := self._redis.lrange(REPORTS_TAKEN, 0, -1)):
@@ -126,8 +135,8 @@ class RedisReports:
 
     def acknowledge(self) -> None:
         with _translated():
-            self._redis.delete(REPORTS_TAKEN)
-        self._is_new = False
+            # Of a connection that broke on this side alone the broker may have taken yet: all come again, and count once.
+            self._is_new = not self._acknowledge(keys=[REPORTS_TAKEN], args=[self._num_handed_over])
 
 
 def _as_bytes(bodies: Sequence[bytes | str | None]) -> list[bytes]:

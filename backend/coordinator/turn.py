@@ -107,7 +107,7 @@ class Coordinator:
                 now,
             )
             self._begin_anew(now)
-        is_behind = len(batch) == BATCH
+        is_behind = len(batch) >= BATCH
         is_poll = self._monotonic() - self._polled_at >= POLL_S or (self._is_owed and not is_behind)
         changes = Changes()
         with self._database.write() as session:
@@ -127,7 +127,7 @@ class Coordinator:
                 self._commands(session, now, is_behind, changes)
             if is_poll:
                 self._timers(session, now, is_behind, changes)
-            _count(session, changes)
+            self._settle(session, changes)
         self._is_new = False
         if batch:
             self._reports.acknowledge()
@@ -143,7 +143,6 @@ class Coordinator:
     def _begin_anew(self, now: datetime) -> None:
         """As a process that has just begun: how long nothing was heard cannot be told from times of another clock."""
         self._is_new = True
-        self._remembered.cancelling_since = {}
         self._ingest.begin_anew()
         self._judged_at = now
 
@@ -192,17 +191,17 @@ class Coordinator:
             for run in runs_repository.runs_in(session, ["pausing"]):
                 self._advance.pause(session, run, now, changes)
         cancelling = runs_repository.runs_in(session, ["cancelling"])
-        since = {run.id: self._remembered.cancelling_since.get(run.id, now) for run in cancelling}
+        known, at = self._remembered.cancelling_since, self._monotonic()
+        since = {run.id: known.get(run.id, at) for run in cancelling}
         for run in cancelling:
-            is_late = (now - since[run.id]).total_seconds() > CANCEL_GRACE_S
+            is_late = at - since[run.id] > CANCEL_GRACE_S
             self._advance.cancel(session, run, now, is_late, changes)
         still = {run.id for run in runs_repository.runs_in(session, ["cancelling"])}
         self._remembered.cancelling_since = {run_id: at for run_id, at in since.items() if run_id in still}
 
     def _timers(self, session: Session, now: datetime, is_behind: bool, changes: Changes) -> None:
-        self._leads.look(
-            session, now, changes
-        )  # from now on, and no sooner, those runs wait for sites that are silent
+        # From now on, and no sooner, those runs wait for sites that are silent.
+        self._leads.look(session, now, changes)
         if not is_behind:  # signs of life may be among the reports that are not yet taken
             if (now - self._judged_at).total_seconds() > self._settings.lease_s:
                 # It was stopped meanwhile (`docker pause`): what was said then is not read yet, or was never heard.
@@ -227,6 +226,12 @@ class Coordinator:
         for step, error in changes.broken:
             self._advance.give_up(session, step, error, now, changes)
 
+    def _settle(self, session: Session, changes: Changes) -> None:
+        """Just before the commit. Once that is done the rows do not say any more whom to kill: no trouble with the broker, and no answer of
+        the database that is lost, may forget it."""
+        _count(session, changes)
+        self._remembered.stuck |= changes.stuck
+
     def _raise_flags(self, changes: Changes) -> None:
         if allowed := changes.allowed - changes.flags:
             self._inbox.allow(allowed)
@@ -234,12 +239,8 @@ class Coordinator:
             self._inbox.cancel(sorted(changes.flags))
         if changes.refused:
             self._inbox.refuse(changes.refused)
-        if changes.stuck:
-            log.warning("%d steps did not stop when asked to and are killed", len(changes.stuck))
-        # Of what was told before nothing is in the rows any more: no turn that comes to nothing may forget it.
-        stuck = self._remembered.stuck
-        stuck |= changes.stuck
-        if stuck:
+        if stuck := self._remembered.stuck:
+            log.warning("%d steps did not stop when asked to and are killed", len(stuck))
             self._inbox.kill(sorted(stuck))
             stuck.clear()
 
@@ -280,7 +281,7 @@ class Coordinator:
         with self._database.write() as session:
             self._reaper.resend(session, suspects, waiting, now, changes)
             self._end_failed(session, now, changes)
-            _count(session, changes)
+            self._settle(session, changes)
         self._raise_flags(changes)
 
     def _present(self) -> Sequence[WorkerBeat]:
@@ -295,7 +296,7 @@ class Coordinator:
             changes = Changes(broken=broken)
             with self._database.write() as session:
                 self._end_failed(session, now, changes)
-                _count(session, changes)
+                self._settle(session, changes)
             self._raise_flags(changes)
         if not outgoing:
             return

@@ -6,7 +6,6 @@ takes some time would ever be judged.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from backend.coordinator.ports import Execution
 from backend.coordinator.reaper import FORGET_WORKER_AFTER_S
@@ -67,10 +66,10 @@ class Remembered:
     """What is handed on to it.
 
     Attributes:
-        cancelling_since: by run when it was seen first that it is to be cancelled.
+        cancelling_since: by run when it was seen first that it is to be cancelled (monotonic seconds).
         stuck: executions that are to be killed, and of which the broker does not know yet.
     """
 
     workers: Workers = field(default_factory=Workers)
-    cancelling_since: dict[str, datetime] = field(default_factory=dict)
+    cancelling_since: dict[str, float] = field(default_factory=dict)
     stuck: set[Execution] = field(default_factory=set)

@@ -1,14 +1,27 @@
 """How long a run waits for a site that is away, and what it does then. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from backend.explain.facts import RunFacts, SiteFact
 from backend.explain.words import Then, told
 from backend.runs.waiting import AWAY, waits_since
-from dimat.leaving import who_finish
-from dimat.members import LEAST_MEMBERS
+from dimat.absence import Absence
+from dimat.leaving import Moment
+from dimat.plan import Amendment
+from dimat.spec import PilotSpec
 
 _ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
+
+
+class Plan(NamedTuple):
+    """What a run's schedule is made of."""
+
+    spec: PilotSpec
+    arm: str
+    amendments: Sequence[Amendment]
+    absences: Sequence[Absence]
 
 
 def limit(run: RunFacts, site: SiteFact) -> Then | None:
@@ -26,30 +39,28 @@ def limit(run: RunFacts, site: SiteFact) -> Then | None:
     return Then(text, at, is_end=True)
 
 
-def needed(run: RunFacts) -> frozenset[int]:
-    """Of a run that goes on without silent sites those without which it cannot: once all are left out for which it has waited as long or
-    longer, too few would finish a round up to the one in which the site leaves (`dimat.leaving`)."""
-    first = max(run.rounds_done, 0) + 1
-    if run.silent.policy != "skip" or first > run.rounds:
+def needed(run: RunFacts, plan: Plan) -> frozenset[int]:
+    """Of a run that goes on without silent sites those without which it cannot, once all are left out for which it has waited as long or
+    longer: what it does then is found as it will be (`Moment.leave`)."""
+    if run.silent.policy != "skip" or run.state != "running":
         return frozenset()
-    over_at: dict[int, datetime] = {}
-    leaves_in: dict[int, int] = {}
-    for site in run.sites:
-        owes = [step.key.round for step in site.live if step.key.kind != "evaluate"]
-        if site.state not in AWAY or not owes or (since := _since(run, site)) is None:
-            continue
-        if (at := _over_at(run, site, since)) is not None:
-            over_at[site.index], leaves_in[site.index] = at, min(max(*owes, first), run.rounds)
-    ahead = range(first, max(leaves_in.values(), default=0) + 1)
-    left = {round: who_finish(run.schedule, round) for round in ahead}
-    found: set[int] = set()
-    for site_index in sorted(over_at, key=lambda index: (over_at[index], index)):
-        for round, members in left.items():
-            if round >= leaves_in[site_index]:
-                members.discard(site_index)
-        if any(len(left[round]) < LEAST_MEMBERS for round in range(first, leaves_in[site_index] + 1)):
-            found.add(site_index)
-    return frozenset(found)
+    over_at = {
+        site.index: at
+        for site in run.sites
+        if site.state in AWAY
+        and (since := _since(run, site)) is not None
+        and (at := _over_at(run, site, since)) is not None
+    }
+    if not over_at:
+        return frozenset()
+    before = {step for step in run.schedule.all_steps() if step.round <= run.rounds_done}
+    moment = Moment(
+        plan.spec, plan.arm, plan.amendments, plan.absences, done=run.done | before, begun=frozenset(),
+        rounds_done=run.rounds_done, last_open=run.rounds,
+    )  # fmt: skip
+    in_turn = sorted(over_at, key=lambda index: (over_at[index], index))
+    _, first = moment.leave(in_turn)
+    return frozenset() if first is None else frozenset(in_turn[in_turn.index(first) :])
 
 
 def _since(run: RunFacts, site: SiteFact) -> datetime | None:

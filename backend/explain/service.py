@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables import RunRow, SiteRow, StepRow
 from backend.explain import repository
 from backend.explain.facts import Away, RunFacts, SiteFact, StepFact
-from backend.explain.limits import needed
+from backend.explain.limits import Plan, needed
 from backend.explain.run import explain_run
 from backend.explain.schemas import Next, RunExplained, SiteExplained, Waiting
 from backend.explain.site import SiteSays, explain_site
@@ -113,7 +113,8 @@ def _facts(
         )
         for index, (name, shown) in enumerate(zip(spec.site_names, runs.shown_names(spec), strict=True))
     ]
-    schedule = Schedule.of(spec, run.arm, amendments_of(session, run.pilot_id, run.id), silent)
+    plan = Plan(spec, run.arm, amendments_of(session, run.pilot_id, run.id), silent)
+    schedule = Schedule.of(*plan)
     heard = coordinating(repository.signs_of_life(session), settings.silent_after_s, now)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
@@ -129,7 +130,7 @@ def _facts(
         zone=None if spec.timetable is None else spec.timetable.time_zone,
         silent_after_s=settings.silent_after_s, lease_s=settings.lease_s, now=now,
     )  # fmt: skip
-    return replace(facts, needed=needed(facts)), {key_of(row): row.id for row in rows}
+    return replace(facts, needed=needed(facts, plan)), {key_of(row): row.id for row in rows}
 
 
 def _site(

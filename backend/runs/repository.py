@@ -132,13 +132,15 @@ def last_steps(session: Session, run_ids: Collection[str]) -> dict[str, list[Ste
     return found
 
 
-def barred(session: Session, pilot_id: str, spec: PilotSpec) -> set[str]:
-    """Sites that can take no part in what is to come: revoked, or without the start model that the pilot's runs begin with, as its
-    preparation has failed."""
+def barred(session: Session, pilot_id: str, spec: PilotSpec, seed: int | None = None) -> set[str]:
+    """Sites that can take no part in what is to come: revoked, or without the start model that the pilot's runs begin with (those of `seed`;
+    None: any of them), as its preparation has failed."""
     revoked = select(SiteRow.name).where(SiteRow.name.in_(spec.site_names), SiteRow.state == "revoked")
     unprepared = select(StepRow.site_name).where(
         StepRow.pilot_id == pilot_id, StepRow.kind == "prepare", StepRow.state == "failed"
     )
+    if seed is not None:
+        unprepared = unprepared.where(StepRow.seed == seed)
     return {*session.scalars(revoked), *session.scalars(unprepared)}
 
 

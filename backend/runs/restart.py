@@ -140,7 +140,7 @@ def _check_models(session: Session, parent: RunRow, schedule: Schedule, round: i
 def _check_may_prepare(session: Session, parent: RunRow, unprepared: Iterable[StepKey], round: int) -> None:
     """Raises: Conflict, for a site that has tried as often as it may."""
     spec = service.spec_of(session, parent)
-    barred = repository.barred(session, parent.pilot_id, spec)
+    barred = repository.barred(session, parent.pilot_id, spec, parent.seed)
     for key in sorted(unprepared):
         if (name := spec.site_names[key.site]) in barred:
             raise Conflict("restart_site_unprepared", {"site": name, "round": round})

@@ -16,7 +16,7 @@ from dimat.model_spec import MlpSpec
 from dimat.parts import EvaluationSpec, TrainSpec
 from dimat.spec import SiteSpec
 from tests.backend.coordinator.stage import Post
-from worker.app import FAIL_FAST
+from worker.app import FAIL_FAST, REPORTS_TAKEN
 from worker.messages.keys import REPORTS_LIST, cancel_key, recall_key, superfluous_key
 from worker.messages.reports import Report, Wake
 from worker.messages.steps import PrepareMessage, SiteContext
@@ -151,6 +151,20 @@ def test_what_was_taken_over_a_connection_that_was_lost_is_handed_over_all_the_s
     RedisReportSender(broker_url).send(wake(2))
     found += reports.take(10, 1.0)
     assert [Wake.model_validate_json(body).worker_id for body in found] == ["w1", "w2"]
+
+
+def test_what_the_broker_takes_late_for_a_connection_that_is_gone_comes_all_the_same(broker_url: str) -> None:
+    """Its client had given it up, and its command had not: what it moved was deleted with what had been handed over."""
+    broker, reports = redis.Redis.from_url(broker_url), RedisReports(broker_url)
+    for number in range(3):
+        broker.lpush(REPORTS_LIST, wake(number).model_dump_json())
+    names = {Wake.model_validate_json(body).worker_id for body in reports.take(2, 1)}
+    broker.lmove(REPORTS_LIST, REPORTS_TAKEN, "RIGHT", "LEFT")
+    reports.acknowledge()
+    names |= {Wake.model_validate_json(body).worker_id for body in reports.take(10, 1)}
+    assert names == {"w0", "w1", "w2"}
+    reports.acknowledge()
+    assert not reports.take(10, 0.05)
 
 
 def test_taking_from_an_empty_list_gives_nothing(ways: Ways) -> None:

@@ -242,6 +242,21 @@ def test_a_round_after_which_a_site_takes_part_that_could_not_prepare_is_refused
     assert (refused.value.code, refused.value.params["site"]) == ("restart_site_unprepared", "c")
 
 
+def test_that_a_site_could_not_prepare_for_another_seed_keeps_no_run_from_being_restarted(
+    stage: Stage,
+) -> None:
+    joiner_never_connected(stage, "wait")
+    lead(stage, 60, "a", "b")
+    with stage.database.write() as session:
+        session.add(
+            StepRow(
+                pilot_id="p", run_id=None, run_key="", seed=2, round=0, kind="prepare", site_index=2, site_name="c",
+                state="failed",
+            )
+        )  # fmt: skip
+    assert restarted(stage, RUN, stage.run(RUN).rounds_done).run.id != RUN
+
+
 def test_a_restarted_run_goes_on_under_the_amendments_of_the_one_it_stands_for(stage: Stage) -> None:
     """One that came when the run had ended is none of its rounds'; one that comes before its steps are brought over begins after them."""
     stage.launch(spec(rounds=6, arms=("dimat", "common_basis")))

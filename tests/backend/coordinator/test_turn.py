@@ -170,8 +170,15 @@ def test_a_round_that_all_sites_finish_while_the_run_is_cancelled_counts(stage: 
     assert (run.state, run.rounds_done) == ("cancelled", 1)
 
 
+def alive(stage: Stage, seconds: int) -> None:
+    for _ in range(seconds):
+        stage.beat("w", *SITES)
+        stage.turn()
+
+
+@pytest.mark.parametrize("asked", ["acknowledge", "cancel", "kill"])
 def test_what_is_to_be_killed_is_though_the_broker_was_away_when_that_was_decided(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     stage.launch(spec())
     stage.beat("w", *SITES)
@@ -183,18 +190,45 @@ def test_what_is_to_be_killed_is_though_the_broker_was_away_when_that_was_decide
     stage.turn()
     with stage.database.write() as session:
         session.execute(update(RunRow).values(state="cancelling", reason=ASKED))
+    stage.pass_time(15)
+    as_ever = getattr(stage.post, asked)
 
-    def away(_executions: object) -> None:
-        raise PortUnavailable
+    def away(*about: object) -> None:
+        if stage.run("p/dimat").state == "cancelled":
+            raise PortUnavailable
+        as_ever(*about)
 
     with monkeypatch.context() as broker:
-        broker.setattr(stage.post, "kill", away)
+        broker.setattr(stage.post, asked, away)
         with pytest.raises(PortUnavailable):
-            stage.pass_time(60)
+            alive(stage, 60)
     assert stage.run("p/dimat").state == "cancelled"
+    assert not stage.post.killed
     stage.begin_anew()
     stage.turn()
     assert stage.post.killed == {("w", begun["execution_id"])}
+
+
+@pytest.mark.parametrize("by_s", [-7200, 7200])
+def test_how_long_a_step_has_to_stop_is_told_by_no_clock_that_is_set_during_trouble(
+    stage: Stage, by_s: int
+) -> None:
+    stage.launch(spec())
+    stage.beat("w", *SITES)
+    stage.turn()
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    begun = stage.begin(stage.take(next(one for one in stage.waiting() if one.kind == "merge")))
+    stage.turn()
+    stage.ask("p/dimat", asks.CANCEL)
+    stage.turn()
+    stage.set_clock(by_s)
+    stage.begin_anew()
+    alive(stage, 10)
+    assert (stage.run("p/dimat").state, stage.post.killed) == ("cancelling", set())
+    alive(stage, 15)
+    assert (stage.run("p/dimat").state, stage.post.killed) == ("cancelled", {("w", begun["execution_id"])})
 
 
 def test_a_cancelled_run_ends_cancelled_though_no_worker_answers(stage: Stage) -> None:

@@ -25,6 +25,7 @@ from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
 from tests.backend.coordinator.test_joining import joiner_never_connected
 from tests.backend.coordinator.test_restart import restarted
+from tests.backend.coordinator.test_silence import lead
 from worker.messages.reports import StepBeat
 from worker.messages.steps import StepMessage
 
@@ -194,6 +195,24 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     )
     beat(stage, 2, *SITES)
     assert of(explained(stage), "c").code == "ended_run_back"
+
+
+@pytest.mark.parametrize("arm", ["dimat", "local_only"])
+def test_the_run_ends_also_where_the_round_is_short_from_which_on_the_site_would_leave(
+    stage: Stage, arm: str
+) -> None:
+    """Its part in round 2 is taken in already; in round 3 the pilot has two members, and it is one."""
+    stage.launch(pilot("skip", rounds=5, arms=(arm,)))
+    stage.amend({"members": ["a", "b"]}, round=3)
+    while stage.run(f"p/{arm}").rounds_done < 1:
+        lead(stage, 1, *SITES)
+    said: list[str] = []
+    while stage.run(f"p/{arm}").state == "running":
+        if (then := of(explained(stage, f"p/{arm}"), "a").then) is not None:
+            said.append(then.code)
+        lead(stage, 1, "b", "c")
+    assert (stage.run(f"p/{arm}").reason or {})["code"] == "too_few_sites_left"
+    assert said[-1] == "run_ends_short"
 
 
 def test_of_a_site_without_which_too_few_would_be_left_it_is_said_that_the_run_ends(stage: Stage) -> None:
