@@ -51,6 +51,24 @@ class Absence(Frozen):
         return self.until_round is not None and self.until_round <= round
 
 
+class RunAbsence(Absence):
+    """One of a run that was: of which arm and seed."""
+
+    arm: Name
+    seed: Whole
+
+
+def by_run(absences: Iterable[RunAbsence]) -> dict[tuple[str, int], list[Absence]]:
+    """By arm and seed, in the order given."""
+    found: dict[tuple[str, int], list[Absence]] = {}
+    for one in absences:
+        alone = Absence(
+            site=one.site, from_round=one.from_round, until_round=one.until_round, undone=one.undone
+        )
+        found.setdefault((one.arm, one.seed), []).append(alone)
+    return found
+
+
 def silent_in(round: int, absences: Iterable[Absence], index: Mapping[str, int]) -> frozenset[int]:
     """Who is absent in `round`, by index. Raises: KeyError, an absence of an unknown site."""
     return frozenset(index[absence.site] for absence in absences if absence.covers(round))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dimat.absence import RunAbsence
 from dimat.plan import Amendment
 from dimat.spec import ArmSpec, PilotSpec, spec_sha256
 
@@ -62,6 +63,7 @@ class SimulationResult:
     spec: PilotSpec
     runs: tuple[RunResult, ...]
     amendments: tuple[Amendment, ...] = ()
+    absences: tuple[RunAbsence, ...] = ()
 
 
 DETAILS = ("bytes_so_far", "validation")
@@ -86,6 +88,7 @@ def as_json(result: SimulationResult, detailed: bool = False) -> dict[str, Any]:
             "rounds": result.spec.rounds,
             "spec": result.spec.model_dump(mode="json"),
             "amendments": [amendment.model_dump(mode="json") for amendment in result.amendments],
+            "absences": [absence.model_dump(mode="json") for absence in result.absences],
         },
         "runs": [_run_json(run, names, detailed) for run in result.runs],
     }

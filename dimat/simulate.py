@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import astuple
 
 from dimat import second_moments, steps, told
-from dimat.absence import Absence
+from dimat.absence import Absence, RunAbsence
 from dimat.checked import check_kind
 from dimat.cycles import Units, inconsistency
 from dimat.errors import DimatError
@@ -65,7 +65,12 @@ def simulate(
             silent = (absences or {}).get((arm.name, seed), ())
             run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device, silent)
             runs.append(run.go(prepared))
-    return SimulationResult(spec, tuple(runs), tuple(amendments))
+    told = tuple(
+        RunAbsence(arm=arm, seed=seed, **dict(one))
+        for (arm, seed), some in (absences or {}).items()
+        for one in some
+    )
+    return SimulationResult(spec, tuple(runs), tuple(amendments), told)
 
 
 class _Run:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from dimat import baselines
-from dimat.absence import Absence
+from dimat.absence import Absence, RunAbsence, by_run
 from dimat.errors import DimatError
 from dimat.plan import Amendment
 from dimat.results import RoundResult, as_json, round_json
@@ -84,10 +84,14 @@ def _done(
                 on_round = _telling(setting.spec, began)
             yield (
                 (setting, seed),
-                simulate_part(setting.spec, seed, wanted.baselines, sweep.amendments, on_round),
+                simulate_part(
+                    setting.spec, seed, wanted.baselines, sweep.amendments, sweep.absences, on_round
+                ),
             )
         return
-    calls = [(setting.spec, seed, wanted.baselines, sweep.amendments) for setting, seed in todo]
+    calls = [
+        (setting.spec, seed, wanted.baselines, sweep.amendments, sweep.absences) for setting, seed in todo
+    ]
     for number, (position, found) in enumerate(in_processes(wanted.jobs, simulate_part, calls), start=1):
         yield todo[position], found
         # Told once it is kept: whoever reads it may press Ctrl-C.
@@ -102,13 +106,15 @@ def simulate_part(
     seed: int,
     baseline_names: Sequence[str] = (),
     amendments: Sequence[Amendment] = (),
+    absences: Sequence[RunAbsence] = (),
     on_round: OnRound | None = None,
 ) -> dict[str, Any]:
-    """The arms of a pilot with one seed in every detail, as JSON values; with `baselines` if any are named, which are not amended."""
+    """The arms of a pilot with one seed in every detail, as JSON values; with `baselines` if any are named, which are not amended, and lack no site."""
     alone = spec.model_copy(update={"seeds": (seed,)})
     compute_repeatably()
     rows_of = _rows_of(alone)
-    found = as_json(simulate(alone, rows_of, time.perf_counter, amendments, on_round), detailed=True)
+    result = simulate(alone, rows_of, time.perf_counter, amendments, on_round, absences=by_run(absences))
+    found = as_json(result, detailed=True)
     if baseline_names:
         found["baselines"] = [_baseline(name, alone, seed, rows_of) for name in baseline_names]
     return found

@@ -9,7 +9,7 @@ from backend.db.tables import MetricRow, RunRow, utc_now
 from backend.pilots import service as pilots
 from backend.pilots.amendments import amendments_of, for_run, in_force
 from backend.pilots.specs import stored_spec
-from backend.runs import repository, service
+from backend.runs import absences, repository, service
 from backend.runs.schemas import (
     Accuracies,
     AccuracyOfSites,
@@ -20,6 +20,7 @@ from backend.runs.schemas import (
 )
 from backend.runs.standing import set_aside
 from backend.text.schemas import Text
+from dimat.absence import RunAbsence
 from dimat.plan import Amendment
 from dimat.schedule import Schedule
 from dimat.spec import PilotSpec
@@ -32,7 +33,7 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
     runs = repository.counting_in(session, pilot_id)
     ids = [run.id for run in runs]
     metrics, apart = repository.metrics(session, ids), repository.cycle_inconsistencies(session, ids)
-    amended = in_force(session, pilot_id)
+    amended, gone = in_force(session, pilot_id), absences.rows_of(session, ids)
     return Result(
         pilot=ResultPilot(
             name=pilot.name,
@@ -41,6 +42,11 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
             rounds=spec.rounds,
             spec=spec,
             amendments=[one.amendment for one in amended],
+            absences=[
+                RunAbsence(arm=run.arm, seed=run.seed, **dict(absences.value_of(row, spec)))
+                for run in runs
+                for row in gone[run.id]
+            ],
         ),
         runs=[
             _result(session, run, spec, for_run(amended, run.id), metrics[run.id], apart[run.id])

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from backend.text.schemas import Schema, Text
 from backend.web import Page
+from dimat.absence import RunAbsence
 from dimat.frozen import PLAIN, Name, Whole
 from dimat.plan import Amendment, Patch, check_members
 from dimat.spec import PilotSpec
@@ -232,7 +233,8 @@ class RunResult(Schema):
 
 
 class ResultPilot(Schema):
-    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them. With `spec` they are all that `awase simulate` needs."""
+    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them. `absences`: without which sites the runs that count went on. With
+    `spec` they are all that `awase simulate` needs."""
 
     name: str
     spec_sha256: str
@@ -240,6 +242,7 @@ class ResultPilot(Schema):
     rounds: int
     spec: PilotSpec
     amendments: list[Amendment]
+    absences: list[RunAbsence]
 
 
 class Result(Schema):

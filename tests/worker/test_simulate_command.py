@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli import workers
+from dimat.absence import Absence
 from dimat.plan import Amendment
 from worker.data.pilot_file import PilotFileError, read_pilot
 from worker.data.samples import DATA_DIR
@@ -200,6 +201,52 @@ def test_a_pilot_that_was_amended_is_repeated_from_its_file(tmp_path: Path) -> N
     ]
     assert found["runs"][0]["rounds"] != simulate_spec(sweep.settings[0].spec)["runs"][0]["rounds"]
     assert read_sweep(results) == sweep  # what is told can be repeated as it is
+
+
+ABSENT = """
+[[absences]]
+arm = "merged"
+seed = 1
+site = "c"
+from_round = 2
+undone = [[1, "train"]]
+"""
+THREE = PLAIN.replace('{ name = "b"', '{ name = "c", data = { dataset = "pendigits" } }, { name = "b"')
+
+
+def test_a_run_that_went_on_without_a_site_is_repeated_without_it(tmp_path: Path) -> None:
+    path, results = tmp_path / "pilot.toml", tmp_path / "results.json"
+    path.write_text(THREE + ABSENT)
+    sweep = read_sweep(path)
+    assert main(sweep, Wanted(json=results, quiet=True))
+    found, spec = json.loads(results.read_text()), sweep.settings[0].spec
+    silent = {("merged", 1): (Absence(site="c", from_round=2, undone=((1, "train"),)),)}
+    known = simulate_spec(spec, absences=silent)
+    assert found["pilot"]["absences"] == known["pilot"]["absences"]
+    for run, same, whole in zip(found["runs"], known["runs"], simulate_spec(spec)["runs"], strict=True):
+        assert run["final_artifacts"] == same["final_artifacts"]
+        assert (run["final_artifacts"] == whole["final_artifacts"]) == (run["arm"] == "alone")
+    assert read_sweep(results) == sweep
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('arm = "merged"', 'arm = "nobody"', "absences.0.arm: 'nobody' is no arm of the pilot (alone, merged)"),
+        ("seed = 1", "seed = 5", "absences.0.seed: '5' is no seed of the pilot (1)"),
+        ('site = "c"', 'site = "x"', "absences.0.site: 'x' is no site of the pilot (a, c, b)"),
+        ("from_round = 2", "from_round = 0", "0.from_round: Input should be greater than or equal to 1"),
+        ("[[absences]]", '[sweep]\n"train.lr" = [0.1, 0.2]\n[[absences]]', "are of runs that were"),
+    ],
+)  # fmt: skip
+def test_an_absence_that_cannot_be_is_named_with_its_place(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "pilot.toml"
+    path.write_text(THREE + ABSENT.replace(old, new))
+    with pytest.raises(PilotFileError) as error:
+        read_sweep(path)
+    assert said in str(error.value)
 
 
 def test_a_pilot_is_taken_from_json_as_the_api_tells_it(tmp_path: Path) -> None:

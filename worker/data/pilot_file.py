@@ -1,7 +1,7 @@
 """Reads a pilot from a TOML file, or from JSON as the API tells it.
 
 The table `[assumptions]` is business, not algorithm: it is handed back as it is for the backend. `[[amendments]]` are no part of the pilot:
-they say how one that ran was changed on the way, so that it can be repeated.
+they say how one that ran was changed on the way, so that it can be repeated; so do `[[absences]]`, without which sites its runs went on.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from dimat.absence import RunAbsence
 from dimat.amending import clash
 from dimat.plan import Amendment
 from dimat.spec import PilotSpec
@@ -43,6 +44,10 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
             f"'{path}' has [[amendments]], and a pilot is amended once it runs. "
             "Take them out, or run it with them with ./awase simulate."
         )
+    if "absences" in content:
+        raise PilotFileError(
+            f"'{path}' has [[absences]], of runs that were. Take them out, or run it with them with ./awase simulate."
+        )
     assumptions = take_assumptions(path, content)
     try:
         return PilotSpec.model_validate(content), assumptions
@@ -52,7 +57,7 @@ def read_pilot(path: Path) -> tuple[PilotSpec, dict[str, Any]]:
 
 def read_content(path: Path) -> dict[str, Any]:
     """What stands in the file, as a TOML file would have it. Of JSON that is a pilot's spec, what the API tells of a pilot, or its
-    downloaded results, with the amendments that were in force. Raises: PilotFileError."""
+    downloaded results, with the amendments that were in force and the sites that were left out. Raises: PilotFileError."""
     is_json = path.suffix == ".json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -84,8 +89,8 @@ def _of_pilot(path: Path, found: Any) -> dict[str, Any]:
         raise PilotFileError(
             f"'{path}' holds no pilot. Take its downloaded results, or the answer of GET /api/v1/pilots/{{id}}."
         )
-    amendments = whole.get("amendments")
-    return spec | {"amendments": amendments} if amendments and whole is not spec else spec
+    names = () if whole is spec else ("amendments", "absences")
+    return {**spec, **{name: some for name in names if (some := whole.get(name))}}
 
 
 def take_assumptions(path: Path, content: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +110,30 @@ def take_amendments(path: Path, content: dict[str, Any]) -> tuple[Amendment, ...
         raise PilotFileError(
             f"'{path}' has amendments that are none:\n{lines(error, given, 'amendments')}"
         ) from error
+
+
+def take_absences(path: Path, content: dict[str, Any]) -> tuple[RunAbsence, ...]:
+    """Takes them out of `content`. Raises: PilotFileError."""
+    given = content.pop("absences", [])
+    try:
+        return TypeAdapter(tuple[RunAbsence, ...]).validate_python(given)
+    except ValidationError as error:
+        raise PilotFileError(
+            f"'{path}' has absences that are none:\n{lines(error, given, 'absences')}"
+        ) from error
+
+
+def check_absences(path: Path, spec: PilotSpec, absences: Sequence[RunAbsence]) -> None:
+    """Raises: PilotFileError, where one is of no run or site of the pilot."""
+    arms = [arm.name for arm in spec.arms]
+    for number, one in enumerate(absences):
+        for name, value, known in (
+            ("arm", one.arm, arms), ("seed", one.seed, list(spec.seeds)), ("site", one.site, list(spec.site_names)),
+        ):  # fmt: skip
+            if value not in known:
+                raise PilotFileError(
+                    f"'{path}': absences.{number}.{name}: '{value}' is no {name} of the pilot ({', '.join(map(str, known[:20]))})."
+                )
 
 
 def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> None:

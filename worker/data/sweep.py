@@ -15,13 +15,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dimat.absence import RunAbsence
 from dimat.plan import Amendment
 from dimat.spec import PilotSpec, spec_sha256
 from worker.data.pilot_file import (
     PilotFileError,
+    check_absences,
     check_amendments,
     lines,
     read_content,
+    take_absences,
     take_amendments,
     take_assumptions,
 )
@@ -47,11 +50,12 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Settings in the order in which they run: the last place of `values` varies fastest. A pilot without a sweep has no `values`
-    and a single setting. `amendments`: how all of them are changed on the way."""
+    and a single setting. `amendments`: how all of them are changed on the way. `absences`: sites without which runs went on."""
 
     values: Values
     settings: tuple[Setting, ...]
     amendments: tuple[Amendment, ...] = ()
+    absences: tuple[RunAbsence, ...] = ()
 
     @classmethod
     def of(cls, spec: PilotSpec) -> "Sweep":
@@ -78,7 +82,7 @@ def read_sweep(path: Path) -> Sweep:
     """
     content = read_content(path)
     take_assumptions(path, content)
-    amendments = take_amendments(path, content)
+    amendments, absences = take_amendments(path, content), take_absences(path, content)
     swept = content.pop("sweep", None)
     try:
         values = {} if swept is None else swept_values(swept)
@@ -87,7 +91,12 @@ def read_sweep(path: Path) -> Sweep:
         raise PilotFileError(f"'{path}' {error}") from error.__cause__
     for setting in settings:
         check_amendments(path, setting.spec, amendments)
-    return Sweep(values, settings, amendments)
+        check_absences(path, setting.spec, absences)
+    if values and absences:
+        raise PilotFileError(
+            f"'{path}' has a [sweep] and [[absences]], which are of runs that were. Take one of them out."
+        )
+    return Sweep(values, settings, amendments, absences)
 
 
 class _SweepError(Exception):

@@ -2759,7 +2759,8 @@ export interface components {
         };
         /**
          * ResultPilot
-         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them. With `spec` they are all that `awase simulate` needs.
+         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them. `absences`: without which sites the runs that count went on. With
+         *     `spec` they are all that `awase simulate` needs.
          */
         ResultPilot: {
             /** Name */
@@ -2773,6 +2774,8 @@ export interface components {
             spec: components["schemas"]["PilotSpec"];
             /** Amendments */
             amendments: components["schemas"]["Amendment"][];
+            /** Absences */
+            absences: components["schemas"]["RunAbsence"][];
         };
         /**
          * RoiBase
@@ -2946,6 +2949,30 @@ export interface components {
             absences: components["schemas"]["Absence"][];
             /** Revision */
             revision: number;
+        };
+        /**
+         * RunAbsence
+         * @description One of a run that was: of which arm and seed.
+         */
+        RunAbsence: {
+            /** Site */
+            site: string;
+            /** From Round */
+            from_round: number;
+            /** Until Round */
+            until_round?: number | null;
+            /**
+             * Undone
+             * @default []
+             */
+            undone?: [
+                number,
+                "evaluate" | "merge" | "train"
+            ][];
+            /** Arm */
+            arm: string;
+            /** Seed */
+            seed: number;
         };
         /**
          * RunExplained

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from backend.db.tables import AbsenceRow, AmendmentRow, HeartbeatRow, SiteRow
 from backend.roi import calculator
 from backend.roi import service as roi
-from backend.runs import asks
+from backend.runs import asks, results
 from backend.runs.restart import restart
 from backend.runs.schemas import Restart
 from backend.summary.outcome import summarise
@@ -47,6 +47,19 @@ def absences(stage: Stage) -> list[tuple[str, str, int, int | None, list[Any]]]:
     with stage.database.read() as session:
         rows = session.scalars(select(AbsenceRow).order_by(AbsenceRow.id))
         return [(row.run_id, row.site_name, row.from_round, row.until_round, row.undone) for row in rows]
+
+
+def test_the_results_tell_without_whom_a_run_went_on(stage: Stage) -> None:
+    """With them `awase simulate` repeats it."""
+    stage.launch(pilot("skip"))
+    until_round(stage, 1)
+    while stage.run("p/dimat").state == "running":
+        lead(stage, 1, "a", "b")
+    with stage.database.read() as session:
+        (told,) = results.of_pilot(session, "p").pilot.absences
+    ((_, site, first, last, undone),) = absences(stage)
+    assert (told.arm, told.site, told.from_round, told.until_round) == ("dimat", site, first, last)
+    assert [list(one) for one in told.undone] == undone
 
 
 @pytest.mark.parametrize(
