@@ -10,9 +10,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from dimat.matching.units import units_first
+from dimat.matching.units import units_first, units_of_blocks
 from dimat.params import Params, as_real
-from dimat.permutation.apply import Permutations, spread
+from dimat.permutation.apply import Move, Permutations, reordered, spread
 from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 Orders = Mapping[int, Tensor]
@@ -33,12 +33,13 @@ class Products:
         self.own_A, self.other_B = own_A, other_B
         self._axes = [axis for axis in group.axes if is_learnt(axis.param)]
         tensors = {axis.param for axis in self._axes}
+        beside = [(one, axis) for one in spec.groups for axis in one.axes if axis.param in tensors]
         self._beside = [
-            (one.name, axis, one.length_of(axis))
-            for one in spec.groups
-            for axis in one.axes
-            if axis.param in tensors and one.name != group.name
+            (one.name, axis, one.length_of(axis)) for one, axis in beside if one.name != group.name
         ]
+        # Where others have an order of their own in each block, no order tells of an axis: the tensor itself is reordered.
+        self._whole = {axis.param: beside for _, axis in beside if axis.within is not None}
+        self._before: dict[Axis, tuple[list[Move], Tensor]] = {}
         self._orders: list[Orders] = []
         self._total_AB = torch.zeros(0, 0, dtype=torch.float64)
 
@@ -51,7 +52,10 @@ class Products:
         if not before:
             self._total_AB = torch.zeros(len(self.own_A), len(self.other_B), dtype=torch.float64)
         for i, (axis, orders) in enumerate(zip(self._axes, self._orders, strict=True)):
-            self._total_AB += self._change(axis, before[i] if before else None, orders)
+            if axis.param in self._whole:
+                self._total_AB += self._change_of_whole(axis, found)
+            else:
+                self._total_AB += self._change(axis, before[i] if before else None, orders)
         return self._total_AB
 
     def of_pairs(self, permutation_N: Tensor) -> float:
@@ -70,17 +74,34 @@ class Products:
         entries = (before[moved[0]] != orders[moved[0]]).nonzero().flatten()
         now, then = ({**which, moved[0]: which[moved[0]][entries]} for which in (orders, before))
         ours = {moved[0]: entries}
-        mine_AR = unit_weights(self.own, axis, self.group.size, self.own_A, ours)
-        theirs_BR = unit_weights(self.other, axis, self.group.size, self.other_B, now)
-        theirs_BR -= unit_weights(self.other, axis, self.group.size, self.other_B, then)
+        mine_AR = unit_weights(self.own, axis, self.group, self.own_A, ours)
+        theirs_BR = unit_weights(self.other, axis, self.group, self.other_B, now)
+        theirs_BR -= unit_weights(self.other, axis, self.group, self.other_B, then)
         return mine_AR @ theirs_BR.T
 
+    def _change_of_whole(self, axis: Axis, found: Permutations) -> Tensor | float:
+        moves = [
+            (one, its, found[one.name])
+            for one, its in self._whole[axis.param]
+            if its.param == axis.param and its != axis and one.name in found
+        ]
+        before, part_AB = self._before.get(axis, (None, torch.tensor(0.0)))
+        if before is not None and all(map(_is_same, before, moves)):
+            return 0.0
+        mine_AR = unit_weights(self.own, axis, self.group, self.own_A)
+        turned = {axis.param: reordered(self.other[axis.param].cpu(), moves)}
+        now_AB = mine_AR @ unit_weights(turned, axis, self.group, self.other_B).T
+        self._before[axis] = moves, now_AB
+        return now_AB - part_AB
+
     def _part(self, axis: Axis, ours: Orders, theirs: Orders) -> Tensor:
-        mine_AR = unit_weights(self.own, axis, self.group.size, self.own_A, ours)
-        return mine_AR @ unit_weights(self.other, axis, self.group.size, self.other_B, theirs).T
+        mine_AR = unit_weights(self.own, axis, self.group, self.own_A, ours)
+        return mine_AR @ unit_weights(self.other, axis, self.group, self.other_B, theirs).T
 
     def _orders_of(self, axis: Axis, found: Permutations) -> dict[int, Tensor]:
         orders: dict[int, Tensor] = {}
+        if axis.param in self._whole:
+            return orders
         for name, one, length in self._beside:
             if one.param == axis.param and name in found:
                 _then(orders, one.axis, spread(found[name], one, length))
@@ -91,15 +112,17 @@ class Products:
 
 
 def unit_weights(
-    params: Params, axis: Axis, size: int, units_A: Tensor, orders: Orders = MappingProxyType({})
+    params: Params, axis: Axis, group: Group, units_A: Tensor, orders: Orders = MappingProxyType({})
 ) -> Tensor:
     """(A, R) float64: for each of these units all weights in one tensor that belong to it, those that make it or those that read it.
 
     Args:
-        size: N. orders: of the entries; all of an axis of which nothing is said.
+        orders: of the entries; all of an axis of which nothing is said. Of an axis within another one none.
     """
     tensor = as_real(params[axis.param]).cpu()  # indices and sums are there, wherever the params are
-    tiles = torch.arange(axis.tiles)[:, None, None] * size
+    if axis.within is not None:
+        return units_of_blocks(tensor.double(), axis, group)[units_A]
+    tiles = torch.arange(axis.tiles)[:, None, None] * group.size
     within = (tiles + units_A[:, None]) * axis.repeat + torch.arange(axis.repeat)
     mine = axis.offset + within.reshape(-1)
     wanted = {**orders, axis.axis: orders[axis.axis][mine] if axis.axis in orders else mine}
@@ -111,6 +134,10 @@ def unit_weights(
 def is_learnt(name: str) -> bool:
     """Running statistics are no weights: they tell of the rows that were seen."""
     return not name.endswith(("running_mean", "running_var"))
+
+
+def _is_same(move: Move, other: Move) -> bool:
+    return torch.equal(move[2], other[2])
 
 
 def _then(orders: dict[int, Tensor], axis: int, order: Tensor) -> None:

@@ -44,7 +44,7 @@ def _apart(own: Params, other: Params, group: Group) -> Tensor:
     for axis in group.axes:
         if is_learnt(axis.param):
             ours_NR, theirs_NR = (
-                unit_weights(of, axis, group.size, units_N).sort(dim=1).values for of in (own, other)
+                unit_weights(of, axis, group, units_N).sort(dim=1).values for of in (own, other)
             )
             total_NN += torch.cdist(ours_NR, theirs_NR).square()
     return total_NN

@@ -83,6 +83,16 @@ def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:
     return split.movedim(1, 0).reshape(size, -1)
 
 
+def units_of_blocks(tensor: Tensor, axis: Axis, group: Group) -> Tensor:
+    """(N, everything else), block after block, of a tensor that holds the units of a group within the blocks on another axis."""
+    assert axis.within is not None, axis
+    inner, num_blocks = group.units_on(axis), group.blocks[0]
+    part = tensor.movedim((axis.within, axis.axis), (0, 1))
+    part = part[:, axis.offset : axis.offset + axis.tiles * inner * axis.repeat]
+    split = part.reshape(num_blocks, -1, axis.tiles, inner, axis.repeat, *part.shape[2:])
+    return split.movedim(3, 1).reshape(group.size, -1)
+
+
 def _of_layer(module: nn.Module, given: Tensor | PackedSequence, number: int) -> Tensor:
     """What layer `number` of a recurrent module gives, started from zeros."""
     assert isinstance(module, nn.RNNBase), type(module)

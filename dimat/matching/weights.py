@@ -3,7 +3,7 @@
 Legend: N = units of a group, A, B = some of the own and of the other's, R = everything else in a tensor.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from dimat.checked import check_tensors
 from dimat.matching.assignment import best_assignment
+from dimat.matching.block_bundle import ROUNDING, BlockBundle
 from dimat.matching.blocks import assignments
 from dimat.matching.found import GroupMatch, Match
 from dimat.matching.products import Products, is_learnt, unit_weights
@@ -22,7 +23,6 @@ from dimat.permutation.apply import Permutations, identity, permute
 from dimat.permutation.spec import Group, PermutationSpec
 
 MAX_PASSES = 100
-ROUNDING = 1e-12
 UNITS_FOR_ONE_THREAD = 512
 """Up to so many a group is done in thousands of products too small to share. On two busy processors a second thread that waits for its
 part of each, spinning, cost ten times what the first did (benchmarks/merge.py --arch vgg16_bn)."""
@@ -77,8 +77,10 @@ def _descended(
     bundles: dict[str, list[Group]] = {}
     for group in spec.groups:
         bundles.setdefault(group.link or f"group {group.name}", []).append(group)
-    opened = [
-        _Bundle.of(groups, own, other, spec, found, pairs)
+    opened: list[_Bundle | BlockBundle] = [
+        BlockBundle(groups, own, other, spec, pairs)
+        if any(axis.within is not None for group in groups for axis in group.axes)
+        else _Bundle.of(groups, own, other, spec, found, pairs)
         for groups in bundles.values()
         if any(g.name not in pairs or int(pairs[g.name].sum()) > g.size for g in groups)
     ]
@@ -91,7 +93,7 @@ def _descended(
             stale[i] = False
             if bundle.move(found):
                 moved = True
-                stale |= {j: True for j, one in enumerate(opened) if bundle.is_beside(one)}
+                stale |= {j: True for j, one in enumerate(opened) if _are_beside(bundle.groups, one.groups)}
         if not moved:
             break
     return found
@@ -143,12 +145,6 @@ class _Bundle:
             products[group.name] = Products(own, other, group, mine, theirs, spec)
         return cls(tuple(replace(group, under=()) for group in groups), products, within)
 
-    def is_beside(self, other: "_Bundle") -> bool:
-        """Whether what that one gains depends on where the units of this one are: they have a tensor in common."""
-        own = [axis for group in self.groups for axis in group.axes if is_learnt(axis.param)]
-        its = [axis for group in other.groups for axis in group.axes if is_learnt(axis.param)]
-        return any(one.param == another.param and one != another for one in own for another in its)
-
     def move(self, found: dict[str, Tensor]) -> bool:
         """Puts the best permutations, with all other groups where they are, into `found`; whether one is another than before."""
         names = {group.name for group in self.groups}
@@ -190,6 +186,13 @@ class _Bundle:
         return assignments(priced_NN, PermutationSpec(self.groups))
 
 
+def _are_beside(some: Sequence[Group], others: Sequence[Group]) -> bool:
+    """Whether what the others gain depends on where the units of the first are: they have a tensor in common."""
+    own = [axis for group in some for axis in group.axes if is_learnt(axis.param)]
+    its = [axis for group in others for axis in group.axes if is_learnt(axis.param)]
+    return any(one.param == another.param and one != another for one in own for another in its)
+
+
 def _size(alike_AB: Mapping[str, Tensor]) -> float:
     """Beyond any sum over the pairs."""
     return sum(len(alike) * float(alike.abs().max()) for alike in alike_AB.values() if alike.numel())
@@ -207,7 +210,7 @@ def _product(own: Params, matched: Params) -> float:
 def _quality(own: Params, matched: Params, group: Group, permutation: Tensor) -> GroupMatch:
     units_N = torch.arange(group.size)
     ours_NR, theirs_NR = (
-        torch.cat([unit_weights(of, a, group.size, units_N) for a in group.axes if is_learnt(a.param)], dim=1)
+        torch.cat([unit_weights(of, a, group, units_N) for a in group.axes if is_learnt(a.param)], dim=1)
         for of in (own, matched)
     )
     cosines = functional.cosine_similarity(ours_NR, theirs_NR, dim=1)

@@ -3,7 +3,7 @@
 A permutation p of a group is a (size,) int64 tensor: unit p[i] moves to place i, as in `x[p]`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from dimat.permutation.spec import Axis, Group, PermutationSpec
 
 Permutations = Mapping[str, Tensor]
 """Permutation of each group by its name. A group that is left out stays as it is."""
+Move = tuple[Group, Axis, Tensor]
+"""An axis of a tensor, the group that it follows, and the permutation of that."""
 
 
 def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -> Params:
@@ -36,17 +38,36 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
     moved = [axis.param for name in permutations for axis in spec.group(name).axes]
     if params and moved and not any(name in params for name in moved):
         raise TensorsUnknown(argument="params", name=moved[0], given=str(next(iter(params))))
-    result = dict(params)
+    moves: dict[str, list[Move]] = {}
     for name, permutation in permutations.items():
         group = spec.group(name)
         for axis in group.axes:
-            tensor = result.get(axis.param)
-            if tensor is None:
-                continue
-            check_axis(group, axis, tensor)
-            index = spread(permutation, axis, group.length_of(axis)).to(tensor.device)
-            result[axis.param] = tensor.index_select(axis.axis, index)
-    return result
+            if axis.param in params:
+                check_axis(group, axis, params[axis.param])
+                moves.setdefault(axis.param, []).append((group, axis, permutation))
+    return {**params, **{name: reordered(params[name], given) for name, given in moves.items()}}
+
+
+def reordered(tensor: Tensor, moves: Iterable[Move]) -> Tensor:
+    """A tensor with the units on some of its axes moved by the permutations of their groups; none of this is checked."""
+    # Inside of blocks before the blocks move: an order belongs to the block that is there.
+    for group, axis, permutation in sorted(moves, key=lambda move: move[1].within is None):
+        tensor = _moved(tensor, group, axis, permutation)
+    return tensor
+
+
+def _moved(tensor: Tensor, group: Group, axis: Axis, permutation: Tensor) -> Tensor:
+    if axis.within is None:
+        index = spread(permutation, axis, group.length_of(axis)).to(tensor.device)
+        return tensor.index_select(axis.axis, index)
+    num_blocks, length = group.blocks[0], group.length_of(axis)
+    top, inner = _top(group, permutation), group.units_on(axis)
+    orders = permutation.view(num_blocks, inner)[torch.argsort(top)] % inner
+    index = torch.stack([spread(order, axis, length) for order in orders])
+    entries = index.repeat_interleave(tensor.shape[axis.within] // num_blocks, dim=0).to(tensor.device)
+    rows = torch.arange(len(entries), device=tensor.device)[:, None]
+    places = (axis.within, axis.axis)
+    return tensor.movedim(places, (0, 1))[rows, entries].movedim((0, 1), places).contiguous()
 
 
 def check_axis(group: Group, axis: Axis, tensor: Tensor) -> None:
@@ -55,6 +76,14 @@ def check_axis(group: Group, axis: Axis, tensor: Tensor) -> None:
     if tensor.ndim <= axis.axis or tensor.shape[axis.axis] != length:
         raise ShapeMismatch(
             name=axis.param, actual=str(tuple(tensor.shape)), expected=f"{length} entries on axis {axis.axis}"
+        )
+    if axis.within is not None and (
+        tensor.ndim <= axis.within or tensor.shape[axis.within] % group.blocks[0]
+    ):
+        raise ShapeMismatch(
+            name=axis.param,
+            actual=str(tuple(tensor.shape)),
+            expected=f"{group.blocks[0]} blocks on axis {axis.within}",
         )
 
 

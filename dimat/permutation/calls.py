@@ -4,11 +4,11 @@ A value is what is known of a tensor: one term for each axis. A rule gets the va
 and freezes their terms, and returns the values of its outputs (a list where there are several).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dimat.permutation.terms import Term, fixed, freeze, unify
+from dimat.permutation.terms import Term, find, fixed, freeze, unify
 
 Value = tuple[Term, ...]
 
@@ -68,7 +68,13 @@ class Call:
 
     def contract(self, term: Term, *others: Iterable[Term]) -> None:
         """Notes that a sum goes over `term` while the others stay apart."""
-        self.mixes.append((term, tuple(t for some in others for t in some if t is not term)))
+        self.contract_all((term,), *others)
+
+    def contract_all(self, terms: Collection[Term], *others: Iterable[Term]) -> None:
+        """Notes that one sum goes over all of these `terms` at once while the others stay apart."""
+        gone = {find(term) for term in terms}
+        rest = tuple(t for some in others for t in some if find(t) not in gone)
+        self.mixes.extend((term, rest) for term in terms)
 
 
 def plain(outcome: Any) -> Value:

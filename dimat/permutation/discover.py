@@ -56,7 +56,7 @@ def discover(model: nn.Module, example_inputs: Tensor | tuple[Any, ...]) -> Perm
             groups, frozen = groups_of_chain(cast(nn.Sequential, model), inputs)
         except RuntimeError as error:
             raise InputsNotTaken(problem=first_line(error)) from error
-        spec = verified(model, inputs, lambda _: PermutationSpec(groups, frozen), rng)
+        spec = verified(model, inputs, lambda _alike: PermutationSpec(groups, frozen), rng)
     else:
         spec = _traced(model, inputs, rng)
     if not spec.groups:
@@ -101,8 +101,10 @@ def _traced(model: nn.Module, inputs: tuple[Any, ...], rng: torch.Generator) -> 
     holding = {name for name, module in model.named_modules() if list(module.parameters(recurse=False))}
     uncalled = frozenset(holding - traced.called)
 
-    def build(own_inside: bool) -> PermutationSpec:
-        collected = collect(traced, own_inside)
+    first = collect(traced)
+
+    def build(alike: frozenset[str]) -> PermutationSpec:
+        collected = collect(traced, [first.own[name] for name in alike]) if alike else first
         return PermutationSpec(tapped(model, traced, collected), collected.frozen, uncalled=uncalled)
 
     return verified(model, inputs, build, rng)

@@ -23,8 +23,7 @@ def layer_norm(call: Call) -> Outcome:
         if (affine := call.optional(name)) is not None:
             for mine, its in zip(normalised, affine, strict=True):
                 unify(mine, its)
-    for term in normalised:
-        call.contract(term, x)
+    call.contract_all(normalised, x)
     return x
 
 

@@ -115,8 +115,7 @@ def einsum(call: Call) -> Outcome:
             elif term.size > 1:
                 unify(letters.setdefault(letter, term), term)
     for names, value in zip(inputs, values, strict=True):
-        for letter in set(names) - set(after):
-            call.contract(letters[letter], value)
+        call.contract_all([letters[letter] for letter in sorted(set(names) - set(after))], value)
     return tuple(letters[letter] for letter in after)
 
 
@@ -150,8 +149,8 @@ def tensordot(call: Call) -> Outcome:
     over_a, over_b = ([int(axis) % len(x) for axis in call.raw(n)] for x, n in ((a, 2), (b, 3)))
     for mine, its in zip(over_a, over_b, strict=True):
         unify(a[mine], b[its])
-        call.contract(a[mine], a)
-        call.contract(b[its], b)
+    call.contract_all([a[axis] for axis in over_a], a)
+    call.contract_all([b[axis] for axis in over_b], b)
     rest = [term for axis, term in enumerate(a) if axis not in over_a]
     return (*rest, *(term for axis, term in enumerate(b) if axis not in over_b))
 

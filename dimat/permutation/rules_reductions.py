@@ -68,8 +68,11 @@ def _tells_where(call: Call) -> bool:
 
 def _reduced(call: Call, x: Value) -> Value:
     axes = {axis % len(x) for axis in _dims(call, len(x))} if x else set()
-    for axis in axes:
-        call.contract(x[axis], x)
+    if call.name == "linalg_matrix_norm":  # rows and columns count one by one
+        for axis in axes:
+            call.contract(x[axis], x)
+    else:
+        call.contract_all([x[axis] for axis in axes], x)
     if call.args.get("keepdim"):
         return tuple(fixed(1, "") if axis in axes else term for axis, term in enumerate(x))
     return tuple(term for axis, term in enumerate(x) if axis not in axes)

@@ -51,42 +51,60 @@ def output_change(
 
 
 def verified(
-    model: nn.Module, inputs: tuple[Any, ...], build: Callable[[bool], PermutationSpec], rng: torch.Generator
+    model: nn.Module,
+    inputs: tuple[Any, ...],
+    build: Callable[[frozenset[str]], PermutationSpec],
+    rng: torch.Generator,
 ) -> PermutationSpec:
-    """A spec that was tested on random params and on those of the model, and in training mode: groups that fail are frozen.
+    """A spec that was tested on random params and on those of the model, and in training mode. Units that fail with an order of
+    their own in each block (head, group of a convolution) have one order in all of them; groups that fail so, too, are frozen.
 
     Args:
-        build: makes the spec, with units that each head reorders by itself or (False) all heads alike.
+        build: makes the spec; of the groups of these names, of those that it makes first, the units are reordered in all blocks alike.
     """
+    alike = _own(first := build(frozenset()))
     any_params = randomised(model, rng)
     try:
         tester, own = _Tester(any_params, inputs), _Tester(model, inputs)
     except RuntimeError as error:
-        return _without(build(False), _could_not_run(error))
+        return _without(build(alike), _could_not_run(error))
     try:
         training = _Tester(_with_any_buffers(any_params, tester.unread, rng), inputs, is_training=True)
     except Exception as error:  # whatever a model says that trains on other inputs than these
-        return _without(build(False), _could_not_run(error, TRAINING))
+        return _without(build(alike), _could_not_run(error, TRAINING))
     if not (tester.is_finite and training.is_finite):
-        return _without(build(False), lambda _group: "outputs are zero or not finite in the self-test")
+        return _without(build(alike), lambda _group: "outputs are zero or not finite in the self-test")
     testers = [tester, training, own] if own.is_finite else [tester, training]
-    spec = build(True)
-    if any(group.link for group in spec.groups) and not _holds(testers, spec, rng):
-        spec = build(False)
+    spec = first
+    if alike and not _holds(testers, first, rng):
+        spec = build(alike & _wrong(testers, first, rng).keys())
+        if not _holds(testers, spec, rng):
+            spec = build(alike)
     if _holds(testers, spec, rng):
         return spec
-    wrong: dict[str, str] = {}
+    wrong = _wrong(testers, spec, rng)
+    spec = _without(spec, lambda group: f"the self-test found it wrong: {wrong[group.name]}", set(wrong))
+    if _holds(testers, spec, rng):
+        return spec
+    return _without(spec, lambda _group: "the self-test found the groups wrong together")
+
+
+def _own(spec: PermutationSpec) -> frozenset[str]:
+    """Names of groups whose units have an order of their own in each block."""
+    return frozenset(group.name for group in spec.groups if group.link and group.blocks[0] < group.size)
+
+
+def _wrong(testers: list["_Tester"], spec: PermutationSpec, rng: torch.Generator) -> dict[str, str]:
+    """By the name of each group that changes outputs, moved with those of its link: how."""
+    found: dict[str, str] = {}
     for bundle in _bundles(spec):
         drawn = _drawn(spec, rng)
         chosen = {name: drawn[name] for name in bundle}
         for tester in testers:
             change = tester.change(spec, chosen)
             if not change < tester.tolerance:
-                wrong |= dict.fromkeys(bundle, f"outputs{tester.mode} change by {change:.1g}")
-    spec = _without(spec, lambda group: f"the self-test found it wrong: {wrong[group.name]}", set(wrong))
-    if _holds(testers, spec, rng):
-        return spec
-    return _without(spec, lambda _group: "the self-test found the groups wrong together")
+                found |= dict.fromkeys(bundle, f"outputs{tester.mode} change by {change:.1g}")
+    return found
 
 
 def randomised(model: nn.Module, rng: torch.Generator) -> nn.Module:

@@ -18,11 +18,16 @@ class Axis:
     It begins at entry `offset` and holds the group's units `tiles` times one behind the other, each unit with `repeat`
     entries next to each other: the entry of unit u in tile t is offset + (t * size + u) * repeat + 0..repeat-1.
 
+    With `within` it holds the units of one block of the group only, in that many entries fewer: the blocks (the first level) lie on
+    another axis of the tensor, equally long parts of all of it, and in each part the entries are the units of that block, which
+    have an order of their own there. Weights of experts (E, d, f), of a convolution's groups (out, in / groups, ...).
+
     Attributes:
         param: name of a parameter or buffer. axis: its axis.
         repeat: 1, or more behind a flatten (H*W), or where a unit is a whole head.
         offset: where the part begins. tiles: more than 1 for gates of a cell, and for units of a head shared by all heads.
         length: of the axis where the group is only a part of it; 0 where it is all of it.
+        within: the axis of the same tensor on which the group's blocks lie; None: the axis holds all of its units.
     """
 
     param: str
@@ -31,6 +36,7 @@ class Axis:
     offset: int = 0
     tiles: int = 1
     length: int = 0
+    within: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,11 @@ class Group:
 
     def length_of(self, axis: Axis) -> int:
         """How many entries an axis of its tensors has, those included that do not follow."""
-        return axis.length or self.size * axis.repeat * axis.tiles
+        return axis.length or self.units_on(axis) * axis.repeat * axis.tiles
+
+    def units_on(self, axis: Axis) -> int:
+        """How many of the group's units lie next to each other on an axis of its tensors: all, or those of one block."""
+        return self.size if axis.within is None else self.size // self.blocks[0]
 
 
 @dataclass(frozen=True, slots=True)

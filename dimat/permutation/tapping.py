@@ -87,6 +87,8 @@ def _alike(
 ) -> list[tuple[tuple[Term, ...], list[Part]]]:
     """Parts of an axis that hold the units of a group and recur in the same blocks, as few levels of them as can be, in the order of
     `Place.starts`; at most one list of them. Parts that lie in each other, as behind x_i x_j, cannot be seen."""
+    if any(part.is_of_block for part in parts):  # what lies on them depends on the rows
+        return []
     mine = [part for part in parts if part.key is term]
     inner = [part.offset for part in mine if term in _outer(part, names)]
     alone = [

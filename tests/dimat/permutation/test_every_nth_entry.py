@@ -134,7 +134,7 @@ NETWORKS: dict[Callable[[], nn.Module], list[int]] = {
     Attention: [HEADS * WIDTH],
     RotaryByPairs: [HEADS],
     RotaryAlike: [HEADS * WIDTH // 2],
-    Experts: [4, 7],
+    Experts: [4, 28],
     Nested: [6, 4, 18, 6],
     Normed: [9, 8],
 }

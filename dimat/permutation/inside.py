@@ -1,0 +1,83 @@
+"""Which units have an order of their own in each block around them: units of heads, of experts, of a convolution's groups.
+
+The blocks lie right outside of the units on the same axis, or on another axis of the tensor.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+
+from dimat.permutation.calls import Value
+from dimat.permutation.terms import Term, factors, segments
+from dimat.permutation.trace import Traced
+
+
+def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -> dict[Term, Term]:
+    """Units of a head -> the heads, where each head may have a permutation of its own.
+
+    That is so when every tensor that has the units tells of each of them in which head it is, and no sum goes over heads while the
+    units stay: every operation then treats each head by itself.
+
+    Args:
+        names: of tensors. alike: units that are to have one order in all heads.
+    """
+    values = [traced.axes[name] for name in names]
+    outers: dict[Term, dict[Term, None]] = {}
+    for value in values:
+        for axis, term in enumerate(value):
+            for unit, around in _units_in(term):
+                may = dict.fromkeys([around] if around is not None else [])
+                may |= dict.fromkeys(_blocks_beside(value, axis))
+                seen = outers.setdefault(unit, may)
+                outers[unit] = {outer: None for outer in seen if outer in may}
+    num_axes = Counter(atom for value in values for term in value for atom in set(_atoms(term)))
+    summed = {
+        (over, other)
+        for one, others in traced.mixes
+        for over in _atoms(one)
+        for rest in others
+        for other in _atoms(rest)
+    }
+    found: dict[Term, Term] = {}
+    for unit, may in outers.items():
+        right = [outer for outer in may if not outer.blocks and (outer, unit) not in summed]
+        # Entries on one axis alone are repeated: only the units that own them move.
+        if right and num_axes[unit] > 1 and unit not in alike:
+            found[unit] = right[0]
+    return {unit: outer for unit, outer in found.items() if outer not in found}
+
+
+def blocks_on(value: Value, axis: int, blocks: Term | None) -> int:
+    """The axis of a tensor, beside this one, on which these blocks lie, outermost."""
+    return next(other for other, term in enumerate(value) if other != axis and factors(term)[:1] == [blocks])
+
+
+def _blocks_beside(value: Value, axis: int) -> list[Term]:
+    """Free terms that are outermost on other axes of a tensor, and nowhere else in it."""
+    times = Counter(atom for term in value for atom in _atoms(term))
+    firsts = [factors(term)[0] for other, term in enumerate(value) if other != axis and term.size > 1]
+    return [one for one in firsts if one.kind == "free" and times[one] == 1]
+
+
+def _units_in(term: Term, around: Term | None = None) -> list[tuple[Term, Term | None]]:
+    """Each free term on an axis, and the one right outside of it; None where there is none."""
+    parts = segments(term)
+    if len(parts) > 1:
+        return [one for part in parts for one in _units_in(part)]
+    found: list[tuple[Term, Term | None]] = []
+    for part in factors(term):
+        if part.kind == "cat":
+            found += _units_in(part)
+        elif part.kind == "free":
+            found.append((part, around))
+        around = part if part.kind == "free" else None
+    return found
+
+
+def _atoms(term: Term) -> list[Term]:
+    return [
+        atom
+        for part in segments(term)
+        for one in factors(part)
+        for atom in (_atoms(one) if one.kind == "cat" else [one])
+        if atom.kind == "free"
+    ]
