@@ -103,6 +103,8 @@ class BlockBundle:
 
     def _move_blocks(self, found: dict[str, Tensor]) -> bool:
         """Tries each own block with each of the other model, its units in the best order for the two that is found."""
+        if self.groups[0].blocks_stay:
+            return False
         top, now = self._apart(found)
         lone = {group.name: self._lone_pairs(group, found) for group in self.groups}
         outside = {

@@ -96,7 +96,7 @@ def _together(
         told = list(_told(group, spec, similarity, found, guard))
         if told:
             alike[group.name] = torch.stack(told).sum(dim=0)
-    top = None
+    top = torch.arange(groups[0].blocks[0]) if groups[0].blocks_stay else None
     if alike and groups[0].link:
         scores = [block_scores(alike[group.name], group.blocks) for group in groups if group.name in alike]
         top = best_assignment(torch.stack(scores).sum(dim=0))

@@ -154,6 +154,10 @@ def _check(spec: PermutationSpec, permutations: Permutations) -> None:
                 raise PermutationNotAdmissible(
                     name=name, expected=f"each of {blocks} blocks moved as a whole"
                 )
+        if group.blocks_stay and not torch.equal(_top(group, permutation), torch.arange(group.blocks[0])):
+            raise PermutationNotAdmissible(
+                name=name, expected=f"each of {group.blocks[0]} blocks in its place"
+            )
         if group.link:
             tops.setdefault(group.link, _top(group, permutation))
     for group in spec.groups:

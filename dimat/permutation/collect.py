@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod as product
 
-from dimat.permutation.inside import blocks_on, own_inside
+from dimat.permutation.inside import are_same_blocks, blocks_on, own_inside
 from dimat.permutation.spec import Axis, Frozen, Group
 from dimat.permutation.terms import Term, factors, is_fixed, reason_of, segments
 from dimat.permutation.trace import Traced
@@ -128,7 +128,7 @@ def _product(
         return
     first, key, size, rest = _outermost(parts, heads)
     tail = inner * product(part.size for part in rest)
-    if first.kind == "free":
+    if first.kind == "free" or key is not first:
         yield Part(key, size, offset, tail, around, is_of_block=first in heads)
     elif first.kind == "cat":
         yield from (one for one in _placed(first, offset, tail, heads, around) if one.key is not None)
@@ -141,7 +141,9 @@ def _product(
 def _outermost(parts: list[Term], heads: Mapping[Term, Term]) -> tuple[Term, Term, int, list[Term]]:
     """The first of some factors, the term of its group, how many units that has, and the factors inside of them."""
     first, rest = parts[0], parts[1:]
-    if rest and heads.get(rest[0]) is first:  # whole heads, each with units of its own
+    if (
+        rest and rest[0] in heads and are_same_blocks(heads[rest[0]], first)
+    ):  # whole heads, each with units of its own
         return first, rest[0], first.size * rest[0].size, rest[1:]
     return first, first, first.size, rest
 
@@ -152,7 +154,7 @@ def _units_at(parts: list[Term], entry: int, heads: Mapping[Term, Term]) -> Arou
         return ()
     first, key, _, rest = _outermost(parts, heads)
     unit, entry = divmod(entry, product(part.size for part in rest))
-    found: Around = ((key, unit),) if first.kind == "free" else ()
+    found: Around = ((key, unit),) if first.kind == "free" or key is not first else ()
     if first.kind == "cat":
         for part in segments(first):
             if unit < part.size:
@@ -185,13 +187,15 @@ def _named(found: Mapping[Term, _Found]) -> tuple[Group, ...]:
         names[key] = name
     links: dict[Term, str] = {}
     for key, group in found.items():
-        if group.heads is not None:
+        if group.heads is not None and group.heads.kind == "free":
             links.setdefault(group.heads, f"heads of {names[key]}")
     groups = []
     for key, group in found.items():
         link = links.get(group.heads or key, "")
         blocks = (group.size,) if link and group.heads is None else group.blocks
         one = Group(names[key], group.size, "", (), blocks=blocks, link=link)
+        if group.heads is not None and not link:
+            one = replace(one, blocks_stay=True)
         groups.append(replace(one, axes=tuple(_whole(axis, one) for axis in group.axes)))
     return tuple(groups)
 

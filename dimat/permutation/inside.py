@@ -1,12 +1,14 @@
 """Which units have an order of their own in each block around them: units of heads, of experts, of a convolution's groups.
 
-The blocks lie right outside of the units on the same axis, or on another axis of the tensor.
+The blocks lie right outside of the units on the same axis, or on another axis of the tensor. They may be such as stay where they are: layers
+or experts that are picked one by one.
 """
 
 from collections import Counter
 from collections.abc import Collection
 
 from dimat.permutation.calls import Value
+from dimat.permutation.rules_shapes import INDEX
 from dimat.permutation.terms import Term, factors, segments
 from dimat.permutation.trace import Traced
 
@@ -28,34 +30,46 @@ def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -
                 may = dict.fromkeys([around] if around is not None else [])
                 may |= dict.fromkeys(_blocks_beside(value, axis))
                 seen = outers.setdefault(unit, may)
-                outers[unit] = {outer: None for outer in seen if outer in may}
+                outers[unit] = {outer: None for outer in seen if any(are_same_blocks(outer, o) for o in may)}
     num_axes = Counter(atom for value in values for term in value for atom in set(_atoms(term)))
     summed = {
         (over, other)
         for one, others in traced.mixes
-        for over in _atoms(one)
+        for over in _atoms(one, ("free", "fixed"))
         for rest in others
         for other in _atoms(rest)
     }
     found: dict[Term, Term] = {}
     for unit, may in outers.items():
         right = [outer for outer in may if not outer.blocks and (outer, unit) not in summed]
+        right.sort(key=lambda outer: outer.kind == "fixed")
         # Entries on one axis alone are repeated: only the units that own them move.
         if right and num_axes[unit] > 1 and unit not in alike:
             found[unit] = right[0]
+    for unit, outer in list(found.items()):
+        if found.get(outer) is unit:  # each is in the other: what comes first in the tensors are the blocks
+            del found[unit]
     return {unit: outer for unit, outer in found.items() if outer not in found}
 
 
 def blocks_on(value: Value, axis: int, blocks: Term | None) -> int:
     """The axis of a tensor, beside this one, on which these blocks lie, outermost."""
-    return next(other for other, term in enumerate(value) if other != axis and factors(term)[:1] == [blocks])
+    assert blocks is not None, "units of a block have one around them"
+    first = {other: factors(term)[0] for other, term in enumerate(value) if other != axis and term.size > 1}
+    return next(other for other, one in first.items() if are_same_blocks(one, blocks))
+
+
+def are_same_blocks(one: Term, other: Term) -> bool:
+    """Whether two terms are the same blocks. What is picked entry by entry is ever the same where as many can be picked; the self-test tells."""
+    picked = one.kind == other.kind == "fixed" and one.reason == other.reason == INDEX
+    return one is other or (picked and one.size == other.size)
 
 
 def _blocks_beside(value: Value, axis: int) -> list[Term]:
-    """Free terms that are outermost on other axes of a tensor, and nowhere else in it."""
+    """What is outermost on other axes of a tensor; if it is free, and nowhere else in it."""
     times = Counter(atom for term in value for atom in _atoms(term))
     firsts = [factors(term)[0] for other, term in enumerate(value) if other != axis and term.size > 1]
-    return [one for one in firsts if one.kind == "free" and times[one] == 1]
+    return [one for one in firsts if one.kind == "fixed" or (one.kind == "free" and times[one] == 1)]
 
 
 def _units_in(term: Term, around: Term | None = None) -> list[tuple[Term, Term | None]]:
@@ -69,15 +83,15 @@ def _units_in(term: Term, around: Term | None = None) -> list[tuple[Term, Term |
             found += _units_in(part)
         elif part.kind == "free":
             found.append((part, around))
-        around = part if part.kind == "free" else None
+        around = part if part.kind != "cat" else None
     return found
 
 
-def _atoms(term: Term) -> list[Term]:
+def _atoms(term: Term, kinds: Collection[str] = ("free",)) -> list[Term]:
     return [
         atom
         for part in segments(term)
         for one in factors(part)
-        for atom in (_atoms(one) if one.kind == "cat" else [one])
-        if atom.kind == "free"
+        for atom in (_atoms(one, kinds) if one.kind == "cat" else [one])
+        if atom.kind in kinds
     ]

@@ -91,7 +91,8 @@ def verified(
 
 def _own(spec: PermutationSpec) -> frozenset[str]:
     """Names of groups whose units have an order of their own in each block."""
-    return frozenset(group.name for group in spec.groups if group.link and group.blocks[0] < group.size)
+    blocked = [group for group in spec.groups if group.link or group.blocks_stay]
+    return frozenset(group.name for group in blocked if group.blocks[0] < group.size)
 
 
 def _wrong(testers: list["_Tester"], spec: PermutationSpec, rng: torch.Generator) -> dict[str, str]:

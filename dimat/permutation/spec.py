@@ -72,7 +72,7 @@ class Group:
             seen, only permuted.
         axes: everything that must follow, producer first. place: where to look at the tap.
         blocks: admissible permutations map each of so many equal blocks of units to one of them: norm groups, heads.
-            Several levels, coarse to fine.
+            Several levels, coarse to fine. blocks_stay: each of those of the first level to itself.
         link: groups of one link move their first level of blocks alike (the heads of q, k and v).
         under: the groups of blocks or heads in each of which these units recur at the tap, all reordered alike; coarse to fine.
     """
@@ -85,6 +85,7 @@ class Group:
     blocks: tuple[int, ...] = ()
     link: str = ""
     under: tuple[str, ...] = ()
+    blocks_stay: bool = False
 
     def length_of(self, axis: Axis) -> int:
         """How many entries an axis of its tensors has, those included that do not follow."""
@@ -136,7 +137,8 @@ class PermutationSpec:
         for group in self.groups:
             if group.link and group.link not in tops:
                 tops[group.link] = torch.randperm(group.blocks[0], generator=generator)
-            found[group.name] = _nested(group.size, group.blocks, generator, tops.get(group.link))
+            top = torch.arange(group.blocks[0]) if group.blocks_stay else tops.get(group.link)
+            found[group.name] = _nested(group.size, group.blocks, generator, top)
         return found
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dimat.errors import PermutationNotAdmissible
 from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
 from dimat.params import Params
@@ -69,7 +70,10 @@ class Experts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.read(x).relu()
         gates = self.gate(x).softmax(-1)
-        if self.how == "einsum":
+        if self.how == "all alike":
+            hidden = torch.einsum("nd,edh->neh", x, self.up).tanh()
+            mixed = torch.einsum("neh,ehd->nd", hidden, self.down)
+        elif self.how == "einsum":
             hidden = (torch.einsum("nd,edh->neh", x, self.up) + self.bias).relu()
             mixed = torch.einsum("neh,ehd,ne->nd", hidden, self.down, gates)
         else:
@@ -98,6 +102,48 @@ class Heads(nn.Module):
         return found
 
 
+class OneByOne(nn.Module):
+    """Layers, or experts, whose weights are picked from one tensor."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.read, self.gate = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.up, self.bias = nn.Parameter(torch.randn(3, 8, 5)), nn.Parameter(torch.randn(3, 5))
+        self.down = nn.Parameter(torch.randn(3, 5, 8))
+        self.last = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.read(x).tanh()
+        if self.how == "routed":
+            share, best = self.gate(x).softmax(-1).max(-1)
+            hidden = torch.tanh(torch.baddbmm(self.bias[best][:, None], x[:, None], self.up[best]))
+            x = torch.bmm(hidden, self.down[best])[:, 0] * share[:, None]
+        else:
+            for number in range(3):
+                x = x + torch.tanh(x @ self.up[number] + self.bias[number]) @ self.down[number]
+        found: Tensor = self.last(x)
+        return found
+
+
+class Sloped(nn.Module):
+    """Attention whose heads look back more or less far: each has a constant of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.qkv = nn.Linear(6, 12), nn.Linear(12, 36)
+        self.out, self.last = nn.Linear(12, 12), nn.Linear(12, 4)
+        self.register_buffer("slopes", torch.tensor([1.0, 0.5, 0.25]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.read(x).relu()
+        q, k, v = (one.unflatten(-1, (3, 4)).transpose(1, 2) for one in self.qkv(x).chunk(3, -1))
+        scores = q @ k.mT * self.slopes[:, None, None]
+        x = x + self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+        found: Tensor = self.last(x.mean(1))
+        return found
+
+
 def _grouped(kind: str) -> tuple[nn.Module, tuple[int, ...]]:
     none = nn.Identity()
     if kind == "resnext":
@@ -121,6 +167,12 @@ def _grouped(kind: str) -> tuple[nn.Module, tuple[int, ...]]:
         return InLine(nn.Conv2d(3, 24, 3), nn.Conv2d(24, 8, 3, groups=2), nn.Conv2d(8, 4, 1), norm), (3, 6, 6)
     if kind == "heads":
         return Heads(), (7, 6)
+    if kind in ("routed", "layers"):
+        return OneByOne(kind), (6,)
+    if kind == "sloped":
+        return Sloped(), (7, 6)
+    if kind == "last layer":
+        return InLine(nn.Conv2d(3, 12, 3), nn.Conv2d(12, 8, 3, groups=4), none, none), (3, 6, 6)
     return Experts(kind), (6,)
 
 
@@ -135,7 +187,13 @@ KINDS = [
     "heads",
     "einsum",
     "bmm",
+    "all alike",
+    "routed",
+    "layers",
+    "sloped",
+    "last layer",
 ]
+IN_PLACE = KINDS[-4:]
 WITHIN = {
     "resnext": ["blocks.0.3.weight", "blocks.1.3.weight"],
     "1-D": ["second.weight"],
@@ -147,6 +205,11 @@ WITHIN = {
     "heads": ["k", "out", "q", "v"],
     "einsum": ["bias", "down", "up"],
     "bmm": ["bias", "down", "up"],
+    "all alike": ["down", "up"],
+    "routed": ["bias", "down", "up"],
+    "layers": ["bias", "down", "up"],
+    "sloped": [],
+    "last layer": ["second.weight"],
 }
 
 
@@ -182,12 +245,15 @@ def test_each_block_has_an_order_of_its_own(kind: str) -> None:
     rng = torch.Generator().manual_seed(1)
     drawn = spec.random(rng)
     inside = [group for group in spec.groups if any(axis.within is not None for axis in group.axes)]
+    inside += [group for group in spec.groups if group.blocks_stay and group not in inside]
+    assert any(group.blocks_stay for group in inside) == (kind in IN_PLACE)
+    assert inside
     assert all(_own_order(spec, drawn, group) for group in inside)
     params, x = _any_params(model, 2), torch.randn(5, *shape, generator=rng, dtype=torch.float64)
     moved = permute(params, spec, drawn)
     before, after = _outputs(model, params, x), _outputs(model, moved, x)
     assert float((after - before).abs().max() / before.abs().max()) < TOLERANCE
-    assert any(not torch.equal(moved[name], params[name]) for name in axes)
+    assert all(not torch.equal(moved[name], params[name]) for name in axes)
     change = output_change(model, spec, x, rng)
     assert max(change.values()) < TOLERANCE
 
@@ -221,7 +287,9 @@ def test_planted_orders_are_found_by_weights(kind: str) -> None:
         assert all(group.correlation > 1 - 1e-9 for group in found.quality)
 
 
-@pytest.mark.parametrize("kind", ["resnext", "1-D", "transposed", "norm groups", "heads", "einsum"])
+@pytest.mark.parametrize(
+    "kind", ["resnext", "1-D", "transposed", "norm groups", "heads", "einsum", *IN_PLACE]
+)
 def test_planted_orders_are_found_by_weights_beneath_noise(kind: str) -> None:
     """No copy, so that no unit is known by its weights alone: the way there is that of the descent."""
     model, shape = _grouped(kind)
@@ -333,6 +401,14 @@ def test_an_order_of_each_block_gives_way_to_one_that_all_share_where_only_that_
         max(output_change(model, spec, torch.randn(2, 3, 6, 6), torch.Generator().manual_seed(0)).values())
         < TOLERANCE
     )
+
+
+def test_blocks_that_stay_are_moved_by_nobody() -> None:
+    model, shape = _grouped("layers")
+    spec = discover(model, shape)
+    (group,) = (group for group in spec.groups if group.blocks_stay)
+    with pytest.raises(PermutationNotAdmissible, match="each of 3 blocks in its place"):
+        permute(model.state_dict(), spec, {group.name: torch.arange(group.size).roll(5)})
 
 
 def test_groups_that_are_wrong_in_any_order_stay() -> None:
