@@ -3,6 +3,8 @@
 Each block may have an order of its own, on whichever axis of the tensor its units lie.
 """
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from dimat.errors import PermutationNotAdmissible
 from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
 from dimat.params import Params
-from dimat.permutation import PermutationSpec, compose, discover, invert, permute, random
+from dimat.permutation import PermutationSpec, compose, discover, identity, invert, permute, random
 from dimat.permutation.selftest import TOLERANCE, output_change, verified
 from dimat.permutation.spec import Axis, Group
 
@@ -351,6 +353,44 @@ def test_orders_that_were_made_by_hand_are_found() -> None:
     for found in (match(compared, spec), match_weights(own, planted, spec)):
         back = permute(planted, spec, found.permutations)
         assert all(torch.equal(back[name], own[name]) for name in own)
+
+
+def test_units_that_no_row_speaks_for_are_found_by_weights_inside_of_their_blocks() -> None:
+    model = ResNeXt(width=24, groups=4, blocks=1)
+    spec = discover(model, (3, 6, 6))
+    for seed in range(4):
+        rng = torch.Generator().manual_seed(seed)
+        own = {name: one.float() for name, one in _any_params(model, seed).items() if one.is_floating_point()}
+        own["blocks.0.0.weight"][torch.tensor([1, 4, 5, 13, 14])] = 0
+        own = {**model.state_dict(), **own}
+        planted = permute(own, spec, random(spec, rng))
+        x = torch.randn(64, 3, 6, 6, generator=rng)
+        compared = compare(model.float(), spec, own, {1: planted}, x)[1]
+        back = permute(planted, spec, match(compared, spec).permutations)
+        assert all(torch.equal(back[name], own[name]) for name in own), seed
+
+
+@pytest.mark.parametrize("kind", ["resnext", "two in a row", "transposed", "einsum", "layers", "norm groups"])
+def test_no_two_units_of_a_block_could_change_places_and_gain(kind: str) -> None:
+    model, shape = _grouped(kind)
+    spec = discover(model, shape)
+    own, other = _any_params(model, 1), _any_params(model, 2)
+    learnt = [name for name, _ in model.named_parameters()]
+
+    def common(permutations: Mapping[str, Tensor]) -> float:
+        matched = permute(other, spec, permutations)
+        return sum(float((own[name] * matched[name]).sum()) for name in learnt)
+
+    found = match_weights(own, other, spec).permutations
+    most = common(found)
+    assert most > common(identity(spec))
+    for group in spec.groups:
+        inner = group.size // group.blocks[-1] if group.blocks else group.size
+        for first in range(group.size):
+            for second in range(first + 1, (first // inner + 1) * inner):
+                swapped = found[group.name].clone()
+                swapped[[first, second]] = swapped[[second, first]]
+                assert common({**found, group.name: swapped}) <= most + 1e-9 * abs(most)
 
 
 def test_what_an_optimiser_remembers_follows() -> None:
