@@ -1,7 +1,7 @@
 """Weight matching of units that have an order of their own in each block, where a tensor holds several such groups.
 
-What one order gains then depends on the others in the same pair of blocks. First the units are matched inside of the blocks that
-are paired now; where this gains nothing each pair of blocks is tried with orders of its own.
+What one order gains then depends on the others in the same pair of blocks. At first, and where the units of blocks that are paired already
+gain nothing by other orders, each pair of blocks is tried with orders of its own.
 
 Legend: G = blocks, N = units of a group, U = units of a block, H = blocks of the other model that are tried for one own block,
 R = everything else in a tensor.
@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dimat.matching.assignment import best_assignment
-from dimat.matching.blocks import assign_each
+from dimat.matching.blocks import assign, assign_each
+from dimat.matching.grids import Grid, Orders
 from dimat.matching.products import is_learnt, unit_weights
 from dimat.params import Params, as_real
 from dimat.permutation.apply import Move, reordered
@@ -24,9 +24,6 @@ MAX_PASSES = 100
 PASSES_OF_A_PAIR = 2
 """Over the groups of one pair of blocks: the first order of each, and another that knows those of all others."""
 ROUNDING = 1e-12
-
-Orders = dict[str, Tensor]
-"""By group, for each of some pairs of blocks, which unit of the other's block is put where: (..., U) int64."""
 
 
 class BlockBundle:
@@ -45,27 +42,28 @@ class BlockBundle:
         pairs: Mapping[str, Tensor],
     ) -> None:
         self.groups = tuple(groups)
-        self._num_blocks = groups[0].blocks[0]
+        self._num_blocks = groups[0].num_blocks
         self._inner = {group.name: group.size // self._num_blocks for group in groups}
         self._pairs, self._visited = pairs, False
         names = {group.name for group in groups}
         params = dict.fromkeys(a.param for group in groups for a in group.axes if is_learnt(a.param))
-        self._own = {param: as_real(own[param]).cpu().double() for param in params}
-        self._other = {param: as_real(other[param]).cpu().double() for param in params}
+        self._own = {param: as_real(own[param]).cpu() for param in params}
+        self._other = {param: as_real(other[param]).cpu() for param in params}
         self._follows: dict[str, list[tuple[Group, Axis]]] = {param: [] for param in params}
         for group in spec.groups:
             for axis in group.axes:
                 if axis.param in params:
                     self._follows[axis.param].append((group, axis))
         mine = {param: [(g, a) for g, a in on if g.name in names] for param, on in self._follows.items()}
-        self._grids = [grid for param, on in mine.items() if (grid := _Grid.of(param, on, self._inner))]
+        self._grids = [grid for param, on in mine.items() if (grid := Grid.of(param, on, self._inner))]
         gridded = {grid.param for grid in self._grids}
         self._lone = [(g, a) for param, on in mine.items() if param not in gridded for g, a in _telling(on)]
         times = Counter((group.name, axis.param) for on in mine.values() for group, axis in on)
+        # What one order gains is known for sure only where no tensor depends on it twice.
         self._is_exact = max(times.values()) == 1 and not any(
             count > 1 for count in Counter(axis.param for _, axis in self._lone).values()
         )
-        self._scale = sum(float(self._own[p].norm() * self._other[p].norm()) for p in params)
+        self._scale = sum(_norm(self._own[param]) * _norm(self._other[param]) for param in params)
 
     def move(self, found: dict[str, Tensor]) -> bool:
         """Puts the best permutations, with all other groups where they are, into `found`; whether one is another than before."""
@@ -138,7 +136,7 @@ class BlockBundle:
                     orders[name][top[g]] = order
             scores.append(gains)
             best.append(orders)
-        other = best_assignment(torch.stack(scores))
+        other = assign(torch.stack(scores), self.groups[0].blocks[: self.groups[0].level])
         new = {}
         for group in self.groups:
             chosen = torch.stack([best[g][group.name][h] for g, h in enumerate(other.tolist())])
@@ -179,7 +177,7 @@ class BlockBundle:
         if not (self._is_exact if is_exact is None else is_exact):
             after = {**found, **new}
             gained = sum(
-                float((own * (self._turned(param, after) - self._turned(param, found))).sum())
+                _product(own, self._turned(param, after)) - _product(own, self._turned(param, found))
                 for param, own in self._own.items()
             )
             if gained <= ROUNDING * self._scale:
@@ -226,7 +224,7 @@ class BlockBundle:
         return unit_weights({axis.param: tensor}, axis, group, torch.arange(group.size))
 
     def _finer(self, group: Group) -> list[int]:
-        return [n // self._num_blocks for n in group.blocks[1:]]
+        return [n // self._num_blocks for n in group.blocks[group.level + 1 :]]
 
     @property
     def _price(self) -> float:
@@ -234,78 +232,18 @@ class BlockBundle:
         return 4 * self._scale + 1.0
 
 
-class _Grid:
-    """A tensor whose blocks lie on one axis, and in each block units of two groups or more on an axis each."""
-
-    def __init__(self, param: str, carrier: int, axes: list[tuple[Group, Axis]], num_blocks: int) -> None:
-        self.param, self._carrier, self._axes, self._num_blocks = param, carrier, axes, num_blocks
-        self.names = [group.name for group, _ in axes]
-
-    @classmethod
-    def of(cls, param: str, on: list[tuple[Group, Axis]], inner: Mapping[str, int]) -> "_Grid | None":
-        within = {axis.within for _, axis in on if axis.within is not None}
-        if len(within) != 1:
-            return None
-        (carrier,) = within
-        places = [axis.axis for _, axis in on]
-        if len(set(places)) < len(on) or any(
-            a.length or (a.within is None) != (a.axis == carrier) for _, a in on
-        ):
-            return None
-        several = [(group, axis) for group, axis in on if inner[group.name] > 1]
-        return cls(param, carrier, several, on[0][0].blocks[0]) if len(several) > 1 else None
-
-    def blocks(self, tensor: Tensor) -> Tensor:
-        """(G, U of the first group, U of the second, ..., R)."""
-        rows = tensor.movedim(self._carrier, 0)
-        shape = [self._num_blocks]
-        at: dict[int, int] = {}
-        for place in (self._carrier, *(k for k in range(tensor.ndim) if k != self._carrier)):
-            here = [
-                (number, group, axis) for number, (group, axis) in enumerate(self._axes) if axis.axis == place
-            ]
-            length = tensor.shape[place] // (self._num_blocks if place == self._carrier else 1)
-            if not here:
-                shape.append(length)
-                continue
-            number, group, axis = here[0]
-            at[number] = len(shape) + 1
-            shape += [axis.tiles, group.size // self._num_blocks, axis.repeat]
-        # A carrier with tiles has its blocks in each of them, and is no grid: tiles are 1 there.
-        split = rows.reshape(shape)
-        first = [at[number] for number in range(len(self._axes))]
-        return split.movedim(first, list(range(1, 1 + len(first)))).flatten(1 + len(first))
-
-    def alike(self, name: str, ours: Tensor, theirs: Tensor, orders: Orders) -> Tensor | float:
-        """(H, U, U) of one group, with the others in these orders; 0 where one of them has none yet."""
-        total: Tensor | float = 0.0
-        for dim, its in enumerate(self.names):
-            rest = {k: one for k, one in enumerate(self.names) if k != dim}
-            if its != name or any(one not in orders for one in rest.values()):
-                continue
-            turned = theirs
-            for k, one in rest.items():
-                turned = _taken(turned, k + 1, orders[one])
-            total = total + ours.movedim(dim, 0).flatten(1) @ turned.movedim(dim + 1, 1).flatten(2).mT
-        return total
-
-    def common(self, ours: Tensor, theirs: Tensor, orders: Orders) -> Tensor:
-        """(H,) float64: the products of an own block and each of the other model, in these orders."""
-        for k, name in enumerate(self.names):
-            theirs = _taken(theirs, k + 1, orders[name])
-        return (ours * theirs).flatten(1).sum(1)
-
-
 def _telling(on: list[tuple[Group, Axis]]) -> list[tuple[Group, Axis]]:
     """The axes of a tensor from which units are compared: not those of whole blocks where others tell of what is in them."""
-    finer = [(group, axis) for group, axis in on if group.size > group.blocks[0]]
+    finer = [(group, axis) for group, axis in on if group.size > group.num_blocks]
     return finer or on[:1]
 
 
-def _taken(tensor: Tensor, dim: int, order_HU: Tensor) -> Tensor:
-    """Entries of axis `dim` of each (H, ...) in an order of their own."""
-    rows = torch.arange(len(tensor))[:, None]
-    return tensor.movedim(dim, 1)[rows, order_HU].movedim(1, dim)
+def _norm(tensor: Tensor) -> float:
+    return float(tensor.double().norm())
+
+
+def _product(one: Tensor, other: Tensor) -> float:
+    return float((one.double() * other.double()).sum())
 
 
 def _in_blocks(units_NR: Tensor, inner: int) -> Tensor:

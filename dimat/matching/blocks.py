@@ -96,10 +96,14 @@ def _together(
         told = list(_told(group, spec, similarity, found, guard))
         if told:
             alike[group.name] = torch.stack(told).sum(dim=0)
-    top = torch.arange(groups[0].blocks[0]) if groups[0].blocks_stay else None
+    top = torch.arange(groups[0].num_blocks) if groups[0].blocks_stay else None
     if alike and groups[0].link:
-        scores = [block_scores(alike[group.name], group.blocks) for group in groups if group.name in alike]
-        top = best_assignment(torch.stack(scores).sum(dim=0))
+        scores = [
+            block_scores(alike[group.name], group.blocks[group.level :])
+            for group in groups
+            if group.name in alike
+        ]
+        top = assign(torch.stack(scores).sum(dim=0), groups[0].blocks[: groups[0].level])
     return {group.name: _best(group, alike.get(group.name), top) for group in groups}
 
 
@@ -125,7 +129,7 @@ def _told(
 
 def _best(group: Group, alike_NN: Tensor | None, top: Tensor | None) -> Tensor:
     if alike_NN is not None:
-        return assign(alike_NN, group.blocks, top)
+        return assign(alike_NN, group.blocks[group.level :], top)
     if top is None:
         return torch.arange(group.size)
     inner = group.size // len(top)

@@ -86,7 +86,7 @@ def units_first(tensor: Tensor, axis: Axis, size: int) -> Tensor:
 def units_of_blocks(tensor: Tensor, axis: Axis, group: Group) -> Tensor:
     """(N, everything else), block after block, of a tensor that holds the units of a group within the blocks on another axis."""
     assert axis.within is not None, axis
-    inner, num_blocks = group.units_on(axis), group.blocks[0]
+    inner, num_blocks = group.units_on(axis), group.num_blocks
     part = tensor.movedim((axis.within, axis.axis), (0, 1))
     part = part[:, axis.offset : axis.offset + axis.tiles * inner * axis.repeat]
     split = part.reshape(num_blocks, -1, axis.tiles, inner, axis.repeat, *part.shape[2:])

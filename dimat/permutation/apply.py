@@ -60,7 +60,7 @@ def _moved(tensor: Tensor, group: Group, axis: Axis, permutation: Tensor) -> Ten
     if axis.within is None:
         index = spread(permutation, axis, group.length_of(axis)).to(tensor.device)
         return tensor.index_select(axis.axis, index)
-    num_blocks, length = group.blocks[0], group.length_of(axis)
+    num_blocks, length = group.num_blocks, group.length_of(axis)
     top, inner = _top(group, permutation), group.units_on(axis)
     orders = permutation.view(num_blocks, inner)[torch.argsort(top)] % inner
     index = torch.stack([spread(order, axis, length) for order in orders])
@@ -78,12 +78,12 @@ def check_axis(group: Group, axis: Axis, tensor: Tensor) -> None:
             name=axis.param, actual=str(tuple(tensor.shape)), expected=f"{length} entries on axis {axis.axis}"
         )
     if axis.within is not None and (
-        tensor.ndim <= axis.within or tensor.shape[axis.within] % group.blocks[0]
+        tensor.ndim <= axis.within or tensor.shape[axis.within] % group.num_blocks
     ):
         raise ShapeMismatch(
             name=axis.param,
             actual=str(tuple(tensor.shape)),
-            expected=f"{group.blocks[0]} blocks on axis {axis.within}",
+            expected=f"{group.num_blocks} blocks on axis {axis.within}",
         )
 
 
@@ -154,16 +154,16 @@ def _check(spec: PermutationSpec, permutations: Permutations) -> None:
                 raise PermutationNotAdmissible(
                     name=name, expected=f"each of {blocks} blocks moved as a whole"
                 )
-        if group.blocks_stay and not torch.equal(_top(group, permutation), torch.arange(group.blocks[0])):
+        if group.blocks_stay and not torch.equal(_top(group, permutation), torch.arange(group.num_blocks)):
             raise PermutationNotAdmissible(
-                name=name, expected=f"each of {group.blocks[0]} blocks in its place"
+                name=name, expected=f"each of {group.num_blocks} blocks in its place"
             )
         if group.link:
             tops.setdefault(group.link, _top(group, permutation))
     for group in spec.groups:
         if group.link in tops:
             given = permutations.get(group.name)
-            top = torch.arange(group.blocks[0]) if given is None else _top(group, given)
+            top = torch.arange(group.num_blocks) if given is None else _top(group, given)
             if not torch.equal(top, tops[group.link]):
                 raise PermutationNotAdmissible(
                     name=group.name, expected=f"heads moved as those of '{group.link}'"
@@ -171,7 +171,7 @@ def _check(spec: PermutationSpec, permutations: Permutations) -> None:
 
 
 def _top(group: Group, permutation: Tensor) -> Tensor:
-    inner = group.size // group.blocks[0]
+    inner = group.size // group.num_blocks
     return permutation[::inner] // inner
 
 

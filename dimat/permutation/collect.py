@@ -96,8 +96,8 @@ def _blocks(key: Term, heads: Mapping[Term, Term]) -> tuple[int, tuple[int, ...]
     levels = sorted(key.blocks)
     if key not in heads:
         return key.size, tuple(levels)
-    num = heads[key].size
-    return num * key.size, (num, *(num * finer for finer in levels))
+    num, coarser = heads[key].size, sorted(heads[key].blocks)
+    return num * key.size, (*coarser, num, *(num * finer for finer in levels))
 
 
 Around = tuple[tuple[Term, int], ...]
@@ -192,8 +192,9 @@ def _named(found: Mapping[Term, _Found]) -> tuple[Group, ...]:
     groups = []
     for key, group in found.items():
         link = links.get(group.heads or key, "")
-        blocks = (group.size,) if link and group.heads is None else group.blocks
-        one = Group(names[key], group.size, "", (), blocks=blocks, link=link)
+        blocks = (*group.blocks, group.size) if link and group.heads is None else group.blocks
+        level = len((group.heads or key).blocks) if link else 0
+        one = Group(names[key], group.size, "", (), blocks=blocks, link=link, level=level)
         if group.heads is not None and not link:
             one = replace(one, blocks_stay=True)
         groups.append(replace(one, axes=tuple(_whole(axis, one) for axis in group.axes)))

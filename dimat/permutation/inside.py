@@ -41,7 +41,7 @@ def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -
     }
     found: dict[Term, Term] = {}
     for unit, may in outers.items():
-        right = [outer for outer in may if not outer.blocks and (outer, unit) not in summed]
+        right = [outer for outer in may if (outer, unit) not in summed]
         right.sort(key=lambda outer: outer.kind == "fixed")
         # Entries on one axis alone are repeated: only the units that own them move.
         if right and num_axes[unit] > 1 and unit not in alike:

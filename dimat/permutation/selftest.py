@@ -92,7 +92,7 @@ def verified(
 def _own(spec: PermutationSpec) -> frozenset[str]:
     """Names of groups whose units have an order of their own in each block."""
     blocked = [group for group in spec.groups if group.link or group.blocks_stay]
-    return frozenset(group.name for group in blocked if group.blocks[0] < group.size)
+    return frozenset(group.name for group in blocked if group.num_blocks < group.size)
 
 
 def _wrong(testers: list["_Tester"], spec: PermutationSpec, rng: torch.Generator) -> dict[str, str]:

@@ -72,8 +72,9 @@ class Group:
             seen, only permuted.
         axes: everything that must follow, producer first. place: where to look at the tap.
         blocks: admissible permutations map each of so many equal blocks of units to one of them: norm groups, heads.
-            Several levels, coarse to fine. blocks_stay: each of those of the first level to itself.
-        link: groups of one link move their first level of blocks alike (the heads of q, k and v).
+            Several levels, coarse to fine. blocks_stay: each of those of its level to itself.
+        link: groups of one link move blocks of one level alike (the heads of q, k and v). level: which level that is, 0 or more where
+            these blocks belong to coarser ones.
         under: the groups of blocks or heads in each of which these units recur at the tap, all reordered alike; coarse to fine.
     """
 
@@ -86,6 +87,12 @@ class Group:
     link: str = ""
     under: tuple[str, ...] = ()
     blocks_stay: bool = False
+    level: int = 0
+
+    @property
+    def num_blocks(self) -> int:
+        """Of those that move alike in all groups of the link, that stay, or within which axes are read; 1 where there are none."""
+        return self.blocks[self.level] if self.blocks else 1
 
     def length_of(self, axis: Axis) -> int:
         """How many entries an axis of its tensors has, those included that do not follow."""
@@ -93,7 +100,7 @@ class Group:
 
     def units_on(self, axis: Axis) -> int:
         """How many of the group's units lie next to each other on an axis of its tensors: all, or those of one block."""
-        return self.size if axis.within is None else self.size // self.blocks[0]
+        return self.size if axis.within is None else self.size // self.num_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +143,9 @@ class PermutationSpec:
         found = {}
         for group in self.groups:
             if group.link and group.link not in tops:
-                tops[group.link] = torch.randperm(group.blocks[0], generator=generator)
-            top = torch.arange(group.blocks[0]) if group.blocks_stay else tops.get(group.link)
-            found[group.name] = _nested(group.size, group.blocks, generator, top)
+                tops[group.link] = _nested(group.num_blocks, group.blocks[: group.level], generator)
+            top = torch.arange(group.num_blocks) if group.blocks_stay else tops.get(group.link)
+            found[group.name] = _nested(group.size, group.blocks[group.level :], generator, top)
         return found
 
 

@@ -167,6 +167,10 @@ def _grouped(kind: str) -> tuple[nn.Module, tuple[int, ...]]:
     if kind == "norm groups, several in each":
         norm = nn.GroupNorm(6, 24)
         return InLine(nn.Conv2d(3, 24, 3), nn.Conv2d(24, 8, 3, groups=2), nn.Conv2d(8, 4, 1), norm), (3, 6, 6)
+    if kind == "norm groups of several groups":
+        norm = nn.GroupNorm(2, 24)
+        second = nn.Sequential(nn.Conv2d(24, 24, 3, groups=8), nn.GroupNorm(4, 24))
+        return InLine(nn.Conv2d(3, 24, 3), second, nn.Conv2d(24, 4, 1), norm), (3, 6, 6)
     if kind == "heads":
         return Heads(), (7, 6)
     if kind in ("routed", "layers"):
@@ -186,6 +190,7 @@ KINDS = [
     "two in a row",
     "norm groups",
     "norm groups, several in each",
+    "norm groups of several groups",
     "heads",
     "einsum",
     "bmm",
@@ -203,6 +208,7 @@ WITHIN = {
     "transposed": ["second.weight"],
     "two in a row": ["second.0.weight", "second.2.weight"],
     "norm groups": ["second.weight"],
+    "norm groups of several groups": ["second.0.weight"],
     "norm groups, several in each": ["second.weight"],
     "heads": ["k", "out", "q", "v"],
     "einsum": ["bias", "down", "up"],
