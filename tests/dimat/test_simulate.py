@@ -45,7 +45,7 @@ def test_result_has_the_agreed_shape(result: dict[str, Any], make_spec: MakeSpec
     names = list(spec.site_names)
     assert result["pilot"] == {
         "name": "small", "spec_sha256": spec_sha256(spec), "sites": names, "rounds": 2,
-        "spec": spec.model_dump(mode="json"), "amendments": [],
+        "spec": spec.model_dump(mode="json"), "amendments": [], "absences": [],
     }  # fmt: skip
     assert len(result["runs"]) == 2 * len(spec.arms)
     for run in result["runs"]:
