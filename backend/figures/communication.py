@@ -1,5 +1,6 @@
 """Bytes over links: by round and by link for a run, by arm for a pilot."""
 
+from collections.abc import Mapping
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -18,7 +19,7 @@ from backend.figures.frame import (
 )
 from backend.figures.schemas import Figure, Table
 from backend.roi.facts import PilotFacts, RunFacts
-from backend.roi.numbers import byte_unit, num_bytes
+from backend.roi.numbers import byte_unit
 
 # Purposes of an exchange in the order in which they happen; wasted bytes are a kind of their own.
 KINDS = ("align", "join", "merge", "moments", "wasted")
@@ -80,7 +81,7 @@ def of_run(facts: PilotFacts, run: RunFacts, look: Look) -> Figure:
     return Figure(
         data=[*data, *marks.legend(look, amended, shown)],
         layout=shape,
-        summary=_run_summary(facts, run, so_far[-1], len([r for r in rounds if r > 0]), look),
+        summary=_run_summary(facts, run, by_round, look),
         notes=marks.notes(look, amended),
         table=_run_table(by_round, so_far, look),
         revision=run.revision,
@@ -99,7 +100,7 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
             "orientation": "h",
             "y": [plain(arm) for arm in totals],
             "x": [round(one.get(kind, 0) / divisor, 4) for one in totals.values()],
-            "customdata": [num_bytes(one.get(kind, 0)) for one in totals.values()],
+            "customdata": [look.num_bytes(one.get(kind, 0)) for one in totals.values()],
             "name": look.t(f"kind_{kind}"),
             "marker": _bar_marker(look, kind),
             "hovertemplate": "<b>%{y}</b><br>%{fullData.name}: %{customdata}<extra></extra>",
@@ -109,39 +110,48 @@ def of_pilot(facts: PilotFacts, look: Look) -> Figure:
     ]
     if not data:
         return _nothing(look, look.t("communication_none"), facts.revision)
+    vain = {arm: one["wasted"] for arm, one in totals.items() if one["wasted"]}
     axes = {
         "barmode": "stack",
         "bargap": 0.4,
-        "xaxis": axis(look, look.t("axis_bytes", unit=unit), rangemode="tozero"),
+        "xaxis": axis(
+            look, look.t("axis_bytes_all" if vain else "axis_bytes", unit=unit), rangemode="tozero"
+        ),
         "yaxis": axis(look, "", type="category", autorange="reversed", showgrid=False),
     }
     # On a phone a legend of many kinds takes several lines: below the axis it would run into its title.
     shape = layout(look, axes, height=150 + LEGEND_LINE * max(len(data) - 2, 0) + 44 * len(totals))
     shape["legend"] |= {**ON_TOP, "traceorder": "normal"}
-    parts = [
-        look.t("communication_arm", arm=arm, bytes=num_bytes(_accepted(one))) for arm, one in totals.items()
-    ]
     kinds = [look.t(f"kind_{kind}") for kind in KINDS]
-    wasted = sum(one["wasted"] for one in totals.values())
     return Figure(
         data=data,
         layout=shape,
         notes=[],
         summary=look.joined(
             [
-                look.t("communication_pilot", arms=look.t("list_separator").join(parts)),
-                look.t("communication_in_vain", bytes=num_bytes(wasted)) if wasted else "",
+                look.t(
+                    "communication_pilot",
+                    arms=_by_arm(look, {arm: _accepted(one) for arm, one in totals.items()}),
+                ),
+                look.t("communication_in_vain", arms=_by_arm(look, vain)) if vain else "",
             ]
         ),
         table=Table(
             columns=[look.t("column_arm"), *kinds, look.t("column_total")],
             rows=[
-                [arm, *(num_bytes(one.get(kind, 0)) for kind in KINDS), num_bytes(_accepted(one))]
+                [arm, *(look.num_bytes(one.get(kind, 0)) for kind in KINDS), look.num_bytes(_accepted(one))]
                 for arm, one in totals.items()
             ],
         ),
         revision=facts.revision,
     )
+
+
+def _by_arm(look: Look, counts: Mapping[str, int]) -> str:
+    parts = (
+        look.t("communication_arm", arm=arm, bytes=look.num_bytes(count)) for arm, count in counts.items()
+    )
+    return look.t("list_separator").join(parts)
 
 
 def _by_round(run: RunFacts) -> dict[int, Totals]:
@@ -186,7 +196,7 @@ def _bars(look: Look, kind: str, rounds: list[int], counts: list[int], divisor: 
         "type": "bar",
         "x": rounds,
         "y": [round(count / divisor, 4) for count in counts],
-        "customdata": [num_bytes(count) for count in counts],
+        "customdata": [look.num_bytes(count) for count in counts],
         "name": look.t(f"kind_{kind}"),
         "marker": _bar_marker(look, kind),
         "hovertemplate": look.t("hover_round") + "<br>%{fullData.name}: %{customdata}<extra></extra>",
@@ -201,7 +211,7 @@ def _sum_line(look: Look, rounds: list[int], so_far: list[int], divisor: int) ->
         "x": rounds,
         "y": [round(count / divisor, 4) for count in so_far],
         "yaxis": "y2",
-        "customdata": [num_bytes(count) for count in so_far],
+        "customdata": [look.num_bytes(count) for count in so_far],
         "name": look.t("sum_so_far"),
         "line": {"color": colour, "width": 2.5},
         "marker": {"color": colour, "size": 7, "symbol": "diamond"},
@@ -210,9 +220,12 @@ def _sum_line(look: Look, rounds: list[int], so_far: list[int], divisor: int) ->
 
 
 def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> tuple[Trace, dict[str, Any]]:
-    """The map and its heading. The numbers stand in the cells: on a full topology all colours are alike."""
+    """The map and its heading. The numbers stand in the cells: on a full topology all colours are alike. What was wasted is left to the
+    bars, and the heading says so: cells add up to the sum that the sentence tells."""
     size = range(len(facts.sites))
-    counts = [[_both(run, a, b) if (a, b) in run.by_link else None for b in size] for a in size]
+    counts = [
+        [run.by_link[a, b].accepted_bytes if (a, b) in run.by_link else None for b in size] for a in size
+    ]
     largest = max(count for row in counts for count in row if count is not None)
     divisor, unit = byte_unit(largest)
     low, middle, high = look.colours.scale
@@ -225,7 +238,7 @@ def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> tuple[Trace, dict
             [
                 ["", ""]
                 if count is None
-                else [f"{facts.sites[a].label} → {facts.sites[b].label}", num_bytes(count)]
+                else [f"{facts.sites[a].label} → {facts.sites[b].label}", look.num_bytes(count)]
                 for b, count in enumerate(row)
             ]
             for a, row in enumerate(counts)
@@ -245,7 +258,9 @@ def _link_map(facts: PilotFacts, run: RunFacts, look: Look) -> tuple[Trace, dict
         "hoverongaps": False,
         "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
     }
-    return trace, heading(look, look.t("links_heading", unit=unit), MAP_HEIGHT[1])
+    wasted = any(traffic.wasted_bytes for traffic in run.by_link.values())
+    said = look.t("links_heading_counted" if wasted else "links_heading", unit=unit)
+    return trace, heading(look, said, MAP_HEIGHT[1])
 
 
 def _short(name: str) -> str:
@@ -263,28 +278,30 @@ def _width(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _both(run: RunFacts, a: int, b: int) -> int:
-    traffic = run.by_link[a, b]
-    return traffic.accepted_bytes + traffic.wasted_bytes
-
-
-def _run_summary(facts: PilotFacts, run: RunFacts, total: int, num_rounds: int, look: Look) -> str:
-    busiest = max(run.by_link, key=lambda link: (_both(run, *link), -link[0], -link[1]))
+def _run_summary(facts: PilotFacts, run: RunFacts, by_round: Mapping[int, Totals], look: Look) -> str:
+    """Rounds and links are those that carried what counts; of wasted bytes only how many there were."""
+    total = sum(_accepted(kinds) for kinds in by_round.values())
+    wasted = sum(kinds["wasted"] for kinds in by_round.values())
+    if not total:  # what is being fetched is noted before the first byte has come
+        said = "communication_all_wasted" if wasted else "communication_none"
+        return look.t(said, bytes=look.num_bytes(wasted))
+    rounds = sum(round > 0 and _accepted(kinds) > 0 for round, kinds in by_round.items())
+    counted = {link: found.accepted_bytes for link, found in run.by_link.items() if found.accepted_bytes}
+    busiest = max(counted, key=lambda link: (counted[link], -link[0], -link[1]))
     # Mostly every link carries the same: then none stands out.
-    stands_out = sum(_both(run, *link) == _both(run, *busiest) for link in run.by_link) == 1
-    wasted = sum(traffic.wasted_bytes for traffic in run.by_round.values())
+    stands_out = sum(count == counted[busiest] for count in counted.values()) == 1
     return look.joined(
         [
-            look.t("communication_run", total=num_bytes(total), rounds=num_rounds, links=len(run.by_link)),
+            look.t("communication_run", total=look.num_bytes(total), rounds=rounds, links=len(counted)),
             look.t(
                 "communication_busiest",
                 a=facts.sites[busiest[0]].label,
                 b=facts.sites[busiest[1]].label,
-                bytes=num_bytes(_both(run, *busiest)),
+                bytes=look.num_bytes(counted[busiest]),
             )
             if stands_out
             else "",
-            look.t("communication_wasted", bytes=num_bytes(wasted)) if wasted else "",
+            look.t("communication_wasted", bytes=look.num_bytes(wasted)) if wasted else "",
         ]
     )
 
@@ -296,9 +313,9 @@ def _run_table(by_round: dict[int, Totals], so_far: list[int], look: Look) -> Ta
         rows=[
             [
                 str(round),
-                *(num_bytes(by_round[round].get(kind, 0)) for kind in KINDS),
-                num_bytes(_accepted(by_round[round])),
-                num_bytes(total),
+                *(look.num_bytes(by_round[round].get(kind, 0)) for kind in KINDS),
+                look.num_bytes(_accepted(by_round[round])),
+                look.num_bytes(total),
             ]
             for round, total in zip(sorted(by_round), so_far, strict=True)
         ],

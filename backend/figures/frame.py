@@ -11,6 +11,7 @@ from typing import Any
 from backend.figures import palette
 from backend.figures.palette import Colours
 from backend.figures.schemas import Theme
+from backend.roi.numbers import byte_unit
 from backend.text.catalogue import say
 
 FONT = 'system-ui, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", sans-serif'
@@ -41,6 +42,11 @@ class Look:
 
     def basis(self, name: str) -> str:
         return self.t(f"basis_{name}")
+
+    def num_bytes(self, count: int) -> str:
+        """1234567 -> '1.2 MB', 0 -> '0 bytes' or '0バイト': as the tables of the pages write them."""
+        divisor, unit = byte_unit(count)
+        return self.t("num_bytes", count=count) if divisor == 1 else f"{count / divisor:,.1f} {unit}"
 
     def joined(self, sentences: Sequence[str]) -> str:
         return ("" if self.lang == "ja" else " ").join(sentence for sentence in sentences if sentence)

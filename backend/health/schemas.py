@@ -24,13 +24,15 @@ class CoordinatorHealth(Schema):
 
 
 class WorkerHealth(Schema):
+    """`ok` null: it is not known. Only the coordinator hears workers, through the broker: this one was heard as long as both were there."""
+
     worker_id: str
     placement: str
     device: str
     hostname: str
     queues: list[str]
     last_seen_at: datetime
-    ok: bool
+    ok: bool | None
 
 
 class Ready(Schema):

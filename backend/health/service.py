@@ -34,6 +34,21 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
         return (now - row.at).total_seconds() < settings.silent_after_s
 
     found = coordinating(rows, settings.silent_after_s, now)
+    # It may answer here, and not the coordinator.
+    broker_ok = broker.is_up() and found.broker_away_since is None
+
+    def lives(row: HeartbeatRow) -> bool | None:
+        if alive(row):
+            return True
+        if found.is_alive and broker_ok:
+            return False
+        # Nobody hears it now: what counts is whether it was silent when somebody last did.
+        heard_until = found.broker_away_since or found.seen_at
+        was_silent = (
+            heard_until is not None and (heard_until - row.at).total_seconds() >= settings.silent_after_s
+        )
+        return False if was_silent else None
+
     worker_rows = [row for row in rows if row.part.startswith(WORKER_PREFIX)]
     workers = [
         WorkerHealth(
@@ -43,12 +58,10 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
             hostname=str(row.params.get("hostname", "")),
             queues=[str(queue) for queue in row.params.get("queues", [])],
             last_seen_at=row.at,
-            ok=alive(row),
+            ok=lives(row),
         )
         for row in worker_rows
     ]
-    # It may answer here, and not the coordinator.
-    broker_ok = broker.is_up() and found.broker_away_since is None
     everything = database_ok and broker_ok and found.is_alive and any(worker.ok for worker in workers)
     begins = 0 <= (now - started_at).total_seconds() < STARTING_S
     # What was seen since the start and is silent again has ended: nobody should wait for that.

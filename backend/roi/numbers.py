@@ -42,9 +42,3 @@ def byte_unit(largest: float) -> tuple[int, str]:
 
 def _least_of(size: int) -> float:
     return size * (1 if size == 1000 else 0.99995)
-
-
-def num_bytes(count: int) -> str:
-    """1234567 -> '1.2 MB'."""
-    divisor, unit = byte_unit(count)
-    return f"{count} B" if divisor == 1 else f"{count / divisor:,.1f} {unit}"

@@ -1,6 +1,6 @@
 """SQL of runs and steps, for reading, and the commands the API may give: queue, and ask for a state."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,6 +107,20 @@ def counting(session: Session, arm_id: str, seed: int) -> RunRow:
     """The run of the arm and seed that counts."""
     counts = (RunRow.arm_id == arm_id, RunRow.seed == seed, RunRow.replaced_by.is_(None))
     return session.scalars(select(RunRow).where(*counts).execution_options(populate_existing=True)).one()
+
+
+def counting_instead(session: Session, runs: Iterable[RunRow]) -> dict[str, str]:
+    """By id of those of the runs that were restarted: the run of the same arm and seed that counts."""
+    replaced = [run for run in runs if run.replaced_by is not None]
+    if not replaced:
+        return {}
+    rows = session.execute(
+        select(RunRow.arm_id, RunRow.seed, RunRow.id).where(
+            RunRow.arm_id.in_({run.arm_id for run in replaced}), RunRow.replaced_by.is_(None)
+        )
+    )
+    counts = {(arm_id, seed): str(id) for arm_id, seed, id in rows}
+    return {run.id: counts[run.arm_id, run.seed] for run in replaced}
 
 
 def restarted_with(session: Session, parent_id: str, key: str) -> RunRow | None:

@@ -60,7 +60,8 @@ class Run(Schema):
     even the start state (round 0) is finished everywhere. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the
     catalogue. `reason`: how it ended, or
     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
-    its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
+    its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run
+    that took its place when it was restarted; `counts_instead`: the one that counts now, another where that was restarted, too. `next_round` of the pilot is due at `next_round_at`, where it has a
     timetable and the run is at work; a time that is over waits for runs that have not done the round before.
     `bytes_exchanged` and `bytes_wasted` add up to the total of the run's ledger: what was of use, and what is `wasted` there (of rounds that do
     not stand since the run was restarted, too).
@@ -80,6 +81,7 @@ class Run(Schema):
     from_round: int | None
     restarted: Text | None
     replaced_by: str | None
+    counts_instead: str | None
     rounds: int
     rounds_done: int
     num_sites: int
@@ -278,15 +280,24 @@ class AmendmentCreate(Schema):
 AmendmentState = Literal["asked", "in_force", "refused"]
 
 
+class LimitedSite(Schema):
+    """A site that trains no more than `epochs` in a round, whatever is asked for: its own limit at the launch."""
+
+    site: str
+    display_name: str
+    epochs: int
+
+
 class SettingChange(Schema):
     """One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value. `stays`: it is as it was
-    in the round before, and would be `otherwise` without this amendment."""
+    in the round before, and would be `otherwise` without this amendment. `limited`: of the epochs of a round the sites that take part and train fewer than `new`."""
 
     field: str
     old: str | int | float | bool | None
     new: str | int | float | bool | None
     stays: bool
     otherwise: str | int | float | bool | None
+    limited: list[LimitedSite]
 
 
 class ArmChanges(Schema):

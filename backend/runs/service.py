@@ -105,7 +105,7 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     next, now = next_rounds(session, list(pilot_of)), utc_now()
     shut = windows.closed(session, now)
     begun, slowest = _restarted(session, rows), slowest_of_others(session, list(pilot_of))
-    aside = set_aside(session, rows)
+    aside, instead = set_aside(session, rows), repository.counting_instead(session, rows)
     return [
         _run(
             row, pilot_of[row.pilot_id], specs[row.pilot_id], shown[row.pilot_id],
@@ -113,7 +113,8 @@ def _runs(session: Session, rows: Sequence[RunRow]) -> list[Run]:
             _away(row, specs[row.pilot_id], made[row.id], gone[row.id]),
             next.get(row.pilot_id) if row.state in AT_WORK else None,
             closed_in(specs[row.pilot_id], shut),
-            behind_of(row, row.rounds_done + 1, specs[row.pilot_id], made[row.id], slowest.get(row.id)), begun.get(row.id),
+            behind_of(row, row.rounds_done + 1, specs[row.pilot_id], made[row.id], slowest.get(row.id)),
+            begun.get(row.id), instead.get(row.id),
             methods_since(specs[row.pilot_id], row.arm, _reached(row, made[row.id])), aside.get(row.id, 0), now,
         )
         for row in rows
@@ -186,7 +187,7 @@ def _run(
     row: RunRow, pilot: PilotRow, spec: PilotSpec, shown: Sequence[str],
     means: tuple[float | None, float | None, int | None], steps: Sequence[StepRow], gone: Sequence[AbsenceRow],
     away: Collection[int], next: NextRound | None, closed: Mapping[int, Closed],
-    behind: Behind | None, restarted: Text | None, methods: Sequence[MethodFrom], aside: int, now: datetime,
+    behind: Behind | None, restarted: Text | None, instead: str | None, methods: Sequence[MethodFrom], aside: int, now: datetime,
 ) -> Run:  # fmt: skip
     return Run.model_validate(
         {
@@ -194,7 +195,7 @@ def _run(
             "pilot_title": pilot.title, "arm": row.arm,
             "method": row.method, "methods_since": methods, "seed": row.seed, "state": row.state, "reason": row.reason,
             "parent_run_id": row.parent_run_id, "from_round": row.from_round, "replaced_by": row.replaced_by,
-            "restarted": restarted,
+            "counts_instead": instead, "restarted": restarted,
             "rounds": row.rounds, "rounds_done": row.rounds_done, "num_sites": row.num_sites,
             "bytes_exchanged": row.bytes_exchanged - aside, "bytes_uploaded": row.bytes_uploaded,
             "bytes_evaluation": row.bytes_evaluation, "bytes_wasted": row.bytes_wasted + aside,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from backend.runs.schemas import SettingChange
+from backend.runs.schemas import LimitedSite, SettingChange
 from backend.text.catalogue import find, say
 from dimat.methods import CONTROL_METHOD
 from dimat.plan import ArmPlan
@@ -44,7 +44,12 @@ def changed_settings(
             stays = values[0].get(field) == values[1].get(field)
             settings.append(
                 SettingChange(
-                    field=field, old=before, new=after, stays=stays, otherwise=otherwise if stays else None
+                    field=field,
+                    old=before,
+                    new=after,
+                    stays=stays,
+                    otherwise=otherwise if stays else None,
+                    limited=_limited(spec, now) if field == "train.epochs" else [],
                 )
             )
     return [*(_who(spec, old, now) if "members" in fields else ()), *settings]
@@ -75,10 +80,22 @@ def words(lang: str, change: SettingChange) -> str:
     return say(lang, "amendments.change", {"name": name, **values})
 
 
+def _limited(spec: PilotSpec, now: ArmPlan) -> list[LimitedSite]:
+    """Who trains fewer epochs than the plan asks for, of those that take part."""
+    trained = ((site, site.trains(now.train).epochs) for site in spec.sites if site.name in now.members)
+    return [
+        LimitedSite(site=site.name, display_name=site.display_name or site.name, epochs=epochs)
+        for site, epochs in trained
+        if epochs < now.train.epochs
+    ]
+
+
 def _who(spec: PilotSpec, old: ArmPlan, now: ArmPlan) -> list[SettingChange]:
     joining = _moved(spec, "join", now.members, old.members)
     moved = [*joining, *_moved(spec, "leave", old.members, now.members)]
-    return moved or [SettingChange(field="members.stay", old=None, new=None, stays=True, otherwise=None)]
+    return moved or [
+        SettingChange(field="members.stay", old=None, new=None, stays=True, otherwise=None, limited=[])
+    ]
 
 
 def _moved(
@@ -89,7 +106,7 @@ def _moved(
     shown = [site.display_name or site.name for site in spec.sites if site.name in moving]
     if shown:
         yield SettingChange(
-            field=f"members.{how}", old=None, new=", ".join(shown), stays=False, otherwise=None
+            field=f"members.{how}", old=None, new=", ".join(shown), stays=False, otherwise=None, limited=[]
         )
 
 

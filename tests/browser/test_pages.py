@@ -260,13 +260,19 @@ def test_a_site_that_no_worker_serves_is_named_before_the_launch(
     chosen = page.locator(".mantine-Pill-root")
     expect(chosen.filter(has_text="site-a")).to_have_count(1)
     expect(chosen.filter(has_text="far-away")).to_have_count(0)  # not among those to begin with
-    told = {
-        "wait": "Not online: far-away. Runs wait for this site.",
-        "skip": "Not online: far-away. Runs go on without this site as soon as the limit of the pilot is reached.",
-    }
-    for policy, words in told.items():
-        spec = small_pilot(name=f"with-far-away-{policy}", title="With a site far away")
-        spec["sites"][2] = {"name": "far-away", "data": spec["sites"][0]["data"]}
+    goes_on = (
+        "Not online: far-away. Runs go on without this site as soon as the limit of the pilot is reached."
+    )
+    ends = "Not online: far-away. Without this site fewer than 2 sites would be left: runs end as soon as the limit of the pilot is reached."
+    told = [
+        ("wait", 2, "Not online: far-away. Runs wait for this site."),
+        ("skip", 2, goes_on),
+        ("skip", 1, ends),
+    ]
+    for policy, others, words in told:
+        spec = small_pilot(name=f"with-far-away-{policy}-{others}", title="With a site far away")
+        far = {"name": "far-away", "data": spec["sites"][0]["data"]}
+        spec["sites"] = [*spec["sites"][:others], far]
         pilot = house.post("/pilots", {"spec": spec | {"silent": {"policy": policy}}})
         page = watched.open(f"/pilots/{pilot['id']}")
         page.get_by_role("button", name="Launch", exact=True).click()

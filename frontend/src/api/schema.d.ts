@@ -1854,6 +1854,18 @@ export interface components {
             /** Times */
             times: number;
         };
+        /**
+         * LimitedSite
+         * @description A site that trains no more than `epochs` in a round, whatever is asked for: its own limit at the launch.
+         */
+        LimitedSite: {
+            /** Site */
+            site: string;
+            /** Display Name */
+            display_name: string;
+            /** Epochs */
+            epochs: number;
+        };
         /** Link */
         Link: {
             /** A */
@@ -2868,7 +2880,8 @@ export interface components {
          *     even the start state (round 0) is finished everywhere. `seconds`: from start to end, or until now. `progress`: `progress.<code>` of the
          *     catalogue. `reason`: how it ended, or
          *     who asked for its state. `parent_run_id`: it goes on after the round `from_round` of that run, whose work up to then is
-         *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run that counts in its place. `next_round` of the pilot is due at `next_round_at`, where it has a
+         *     its own, too; `restarted` (`reasons.<code>` of the catalogue): by whom, when and why, where that is known. `replaced_by`: the run
+         *     that took its place when it was restarted; `counts_instead`: the one that counts now, another where that was restarted, too. `next_round` of the pilot is due at `next_round_at`, where it has a
          *     timetable and the run is at work; a time that is over waits for runs that have not done the round before.
          *     `bytes_exchanged` and `bytes_wasted` add up to the total of the run's ledger: what was of use, and what is `wasted` there (of rounds that do
          *     not stand since the run was restarted, too).
@@ -2903,6 +2916,8 @@ export interface components {
             restarted: components["schemas"]["Text"] | null;
             /** Replaced By */
             replaced_by: string | null;
+            /** Counts Instead */
+            counts_instead: string | null;
             /** Rounds */
             rounds: number;
             /** Rounds Done */
@@ -3147,7 +3162,7 @@ export interface components {
         /**
          * SettingChange
          * @description One setting, by its dotted place in a pilot's spec; `old` and `new` are null where it is no single value. `stays`: it is as it was
-         *     in the round before, and would be `otherwise` without this amendment.
+         *     in the round before, and would be `otherwise` without this amendment. `limited`: of the epochs of a round the sites that take part and train fewer than `new`.
          */
         SettingChange: {
             /** Field */
@@ -3160,6 +3175,8 @@ export interface components {
             stays: boolean;
             /** Otherwise */
             otherwise: string | number | boolean | null;
+            /** Limited */
+            limited: components["schemas"]["LimitedSite"][];
         };
         /**
          * ShardsPartition
@@ -4125,7 +4142,10 @@ export interface components {
              */
             deltas?: boolean;
         };
-        /** WorkerHealth */
+        /**
+         * WorkerHealth
+         * @description `ok` null: it is not known. Only the coordinator hears workers, through the broker: this one was heard as long as both were there.
+         */
         WorkerHealth: {
             /** Worker Id */
             worker_id: string;
@@ -4143,7 +4163,7 @@ export interface components {
              */
             last_seen_at: string;
             /** Ok */
-            ok: boolean;
+            ok: boolean | null;
         };
     };
     responses: never;

@@ -54,15 +54,15 @@ function Parts({ health }: { health: Schemas['Health'] }) {
   const formats = useFormats();
   const now = useNow();
   const seen = (at: string | null) => (at ? t('ui.health.seen', { ago: formats.ago(at, now) }) : '');
-  const found = (ok: boolean) => (ok ? 'ok' : health.starting ? 'starting' : 'bad');
+  const found = (ok: boolean | null) =>
+    ok ? 'ok' : health.starting ? 'starting' : ok === null ? 'unknown' : 'bad';
   const parts: [string, keyof typeof PARTS, string][] = [
     [t('ui.health.database'), found(health.database.ok), health.database.kind],
     [t('ui.health.broker'), found(health.broker.ok), ''],
     [t('ui.health.coordinator'), found(health.coordinator.ok), seen(health.coordinator.last_seen_at)],
     ...health.workers.map((worker): [string, keyof typeof PARTS, string] => [
       t('ui.health.worker', { name: worker.hostname }),
-      // Only the coordinator hears workers.
-      worker.ok || health.coordinator.ok || health.starting ? found(worker.ok) : 'unknown',
+      found(worker.ok),
       `${worker.device} · ${seen(worker.last_seen_at)}`,
     ]),
   ];

@@ -186,7 +186,7 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     assert (run.state, (run.reason or {})["code"]) == ("failed", end)
     assert found.reason is not None
     assert found.reason.text.startswith(("Site 'c' kept the run waiting", "Stopped as this pilot says"))
-    assert found.reason.text.count('choose "Copy as draft" and launch the copy.') == 1
+    assert found.reason.text.count('choose "Copy as draft" on the pilot\'s page and launch the copy.') == 1
     assert "restart" not in found.reason.text  # it has no round to restart from
     assert [site.doing for site in found.sites] == ["stopped", "stopped", "silent"]
     assert (

@@ -52,8 +52,8 @@ def shapes() -> Iterator[tuple[str, PilotFacts]]:
 
 def amended() -> PilotFacts:
     """In round 3: the arm `dimat` for one of two reasons; its second seed had ended."""
-    rarer = SettingChange(field="merge.merge_every", old=1, new=2, stays=False, otherwise=None)
-    longer = SettingChange(field="train.epochs", old=1, new=3, stays=False, otherwise=None)
+    rarer = SettingChange(field="merge.merge_every", old=1, new=2, stays=False, otherwise=None, limited=[])
+    longer = SettingChange(field="train.epochs", old=1, new=3, stays=False, otherwise=None, limited=[])
     marks = (
         Mark(3, (ArmChanges(round=3, arms=["dimat"], settings=[rarer]),), "aiko", "Weekly <b>is</b> enough", frozenset({"run-dimat-2"}), WHEN),
         Mark(3, (ArmChanges(round=3, arms=["local_only", "dimat"], settings=[longer]),), "ben", "Too little"),
@@ -187,6 +187,54 @@ def test_arms_are_said_after_training_in_the_round_that_all_have_finished_as_in_
     assert "All-site accuracy (Start), mean over sites: local_only 60.0%." in begun
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_951, "1.0 MB"),
+        (999_951_000, "1.0 GB"),
+        (10**15, "1,000.0 TB"),
+    ],
+)
+def test_bytes_are_written_as_on_the_pages_with_at_most_three_digits_before_the_point(
+    count: int, said: str
+) -> None:
+    """As `formats.bytes` of the pages, which write the table beside the sentence."""
+    assert EN.num_bytes(count) == said
+    assert Look("ja", "light").num_bytes(0) == "0バイト"
+
+
+def test_of_a_run_that_was_restarted_rounds_and_links_are_those_of_the_bytes_that_count() -> None:
+    facts = two_arms(3)
+    one = facts.run("run-dimat-1")
+    by_round = {
+        (1, "merge"): Traffic(600, 0),
+        (2, "merge"): Traffic(0, 9000),
+        (3, "merge"): Traffic(0, 9000),
+    }
+    by_link = {(0, 1): Traffic(200, 9000), (1, 0): Traffic(400, 0), (1, 2): Traffic(0, 9000)}
+    restarted = dataclasses.replace(one, by_round=by_round, by_link=by_link)
+    figure = build.run_figure(facts, restarted, "communication", EN)
+    assert "600 bytes went over 2 links (each direction counted) in 1 round." in figure.summary
+    assert "The link with the most is from Site 1 to Site 0 with 400 bytes." in figure.summary
+    assert "Another 18.0 kB did not count" in figure.summary
+    links = next(trace for trace in figure.data if trace["type"] == "heatmap")
+    assert links["z"] == [[None, 200, None], [400, None, 0], [None, None, None]]
+    headings = [one["text"] for one in figure.layout["annotations"]]
+    assert any("Counted: from (row) to (column)" in heading for heading in headings)
+    nothing = {at: Traffic(0, 100) for at in by_round}
+    figure = build.run_figure(
+        facts, dataclasses.replace(restarted, by_round=nothing, by_link={(0, 1): Traffic(0, 300)}), "communication", EN
+    )  # fmt: skip
+    assert figure.summary.startswith("None of the 300 bytes that were fetched count")
+    begun = dataclasses.replace(one, by_round={(1, "merge"): Traffic(0, 0)}, by_link={(0, 1): Traffic(0, 0)})
+    assert build.run_figure(facts, begun, "communication", EN).summary == "No model has been exchanged."
+
+
 def test_bytes_are_counted_by_round_and_by_link() -> None:
     facts = two_arms()
     one = facts.run("run-dimat-1")
@@ -228,9 +276,12 @@ def test_what_a_pilot_fetched_in_vain_is_drawn_and_told_as_the_ledger_counts_it(
     runs = tuple(dataclasses.replace(run, usage=spent) if run.arm == "dimat" else run for run in facts.runs)
     figure = build.pilot_figure(dataclasses.replace(facts, runs=runs), "communication", EN)
     wasted = next(trace for trace in figure.data if trace["name"] == "Wasted")
-    assert list(wasted["customdata"]) == ["0 B", "5.0 kB"]
-    assert "Another 5.0 kB were fetched in vain" in figure.summary
-    assert "in vain" not in build.pilot_figure(facts, "communication", EN).summary
+    assert list(wasted["customdata"]) == ["0 bytes", "5.0 kB"]
+    assert "Fetched in vain besides: dimat 5.0 kB (" in figure.summary
+    assert figure.layout["xaxis"]["title"]["text"] == "Fetched over links, wasted included (kB)"
+    without = build.pilot_figure(facts, "communication", EN)
+    assert "in vain" not in without.summary
+    assert without.layout["xaxis"]["title"]["text"] == "Sent over links (kB)"
 
 
 def test_a_run_that_trains_alone_says_that_nothing_was_sent() -> None:

@@ -39,8 +39,33 @@ def test_silent_parts_degrade_and_are_named(api: Api) -> None:
     assert (health["broker"]["ok"], health["coordinator"]["ok"], health["workers"][0]["ok"]) == (
         False,
         False,
-        False,
+        None,
     )
+
+
+def test_workers_that_nobody_can_hear_are_unknown_and_those_that_were_silent_before_are_not(
+    api: Api, broker_url: str
+) -> None:
+    api.app.state.broker = RedisBroker(broker_url)
+
+    def workers(**ages: float) -> dict[str, bool | None]:
+        with api.database.write() as session:
+            for worker, age_s in ages.items():
+                at = utc_now() - timedelta(seconds=age_s)
+                session.merge(HeartbeatRow(part=f"worker:{worker}", at=at, params=WORKER))
+        found = api.anonymous.get("/api/v1/health").json()["workers"]
+        return {worker["worker_id"]: worker["ok"] for worker in found}
+
+    _beats(api, 300)  # the coordinator stands still since then
+    assert workers(w1=302, w2=3000) == {"w1": None, "w2": False}
+    _beats(api, 0)
+    assert workers(w1=302) == {"w1": False, "w2": False}
+    assert workers(w1=0) == {"w1": True, "w2": False}
+    about = {"since": (utc_now() - timedelta(seconds=300)).isoformat()}
+    with api.database.write() as session:  # it lives, but its broker is away
+        session.merge(HeartbeatRow(part="coordinator:without_broker", at=utc_now(), params=about))
+    assert workers(w1=302) == {"w1": None, "w2": False}
+    api.app.state.broker.close()
 
 
 def test_what_was_not_seen_since_the_start_is_awaited_for_a_minute(api: Api, broker_url: str) -> None:

@@ -13,14 +13,14 @@ from backend.runs.schemas import AmendmentCreate
 from dimat import amending
 from dimat.parts import MergePatch, TrainPatch
 from dimat.plan import ArmPlan, Patch
-from tests.backend.building import add_step, create_pilot, launch, measure
+from tests.backend.building import add_step, create_pilot, create_sites, launch, measure
 from tests.backend.conftest import Api
 
 LONGER = {"patch": {"train": {"epochs": 3}}, "why": "One epoch is too little."}
 
 
 def turns(field: str, old: Any, new: Any) -> dict[str, Any]:
-    return {"field": field, "old": old, "new": new, "stays": False, "otherwise": None}
+    return {"field": field, "old": old, "new": new, "stays": False, "otherwise": None, "limited": []}
 
 
 @pytest.fixture
@@ -127,6 +127,26 @@ def test_who_leaves_and_who_joins_again_is_told_by_the_names_that_people_know(
     assert "nowhere" in ask(api, pilot, {"patch": {"members": [*names, "nowhere"]}}, "ja").json()["title"]
 
 
+def test_an_amendment_of_epochs_names_the_sites_that_keep_to_fewer_by_their_own_limit(api: Api) -> None:
+    names = create_sites(api.manager)
+    name = names[-1]
+    site = next(one for one in api.viewer.get("/api/v1/sites").json()["items"] if one["name"] == name)
+    limits = {"limits": {"max_epochs": 3}}
+    assert api.manager.patch(f"/api/v1/sites/{site['id']}", json=limits).status_code == 200
+    pilot = create_pilot(api.manager, names, rounds=10)
+    launch(api.manager, pilot)
+
+    def limited(patch: dict[str, Any]) -> list[Any]:
+        found = ask(api, pilot, {"patch": patch}).json()["changes"]
+        return [(one["field"], one["limited"]) for change in found for one in change["settings"]]
+
+    kept = [{"site": name, "display_name": site["display_name"] or name, "epochs": 3}]
+    assert limited({"train": {"epochs": 5, "lr": 0.5}}) == [("train.epochs", kept), ("train.lr", [])]
+    assert limited({"train": {"epochs": 2}}) == [("train.epochs", [])]
+    away = {"members": names[:-1], "train": {"epochs": 7}}
+    assert dict(limited(away))["train.epochs"] == []
+
+
 def test_what_a_row_tells_is_what_is_in_force_in_the_final_order(api: Api, pilot: dict[str, Any]) -> None:
     """One made later that begins sooner decides for its arm, and both rows say so."""
     every = ask(api, pilot, {"patch": {"train": {"epochs": 2}}, "from_round": 7}).json()
@@ -146,7 +166,7 @@ def test_what_a_row_tells_is_what_is_in_force_in_the_final_order(api: Api, pilot
     assert listed[1]["changes"] == one["changes"] == [
         {"round": 5, "arms": ["matched"], "settings": [turns("train.epochs", 1, 5)]},
         {"round": 7, "arms": ["matched"], "settings": [
-            {"field": "train.epochs", "old": 5, "new": 5, "stays": True, "otherwise": 2}]},
+            {"field": "train.epochs", "old": 5, "new": 5, "stays": True, "otherwise": 2, "limited": []}]},
     ]  # fmt: skip
     assert listed[1]["overruled"] == []
 

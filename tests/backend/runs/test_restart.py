@@ -74,6 +74,23 @@ def test_results_and_counts_of_a_pilot_take_the_run_that_counts(api: Api, ended:
             assert api.viewer.get(f"/api/v1/runs/{id}{end}").status_code == 200, end
 
 
+def test_a_run_that_was_restarted_names_the_one_that_counts_also_where_the_next_one_does_not(
+    api: Api, ended: dict[str, Any]
+) -> None:
+    path = f"/api/v1/runs/{ended['id']}/restart"
+    ids = [ended["id"]]
+    for key in ("k", "l"):
+        made = api.manager.post(path, json={"from_round": 1}, headers={"Idempotency-Key": key}).json()
+        ids.append(made["id"])
+        with api.database.write() as session:
+            session.get_one(RunRow, made["id"]).state = "cancelled"
+    found = [api.viewer.get(f"/api/v1/runs/{id}").json() for id in ids]
+    assert [run["replaced_by"] for run in found] == [ids[1], ids[2], None]
+    assert [run["counts_instead"] for run in found] == [ids[2], ids[2], None]
+    listed = api.viewer.get(f"/api/v1/pilots/{ended['pilot_id']}/runs").json()["items"]
+    assert {run["id"]: run["counts_instead"] for run in listed}.items() >= {(ids[0], ids[2]), (ids[2], None)}
+
+
 @pytest.mark.parametrize(
     ("round", "status", "code"), [(0, 409, "restart_models_missing"), (2, 422, "restart_round")]
 )

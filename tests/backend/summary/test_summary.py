@@ -405,7 +405,9 @@ def test_a_comparison_that_an_amendment_ended_says_so_beside_its_round() -> None
 def changed(round: int, arms: list[str], **settings: tuple[str | int, str | int]) -> Mark:
     """An amendment that changes these settings; `_` in a name stands for the dot in its place."""
     made = [
-        SettingChange(field=name.replace("_", ".", 1), old=old, new=new, stays=old == new, otherwise=None)
+        SettingChange(
+            field=name.replace("_", ".", 1), old=old, new=new, stays=old == new, otherwise=None, limited=[]
+        )
         for name, (old, new) in settings.items()
     ]
     return Mark(round, (ArmChanges(round=round, arms=arms, settings=made),), "somebody", "why")

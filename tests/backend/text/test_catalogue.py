@@ -195,3 +195,14 @@ def test_everything_that_is_audited_can_be_said(lang: str) -> None:
     actions = {text for call in calls for text in re.findall(r'"(\w+_\w+|signed_in)"', call)}
     assert {"pilot_launched", "site_revoked", "site_updated"} <= actions
     assert [action for action in actions if find(lang, f"audit.{action}") is None] == []
+
+
+@pytest.mark.parametrize(("lang", "where"), [("en", "on the pilot's page"), ("ja", "パイロットのページで")])
+def test_advice_that_pages_of_runs_show_says_where_the_button_is_that_makes_a_copy(
+    lang: str, where: str
+) -> None:
+    button = say(lang, "ui.pilot.clone")
+    shown = {section: catalogue(lang)[section] for section in ("errors", "reasons", "roi")}
+    naming = [(key, sentence) for key, sentence in _sentences(shown) if button in sentence]
+    assert naming
+    assert [key for key, sentence in naming if where not in sentence] == []

@@ -10,6 +10,7 @@ import { Panel } from '../../components/Page';
 import { StateBadge, Tag } from '../../components/StateBadge';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
+import { firstNames } from '../sites/firstNames';
 import { useSiteNames } from '../sites/useSiteNames';
 import { AmendForm } from './AmendForm';
 import { courseOf } from './amended';
@@ -133,6 +134,15 @@ function State({ of, withSeed }: { of: Amendment; withSeed: boolean }) {
   );
 }
 
+/** Sites that keep to fewer epochs than an amendment asks for. */
+function Limited({ by }: { by: readonly Schemas['LimitedSite'][] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  if (by.length === 0) return null;
+  const said = by.map(({ display_name: site, epochs }) => t('ui.amend.site_epochs', { site, epochs }));
+  return <span className="aw-sub">{t('ui.amend.limited', { sites: firstNames(said, t, formats) })}</span>;
+}
+
 /** The settings by arm, and below them what a reader of results must know. */
 function What({ of, judged }: { of: Amendment; judged: number | null }) {
   const { t } = useTranslation();
@@ -150,6 +160,7 @@ function What({ of, judged }: { of: Amendment; judged: number | null }) {
             formats.settings(change.settings.map((setting) => settingWords(setting, t))),
           ])}
           <span className="aw-sub">{formats.list(change.arms)}</span>
+          <Limited by={change.settings.flatMap((setting) => setting.limited)} />
         </div>
       ))}
       {of.changes.length === 0 && !of.reason ? <div>{t('ui.amend.nothing')}</div> : null}

@@ -11,7 +11,7 @@ import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
 import { MethodsSince } from '../runs/MethodsSince';
 import { methodsSince } from './amended';
-import { roundsOf, roundWords, siteWords } from './outcomeWords';
+import { roundsOf, roundWords, siteWords, wastedWords } from './outcomeWords';
 import { useAmendments } from './useAmendments';
 
 type Arm = Schemas['ArmOutcome'];
@@ -24,12 +24,12 @@ export function SharedRound({ summary }: { summary: Schemas['PilotSummary'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const say = useSay();
-  const wasted = summary.arms.reduce((sum, arm) => sum + arm.bytes_wasted, 0);
+  const wasted = wastedWords(summary.arms, formats).map(({ key, params }) => t(key, params));
   const said = [
     ...roundWords(summary.arms, summary.ended !== null).map(({ key, params }) => t(key, params)),
     ...(summary.ended ? [say('summary', summary.ended)] : []),
     t('ui.pilot.arms_spent'),
-    ...(wasted > 0 ? [t('ui.pilot.arms_wasted', { bytes: formats.bytes(wasted) })] : []),
+    ...(wasted.length > 0 ? [t('ui.pilot.arms_wasted', { arms: formats.settings(wasted) })] : []),
   ];
   return <>{formats.sentences([t('ui.pilot.arms_help'), ...said])}</>;
 }

@@ -37,7 +37,7 @@ import { PartAway } from '../runs/PartAway';
 import { AwaySites } from '../sites/AwaySites';
 import { withOwnModel } from './armWords';
 import { copyName } from './copyName';
-import { sitesNeeded } from './amended';
+import { membersNow, sitesNeeded } from './amended';
 import { launchPilot } from './launchPilot';
 import { silentOf } from './pilotDraft';
 import { isPaused, pilotState } from './pilotState';
@@ -111,8 +111,18 @@ function AwayNow({ pilot }: { pilot: Pilot }) {
   const made = useAmendments(pilot.id).data?.items ?? [];
   const live = (useRuns(pilot).data?.items ?? []).filter((run) => LIVE.has(run.state));
   const policy = silentOf(pilot.spec.silent).silent;
-  const needed = sitesNeeded(pilot.spec, made, live);
-  return <AwaySites names={needed} policy={policy} leftOut={leftOutOfAll(live)} />;
+  const members = membersNow(pilot.spec, made, live);
+  return (
+    <AwaySites
+      names={sitesNeeded(pilot.spec, made, live)}
+      policy={policy}
+      leftOut={leftOutOfAll(live)}
+      runs={members.map((names, place) => {
+        const out = leftOutOfAll(live.slice(place, place + 1));
+        return names.filter((name) => !out.includes(name));
+      })}
+    />
+  );
 }
 
 /** Which pilot this one follows, and which follow it. */

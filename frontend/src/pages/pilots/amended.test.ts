@@ -7,6 +7,7 @@ const turn = (field: string, to: string, stays = false) => ({
   new: to,
   stays,
   otherwise: null,
+  limited: [],
 });
 const made = [
   { state: 'in_force', changes: [{ round: 9, arms: ['b'], settings: [turn('method', 'regmean')] }] },

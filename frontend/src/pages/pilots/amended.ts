@@ -53,14 +53,20 @@ export function courseOf(
   return one.ahead.length > 0 ? 'to_come' : one.missed.length > 0 ? 'never' : 'decided';
 }
 
+type Spec = Pick<Schemas['PilotSpec'], 'sites' | 'waiting'>;
+type Asked = Pick<Schemas['PilotAmendment'], 'arm' | 'state' | 'from_round' | 'patch'>;
+type RunNow = Pick<Schemas['Run'], 'arm' | 'rounds_done'>;
+
 /** Sites for which runs wait now: those that take part in the round at which one of `runs` is. Without runs: at the start. */
-export function sitesNeeded(
-  spec: Pick<Schemas['PilotSpec'], 'sites' | 'waiting'>,
-  made: readonly Pick<Schemas['PilotAmendment'], 'arm' | 'state' | 'from_round' | 'patch'>[],
-  runs: readonly Pick<Schemas['Run'], 'arm' | 'rounds_done'>[],
-): string[] {
+export function sitesNeeded(spec: Spec, made: readonly Asked[], runs: readonly RunNow[]): string[] {
+  return [...new Set(membersNow(spec, made, runs).flat())];
+}
+
+/** The same by run. */
+export function membersNow(spec: Spec, made: readonly Asked[], runs: readonly RunNow[]): string[][] {
   const first = spec.sites.map(({ name }) => name).filter((name) => !spec.waiting?.includes(name));
-  const needed = runs.flatMap(({ arm, rounds_done: done }) => {
+  if (runs.length === 0) return [first];
+  return runs.map(({ arm, rounds_done: done }) => {
     const told = made.filter(
       (one) =>
         one.state === 'in_force' &&
@@ -70,7 +76,6 @@ export function sitesNeeded(
     );
     return told.at(-1)?.patch.members ?? first;
   });
-  return [...new Set(runs.length > 0 ? needed : first)];
 }
 
 /** Whether an amendment is in force, of the arm where one is named. */

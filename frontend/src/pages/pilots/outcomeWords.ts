@@ -1,5 +1,6 @@
 /* After which round the results of a pilot are, and why one may be missing, as keys of the catalogue and their params. Pure. */
 import type { Schemas } from '../../api/client';
+import type { Formats } from '../../i18n/formats';
 import type { Word } from './armWords';
 
 type Arm = Schemas['ArmOutcome'];
@@ -13,6 +14,16 @@ export function roundWords(arms: readonly Pick<Arm, 'round'>[], isEnded: boolean
   const [round, ...others] = roundsOf(arms);
   if (round === undefined || others.length > 0) return [];
   return [{ key: isEnded ? 'ui.pilot.arms_round' : 'ui.pilot.arms_round_last', params: { round } }];
+}
+
+/** Which arms fetched how much in vain, of those that did. */
+export function wastedWords(arms: readonly Pick<Arm, 'arm' | 'bytes_wasted'>[], formats: Formats): Word[] {
+  return arms
+    .filter(({ bytes_wasted: wasted }) => wasted > 0)
+    .map(({ arm, bytes_wasted: wasted }) => ({
+      key: 'ui.pilot.arm_bytes',
+      params: { arm, bytes: formats.bytes(wasted) },
+    }));
 }
 
 /** Of the table of an arm's sites. */

@@ -52,16 +52,23 @@ it('the audit tells in both languages what an amendment changed', () => {
 it('what was asked for is told value by value, and what stays is not', () => {
   const patch = {
     method: null,
-    topology: { kind: 'ring', hub: null, links: [['a', 'b']] },
+    topology: { kind: 'ring', hub: null, links: [], mixing: 'metropolis', weights: null },
     train: { epochs: 5, lr: null, keep_momentum: true },
     merge: { wire: { numbers: 'float16' } },
   };
   expect(asked(patch)).toEqual([
     'Topology: Ring',
-    'Links of the topology',
+    'Mixing weights (W): Balanced (Metropolis)',
     'Epochs in a round: 5',
     'Momentum goes on: Yes',
     'Numbers on the way: Half (16 bits)',
+  ]);
+  const own = { kind: 'custom', links: [{ a: 'a', b: 'b' }], mixing: 'custom', weights: [[0.5, 0.5]] };
+  expect(asked({ topology: own })).toEqual([
+    'Topology: Own links',
+    'Links of the topology: 1',
+    'Mixing weights (W): Own weights',
+    'Weights of the topology: as entered',
   ]);
   expect(asked({ topology: { hub: 'a' } })).toEqual(['Hub of the topology: a']);
   expect(asked({ members: ['a', 'b'] })).toEqual(['Sites that take part: a + b']);

@@ -3,7 +3,7 @@ import type { TFunction } from 'i18next';
 import type { Schemas } from '../../api/client';
 import type { Params } from '../../i18n/named';
 
-type Change = Schemas['SettingChange'];
+type Change = Omit<Schemas['SettingChange'], 'limited'>;
 type Patch = Schemas['PilotAmendment']['patch'];
 
 // Where a value is a code, how it is called.
@@ -66,14 +66,16 @@ export function askedWords(
     const name = fieldName(field, t);
     if (field === 'members') return t('amendments.set', { name, value: sites(value as string[]) });
     if (field === 'topology.hub') return t('amendments.set', { name, value: sites([String(value)]) });
-    return Array.isArray(value) ? name : t('amendments.set', { name, value: valueWords(field, value, t) });
+    if (field === 'topology.links') return t('amendments.set', { name, value: (value as unknown[]).length });
+    const said = Array.isArray(value) ? t('amendments.values.given') : valueWords(field, value, t);
+    return t('amendments.set', { name, value: said });
   });
 }
 
-/** What is null says nothing. */
+/** What is null or empty says nothing. */
 function leaves(patch: object, above = ''): [string, Change['old'] | unknown[]][] {
   return Object.entries(patch).flatMap(([name, value]) =>
-    value === null
+    value === null || (Array.isArray(value) && value.length === 0)
       ? []
       : typeof value === 'object' && !Array.isArray(value)
         ? leaves(value as object, `${above}${name}.`)

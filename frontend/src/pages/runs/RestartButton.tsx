@@ -3,12 +3,16 @@ import { Button, NumberInput } from '@mantine/core';
 import { useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useNavigate } from 'react-router';
-import { http, type Schemas } from '../../api/client';
+import { api, http, type Schemas } from '../../api/client';
 import { freshKey } from '../../api/freshKey';
 import { useMay, useRefresh } from '../../api/session';
 import { Icon } from '../../components/Icon';
 import { useConfirm } from '../../components/useConfirm';
 import { WhyField } from '../../components/WhyField';
+import { membersNow } from '../pilots/amended';
+import { silentOf } from '../pilots/pilotDraft';
+import { useAmendments } from '../pilots/useAmendments';
+import { AwaySites } from '../sites/AwaySites';
 import { lastToRestartFrom, mayBeRestarted } from './replaced';
 
 type Run = Schemas['Run'];
@@ -40,6 +44,7 @@ export function RestartButton({ run }: { run: Run }) {
         <div className="aw-stack">
           <p className="aw-first">{t('ui.run.restart_text')}</p>
           {run.state === 'paused' ? <p className="aw-first">{t('ui.run.restart_ends')}</p> : null}
+          <StillAway run={run} after={last} />
           <NumberInput
             label={t('ui.run.from_round')}
             description={t('ui.run.from_round_help', { last })}
@@ -64,4 +69,15 @@ export function RestartButton({ run }: { run: Run }) {
       </Button>
     </>
   );
+}
+
+/** Sites that the new run would wait for, as they are away yet: mostly why the run has ended. */
+function StillAway({ run, after }: { run: Run; after: number }) {
+  const made = useAmendments(run.pilot_id).data?.items ?? [];
+  const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', {
+    params: { path: { pilot_id: run.pilot_id } },
+  }).data;
+  if (!pilot) return null;
+  const names = membersNow(pilot.spec, made, [{ arm: run.arm, rounds_done: after }]).flat();
+  return <AwaySites names={names} policy={silentOf(pilot.spec.silent).silent} />;
 }

@@ -5,18 +5,25 @@ import type { Schemas } from '../../api/client';
 import { Note } from '../../components/Answer';
 import { useSay } from '../../i18n/say';
 import { useFormats } from '../../i18n/useFormats';
+import { inItsPlace } from './replaced';
 
 export function RunFamily({ run }: { run: Schemas['Run'] }) {
   const { t } = useTranslation();
   const say = useSay();
   const formats = useFormats();
+  const place = inItsPlace(run);
   return (
     <>
-      {run.replaced_by ? (
+      {place ? (
         <Note icon="warn">
           {t('ui.run.replaced')}
           {formats.space}
-          <Link to={`/runs/${run.replaced_by}`}>{t('ui.run.to_replacing')}</Link>
+          <Link to={`/runs/${place.counts}`}>{t('ui.run.to_replacing')}</Link>
+          {place.next ? (
+            <p>
+              <Link to={`/runs/${place.next}`}>{t('ui.run.to_next')}</Link>
+            </p>
+          ) : null}
         </Note>
       ) : null}
       {run.parent_run_id ? (

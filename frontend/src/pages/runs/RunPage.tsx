@@ -22,7 +22,7 @@ import { RunLedger } from './RunLedger';
 import { RunMatches } from './RunMatches';
 import { firstNames } from '../sites/firstNames';
 import { absenceKey, alike, missedFrom, sitesIn } from './absent';
-import { reasonToTell } from './replaced';
+import { ReasonNote } from './ReasonNote';
 import { RunSites } from './RunSites';
 import { RunSteps } from './RunSteps';
 import { useProgressWords } from './useProgressWords';
@@ -80,7 +80,6 @@ function LiveRun({ id }: { id: string }) {
 
 function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: React.ReactNode }) {
   const { t } = useTranslation();
-  const say = useSay();
   const progress = useProgressWords();
   const formats = useFormats();
   const pilot = api.useQuery('get', '/api/v1/pilots/{pilot_id}', {
@@ -99,7 +98,6 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
       return t(isSimulated ? 'ui.run.start_note_simulated' : 'ui.run.start_note', after);
     return t(isSimulated ? 'ui.run.simulated_note' : 'ui.run.mean_note', after);
   };
-  const reason = reasonToTell(run);
   const share = Math.max(0, run.rounds_done) / run.rounds;
   return (
     <Page
@@ -141,11 +139,7 @@ function RunView({ run, marks, log }: { run: Run; marks: React.ReactNode; log: R
           <i style={{ width: `${(share * 100).toFixed(1)}%` }} />
         </div>
       </div>
-      {reason ? (
-        <Note tone={run.state === 'failed' ? 'bad' : 'calm'} icon={run.state === 'failed' ? 'warn' : 'info'}>
-          {say('reasons', reason)}
-        </Note>
-      ) : null}
+      <ReasonNote run={run} />
       {run.progress.code === 'waiting_for_time' ? null : (
         <NextRound
           round={run.next_round}

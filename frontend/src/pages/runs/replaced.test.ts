@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { lastToRestartFrom, mayBeRestarted, reasonToTell } from './replaced';
+import { inItsPlace, lastToRestartFrom, mayBeRestarted, reasonToTell } from './replaced';
 
 const advice = { code: 'site_silent_too_long', params: { round: 272 }, text: '' };
 const run = { state: 'failed' as const, rounds_done: 3, replaced_by: null, restarted: null, reason: advice };
@@ -23,4 +23,10 @@ it('a reason is told once, and of what is completed none', () => {
   expect(reasonToTell({ ...run, state: 'completed' })).toBeNull();
   const paused = { code: 'replaced', params: {}, text: '' };
   expect(reasonToTell({ ...run, state: 'cancelled', replaced_by: 'run-2', reason: paused })).toBe(paused);
+});
+
+it('a run that was restarted leads to the one that counts, and past the next one only where that was restarted, too', () => {
+  expect(inItsPlace({ replaced_by: null, counts_instead: null })).toBeNull();
+  expect(inItsPlace({ replaced_by: 'b', counts_instead: 'b' })).toEqual({ counts: 'b', next: null });
+  expect(inItsPlace({ replaced_by: 'b', counts_instead: 'd' })).toEqual({ counts: 'd', next: 'b' });
 });

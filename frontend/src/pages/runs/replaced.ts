@@ -18,3 +18,12 @@ export function reasonToTell(run: Run): Run['reason'] {
   const isDone = run.state === 'failed' && run.replaced_by !== null;
   return run.state === 'completed' || isDone || run.reason?.code === run.restarted?.code ? null : run.reason;
 }
+
+/** Of a run that was restarted: the run that counts, and the one that came next where that was restarted, too. */
+export function inItsPlace(
+  run: Pick<Schemas['Run'], 'replaced_by' | 'counts_instead'>,
+): { counts: string; next: string | null } | null {
+  const { replaced_by: next, counts_instead: counts } = run;
+  if (next === null) return null;
+  return counts === null || counts === next ? { counts: next, next: null } : { counts, next };
+}

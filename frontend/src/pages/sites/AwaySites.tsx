@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import type { Silent } from '../pilots/pilotDraft';
 import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
+import { awayKey } from './awayKeys';
 import { firstNames } from './firstNames';
 import { useSiteNames } from './useSiteNames';
 
@@ -12,9 +13,11 @@ interface Props {
   policy: Silent;
   /** Of them those without which the runs go on already. */
   leftOut?: readonly string[];
+  /** By run who takes part in it yet; not given: all of `names`. */
+  runs?: readonly (readonly string[])[];
 }
 
-export function AwaySites({ names, policy, leftOut = [] }: Props) {
+export function AwaySites({ names, policy, leftOut = [], runs = [names] }: Props) {
   const { t } = useTranslation();
   const formats = useFormats();
   const sites = useSiteNames();
@@ -22,9 +25,11 @@ export function AwaySites({ names, policy, leftOut = [] }: Props) {
     (site) => names.includes(site.name) && site.state !== 'online',
   );
   const isOut = (site: (typeof away)[number]) => leftOut.includes(site.name);
-  return ([`away_${policy}`, 'away_left_out'] as const).map((key) => {
-    const told = away.filter((site) => isOut(site) === (key === 'away_left_out'));
+  return [false, true].map((wereOut) => {
+    const told = away.filter((site) => isOut(site) === wereOut);
     if (told.length === 0) return null;
+    const missing = told.map(({ name }) => name);
+    const key = wereOut ? 'away_left_out' : awayKey(policy, missing, runs);
     const shown = firstNames(
       told.map((site) => site.display_name || site.name),
       t,
