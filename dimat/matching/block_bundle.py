@@ -251,7 +251,7 @@ def _in_blocks(units_NR: Tensor, inner: int) -> Tensor:
 
 
 def _diagonal(cells: Tensor) -> Tensor:
-    """(G, U, U) of (G, U, G, U): each block with itself."""
+    """(G, U, U) of (G, U, G, U): each block with itself. Two indices of one tensor apart from each other go to the front."""
     numbers = torch.arange(len(cells))
     return cells[numbers, :, numbers]
 

@@ -5,12 +5,17 @@ or experts that are picked one by one.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from dimat.permutation.calls import Value
 from dimat.permutation.rules_shapes import INDEX
 from dimat.permutation.terms import Term, factors, segments
 from dimat.permutation.trace import Traced
+
+MOST_BESIDE = 2048
+"""So many units, those of all blocks together, have orders of their own where a tensor holds the blocks on another axis: matching takes memory and
+time with their square, where one order in all blocks takes them with the square of one block's units (16 experts of 256 units: 2.4 CPU s for
+each neighbour in place of 0.03; 64 of 1,024 would need 34 GB)."""
 
 
 def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -> dict[Term, Term]:
@@ -24,6 +29,7 @@ def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -
     """
     values = [traced.axes[name] for name in names]
     outers: dict[Term, dict[Term, None]] = {}
+    on_same_axis: dict[Term, bool] = {}
     for value in values:
         for axis, term in enumerate(value):
             for unit, around in _units_in(term):
@@ -31,6 +37,7 @@ def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -
                 may |= dict.fromkeys(_blocks_beside(value, axis))
                 seen = outers.setdefault(unit, may)
                 outers[unit] = {outer: None for outer in seen if any(are_same_blocks(outer, o) for o in may)}
+                on_same_axis[unit] = on_same_axis.get(unit, True) and around is not None
     num_axes = Counter(atom for value in values for term in value for atom in set(_atoms(term)))
     summed = {
         (over, other)
@@ -44,12 +51,31 @@ def own_inside(traced: Traced, names: list[str], alike: Collection[Term] = ()) -
         right = [outer for outer in may if (outer, unit) not in summed]
         right.sort(key=lambda outer: outer.kind == "fixed")
         # Entries on one axis alone are repeated: only the units that own them move.
-        if right and num_axes[unit] > 1 and unit not in alike:
+        if not right or num_axes[unit] < 2 or unit in alike:
+            continue
+        if on_same_axis[unit] or unit.size * right[0].size <= MOST_BESIDE:
             found[unit] = right[0]
     for unit, outer in list(found.items()):
         if found.get(outer) is unit:  # each is in the other: what comes first in the tensors are the blocks
             del found[unit]
-    return {unit: outer for unit, outer in found.items() if outer not in found}
+    return _one_level(found, on_same_axis)
+
+
+def _one_level(found: Mapping[Term, Term], on_same_axis: Mapping[Term, bool]) -> dict[Term, Term]:
+    """Of blocks in blocks one level alone has orders of its own: those first that lie on one axis, which need nothing of another."""
+    kept: dict[Term, Term] = {}
+    ranks = {
+        unit: (not on_same_axis[unit], bool(unit.blocks or outer.blocks)) for unit, outer in found.items()
+    }
+    for rank in sorted(set(ranks.values())):
+        blocks = {*kept.values()}
+        may = {
+            unit: outer
+            for unit, outer in found.items()
+            if ranks[unit] == rank and outer not in kept and unit not in blocks
+        }
+        kept |= {unit: outer for unit, outer in may.items() if outer not in may}
+    return kept
 
 
 def blocks_on(value: Value, axis: int, blocks: Term | None) -> int:

@@ -18,7 +18,7 @@ class Axis:
     It begins at entry `offset` and holds the group's units `tiles` times one behind the other, each unit with `repeat`
     entries next to each other: the entry of unit u in tile t is offset + (t * size + u) * repeat + 0..repeat-1.
 
-    With `within` it holds the units of one block of the group only, in that many entries fewer: the blocks (the first level) lie on
+    With `within` it holds the units of one block of the group only, in that many entries fewer: the blocks (those of `Group.level`) lie on
     another axis of the tensor, equally long parts of all of it, and in each part the entries are the units of that block, which
     have an order of their own there. Weights of experts (E, d, f), of a convolution's groups (out, in / groups, ...).
 

@@ -13,7 +13,7 @@ from dimat.errors import PermutationNotAdmissible
 from dimat.matching.activation import compare, match
 from dimat.matching.weights import match_weights
 from dimat.params import Params
-from dimat.permutation import PermutationSpec, compose, discover, identity, invert, permute, random
+from dimat.permutation import PermutationSpec, compose, discover, identity, inside, invert, permute, random
 from dimat.permutation.selftest import TOLERANCE, output_change, verified
 from dimat.permutation.spec import Axis, Group
 
@@ -407,6 +407,32 @@ def test_what_an_optimiser_remembers_follows() -> None:
     whole = permute({**model.state_dict(), **numbers}, spec, drawn)
     alone = permute(numbers, spec, drawn)
     assert all(torch.equal(alone[name], whole[name]) for name in numbers)
+
+
+@pytest.mark.parametrize(("first", "second", "size"), [(4, 2, 8), (2, 4, 4)])
+def test_of_blocks_in_blocks_one_level_has_orders_of_its_own(first: int, second: int, size: int) -> None:
+    """Of convolutions of 4 and of 2 groups behind each other the units between them had got one order for all groups."""
+    net = nn.Sequential(
+        nn.Conv2d(3, 16, 1), nn.Tanh(), nn.Conv2d(16, 16, 1, groups=first), nn.Tanh(),
+        nn.Conv2d(16, 16, 1, groups=second), nn.Tanh(), nn.Conv2d(16, 4, 1), nn.Flatten(),
+    ).eval()  # fmt: skip
+    spec = discover(net, torch.randn(2, 3, 2, 2))
+    between = spec.group("2")
+    own, rng = _any_params(net, 1), torch.Generator().manual_seed(2)
+    assert (between.size, between.blocks) == (size, (2,))
+    for planted in (permute(own, spec, spec.random(rng)) for _ in range(3)):
+        found = match_weights(own, planted, spec).permutations
+        assert all(torch.equal(one, own[name]) for name, one in permute(planted, spec, found).items())
+
+
+def test_units_of_large_blocks_beside_share_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matching would take memory with the square of all of them."""
+    net, x = Experts("einsum"), torch.randn(5, 6)
+    assert {group.size for group in discover(net, x).groups} >= {3 * 5}
+    monkeypatch.setattr(inside, "MOST_BESIDE", 14)
+    sizes = {group.size for group in discover(net, x).groups}
+    assert 5 in sizes
+    assert 15 not in sizes
 
 
 def test_units_of_one_input_each_are_in_no_block_of_their_own() -> None:
