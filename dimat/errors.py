@@ -4,6 +4,7 @@
     |-- UnknownSite            a name that is not a site of the pilot
     |-- UnknownMember          likewise, of one that is to take part
     |-- TooFewMembers          nobody to merge with
+    |-- TooFewSitesInRound     likewise, as the others fell silent
     |-- HubTakesNoPart         a star without its hub
     |-- SkipNeedsNeighbours    merges over all sites, and going on without one
     |-- DeltasNeedCompression  differences that are not compressed are no shorter
@@ -127,6 +128,13 @@ class UnknownMember(DimatError):
 class TooFewMembers(DimatError):
     code = "too_few_members"
     template = "At least 2 sites must take part in a pilot, and {n} would. Leave more of them in."
+
+
+class TooFewSitesInRound(DimatError):
+    code = "too_few_sites_in_round"
+    template = (
+        "Fewer than 2 sites would finish round {round}: the others fell silent, or do not belong to it."
+    )
 
 
 class HubTakesNoPart(DimatError):

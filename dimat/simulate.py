@@ -11,7 +11,8 @@ from dimat import second_moments, steps, told
 from dimat.absence import Absence, RunAbsence
 from dimat.checked import check_kind
 from dimat.cycles import Units, inconsistency
-from dimat.errors import DimatError
+from dimat.errors import DimatError, TooFewSitesInRound
+from dimat.leaving import short_round
 from dimat.made import Made
 from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
@@ -91,6 +92,9 @@ class _Run:
         self.spec, self.arm, self.seed, self.clock = spec, arm, seed, clock
         self.device = device
         self.schedule = Schedule.of(spec, arm.name, amendments, absences)
+        # As on a server a run does not go on into a round that too few sites would finish.
+        self.short = short_round(self.schedule, 0) if absences else None
+        self.last_round = spec.rounds if self.short is None else self.short - 1
         self.sites = range(len(spec.sites))
         self.rows_of, self.on_round = rows_of, on_round
         self.rounds: list[RoundResult] = []
@@ -117,11 +121,13 @@ class _Run:
                 key = StepKey(0, "prepare", site)
                 self.made.add(key, Artifacts(prepared[site]))
                 done.add(key)
-            while ready := self.schedule.ready_steps(done):
+            while ready := [key for key in self.schedule.ready_steps(done) if key.round <= self.last_round]:
                 for key in ready:
                     self._do(key)
                     done.add(key)
                     self._close_rounds()
+            if self.short is not None:
+                raise TooFewSitesInRound(round=self.short)
         except DimatError as error:
             failure = (error.code, error.params)
         last = [self.schedule.last_trained(site) for site in self.sites]
@@ -310,7 +316,7 @@ class _Run:
 
     def _close_rounds(self) -> None:
         """Notes and tells what all sites that take part have finished since."""
-        while len(self.rounds) <= self.spec.rounds:
+        while len(self.rounds) <= self.last_round:
             round = len(self.rounds)
             ends = self.schedule.ends(round)
             if any(key not in self.metrics for key in ends):

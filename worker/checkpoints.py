@@ -84,9 +84,11 @@ class Checkpoints:
         now = time.monotonic()
         self._next_at = now + max(self._every_s, LEAST_WORK * (now - began))
 
-    def clear(self) -> None:
-        """The step has ended; nobody will go on with it."""
-        self._remove(list(self._kept))
+    def clear(self, others_too: bool = True) -> None:
+        """The step has ended; nobody will go on with it. `others_too`: also the one that an attempt before had left, from which this one went on."""
+        found = getattr(self._message, "resume", None)
+        left = None if others_too or found is None else found.artifact
+        self._remove([ref for ref in self._kept if ref != left])
 
     def _remove(self, refs: list[ArtifactRef]) -> None:
         for ref in refs:

@@ -179,7 +179,8 @@ class Execution:
             self._held_folder.tidy_daily()
         self._send_end(end)
         if not (isinstance(end, StepFailed) and end.retryable):
-            self._checkpoints.clear()
+            # Who is stopped may not be the only one who goes on from what was left.
+            self._checkpoints.clear(others_too=not isinstance(end, StepCancelled))
 
     def _work(self, store: ArtifactStore, device: str) -> Report:
         rows = self._rows()

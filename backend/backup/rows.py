@@ -1,6 +1,6 @@
 """All rows of one database into another, of whatever kind the two are: one way for SQLite and PostgreSQL.
 
-Left out are rows that mean something only where they were made: who is signed in, links not yet used, signs of life.
+Left out are rows that mean something only where they were made: who is signed in, links not yet used, signs of life, which store there is.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Connection, Integer, MetaData, Table, func, select, text
 
 from backend.db.session import Database
-from backend.db.tables import Base, HeartbeatRow, SessionRow, SignInLinkRow
+from backend.db.tables import Base, HeartbeatRow, SessionRow, SignInLinkRow, StoreRow
 
-_OF_THE_PLACE = {row.__tablename__ for row in (HeartbeatRow, SessionRow, SignInLinkRow)}
+_OF_THE_PLACE = {row.__tablename__ for row in (HeartbeatRow, SessionRow, SignInLinkRow, StoreRow)}
 _AT_ONCE = 1000
 
 

@@ -7,7 +7,7 @@ never changes. No setting and no password of the surroundings gets into the file
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, delete, insert, select, update
+from sqlalchemy import Connection, create_engine, insert, select, update
 
 from backend import __version__
 from backend.backup import container, rows
@@ -75,7 +75,6 @@ def restore(settings: Settings, path: Path) -> Manifest:
             with transaction(engine) as target:
                 _refuse_rows(target)
                 _copy_in(copy, target)
-                target.execute(delete(StoreRow))  # of the place that the backup was made of
                 target.execute(insert(StoreRow).values(identity=filled))
         finally:
             engine.dispose()

@@ -3,6 +3,7 @@
 from backend.cli.local import fail, told_plainly
 from backend.cli.people import must_be_there
 from backend.coordinator import store_repository
+from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.artifacts import StoreUnavailable, open_store
@@ -11,6 +12,8 @@ from worker.artifacts import StoreUnavailable, open_store
 def adopt(settings: Settings) -> int:
     """0: the store counts, also if it did before; 1: one line why not. A coordinator that runs takes it up by itself."""
     must_be_there(settings)
+    with told_plainly(settings):
+        migrate(settings.database_url)
     database = Database(settings.database_url)
     try:
         with told_plainly(settings):
@@ -27,6 +30,6 @@ def adopt(settings: Settings) -> int:
     print(f"Models are put into {settings.artifacts_url} from now on.")
     if lacking:
         print(
-            "Models that were put last are not in it: runs that need them fail. Copy them there, or restart those runs."
+            "Models that were put last are not in it. Copy what is left of the old store there; runs that need more fail, and are begun anew as copies of their pilots."
         )
     return 0

@@ -17,16 +17,17 @@ log = logging.getLogger(__name__)
 AGAIN_S = 5.0
 FIRST_S = 2.0
 """So long a coordinator that begins waits for the first answer: a step that is sent without one comes to nothing, and is tried again."""
+_GONE = " (if those are gone for good: ./awase adopt-store)"
 
 
 class StoreIdentity:
     """While the block runs. Once seen it is known for good, by a row, whether the store is there or not: the directory on which a disk is not
-    mounted is not taken for it. A store that is away, or another one, is asked again until it is the one that is known: in a thread, as it may
-    keep waiting whoever asks."""
+    mounted is not taken for it. A store that is away, or another one, is asked again until it is the one that is known, or somebody says that it
+    is (`awase adopt-store`): in a thread, as it may keep waiting whoever asks."""
 
     def __init__(self, settings: Settings, database: Database, again_s: float = AGAIN_S) -> None:
         self._url, self._database, self._again_s = settings.artifacts_url, database, again_s
-        self._known = NO_STORE
+        self._known, self._is_settled = NO_STORE, False
         self._stop, self._has_asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
 
@@ -48,8 +49,8 @@ class StoreIdentity:
         level = logging.WARNING
         while not self._stop.is_set():
             try:
-                self._ask()
-                return
+                self._look()
+                level = logging.WARNING
             except (StoreUnavailable, SQLAlchemyError) as error:
                 log.log(level, "%s", error)
                 level = logging.DEBUG
@@ -57,21 +58,28 @@ class StoreIdentity:
                 self._has_asked.set()
             self._stop.wait(self._again_s)
 
-    def _ask(self) -> None:
+    def _look(self) -> None:
         """Raises: StoreUnavailable: away, or another one than is known; SQLAlchemyError."""
         with self._database.read() as session:
             noted = store_repository.noted(session)
+        if self._is_settled and noted == self._known:
+            return
+        self._known, self._is_settled = noted or NO_STORE, False
+        self._ask(noted)
+        self._is_settled = True
+
+    def _ask(self, noted: str | None) -> None:
+        with self._database.read() as session:
             put_last = store_repository.artifacts_put_last(session)
             has_put = store_repository.has_put(session)
-        self._known = noted or NO_STORE
         store = open_store(self._url)
         if noted is not None and store.identity() == noted:
             return
         has_models = any(store.has(ref) for ref in put_last)
         if put_last and not has_models:
-            raise StoreUnavailable("be used", "it has none of the models that were put last")
+            raise StoreUnavailable("be used", f"it has none of the models that were put last{_GONE}")
         if noted is not None and has_put and not has_models:
-            raise StoreUnavailable("be used", "it is another one than models were put into before")
+            raise StoreUnavailable("be used", f"it is another one than models were put into before{_GONE}")
         if noted is not None:  # nothing was ever put, or all was copied there
             log.warning("the store of models is another one than before, and is used from now on")
         found = store.identify()

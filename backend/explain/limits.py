@@ -1,6 +1,7 @@
 """How long a run waits for a site that is away, and what it does then. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,9 +11,26 @@ from backend.runs.waiting import AWAY, waits_since
 from dimat.absence import Absence
 from dimat.leaving import Moment
 from dimat.plan import Amendment
+from dimat.schedule import StepKey
 from dimat.spec import PilotSpec
 
 _ENDINGS = {"wait": "run_fails", "stop": "run_stops", "skip": "goes_on_without"}
+
+
+class _Done(AbstractSet[StepKey]):
+    """The steps that are done, which nobody counts: of rounds that are finished all are."""
+
+    def __init__(self, run: RunFacts) -> None:
+        self._run = run
+
+    def __contains__(self, step: object) -> bool:
+        return isinstance(step, StepKey) and self._run.is_done(step)
+
+    def __iter__(self) -> Iterator[StepKey]:
+        return (step for step in self._run.schedule.all_steps() if step in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Plan(NamedTuple):
@@ -53,9 +71,8 @@ def needed(run: RunFacts, plan: Plan) -> frozenset[int]:
     }
     if not over_at:
         return frozenset()
-    before = {step for step in run.schedule.all_steps() if step.round <= run.rounds_done}
     moment = Moment(
-        plan.spec, plan.arm, plan.amendments, plan.absences, done=run.done | before, begun=frozenset(),
+        plan.spec, plan.arm, plan.amendments, plan.absences, done=_Done(run), begun=frozenset(),
         rounds_done=run.rounds_done, last_open=run.rounds,
     )  # fmt: skip
     in_turn = sorted(over_at, key=lambda index: (over_at[index], index))

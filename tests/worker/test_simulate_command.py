@@ -229,6 +229,20 @@ def test_a_run_that_went_on_without_a_site_is_repeated_without_it(tmp_path: Path
     assert read_sweep(results) == sweep
 
 
+def test_a_run_of_which_too_few_were_left_ends_where_it_ended(tmp_path: Path) -> None:
+    """It had counted rounds of one site, and come to grief in one of none."""
+    path, results = tmp_path / "pilot.toml", tmp_path / "results.json"
+    path.write_text(PLAIN + ABSENT.replace('"c"', '"b"') + ABSENT.replace('"c"', '"a"'))
+    assert not main(read_sweep(path), Wanted(json=results, quiet=True))
+    alone, merged = json.loads(results.read_text())["runs"]
+    assert alone["state"] == "completed"
+    assert (merged["state"], merged["reason"]) == (
+        "failed",
+        {"code": "too_few_sites_in_round", "params": {"round": 1}},
+    )
+    assert [one["round"] for one in merged["rounds"]] == [0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

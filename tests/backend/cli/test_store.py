@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from backend.cli.main import app
@@ -10,9 +11,14 @@ from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
 from worker.artifacts import open_store
+from worker.messages.refs import ArtifactRef
 
 
-def test_another_store_takes_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
+def test_another_store_takes_the_place_of_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [ArtifactRef(sha256="0" * 64, num_bytes=1)]
+    monkeypatch.setattr(store_repository, "artifacts_put_last", lambda _session: lost)
     settings = Settings(data_dir=tmp_path)
     migrate(settings.database_url)
     database = Database(settings.database_url)
@@ -21,6 +27,7 @@ def test_another_store_takes_the_place_of_one_that_is_gone(tmp_path: Path) -> No
     told = CliRunner().invoke(app, ["adopt-store", "--data-dir", str(tmp_path)])
     assert told.exit_code == 0
     assert settings.artifacts_url in told.output
+    assert "Models that were put last are not in it." in told.output
     with database.read() as session:
         assert store_repository.noted(session) == open_store(settings.artifacts_url).identity()
     database.close()

@@ -1,19 +1,22 @@
 """The store's identity, which steps carry so that no worker puts models into another store."""
 
 import shutil
+import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from backend.coordinator import identity as identities
 from backend.coordinator import store_repository
 from backend.coordinator.identity import StoreIdentity
 from backend.db.tables import ArtifactRow, StepRow
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
-from worker.artifacts import open_store
+from worker.artifacts import StoreUnavailable, open_store
 from worker.messages.refs import ArtifactRef
 from worker.messages.steps import NO_STORE
 
@@ -133,6 +136,36 @@ def test_another_store_is_taken_only_by_command_once_models_were_put(
         with stage.database.write() as session:
             store_repository.note(session, new)
         wait_for(identity, new)
+
+
+def test_a_coordinator_that_has_known_its_store_for_long_heeds_who_says_that_it_is_another(
+    stage: Stage, settings: Settings
+) -> None:
+    with asked(stage, settings) as identity:
+        known = put(stage, settings)
+        assert identity() == known
+        time.sleep(0.05)
+        shutil.rmtree(settings.data_dir / "artifacts")  # the disk has died, and an empty one is in its place
+        new = open_store(settings.artifacts_url).identify()
+        with stage.database.write() as session:
+            store_repository.note(session, new)
+        wait_for(identity, new)
+
+
+def test_a_store_that_hangs_holds_up_nobody_for_long(
+    stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = threading.Event()
+
+    def hang(_url: str) -> NoReturn:
+        there.wait(60)
+        raise StoreUnavailable("be used", "it hung")
+
+    monkeypatch.setattr(identities, "open_store", hang)
+    monkeypatch.setattr(identities, "FIRST_S", 0.01)
+    with asked(stage, settings) as identity:
+        assert identity() == NO_STORE
+    there.set()
 
 
 def test_another_store_is_taken_where_nothing_was_ever_put(

@@ -13,6 +13,7 @@ import { membersNow } from '../pilots/amended';
 import { silentOf } from '../pilots/pilotDraft';
 import { useAmendments } from '../pilots/useAmendments';
 import { AwaySites } from '../sites/AwaySites';
+import { leftOutOfAll } from './absent';
 import { lastToRestartFrom, mayBeRestarted } from './replaced';
 
 type Run = Schemas['Run'];
@@ -79,5 +80,6 @@ function StillAway({ run, after }: { run: Run; after: number }) {
   }).data;
   if (!pilot) return null;
   const names = membersNow(pilot.spec, made, [{ arm: run.arm, rounds_done: after }]).flat();
-  return <AwaySites names={names} policy={silentOf(pilot.spec.silent).silent} />;
+  const { silent } = silentOf(pilot.spec.silent);
+  return <AwaySites names={names} policy={silent} leftOut={leftOutOfAll([run])} />;
 }
