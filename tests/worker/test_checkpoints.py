@@ -184,3 +184,18 @@ def test_of_many_checkpoints_two_are_kept_and_none_when_the_step_has_ended(store
     assert execute(prepare(warmup_epochs=10_000), store, heard).kind == "cancelled"
     assert heard.most == 3  # the third is the one that is being told of
     assert names(store) == set()
+
+
+def test_who_is_stopped_leaves_the_checkpoint_of_the_attempt_before(store: DirectoryStore) -> None:
+    """Another execution of the same attempt goes on from it, too."""
+
+    class Stopped(Heard):
+        def is_cancelled(self, message: StepMessage, execution_id: str) -> bool:
+            return True
+
+    message = messages(store)["prepare"]
+    checkpoint = lost(message, store)
+    before = names(store)
+    assert checkpoint.artifact.sha256 in before
+    assert execute(after(message, checkpoint), store, Stopped()).kind == "cancelled"
+    assert checkpoint.artifact.sha256 in names(store)
