@@ -288,6 +288,8 @@ def test_audit_speaks_in_sentences_with_names(house: House, watched: Watched, pi
     expect(audit).to_contain_text("Created the site far-away")
     expect(audit).to_contain_text("Made the API token audited with the role Viewer")
     expect(audit).to_contain_text("Changed the business assumptions of the pilot ended")
+    audit_card = page.locator("section, .aw-card").filter(has=audit).last
+    audit_card.get_by_role("button", name="Show more").click()  # it is some way back
     expect(audit.get_by_role("listitem").filter(has_text="Currency")).to_have_text("Currency EUR")
 
 
