@@ -16,7 +16,8 @@ from worker.messages.steps import NO_STORE
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0
 FIRST_S = 2.0
-"""So long a coordinator that begins waits for the first answer: a step that is sent without one comes to nothing, and is tried again."""
+"""So long a coordinator that begins waits for the first answer: a step that is sent without one comes to nothing, and is tried again. And so long one
+that ends waits for the last."""
 _GONE = " (if those are gone for good: ./awase adopt-store)"
 
 
@@ -44,6 +45,7 @@ class StoreIdentity:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._thread.join(FIRST_S)  # whoever closes the database next; a store that hangs is not waited for
 
     def _run(self) -> None:
         level = logging.WARNING
