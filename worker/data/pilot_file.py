@@ -8,7 +8,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +20,8 @@ from dimat.validation import is_echo, place_of
 
 # What pydantic says in words of a program.
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is no setting of a pilot; check its spelling"}
+
+Item = TypeVar("Item")
 
 
 class PilotFileError(Exception):
@@ -103,24 +105,20 @@ def take_assumptions(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 def take_amendments(path: Path, content: dict[str, Any]) -> tuple[Amendment, ...]:
     """Takes them out of `content`, in the order in which they apply. Raises: PilotFileError."""
-    given = content.pop("amendments", [])
-    try:
-        return TypeAdapter(tuple[Amendment, ...]).validate_python(given)
-    except ValidationError as error:
-        raise PilotFileError(
-            f"'{path}' has amendments that are none:\n{lines(error, given, 'amendments')}"
-        ) from error
+    return _taken(path, content, "amendments", Amendment)
 
 
 def take_absences(path: Path, content: dict[str, Any]) -> tuple[RunAbsence, ...]:
     """Takes them out of `content`. Raises: PilotFileError."""
-    given = content.pop("absences", [])
+    return _taken(path, content, "absences", RunAbsence)
+
+
+def _taken(path: Path, content: dict[str, Any], name: str, kind: type[Item]) -> tuple[Item, ...]:
+    given = content.pop(name, [])
     try:
-        return TypeAdapter(tuple[RunAbsence, ...]).validate_python(given)
+        return TypeAdapter(tuple[kind, ...]).validate_python(given)  # type: ignore[valid-type]  # known when it runs
     except ValidationError as error:
-        raise PilotFileError(
-            f"'{path}' has absences that are none:\n{lines(error, given, 'absences')}"
-        ) from error
+        raise PilotFileError(f"'{path}' has {name} that are none:\n{lines(error, given, name)}") from error
 
 
 def check_absences(path: Path, spec: PilotSpec, absences: Sequence[RunAbsence]) -> None:

@@ -170,6 +170,19 @@ def test_a_round_that_all_sites_finish_while_the_run_is_cancelled_counts(stage: 
     assert (run.state, run.rounds_done) == ("cancelled", 1)
 
 
+def merging(stage: Stage) -> dict[str, Any]:
+    """A run of which one step merges; what its execution says of itself."""
+    stage.launch(spec())
+    stage.beat("w", *SITES)
+    stage.turn()
+    for message in stage.waiting():
+        stage.finish(message, stage.begin(stage.take(message)))
+    stage.turn()
+    about = stage.begin(stage.take(next(one for one in stage.waiting() if one.kind == "merge")))
+    stage.turn()
+    return about
+
+
 def alive(stage: Stage, seconds: int) -> None:
     for _ in range(seconds):
         stage.beat("w", *SITES)
@@ -180,14 +193,7 @@ def alive(stage: Stage, seconds: int) -> None:
 def test_what_is_to_be_killed_is_though_the_broker_was_away_when_that_was_decided(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
-    stage.launch(spec())
-    stage.beat("w", *SITES)
-    stage.turn()
-    for message in stage.waiting():
-        stage.finish(message, stage.begin(stage.take(message)))
-    stage.turn()
-    begun = stage.begin(stage.take(next(one for one in stage.waiting() if one.kind == "merge")))
-    stage.turn()
+    begun = merging(stage)
     with stage.database.write() as session:
         session.execute(update(RunRow).values(state="cancelling", reason=ASKED))
     stage.pass_time(15)
@@ -213,14 +219,7 @@ def test_what_is_to_be_killed_is_though_the_broker_was_away_when_that_was_decide
 def test_how_long_a_step_has_to_stop_is_told_by_no_clock_that_is_set_during_trouble(
     stage: Stage, by_s: int
 ) -> None:
-    stage.launch(spec())
-    stage.beat("w", *SITES)
-    stage.turn()
-    for message in stage.waiting():
-        stage.finish(message, stage.begin(stage.take(message)))
-    stage.turn()
-    begun = stage.begin(stage.take(next(one for one in stage.waiting() if one.kind == "merge")))
-    stage.turn()
+    begun = merging(stage)
     stage.ask("p/dimat", asks.CANCEL)
     stage.turn()
     stage.set_clock(by_s)
