@@ -76,7 +76,7 @@ class Tally:
 
 
 def pilot(name: str, rounds: int, policy: Policy = "wait") -> dict[str, Any]:
-    """Sites that wait for each other, by a sum and by matching; some two seconds a round. Under `skip` and `stop` there are four, on a
+    """Sites that wait for each other, by a sum and by matching; a round takes half a second to two. Under `skip` and `stop` there are four, on a
     ring, so that no single one is everybody's neighbour."""
     arms = [
         {"name": "alone", "method": "local_only"},
