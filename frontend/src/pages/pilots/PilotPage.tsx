@@ -20,7 +20,7 @@ import { useConfirm } from '../../components/useConfirm';
 import { useFormats } from '../../i18n/useFormats';
 import type { PilotEvent } from '../../live/stream';
 import { KEPT_EVENTS, useLive } from '../../live/useLive';
-import { leftOutOfAll } from '../runs/absent';
+import { leftOutOfAll, takingPart } from '../runs/absent';
 import { useRunColumns } from '../runs/useRunColumns';
 import { OwnData } from '../sites/OwnData';
 import { Amendments } from './Amendments';
@@ -111,16 +111,12 @@ function AwayNow({ pilot }: { pilot: Pilot }) {
   const made = useAmendments(pilot.id).data?.items ?? [];
   const live = (useRuns(pilot).data?.items ?? []).filter((run) => LIVE.has(run.state));
   const policy = silentOf(pilot.spec.silent).silent;
-  const members = membersNow(pilot.spec, made, live);
   return (
     <AwaySites
       names={sitesNeeded(pilot.spec, made, live)}
       policy={policy}
       leftOut={leftOutOfAll(live)}
-      runs={members.map((names, place) => {
-        const out = leftOutOfAll(live.slice(place, place + 1));
-        return names.filter((name) => !out.includes(name));
-      })}
+      runs={takingPart(live, membersNow(pilot.spec, made, live))}
     />
   );
 }

@@ -13,7 +13,7 @@ import { membersNow } from '../pilots/amended';
 import { silentOf } from '../pilots/pilotDraft';
 import { useAmendments } from '../pilots/useAmendments';
 import { AwaySites } from '../sites/AwaySites';
-import { leftOutOfAll } from './absent';
+import { leftOutOfAll, takingPart } from './absent';
 import { lastToRestartFrom, mayBeRestarted } from './replaced';
 
 type Run = Schemas['Run'];
@@ -79,7 +79,13 @@ function StillAway({ run, after }: { run: Run; after: number }) {
     params: { path: { pilot_id: run.pilot_id } },
   }).data;
   if (!pilot) return null;
-  const names = membersNow(pilot.spec, made, [{ arm: run.arm, rounds_done: after }]).flat();
-  const { silent } = silentOf(pilot.spec.silent);
-  return <AwaySites names={names} policy={silent} leftOut={leftOutOfAll([run])} />;
+  const members = membersNow(pilot.spec, made, [{ arm: run.arm, rounds_done: after }]);
+  return (
+    <AwaySites
+      names={members.flat()}
+      policy={silentOf(pilot.spec.silent).silent}
+      leftOut={leftOutOfAll([run])}
+      runs={takingPart([run], members)}
+    />
+  );
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import en from '../../../../locales/en.json';
 import ja from '../../../../locales/ja.json';
 import { INTERPOLATION, noun } from '../../i18n/start';
-import { absenceKey, alike, leftOutOfAll, missedFrom, sitesIn } from './absent';
+import { awayKey } from '../sites/awayKeys';
+import { absenceKey, alike, leftOutOfAll, missedFrom, sitesIn, takingPart } from './absent';
 
 function languageOf(lng: 'en' | 'ja') {
   const language = createInstance();
@@ -93,4 +94,17 @@ it('a pilot goes on without the sites that all of its runs have left out', () =>
   ).toEqual(['a']);
   const isWaitedFor = { rounds: 9, absences: [gone('a', null, 10)] };
   expect(leftOutOfAll([isWaitedFor])).toEqual([]);
+});
+
+it('who was left out of a run is none of those that are left in it', () => {
+  const absence = { site: 'kobe', from_round: 3, until_round: null, undone: [] };
+  const runs = [
+    { rounds: 9, absences: [absence] },
+    { rounds: 9, absences: [] },
+  ];
+  const members = ['osaka', 'kobe', 'nara'];
+  const left = takingPart(runs, [members, members]);
+  expect(left).toEqual([['osaka', 'nara'], members]);
+  expect(awayKey('skip', ['nara'], left.slice(0, 1))).toBe('away_skip_short');
+  expect(awayKey('skip', ['nara'], left)).toBe('away_skip_short_some');
 });

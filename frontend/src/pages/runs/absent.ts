@@ -32,16 +32,27 @@ export function absenceKey(run: Run, absence: Absence) {
   return until === null ? 'ui.run.left_out' : 'ui.run.left_out_coming_back';
 }
 
+type WithAbsences = Pick<Run, 'rounds'> & { absences: readonly (Absence & { site: string })[] };
+
 /** The sites without which all of these runs go on; one of which only the start was not judged takes part. */
-export function leftOutOfAll(
-  runs: readonly (Pick<Run, 'rounds'> & { absences: readonly (Absence & { site: string })[] })[],
-): string[] {
+export function leftOutOfAll(runs: readonly WithAbsences[]): string[] {
   const [first, ...others] = runs.map((run) =>
     run.absences
       .filter((one) => one.until_round === null && !isOfStartAlone(run, one))
       .map(({ site }) => site),
   );
   return (first ?? []).filter((site) => others.every((sites) => sites.includes(site)));
+}
+
+/** By run those of its members, in the same order, without which it does not go on yet. */
+export function takingPart(
+  runs: readonly WithAbsences[],
+  members: readonly (readonly string[])[],
+): string[][] {
+  return members.map((names, place) => {
+    const out = leftOutOfAll(runs.slice(place, place + 1));
+    return names.filter((name) => !out.includes(name));
+  });
 }
 
 /** The first of what the site missed: a step, where others had taken in its model of that round. */
