@@ -204,27 +204,30 @@ class DirectoryStore:
 
     def identity(self) -> str | None:
         try:
-            return (self.root / IDENTITY).read_text(encoding="ascii")
+            return _name_in((self.root / IDENTITY).read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreUnavailable("be identified", error) from error
 
     def identify(self) -> str:
-        path = self.root / IDENTITY
+        if (known := self.identity()) is not None:
+            return known
+        path, temporary = self.root / IDENTITY, self.root / f".{IDENTITY}.{uuid.uuid4().hex}"
         try:
-            if not path.exists():
-                self.root.mkdir(parents=True, exist_ok=True)
-                temporary = self.root / f".{IDENTITY}.{uuid.uuid4().hex}"
+            self.root.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_durably(temporary, uuid.uuid4().hex.encode())
                 try:
-                    _write_durably(temporary, uuid.uuid4().hex.encode())
-                    with suppress(FileExistsError):  # somebody was faster
-                        path.hardlink_to(temporary)
-                finally:
-                    temporary.unlink(missing_ok=True)
-            return path.read_text(encoding="ascii")
+                    path.hardlink_to(temporary)
+                except FileExistsError:
+                    if self.identity() is None:  # whoever made it was cut off; else somebody was faster
+                        temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable("be identified", error) from error
+        return _given(self.identity())
 
     def _path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
@@ -308,26 +311,33 @@ class FsspecStore:
     def identity(self) -> str | None:
         path = f"{self._root}/{IDENTITY}"
         try:
-            if not self._files.exists(path):
-                return None
-            found: bytes = self._files.cat_file(path)
+            return _name_in(self._files.cat_file(path)) if self._files.exists(path) else None
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable("be identified", error) from error
-        return found.decode("ascii", "replace")
 
     def identify(self) -> str:
-        path = f"{self._root}/{IDENTITY}"
+        if (known := self.identity()) is not None:
+            return known
         try:
-            if not self._files.exists(path):
-                self._files.makedirs(self._root, exist_ok=True)
-                self._files.pipe_file(path, uuid.uuid4().hex.encode())
-            found: bytes = self._files.cat_file(path)
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(f"{self._root}/{IDENTITY}", uuid.uuid4().hex.encode())
         except Exception as error:
             raise StoreUnavailable("be identified", error) from error
-        return found.decode("ascii", "replace")
+        return _given(self.identity())
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+def _name_in(content: bytes) -> str | None:
+    """None: the file is empty, as its writer was cut off. What nobody of us wrote is a name that no store has."""
+    return content.decode("ascii", "replace").strip() or None
+
+
+def _given(name: str | None) -> str:
+    if name is None:
+        raise StoreUnavailable("be identified", "its name could not be read back")
+    return name
 
 
 def _renewed(path: Path, content: bytes) -> bool:

@@ -10,7 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table("stores", sa.Column("identity", sa.String, primary_key=True))
+    op.create_table(
+        "stores",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("identity", sa.String, nullable=False),
+    )
 
 
 def downgrade() -> None:

@@ -1,8 +1,8 @@
 """`awase adopt-store`: another store in place of the one that models were put into."""
 
+from backend.artifacts import store_repository
 from backend.cli.local import fail, told_plainly
 from backend.cli.people import must_be_there
-from backend.coordinator import store_repository
 from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
@@ -18,7 +18,7 @@ def adopt(settings: Settings) -> int:
     try:
         with told_plainly(settings):
             with database.read() as session:
-                put_last = store_repository.artifacts_put_last(session)
+                put_last = store_repository.artifacts_put_last(session, store_repository.COPIED)
             store = open_store(settings.artifacts_url)
             lacking, found = sum(not store.has(ref) for ref in put_last), store.identify()
             with database.write() as session:

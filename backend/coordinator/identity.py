@@ -2,15 +2,20 @@
 
 import logging
 import threading
+from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.coordinator import store_repository
+from backend.artifacts import store_repository
+from backend.coordinator import sites_repository
 from backend.db.session import Database
+from backend.db.tables import utc_now
+from backend.runs.coordinating import WITHOUT_STORE
 from backend.settings import Settings
-from worker.artifacts import StoreUnavailable, open_store
+from worker.artifacts import ArtifactStore, StoreUnavailable, open_store
 from worker.messages.steps import NO_STORE
 
 log = logging.getLogger(__name__)
@@ -23,12 +28,15 @@ _GONE = " (if those are gone for good: ./awase adopt-store)"
 
 class StoreIdentity:
     """While the block runs. Once seen it is known for good, by a row, whether the store is there or not: the directory on which a disk is not
-    mounted is not taken for it. A store that is away, or another one, is asked again until it is the one that is known, or somebody says that it
-    is (`awase adopt-store`): in a thread, as it may keep waiting whoever asks."""
+    mounted is not taken for it. The store is asked every few seconds: whoever looks at pages is told when it is away, or is another one.
+    Somebody may say that it is that one from now on (`awase adopt-store`). All this in a thread, as a store may keep waiting whoever asks."""
 
     def __init__(self, settings: Settings, database: Database, again_s: float = AGAIN_S) -> None:
         self._url, self._database, self._again_s = settings.artifacts_url, database, again_s
-        self._known, self._is_settled = NO_STORE, False
+        self._known = NO_STORE
+        self._away_since: datetime | None = None
+        self._may_be_noted = True
+        """That it is away; also by a process before this one."""
         self._stop, self._has_asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
 
@@ -48,14 +56,17 @@ class StoreIdentity:
         self._thread.join(FIRST_S)  # whoever closes the database next; a store that hangs is not waited for
 
     def _run(self) -> None:
-        level = logging.WARNING
+        said = ""
         while not self._stop.is_set():
             try:
                 self._look()
-                level = logging.WARNING
+                self._is_there()
+                said = ""
             except (StoreUnavailable, SQLAlchemyError) as error:
-                log.log(level, "%s", error)
-                level = logging.DEBUG
+                if isinstance(error, StoreUnavailable):
+                    self._is_away()
+                log.log(logging.DEBUG if str(error) == said else logging.WARNING, "%s", error)
+                said = str(error)
             finally:
                 self._has_asked.set()
             self._stop.wait(self._again_s)
@@ -64,27 +75,48 @@ class StoreIdentity:
         """Raises: StoreUnavailable: away, or another one than is known; SQLAlchemyError."""
         with self._database.read() as session:
             noted = store_repository.noted(session)
-        if self._is_settled and noted == self._known:
-            return
-        self._known, self._is_settled = noted or NO_STORE, False
-        self._ask(noted)
-        self._is_settled = True
-
-    def _ask(self, noted: str | None) -> None:
-        with self._database.read() as session:
-            put_last = store_repository.artifacts_put_last(session)
-            has_put = store_repository.has_put(session)
+        self._known = noted or NO_STORE
         store = open_store(self._url)
-        if noted is not None and store.identity() == noted:
-            return
-        has_models = any(store.has(ref) for ref in put_last)
-        if put_last and not has_models:
+        if noted is None:
+            self._is_the_first(store)
+        elif store.identity() != noted:
+            self._is_another(store)
+
+    def _is_the_first(self, store: ArtifactStore) -> None:
+        """Raises: StoreUnavailable: not where the models are, of a database that is older than the row."""
+        with self._database.read() as session:
+            put_last = store_repository.artifacts_put_last(session, store_repository.LOOKED_FOR)
+        if put_last and not any(store.has(ref) for ref in put_last):
             raise StoreUnavailable("be used", f"it has none of the models that were put last{_GONE}")
-        if noted is not None and has_put and not has_models:
-            raise StoreUnavailable("be used", f"it is another one than models were put into before{_GONE}")
-        if noted is not None:  # nothing was ever put, or all was copied there
-            log.warning("the store of models is another one than before, and is used from now on")
         found = store.identify()
         with self._database.write() as session:
             store_repository.note(session, found)
         self._known = found
+
+    def _is_another(self, store: ArtifactStore) -> None:
+        """Takes it in place of the one that is noted, where nothing can be lost by that. Raises: StoreUnavailable: it can."""
+        with self._database.read() as session:
+            has_sent = store_repository.has_sent(session)
+            put_last = store_repository.artifacts_put_last(session, store_repository.COPIED)
+        if has_sent and not (put_last and all(store.has(ref) for ref in put_last)):
+            raise StoreUnavailable("be used", f"it is another one than runs put their models into{_GONE}")
+        found = store.identify()
+        with self._database.write() as session:
+            if store_repository.has_sent(session) != has_sent:
+                return  # meanwhile: with the name of the other one
+            store_repository.note(session, found)
+        log.warning("the store of models is another one than before, and is used from now on")
+        self._known = found
+
+    def _is_away(self) -> None:
+        self._away_since, self._may_be_noted = self._away_since or utc_now(), True
+        with suppress(SQLAlchemyError), self._database.write() as session:
+            about = {"since": self._away_since.isoformat()}
+            sites_repository.beat(session, WITHOUT_STORE, utc_now(), about)
+
+    def _is_there(self) -> None:
+        self._away_since = None
+        if self._may_be_noted:
+            with self._database.write() as session:
+                sites_repository.drop_heartbeat(session, WITHOUT_STORE)
+            self._may_be_noted = False

@@ -18,6 +18,14 @@ class BrokerHealth(Schema):
     away_since: datetime | None
 
 
+class StoreHealth(Schema):
+    """Of models. `away_since`: as the coordinator tells it, also of a store that is another one than models were put into; null: it
+    is there, or the coordinator is away. `ok` null: nobody knows."""
+
+    ok: bool | None
+    away_since: datetime | None
+
+
 class CoordinatorHealth(Schema):
     ok: bool
     last_seen_at: datetime | None
@@ -50,5 +58,6 @@ class Health(Schema):
     version: str
     database: DatabaseHealth
     broker: BrokerHealth
+    store: StoreHealth
     coordinator: CoordinatorHealth
     workers: list[WorkerHealth]

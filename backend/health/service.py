@@ -13,6 +13,7 @@ from backend.health.schemas import (
     CoordinatorHealth,
     DatabaseHealth,
     Health,
+    StoreHealth,
     WorkerHealth,
 )
 from backend.runs.broker import Broker
@@ -36,6 +37,7 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
     found = coordinating(rows, settings.silent_after_s, now)
     # It may answer here, and not the coordinator.
     broker_ok = broker.is_up() and found.broker_away_since is None
+    store_ok = None if not found.is_alive else found.store_away_since is None
 
     def lives(row: HeartbeatRow) -> bool | None:
         if alive(row):
@@ -62,17 +64,23 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
         )
         for row in worker_rows
     ]
-    everything = database_ok and broker_ok and found.is_alive and any(worker.ok for worker in workers)
+    everything = database_ok and broker_ok and store_ok and any(worker.ok for worker in workers)
     begins = 0 <= (now - started_at).total_seconds() < STARTING_S
     # What was seen since the start and is silent again has ended: nobody should wait for that.
     of_coordinator = found.seen_at is not None and found.seen_at >= started_at and not found.is_alive
     has_ended = of_coordinator or any(row.at >= started_at and not alive(row) for row in worker_rows)
     return Health(
         status="ok" if everything else "degraded",
-        starting=not everything and begins and database_ok and broker_ok and not has_ended,
+        starting=not everything
+        and begins
+        and database_ok
+        and broker_ok
+        and store_ok is not False
+        and not has_ended,
         version=__version__,
         database=DatabaseHealth(ok=database_ok, kind="sqlite" if database.is_sqlite else "postgresql"),
         broker=BrokerHealth(ok=broker_ok, away_since=found.broker_away_since),
+        store=StoreHealth(ok=store_ok, away_since=found.store_away_since if store_ok is False else None),
         coordinator=CoordinatorHealth(ok=found.is_alive, last_seen_at=found.seen_at),
         workers=workers,
     )
@@ -80,7 +88,10 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
 
 def away(found: Health) -> list[str]:
     """What pilots need to go on and does not answer. Workers are not among it: steps wait for theirs."""
-    answers = {"database": found.database.ok, "broker": found.broker.ok, "coordinator": found.coordinator.ok}
+    answers = {
+        "database": found.database.ok, "broker": found.broker.ok, "coordinator": found.coordinator.ok,
+        "store": found.store.ok is not False,
+    }  # fmt: skip
     return [part for part, ok in answers.items() if not ok]
 
 

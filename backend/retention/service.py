@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from backend.artifacts import store_repository
 from backend.db.session import Database
 from backend.retention import repository
 from backend.settings import Settings
@@ -50,12 +51,11 @@ class Freed:
 
 
 class StrangeStore(Exception):
-    """The store holds artifacts, and none of them is known to this database."""
+    """The store is not the one of this database. Args: why: the first half of a sentence."""
 
-    def __init__(self, num_files: int) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            f"none of the {num_files} artifacts in the store is known to this database, so nothing is removed. Check AWASE_ARTIFACTS and "
-            "DATABASE_URL: a store belongs to one database."
+            f"{why}, so nothing is removed. Check AWASE_ARTIFACTS and DATABASE_URL: a store belongs to one database."
         )
 
 
@@ -66,6 +66,10 @@ def clean(
 
     Raises: StrangeStore; StoreUnavailable; SQLAlchemyError. Another call goes on from there.
     """
+    with database.read() as session:
+        noted = store_repository.noted(session)
+    if noted is not None and store.identity() != noted:
+        raise StrangeStore("the store is not the one that models were put into")
     days = settings.keep_artifacts_days
     ended_before = None if days is None else now - timedelta(days=days)
     removed = _mark(database, ended_before, now, dry)
@@ -135,7 +139,7 @@ def _remove_files(
     old = [file for file in idle if now - file.at >= SAFE_AGE and file.at < reported_before]
     named = {file.sha256 for file in files if file.sha256 is not None}
     if not named & (keep | removed) and any(file.sha256 is not None for file in old):
-        raise StrangeStore(len(named))
+        raise StrangeStore(f"none of the {len(named)} artifacts in the store is known to this database")
     artifacts = orphans = num_bytes = 0
     for file in old:
         if not dry and not store.discard(file):

@@ -10,7 +10,14 @@ import fsspec
 import pytest
 
 from dimat.errors import ArtifactInvalid
-from worker.artifacts import ArtifactMissing, ArtifactStore, DirectoryStore, StoreUnavailable, open_store
+from worker.artifacts import (
+    ArtifactMissing,
+    ArtifactStore,
+    DirectoryStore,
+    FsspecStore,
+    StoreUnavailable,
+    open_store,
+)
 from worker.messages.refs import ArtifactRef
 
 CONTENT = b"params of a model" * 100
@@ -126,3 +133,17 @@ def test_a_store_has_one_identity_whoever_opens_it(tmp_path: Path) -> None:
         assert open_store(url).identify() == open_store(url).identify()
     assert open_store(str(tmp_path / "store")).identify() != open_store(str(tmp_path / "other")).identify()
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["identity"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "fsspec"])
+def test_a_name_that_was_cut_off_is_none_and_one_that_is_no_name_is_that_of_no_store(
+    kind: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store"
+    store = open_store(str(folder)) if kind == "directory" else FsspecStore(f"file://{folder}")
+    given = store.identify()
+    (folder / "identity").write_bytes(b"")
+    assert store.identity() is None
+    assert store.identify() == store.identity() != given
+    (folder / "identity").write_bytes("名前".encode())
+    assert store.identity() == store.identify() != given

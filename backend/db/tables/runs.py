@@ -308,4 +308,5 @@ class StoreRow(Base):
     """The store of models that this database refers to: one row at most."""
 
     __tablename__ = "stores"
-    identity: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    identity: Mapped[str]

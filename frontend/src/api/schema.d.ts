@@ -1804,6 +1804,7 @@ export interface components {
             version: string;
             database: components["schemas"]["DatabaseHealth"];
             broker: components["schemas"]["BrokerHealth"];
+            store: components["schemas"]["StoreHealth"];
             coordinator: components["schemas"]["CoordinatorHealth"];
             /** Workers */
             workers: components["schemas"]["WorkerHealth"][];
@@ -3562,6 +3563,17 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * StoreHealth
+         * @description Of models. `away_since`: as the coordinator tells it, also of a store that is another one than models were put into; null: it
+         *     is there, or the coordinator is away. `ok` null: nobody knows.
+         */
+        StoreHealth: {
+            /** Ok */
+            ok: boolean | null;
+            /** Away Since */
+            away_since: string | null;
         };
         /**
          * Table

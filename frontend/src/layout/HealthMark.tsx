@@ -59,6 +59,7 @@ function Parts({ health }: { health: Schemas['Health'] }) {
   const parts: [string, keyof typeof PARTS, string][] = [
     [t('ui.health.database'), found(health.database.ok), health.database.kind],
     [t('ui.health.broker'), found(health.broker.ok), ''],
+    [t('ui.health.store'), found(health.store.ok), ''],
     [t('ui.health.coordinator'), found(health.coordinator.ok), seen(health.coordinator.last_seen_at)],
     ...health.workers.map((worker): [string, keyof typeof PARTS, string] => [
       t('ui.health.worker', { name: worker.hostname }),

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from backend.artifacts import store_repository
 from backend.cli.main import app
-from backend.coordinator import store_repository
 from backend.db.migrate import migrate
 from backend.db.session import Database
 from backend.settings import Settings
@@ -18,7 +18,7 @@ def test_another_store_takes_the_place_of_one_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = [ArtifactRef(sha256="0" * 64, num_bytes=1)]
-    monkeypatch.setattr(store_repository, "artifacts_put_last", lambda _session: lost)
+    monkeypatch.setattr(store_repository, "artifacts_put_last", lambda _session, _most: lost)
     settings = Settings(data_dir=tmp_path)
     migrate(settings.database_url)
     database = Database(settings.database_url)

@@ -3,6 +3,8 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,10 +12,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from backend.artifacts import store_repository
 from backend.coordinator import identity as identities
-from backend.coordinator import store_repository
 from backend.coordinator.identity import StoreIdentity
-from backend.db.tables import ArtifactRow, StepRow
+from backend.db.tables import ArtifactRow, HeartbeatRow, StepRow, utc_now
+from backend.runs.coordinating import coordinating
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
 from worker.artifacts import StoreUnavailable, open_store
@@ -155,17 +158,112 @@ def test_a_coordinator_that_has_known_its_store_for_long_heeds_who_says_that_it_
 def test_a_store_that_hangs_holds_up_nobody_for_long(
     stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = threading.Event()
+    there, asking = threading.Event(), threading.Event()
 
     def hang(_url: str) -> NoReturn:
-        there.wait(60)
+        asking.set()
+        there.wait()
         raise StoreUnavailable("be used", "it hung")
+
+    def come_and_go() -> None:
+        with asked(stage, settings) as identity:
+            assert identity() == NO_STORE
 
     monkeypatch.setattr(identities, "open_store", hang)
     monkeypatch.setattr(identities, "FIRST_S", 0.01)
+    whoever = threading.Thread(target=come_and_go, daemon=True)
+    whoever.start()
+    try:
+        assert asking.wait(30)
+        whoever.join(30)
+        assert not whoever.is_alive()
+    finally:
+        there.set()
+        whoever.join(30)
+
+
+def test_the_place_below_the_store_is_not_taken_for_it_while_its_first_models_are_not_yet_told(
+    stage: Stage, settings: Settings
+) -> None:
+    """A step was sent, and has put its model; its report is on its way."""
+    here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
     with asked(stage, settings) as identity:
-        assert identity() == NO_STORE
-    there.set()
+        known = identity()
+        stage.launch(spec())
+        stage.turn()
+    here.rename(aside)
+    here.mkdir()  # the disk is not mounted
+    with asked(stage, settings) as identity:
+        time.sleep(0.05)
+        assert identity() == known
+        assert list(here.iterdir()) == []
+    here.rmdir()
+    aside.rename(here)
+    with asked(stage, settings) as identity:
+        assert identity() == known
+
+
+def test_whoever_begins_while_another_place_is_there_heeds_the_store_once_it_is_back(
+    stage: Stage, settings: Settings
+) -> None:
+    """As long as no step was sent, also of a coordinator that goes on."""
+    here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
+    with asked(stage, settings) as identity:
+        known = identity()
+    here.rename(aside)
+    here.mkdir()
+    with asked(stage, settings) as identity:
+        assert identity() not in (known, NO_STORE)
+        shutil.rmtree(here)
+        aside.rename(here)
+        wait_for(identity, known)
+
+
+def test_a_copy_that_is_under_way_is_not_taken_for_the_store(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    with asked(stage, settings):
+        known = put(stage, settings)
+        second = open_store(settings.artifacts_url).put(b"another model")
+        with stage.database.write() as session:
+            step_id = session.scalars(select(StepRow.id)).first()
+            session.add(
+                ArtifactRow(sha256=second.sha256, num_bytes=second.num_bytes, step_id=step_id, site_name="a")
+            )
+    copy = open_store(str(tmp_path / "copy"))
+    copy.put(b"a model")
+    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "copy"))) as identity:
+        time.sleep(0.05)
+        assert identity() == known
+        copy.put(b"another model")
+        until = time.monotonic() + 30
+        while identity() == known and time.monotonic() < until:
+            time.sleep(0.01)
+        assert identity() == copy.identity() != known
+
+
+def test_that_the_store_is_away_is_told_to_whoever_asks_how_the_server_is(
+    stage: Stage, settings: Settings
+) -> None:
+    def away_since() -> datetime | None:
+        with stage.database.read() as session:
+            told = coordinating(session.scalars(select(HeartbeatRow)), 30.0, utc_now())
+            return told.store_away_since
+
+    def until(holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not holds() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert holds()
+
+    here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
+    with asked(stage, settings):
+        put(stage, settings)
+        assert away_since() is None
+        here.rename(aside)
+        until(lambda: away_since() is not None)
+        aside.rename(here)
+        until(lambda: away_since() is None)
 
 
 def test_another_store_is_taken_where_nothing_was_ever_put(

@@ -24,7 +24,7 @@ def test_all_parts_alive_is_ok(api: Api, broker_url: str) -> None:
     health = api.anonymous.get("/api/v1/health").json()
     assert health["status"] == "ok"
     assert health["database"]["ok"]
-    assert health["broker"] == {"ok": True, "away_since": None}
+    assert health["broker"] == health["store"] == {"ok": True, "away_since": None}
     assert health["coordinator"]["ok"]
     assert (health["workers"][0]["worker_id"], health["workers"][0]["queues"]) == ("w1", ["site.a"])
     api.app.state.broker.close()
@@ -102,6 +102,29 @@ def test_a_coordinator_without_its_broker_lives_and_the_broker_is_named(api: Api
     assert (health["broker"]["ok"], health["coordinator"]["ok"]) == (False, True)
     assert datetime.fromisoformat(health["broker"]["away_since"]) == since
     assert api.anonymous.get("/api/v1/ready").json()["params"]["away"] == "broker"
+    api.app.state.broker.close()
+
+
+def test_a_store_that_is_away_is_named_as_long_as_somebody_says_so(api: Api, broker_url: str) -> None:
+    api.app.state.broker = RedisBroker(broker_url)
+    _beats(api, 0)
+    since = utc_now() - timedelta(seconds=90)
+
+    def told(age_s: float) -> dict[str, object]:
+        about = {"since": since.isoformat()}
+        at = utc_now() - timedelta(seconds=age_s)
+        with api.database.write() as session:
+            session.merge(HeartbeatRow(part="coordinator:without_store", at=at, params=about))
+        found: dict[str, object] = api.anonymous.get("/api/v1/health").json()
+        return found
+
+    health = told(0)
+    assert (health["status"], health["starting"]) == ("degraded", False)
+    assert health["store"] == {"ok": False, "away_since": since.isoformat().replace("+00:00", "Z")}
+    assert api.anonymous.get("/api/v1/ready").json()["params"]["away"] == "store"
+    assert told(300)["store"] == {"ok": True, "away_since": None}
+    _beats(api, 300)
+    assert told(0)["store"] == {"ok": None, "away_since": None}
     api.app.state.broker.close()
 
 

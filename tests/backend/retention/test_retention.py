@@ -12,6 +12,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
+from backend.artifacts import store_repository
 from backend.backup import service as backup
 from backend.cli.main import app
 from backend.db.session import Database
@@ -165,6 +166,22 @@ def test_a_store_of_another_database_is_left_alone(place: Place, tmp_path: Path)
     with pytest.raises(StrangeStore, match="AWASE_ARTIFACTS"):
         service.clean(place.api.database, other, place.settings, place.now)
     assert other.has(ref)
+
+
+def test_a_store_that_has_another_name_is_left_alone_also_where_it_has_models_in_common(
+    place: Place, tmp_path: Path
+) -> None:
+    with place.api.database.write() as session:
+        store_repository.note(session, place.store.identify())
+    other = DirectoryStore(tmp_path / "other")
+    known = next(place.folder.glob("artifacts/??/*")).read_bytes()
+    refs = [other.put(known), other.put(b"a model of somebody else")]
+    other.identify()
+    for ref in refs:
+        os.utime(other.root / ref.sha256[:2] / ref.sha256, (0, 0))
+    with pytest.raises(StrangeStore, match="AWASE_ARTIFACTS"):
+        service.clean(place.api.database, other, place.settings, place.now)
+    assert all(other.has(ref) for ref in refs)
 
 
 def test_old_events_of_pilots_that_have_ended_go(place: Place) -> None:

@@ -53,8 +53,9 @@ export function HomePage() {
         </>
       }
     >
+      <PartAway />
       {/* How the sites are nobody knows while nobody listens to them. */}
-      {away ? <PartAway /> : silent.length > 0 ? <SilentSites sites={silent} /> : null}
+      {!away && silent.length > 0 ? <SilentSites sites={silent} /> : null}
       {paused.data?.items.map((pilot) => (
         <PausedPilot key={pilot.id} pilot={pilot} />
       ))}

@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { useHealth } from '../../api/session';
 import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
-import { partAway } from './waitsForServer';
+import { partAway, storeAway } from './waitsForServer';
 
 export function usePartAway() {
   const health = useHealth().data;
@@ -17,6 +17,20 @@ export function PartAway() {
   return away ? (
     <Note tone="bad" icon="warn">
       {t(`ui.home.${away.code}`, { since: formats.moment(away.since) })}
+    </Note>
+  ) : (
+    <StoreAway />
+  );
+}
+
+/** Sites are heard of all the same. */
+function StoreAway() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const since = storeAway(useHealth().data);
+  return since ? (
+    <Note tone="bad" icon="warn">
+      {t('ui.home.store_away', { since: formats.moment(since) })}
     </Note>
   ) : null;
 }

@@ -1,0 +1,1 @@
+"""The store of models, as rows know it."""
