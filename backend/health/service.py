@@ -87,11 +87,9 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
 
 
 def away(found: Health) -> list[str]:
-    """What pilots need to go on and does not answer. Workers are not among it: steps wait for theirs."""
-    answers = {
-        "database": found.database.ok, "broker": found.broker.ok, "coordinator": found.coordinator.ok,
-        "store": found.store.ok is not False,
-    }  # fmt: skip
+    """What pilots need to go on and does not answer. Neither workers nor the store are among it: steps wait for theirs, and a server that begins
+    while its store is away must say so on its pages."""
+    answers = {"database": found.database.ok, "broker": found.broker.ok, "coordinator": found.coordinator.ok}
     return [part for part, ok in answers.items() if not ok]
 
 

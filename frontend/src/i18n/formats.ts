@@ -29,7 +29,9 @@ export interface Formats {
   space: string;
   /** Sentences one after the other. Empty ones are left out. */
   sentences(said: readonly (string | null | undefined)[]): string;
-  /** Settings side by side, which are no sentence and may hold commas. */
+  /** Between things side by side, which are no sentence and may hold commas. */
+  between: string;
+  /** Settings side by side. */
   settings(values: readonly string[]): string;
 }
 
@@ -44,6 +46,7 @@ export function formatsOf(language: string): Formats {
     const format = new Intl.NumberFormat(language, options);
     return { format: (value: number) => format.format(value).replace('-', MINUS) };
   };
+  const between = language === 'ja' ? '、' : '; ';
   return {
     number: (value, digits = 0) =>
       value == null ? NONE : intl({ maximumFractionDigits: digits }).format(value),
@@ -118,7 +121,8 @@ export function formatsOf(language: string): Formats {
     space: language === 'ja' ? '' : ' ',
     sentences: (said) => said.filter(Boolean).join(language === 'ja' ? '' : ' '),
     inBrackets: (text) => (language === 'ja' ? `（${text}）` : ` (${text})`),
-    settings: (values) => values.join(language === 'ja' ? '、' : '; '),
+    between,
+    settings: (values) => values.join(between),
   };
 }
 

@@ -19,6 +19,7 @@ const PARTS = {
   starting: ['aw-soft', 'clock'],
   bad: ['aw-text-bad', 'cross'],
   unknown: ['aw-soft', 'info'],
+  silent: ['aw-soft', 'clock'],
 } as const;
 
 export function HealthMark() {
@@ -63,7 +64,8 @@ function Parts({ health }: { health: Schemas['Health'] }) {
     [t('ui.health.coordinator'), found(health.coordinator.ok), seen(health.coordinator.last_seen_at)],
     ...health.workers.map((worker): [string, keyof typeof PARTS, string] => [
       t('ui.health.worker', { name: worker.hostname }),
-      found(worker.ok),
+      // A worker that has stopped is no missing part where another is at work: its sites are told as silent.
+      worker.ok === false && health.status === 'ok' ? 'silent' : found(worker.ok),
       `${worker.device} · ${seen(worker.last_seen_at)}`,
     ]),
   ];

@@ -278,7 +278,7 @@ def test_what_a_pilot_fetched_in_vain_is_drawn_and_told_as_the_ledger_counts_it(
     wasted = next(trace for trace in figure.data if trace["name"] == "Wasted")
     assert list(wasted["customdata"]) == ["0 bytes", "5.0 kB"]
     assert "Fetched in vain besides: dimat 5.0 kB (" in figure.summary
-    assert figure.layout["xaxis"]["title"]["text"] == "Fetched over links, wasted included (kB)"
+    assert figure.layout["xaxis"]["title"]["text"] == "Fetched, wasted included (kB)"
     without = build.pilot_figure(facts, "communication", EN)
     assert "in vain" not in without.summary
     assert without.layout["xaxis"]["title"]["text"] == "Sent over links (kB)"

@@ -1,7 +1,7 @@
 /* A pilot: one sentence on top, arms side by side, charts, ROI in both views, runs; launch while it is a draft. */
 import { Button } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { useState } from 'react';
+import { Fragment, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { freshKey } from '../../api/freshKey';
 import { Link, useNavigate, useParams } from 'react-router';
@@ -125,9 +125,10 @@ function AwayNow({ pilot }: { pilot: Pilot }) {
 function Stages({ pilot }: { pilot: Pilot }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const link = (stage: Schemas['Stage']) => (
-    <Link key={stage.id} className="aw-gap" to={`/pilots/${stage.id}`}>
-      {stage.title || stage.name}
+  // Next stages of one pilot have one title.
+  const link = ({ id, name, title }: Schemas['Stage']) => (
+    <Link key={id} className="aw-gap" to={`/pilots/${id}`}>
+      {title && title !== name ? `${title} · ${name}` : name}
     </Link>
   );
   return (
@@ -143,7 +144,12 @@ function Stages({ pilot }: { pilot: Pilot }) {
         <Note icon="info">
           {t('ui.stage.followed_by')}
           {formats.space}
-          {pilot.followed_by.map(link)}
+          {pilot.followed_by.map((stage, place) => (
+            <Fragment key={stage.id}>
+              {place > 0 ? formats.between : null}
+              {link(stage)}
+            </Fragment>
+          ))}
         </Note>
       ) : null}
     </>

@@ -40,6 +40,8 @@ describe('when rounds run', () => {
     expect(said('*/15 * * * *')).toEqual(['timetables.every_minutes', { minutes: 15, zone: 'UTC' }]);
     expect(said('*/7 * * * *')[0]).toBe('timetables.cron');
     expect(said('5 * * * *')).toEqual(['timetables.every_hour', { minute: '05', zone: 'UTC' }]);
+    expect(said('0 2 * * Mon')).toEqual(['timetables.every_mon', { time: '02:00', zone: 'UTC' }]);
+    expect(said('0 2 * * foo')[0]).toBe('timetables.cron');
     expect(said('0 2 * * mon-FRI')).toEqual(['timetables.every_weekday', { time: '02:00', zone: 'UTC' }]);
   });
 });

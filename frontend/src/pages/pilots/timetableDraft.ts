@@ -45,11 +45,12 @@ export function timetableDraftOf(stored: Timetable | null | undefined): Timetabl
   const fresh = freshTimetable();
   if (!stored) return fresh;
   const own: TimetableDraft = { ...fresh, every: 'cron', cron: stored.cron, zone: stored.time_zone ?? 'UTC' };
-  const [, minute, hour, day] = /^(\d{1,2}) (\d{1,2}) \* \* ([0-7]|\*)$/.exec(stored.cron) ?? [];
+  const [, minute, hour, day] = /^(\d{1,2}) (\d{1,2}) \* \* ([0-7]|\*|[a-z]{3})$/i.exec(stored.cron) ?? [];
   if (minute === undefined || hour === undefined || day === undefined) return own;
   const time = `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`;
   if (day === '*') return { ...own, every: 'day', time };
-  return { ...own, every: 'week', time, day: CRON_DAYS[Number(day) % 7] ?? 'mon' };
+  const named = CRON_DAYS.find((name) => name === day.toLowerCase()) ?? CRON_DAYS[Number(day) % 7];
+  return named === undefined ? own : { ...own, every: 'week', time, day: named };
 }
 
 /** How the catalogue says it, as `words_of` of backend/timetables/words.py chooses it. */
