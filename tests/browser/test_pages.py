@@ -265,7 +265,11 @@ def test_a_site_that_no_worker_serves_is_named_before_the_launch(
     )
     ends = "Not online: far-away. Without this site fewer than 2 sites would be left: runs end as soon as the limit of the pilot is reached."
     told = [
-        ("wait", 2, "Not online: far-away. Runs wait for this site."),
+        (
+            "wait",
+            2,
+            "Not online: far-away. Runs wait for this site, and fail as soon as the limit of the pilot is reached.",
+        ),
         ("skip", 2, goes_on),
         ("skip", 1, ends),
     ]
