@@ -112,6 +112,7 @@ def test_seeds_at_once_give_what_seeds_one_by_one_give(tmp_path: Path) -> None:
             del run["seconds"], run["busy_s"]
     assert results[0] == results[1]
     assert [run["seed"] for run in results[0]["runs"]] == [1] * 5 + [2] * 5
+    assert read_sweep(tmp_path / "result.json").settings[0].spec.seeds == (1, 2)
 
 
 def test_a_run_that_failed_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,11 @@ class Kept:
             if kind in in_order[0]
         }
         # What names the pilot is that of all seeds together.
-        pilot = in_order[0]["pilot"] | {"spec_sha256": self._digests[setting.number - 1]}
+        whole = {
+            "spec_sha256": self._digests[setting.number - 1],
+            "spec": setting.spec.model_dump(mode="json"),
+        }
+        pilot = in_order[0]["pilot"] | whole
         named = {"setting": setting.number, "values": dict(setting.values), "pilot": pilot}
         self.found[setting.number] = named | together
         if not self._sweep.is_single and time.monotonic() >= self._next_writing:
