@@ -1,6 +1,6 @@
 """How an arm runs in a round: the pilot's settings, the arm's own, and the amendments in force. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -65,14 +65,23 @@ class ArmPlan(Frozen):
         return "permutations" if self.merge.warm_start and self.method in WARM_METHODS else None
 
 
+class RunKey(Frozen):
+    """Which run of a pilot: that of an arm with a seed."""
+
+    arm: Name
+    seed: Whole
+
+
 class Amendment(Frozen):
-    """A change to a launched pilot from a round on; `arm` None means every arm."""
+    """A change to a launched pilot from a round on; `arm` None means every arm. `left_out`: of a pilot that ran, the runs for which it
+    came too late."""
 
     arm: Name | None = None
     from_round: Whole = Field(ge=1)
     patch: Patch
     by: str = Field(min_length=1, max_length=200, pattern=PLAIN)
     why: str = Field(min_length=1, max_length=2000, pattern=PLAIN)
+    left_out: tuple[RunKey, ...] = ()
 
     @model_validator(mode="after")
     def _members_are_of_the_pilot(self) -> Self:
@@ -84,6 +93,12 @@ def check_members(arm: str | None, patch: Patch) -> None:
     """Within a validator. Who takes part is of all arms, or they could not be compared. Raises: PydanticCustomError (members_of_one_arm)."""
     if arm is not None and patch.members is not None:
         raise as_pydantic(MembersOfOneArm(arm=arm), "patch.members")
+
+
+def amendments_of_run(amendments: Iterable[Amendment], arm: str, seed: int) -> tuple[Amendment, ...]:
+    """Those that did not come too late for the run of `arm` with `seed`, in the order given; whether they are of its arm its plans ask."""
+    run = RunKey(arm=arm, seed=seed)
+    return tuple(one for one in amendments if run not in one.left_out)
 
 
 def effective_spec(spec: PilotSpec, arm: str, amendments: Sequence[Amendment], round: int) -> ArmPlan:

@@ -18,7 +18,7 @@ from dimat.merging.mix import Remembered
 from dimat.merging.sums import Sums
 from dimat.methods import MOMENTS_OF, Moments
 from dimat.params import Params
-from dimat.plan import Amendment, ArmPlan
+from dimat.plan import Amendment, ArmPlan, amendments_of_run
 from dimat.results import RoundResult, RunResult, SimulationResult
 from dimat.rows import SiteRows, check_alike, check_sane
 from dimat.schedule import Schedule, StepKey
@@ -53,6 +53,7 @@ def simulate(
     the caller asks for `compute_repeatably` first.
 
     Args:
+        amendments: in the order in which they apply, each to all runs of its arms but those that it names as left out.
         device: torch device of the computation (`cpu`, `cuda:0`); runs on different ones differ in their last bits.
         absences: by arm and seed who fell silent in that run.
 
@@ -64,7 +65,8 @@ def simulate(
         prepared: dict[int, bytes] = {}
         for arm in spec.arms:
             silent = (absences or {}).get((arm.name, seed), ())
-            run = _Run(spec, arm, seed, rows_of, clock, amendments, on_round, device, silent)
+            amended = amendments_of_run(amendments, arm.name, seed)
+            run = _Run(spec, arm, seed, rows_of, clock, amended, on_round, device, silent)
             runs.append(run.go(prepared))
     told = tuple(
         RunAbsence(arm=arm, seed=seed, **dict(one))

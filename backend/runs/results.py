@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import MetricRow, RunRow, utc_now
 from backend.pilots import service as pilots
-from backend.pilots.amendments import amendments_of, for_run, in_force
+from backend.pilots.amendments import InForce, amendments_of, for_run, in_force
 from backend.pilots.specs import stored_spec
 from backend.runs import absences, repository, service
 from backend.runs.schemas import (
@@ -21,7 +21,7 @@ from backend.runs.schemas import (
 from backend.runs.standing import set_aside
 from backend.text.schemas import Text
 from dimat.absence import RunAbsence
-from dimat.plan import Amendment
+from dimat.plan import Amendment, RunKey
 from dimat.schedule import Schedule
 from dimat.spec import PilotSpec
 
@@ -41,7 +41,7 @@ def of_pilot(session: Session, pilot_id: str) -> Result:
             sites=list(spec.site_names),
             rounds=spec.rounds,
             spec=spec,
-            amendments=[one.amendment for one in amended],
+            amendments=[_with_left_out(one, runs) for one in amended],
             absences=[
                 RunAbsence(arm=run.arm, seed=run.seed, **dict(absences.value_of(row, spec)))
                 for run in runs
@@ -87,6 +87,11 @@ def rounds(
         )
         for round in range(run.rounds_done + 1)
     ]
+
+
+def _with_left_out(one: InForce, runs: Iterable[RunRow]) -> Amendment:
+    late = tuple(RunKey(arm=run.arm, seed=run.seed) for run in runs if run.id in one.left_out)
+    return one.amendment.model_copy(update={"left_out": late})
 
 
 def _result(

@@ -235,7 +235,8 @@ class RunResult(Schema):
 
 
 class ResultPilot(Schema):
-    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them. `absences`: without which sites the runs that count went on. With
+    """`amendments`: those in force, as `[[amendments]]` of a pilot file has them, each with the runs that count and that it came too late
+    for (`left_out`). `absences`: without which sites the runs that count went on. With
     `spec` they are all that `awase simulate` needs."""
 
     name: str

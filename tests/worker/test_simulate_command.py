@@ -204,6 +204,31 @@ def test_a_pilot_that_was_amended_is_repeated_from_its_file(tmp_path: Path) -> N
     assert read_sweep(results) == sweep  # what is told can be repeated as it is
 
 
+LATE = AMENDED + "left_out = [{ arm = 'merged', seed = 1 }]\n"
+
+
+def test_a_run_that_an_amendment_came_too_late_for_is_repeated_without_it(tmp_path: Path) -> None:
+    """Of both seeds in processes of their own, as `dimat.simulate` gives it; the result tells what was left out as the file does."""
+    path, results = tmp_path / "pilot.toml", tmp_path / "results.json"
+    path.write_text("seeds = [1, 2]\n" + PLAIN + LATE)
+    sweep = read_sweep(path)
+    assert main(sweep, Wanted(json=results, quiet=True, jobs=2))
+    found, spec = json.loads(results.read_text()), sweep.settings[0].spec
+    models = lambda result: [run["final_artifacts"] for run in result["runs"]]  # noqa: E731
+    of_all = [one.model_copy(update={"left_out": ()}) for one in sweep.amendments]
+    with_it = models(simulate_spec(spec, amendments=of_all))
+    without = models(simulate_spec(spec, amendments=sweep.amendments[:1]))
+    assert with_it[1] != without[1]
+    assert models(found) == [with_it[0], without[1], *with_it[2:]]
+    assert models(simulate_spec(spec, amendments=sweep.amendments)) == models(found)
+    assert read_sweep(results) == sweep
+    path.write_text(path.read_text() + '[sweep]\n"train.lr" = [0.1, 0.2]\n')
+    with pytest.raises(
+        PilotFileError, match="runs that are left out of amendments, which are of runs that were"
+    ):
+        read_sweep(path)
+
+
 ABSENT = """
 [[absences]]
 arm = "merged"
@@ -292,17 +317,20 @@ def test_json_that_is_no_pilot_says_what_to_take(tmp_path: Path, content: str, s
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('arm = "merged"', 'arm = "nobody"', "amendments.0.arm: 'nobody' is no arm of the pilot (arms: alone, merged)"),
+        ('arm = "merged"', 'arm = "nobody"', "amendments.0.arm: 'nobody' is no arm of the pilot (alone, merged)"),
         ("merge_every = 2", "merge_every = 9", "amendments.0.patch.merge.merge_every: the arm 'merged' cannot run so: Changed from"),
         ("epochs = 2", "epochs = -2", "1.patch.train.epochs: Input should be greater than or equal to 0 (given: -2)"),
         ('by = "ben"', "", "1.by: is missing"),
+        ("'merged'", "'x'", "amendments.1.left_out.0.arm: 'x' is no arm of the pilot (alone, merged)"),
+        ("seed = 1", "seed = 3", "amendments.1.left_out.0.seed: '3' is no seed of the pilot (1)"),
+        ("seed = 1", "round = 1", "1.left_out.0.seed: is missing"),
     ],
 )  # fmt: skip
 def test_an_amendment_that_cannot_be_is_named_with_its_place(
     old: str, new: str, said: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "pilot.toml"
-    path.write_text(PLAIN + AMENDED.replace(old, new))
+    path.write_text(PLAIN + LATE.replace(old, new))
     with pytest.raises(PilotFileError) as caught:
         read_sweep(path)
     assert said in str(caught.value)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dimat.absence import RunAbsence
 from dimat.amending import clash
-from dimat.plan import Amendment
+from dimat.plan import Amendment, RunKey
 from dimat.spec import PilotSpec
 from dimat.validation import is_echo, place_of
 
@@ -123,29 +123,36 @@ def _taken(path: Path, content: dict[str, Any], name: str, kind: type[Item]) -> 
 
 def check_absences(path: Path, spec: PilotSpec, absences: Sequence[RunAbsence]) -> None:
     """Raises: PilotFileError, where one is of no run or site of the pilot."""
-    arms = [arm.name for arm in spec.arms]
     for number, one in enumerate(absences):
-        for name, value, known in (
-            ("arm", one.arm, arms), ("seed", one.seed, list(spec.seeds)), ("site", one.site, list(spec.site_names)),
-        ):  # fmt: skip
-            if value not in known:
-                raise PilotFileError(
-                    f"'{path}': absences.{number}.{name}: '{value}' is no {name} of the pilot ({', '.join(map(str, known[:20]))})."
-                )
+        place = f"absences.{number}"
+        _check_run(path, place, spec, one)
+        _check_known(path, f"{place}.site", one.site, spec.site_names)
+
+
+def _check_run(path: Path, place: str, spec: PilotSpec, run: RunAbsence | RunKey) -> None:
+    _check_known(path, f"{place}.arm", run.arm, [arm.name for arm in spec.arms])
+    _check_known(path, f"{place}.seed", run.seed, spec.seeds)
+
+
+def _check_known(path: Path, place: str, value: str | int, known: Sequence[str | int]) -> None:
+    if value not in known:
+        kind, some = place.rpartition(".")[2], ", ".join(map(str, known[:20]))
+        raise PilotFileError(f"'{path}': {place}: '{value}' is no {kind} of the pilot ({some}).")
 
 
 def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> None:
-    """Raises: PilotFileError, where an arm cannot run under them."""
+    """Raises: PilotFileError, where one is of no arm or run of the pilot, or an arm cannot run under them."""
     arms = [arm.name for arm in spec.arms]
     for number, amendment in enumerate(amendments):
-        if amendment.arm is not None and amendment.arm not in arms:
-            raise PilotFileError(
-                f"'{path}': amendments.{number}.arm: '{amendment.arm}' is no arm of the pilot (arms: {', '.join(arms)})."
-            )
+        place = f"amendments.{number}"
+        if amendment.arm is not None:
+            _check_known(path, f"{place}.arm", amendment.arm, arms)
+        for position, run in enumerate(amendment.left_out):
+            _check_run(path, f"{place}.left_out.{position}", spec, run)
         for arm in arms:
             if found := clash(spec, arm, amendments[: number + 1], amendment):
                 raise PilotFileError(
-                    f"'{path}': amendments.{number}.patch.{found.place}: the arm '{arm}' cannot run so: {found.message}"
+                    f"'{path}': {place}.patch.{found.place}: the arm '{arm}' cannot run so: {found.message}"
                 )
 
 

@@ -92,9 +92,10 @@ def read_sweep(path: Path) -> Sweep:
     for setting in settings:
         check_amendments(path, setting.spec, amendments)
         check_absences(path, setting.spec, absences)
-    if values and absences:
+    if values and (absences or any(one.left_out for one in amendments)):
+        of_runs = "[[absences]]" if absences else "runs that are left out of amendments"
         raise PilotFileError(
-            f"'{path}' has a [sweep] and [[absences]], which are of runs that were. Take one of them out."
+            f"'{path}' has a [sweep] and {of_runs}, which are of runs that were. Take one of them out."
         )
     return Sweep(values, settings, amendments, absences)
 

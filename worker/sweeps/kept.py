@@ -30,7 +30,8 @@ class Kept:
         """Raises: KeptError: the file holds anything but results of this sweep. OSError."""
         self._sweep, self._path, self._baselines = sweep, path, list(baselines)
         self._digests = [spec_sha256(setting.spec) for setting in sweep.settings]
-        self._amendments = [one.model_dump(mode="json") for one in sweep.amendments]
+        # A sweep has no runs that were, which could be left out; and files from before these were told go on, too.
+        self._amendments = [one.model_dump(mode="json", exclude={"left_out"}) for one in sweep.amendments]
         self._parts: dict[int, dict[int, dict[str, Any]]] = {}
         self._next_writing = 0.0
         self.found: dict[int, dict[str, Any]] = {} if sweep.is_single or path is None else self._read(path)

@@ -1081,7 +1081,8 @@ export interface components {
         };
         /**
          * Amendment
-         * @description A change to a launched pilot from a round on; `arm` None means every arm.
+         * @description A change to a launched pilot from a round on; `arm` None means every arm. `left_out`: of a pilot that ran, the runs for which it
+         *     came too late.
          */
         Amendment: {
             /** Arm */
@@ -1093,6 +1094,11 @@ export interface components {
             by: string;
             /** Why */
             why: string;
+            /**
+             * Left Out
+             * @default []
+             */
+            left_out?: components["schemas"]["RunKey"][];
         };
         /**
          * AmendmentCreate
@@ -2772,7 +2778,8 @@ export interface components {
         };
         /**
          * ResultPilot
-         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them. `absences`: without which sites the runs that count went on. With
+         * @description `amendments`: those in force, as `[[amendments]]` of a pilot file has them, each with the runs that count and that it came too late
+         *     for (`left_out`). `absences`: without which sites the runs that count went on. With
          *     `spec` they are all that `awase simulate` needs.
          */
         ResultPilot: {
@@ -3035,6 +3042,16 @@ export interface components {
             sites: components["schemas"]["SiteExplained"][];
             /** Revision */
             revision: number;
+        };
+        /**
+         * RunKey
+         * @description Which run of a pilot: that of an arm with a seed.
+         */
+        RunKey: {
+            /** Arm */
+            arm: string;
+            /** Seed */
+            seed: number;
         };
         /** RunOfArm */
         RunOfArm: {
