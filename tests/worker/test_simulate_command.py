@@ -229,6 +229,37 @@ def test_a_run_that_an_amendment_came_too_late_for_is_repeated_without_it(tmp_pa
         read_sweep(path)
 
 
+DELTAS = """
+[[amendments]]
+from_round = 2
+arm = "merged"
+by = "aiko"
+why = "fewer bytes"
+patch = { merge = { wire = { numbers = "int8", compress = true, deltas = true } } }
+"""
+NO_MERGE = """
+[[amendments]]
+from_round = 3
+by = "ben"
+why = "let them train"
+patch = { merge = { merge_every = 9 } }
+left_out = [{ arm = "merged", seed = 1 }, { arm = "merged", seed = 2 }]
+"""
+
+
+def test_only_a_run_that_an_amendment_concerns_is_asked_whether_it_can_run_so(tmp_path: Path) -> None:
+    """As a server asks: results of a pilot that ran to its end had been refused for the arm that trains alone."""
+    path = tmp_path / "pilot.toml"
+    pilot = "seeds = [1, 2]\n" + PLAIN
+    path.write_text(pilot + DELTAS + NO_MERGE)
+    assert len(read_sweep(path).amendments) == 2
+    path.write_text(pilot + DELTAS + NO_MERGE.replace(', { arm = "merged", seed = 2 }', ""))
+    with pytest.raises(
+        PilotFileError, match=r"amendments\.1\.patch\.merge\.merge_every: the arm 'merged' cannot"
+    ):
+        read_sweep(path)
+
+
 ABSENT = """
 [[absences]]
 arm = "merged"

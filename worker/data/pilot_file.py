@@ -6,15 +6,15 @@ they say how one that ran was changed on the way, so that it can be repeated; so
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from dimat.absence import RunAbsence
-from dimat.amending import clash
-from dimat.plan import Amendment, RunKey
+from dimat.amending import clash, concerns
+from dimat.plan import Amendment, RunKey, amendments_of_run
 from dimat.spec import PilotSpec
 from dimat.validation import is_echo, place_of
 
@@ -141,7 +141,7 @@ def _check_known(path: Path, place: str, value: str | int, known: Sequence[str |
 
 
 def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> None:
-    """Raises: PilotFileError, where one is of no arm or run of the pilot, or an arm cannot run under them."""
+    """Raises: PilotFileError, where one is of no arm or run of the pilot, or a run that it concerns cannot run so."""
     arms = [arm.name for arm in spec.arms]
     for number, amendment in enumerate(amendments):
         place = f"amendments.{number}"
@@ -149,11 +149,23 @@ def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment
             _check_known(path, f"{place}.arm", amendment.arm, arms)
         for position, run in enumerate(amendment.left_out):
             _check_run(path, f"{place}.left_out.{position}", spec, run)
-        for arm in arms:
-            if found := clash(spec, arm, amendments[: number + 1], amendment):
+        for arm, before in _concerned(spec, amendments[:number], amendment):
+            if found := clash(spec, arm, [*before, amendment], amendment):
                 raise PilotFileError(
                     f"'{path}': {place}.patch.{found.place}: the arm '{arm}' cannot run so: {found.message}"
                 )
+
+
+def _concerned(
+    spec: PilotSpec, before: Sequence[Amendment], new: Amendment
+) -> Iterator[tuple[str, tuple[Amendment, ...]]]:
+    """Whom a server would have asked whether they can run under `new`: arms, each with those amendments of `before` under which runs of it
+    were by then. Seeds mostly share them."""
+    for arm in spec.arms:
+        changed = [seed for seed in spec.seeds if RunKey(arm=arm.name, seed=seed) not in new.left_out]
+        for known in dict.fromkeys(amendments_of_run(before, arm.name, seed) for seed in changed):
+            if concerns(spec, arm.name, new, known):
+                yield arm.name, known
 
 
 def lines(error: ValidationError, content: Any, whole: str = "pilot") -> str:
