@@ -609,7 +609,7 @@ class NonFiniteParams(DimatError):
     code = "non_finite_params"
     template = (
         "The model of site '{site}' diverged: '{tensor}' has values that are not finite. "
-        "Lower the learning rate."
+        "Lower the learning rate. If it is a constant such as a mask, keep it out of the state dict (persistent=False)."
     )
 
 

@@ -339,6 +339,30 @@ class Counting(nn.Linear):
         self.num = state["num"]
 
 
+class Masked(nn.Module):
+    def __init__(self, is_kept: bool) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(4, 6), nn.Linear(6, 3)
+        self.register_buffer("mask", torch.triu(torch.full((3, 3), -torch.inf), 1), persistent=is_kept)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.outer(torch.relu(self.inner(x)))
+        return torch.softmax(y[:, :, None] + self.mask, 2).sum(1)
+
+
+def test_a_mask_that_is_not_finite_is_to_be_kept_out_of_the_state_dict() -> None:
+    """It looks like a model that diverged, and another learning rate would not help."""
+    kept, left_out = ([Masked(is_kept) for _ in range(2)] for is_kept in (True, False))
+    first, second = (model.state_dict() for model in kept)
+    with pytest.raises(errors.NonFiniteParams, match=r"'mask' .*such as a mask.*\(persistent=False\)"):
+        match_weights(first, second, discover(kept[0], (4,)))
+    own, other = (model.state_dict() for model in left_out)
+    groups = discover(left_out[0], (4,))
+    assert groups.coverage > 0
+    assert match_weights(own, other, groups).quality
+    assert compare(left_out[0], groups, own, {1: other}, ROWS)
+
+
 @pytest.mark.parametrize("method", ["dimat", "weight_matching", "plain_average", "common_basis"])
 def test_what_is_no_tensor_in_a_state_dict_is_that_of_the_own_model(method: Method) -> None:
     models = [nn.Sequential(nn.Linear(4, 6), nn.ReLU(), Counting(6, 3)) for _ in range(2)]
