@@ -70,10 +70,13 @@ class Writer:
 def writing(path: Path) -> Iterator[Writer]:
     """The file appears under its name when the block ends, whole and on the disk; only its owner can read it.
 
-    Raises: BackupError, when there is something of that name.
+    Raises: BackupError, when there is something of that name. OSError: of `path`, when it cannot be begun.
     """
     _refuse_if_there(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, "wb") as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:

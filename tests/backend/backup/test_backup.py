@@ -130,6 +130,14 @@ def test_no_file_is_replaced(filled: Settings, tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "kept"
 
 
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+    """It had been named as what it is called while it is being written."""
+    file = tmp_path / "nowhere" / "b"
+    with pytest.raises(FileNotFoundError) as found, container.writing(file):
+        pass
+    assert found.value.filename == str(file)
+
+
 @on_sqlite
 def test_artifacts_that_the_store_lost_are_named_and_the_rest_is_kept(
     filled: Settings, tmp_path: Path
