@@ -349,6 +349,7 @@ def test_json_that_is_no_pilot_says_what_to_take(tmp_path: Path, content: str, s
     ("old", "new", "said"),
     [
         ('arm = "merged"', 'arm = "nobody"', "amendments.0.arm: 'nobody' is no arm of the pilot (alone, merged)"),
+        ('arm = "merged"', 'arm = "alone"', "amendments.0 changes nothing in any run"),
         ("merge_every = 2", "merge_every = 9", "amendments.0.patch.merge.merge_every: the arm 'merged' cannot run so: Changed from"),
         ("epochs = 2", "epochs = -2", "1.patch.train.epochs: Input should be greater than or equal to 0 (given: -2)"),
         ('by = "ben"', "", "1.by: is missing"),
