@@ -48,13 +48,10 @@ def limit(run: RunFacts, site: SiteFact) -> Then | None:
         return None
     if (at := _over_at(run, site, since)) is None:
         return Then(told("waits_on", site=site.shown))
-    ending = _ENDINGS[run.silent.policy]
-    text = (
-        told("run_ends_short", site=site.shown, until=at)
-        if site.index in run.needed
-        else told(ending, site=site.shown, until=at)
-    )
-    return Then(text, at, is_end=True)
+    is_needed = site.index in run.needed
+    code = "run_ends_short" if is_needed else _ENDINGS[run.silent.policy]
+    ends_run = is_needed or run.silent.policy != "skip"
+    return Then(told(code, site=site.shown, until=at), at, is_end=True, ends_run=ends_run)
 
 
 def needed(run: RunFacts, plan: Plan) -> frozenset[int]:

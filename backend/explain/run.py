@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from backend.explain.facts import RunFacts
 from backend.explain.site import SiteSays
@@ -12,6 +13,8 @@ from backend.text.schemas import Text
 
 MOST_CAUSES = 20
 """Of what holds a run up; more nobody reads."""
+_IN_ONE_GO = timedelta(seconds=1)
+"""Limits that are over so soon after one another are acted upon in one go: the coordinator looks once a second."""
 _RESTS = frozenset({"waiting", "silent", "paused", "done", "left", "apart", "failed", "stopped"})
 _FOLLOWS = {
     "queued": "begins",
@@ -92,7 +95,8 @@ def _until_due(run: RunFacts, sites: Sequence[SiteSays]) -> Text | None:
 
 
 def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
-    """Of a run at work: what its silent sites bring about, else what is tried again, else the next round."""
+    """Of a run at work: what its silent sites bring about, else what is tried again, else the next round. Where it would go on without one
+    site and ends in the same moment for want of another, it does not go on."""
     if run.state in RUN_ENDS:
         return None
     if (part := run.waits_for_server) is not None:
@@ -102,7 +106,9 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
     known = [(site, then) for site in sites if (then := site.then) is not None]
     dated = [(not then.is_end, then.at, site.site.index, then) for site, then in known if then.at is not None]
     if dated:
-        return min(dated, key=lambda one: one[:3])[3]
+        first = min(dated, key=lambda one: one[:3])
+        ends = [one for one in dated if one[3].ends_run and one[1] - first[1] <= _IN_ONE_GO]
+        return min(ends or [first], key=lambda one: one[:3])[3]
     if known:  # whoever is furthest behind holds the others up
         return min(known, key=lambda one: run.rounds if one[0].key is None else one[0].key.round)[1]
     if run.round == run.rounds:

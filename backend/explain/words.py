@@ -15,6 +15,7 @@ class Then:
     at: datetime | None = None
     is_end: bool = False
     """Whether the run, or the site's part in it, ends with it."""
+    ends_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

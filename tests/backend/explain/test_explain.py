@@ -242,6 +242,25 @@ def test_of_a_site_without_which_too_few_would_be_left_it_is_said_that_the_run_e
     assert abs(stage.now() - last.at) <= timedelta(seconds=3)
 
 
+def test_where_two_of_three_sites_fall_silent_at_once_the_run_is_not_said_to_go_on(stage: Stage) -> None:
+    """It goes on without the first, and ends for the second in the same moment."""
+    stage.launch(pilot("skip", rounds=6, topology={"kind": "full"}))
+    while stage.run("p/dimat").rounds_done < 1:
+        lead(stage, 1, *SITES)
+    lead(stage, 2, *SITES)
+    lead(stage, 20, "a")
+    found = explained(stage)
+    b, c = (of(found, name).then for name in ("b", "c"))
+    assert b is not None
+    assert c is not None
+    assert (b.code, c.code, b.at) == ("goes_on_without", "run_ends_short", c.at)
+    assert found.then == c
+    while stage.run("p/dimat").state == "running":
+        assert explained(stage).then == c
+        lead(stage, 1, "a")
+    assert (stage.run("p/dimat").reason or {})["params"]["site"] == "c"
+
+
 def test_a_pilot_without_a_limit_says_that_it_waits_on(stage: Stage) -> None:
     prepared(stage, pilot(limit_s=None))
     beat(stage, 20, "a", "b")
