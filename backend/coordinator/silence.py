@@ -24,7 +24,7 @@ from backend.pilots.timers import next_round
 from backend.runs.absences import absences_of, rows_of, value_of
 from backend.runs.lead import round_open_since, slowest_of_others, trains_alone
 from backend.runs.listening import Listening
-from backend.runs.waiting import waits_since
+from backend.runs.waiting import in_turn, over_at, waits_since
 from backend.sites.windows import window_of
 from backend.text.schemas import Params
 from dimat.absence import Absence
@@ -35,10 +35,18 @@ LEFT_OUT: dict[str, Any] = {"code": "site_left_out", "params": {}}
 
 
 class Waiting(NamedTuple):
-    """A step of a silent site, and for how long its run has waited for it (`Listening.heard_s`)."""
+    """A step of a silent site, and since when and for how long its run has waited for it (`Listening.heard_s`)."""
 
-    step: StepRow
+    asked: Asked
+    since: datetime
     seconds: float
+
+    @property
+    def step(self) -> StepRow:
+        return self.asked.step
+
+    def over_at(self, limit_s: float, listening: Listening) -> datetime:
+        return over_at(self.step, self.since, limit_s, window_of(self.asked.window), listening)
 
 
 class Silence:
@@ -74,9 +82,14 @@ class Silence:
         if run.state not in MOVING or silent.limit_s is None:
             return
         waited = self._waited(session, run, asked, now, listening)
-        late = {site: one for site, one in waited.items() if one.seconds >= silent.limit_s}
-        if not late:
+        late_at = {
+            site: one.over_at(silent.limit_s, listening)
+            for site, one in waited.items()
+            if one.seconds >= silent.limit_s
+        }
+        if not late_at:
             return
+        late = {site: waited[site] for site in in_turn(late_at)}
         code = {"wait": "site_silent_too_long", "stop": "stopped_for_silent_site"}.get(
             silent.policy, "too_few_sites_left"
         )
@@ -106,13 +119,13 @@ class Silence:
                 continue
             seconds = listening.heard_s(since, now, window_of(one.window))
             if site not in found or found[site].seconds < seconds:
-                found[site] = Waiting(one.step, seconds)
+                found[site] = Waiting(one, since, seconds)
         return found
 
     def _leave_out(
         self, session: Session, run: RunRow, late: Mapping[int, Waiting], now: datetime, changes: Changes
     ) -> int | None:
-        """Goes on without the sites, as long as enough are left; the first without which too few would be."""
+        """Goes on without the sites, in their order, as long as enough are left; the first without which too few would be."""
         spec, before = self._plans.spec(session, run.pilot_id), self._plans.run(session, run).schedule
         found, needed = self._moment(session, run, absences_of(session, run, spec)).leave(late)
         if not found:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from backend.explain.facts import RunFacts, SiteFact
 from backend.explain.words import Then, told
-from backend.runs.waiting import AWAY, waits_since
+from backend.runs.waiting import AWAY, in_turn, over_at, waits_since
 from dimat.absence import Absence
 from dimat.leaving import Moment
 from dimat.plan import Amendment
@@ -46,8 +46,9 @@ def limit(run: RunFacts, site: SiteFact) -> Then | None:
     """When the run has waited long enough for a site that is away, and what it does then; None: it does not wait."""
     if (since := _since(run, site)) is None:
         return None
-    if (at := _over_at(run, site, since)) is None:
+    if (over := _over_at(run, site, since)) is None:
         return Then(told("waits_on", site=site.shown))
+    at = run.listening.may_judge_at(over, run.silent_after_s)
     is_needed = site.index in run.needed
     code = "run_ends_short" if is_needed else _ENDINGS[run.silent.policy]
     ends_run = is_needed or run.silent.policy != "skip"
@@ -59,22 +60,22 @@ def needed(run: RunFacts, plan: Plan) -> frozenset[int]:
     longer: what it does then is found as it will be (`Moment.leave`)."""
     if run.silent.policy != "skip" or run.state != "running":
         return frozenset()
-    over_at = {
-        site.index: at
+    late_at = {
+        site.index: over
         for site in run.sites
         if site.state in AWAY
         and (since := _since(run, site)) is not None
-        and (at := _over_at(run, site, since)) is not None
+        and (over := _over_at(run, site, since)) is not None
     }
-    if not over_at:
+    if not late_at:
         return frozenset()
     moment = Moment(
         plan.spec, plan.arm, plan.amendments, plan.absences, done=_Done(run), begun=frozenset(),
         rounds_done=run.rounds_done, last_open=run.rounds,
     )  # fmt: skip
-    in_turn = sorted(over_at, key=lambda index: (over_at[index], index))
-    _, first = moment.leave(in_turn)
-    return frozenset() if first is None else frozenset(in_turn[in_turn.index(first) :])
+    sites = in_turn(late_at)
+    _, first = moment.leave(sites)
+    return frozenset() if first is None else frozenset(sites[sites.index(first) :])
 
 
 def _since(run: RunFacts, site: SiteFact) -> datetime | None:
@@ -89,7 +90,6 @@ def _since(run: RunFacts, site: SiteFact) -> datetime | None:
 
 
 def _over_at(run: RunFacts, site: SiteFact, since: datetime) -> datetime | None:
-    if run.silent.limit_s is None:
+    if run.silent.limit_s is None or site.open is None:
         return None
-    over = run.listening.when_heard(since, run.silent.limit_s, site.window)
-    return run.listening.may_judge_at(over, run.silent_after_s)
+    return over_at(site.open, since, run.silent.limit_s, site.window, run.listening)

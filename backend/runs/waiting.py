@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from backend.runs.attempts import pause_s
+from backend.runs.listening import Listening
+from backend.sites.window import Window
 
 AWAY: Final = ("invited", "silent")
 """States of a site of which nothing is heard."""
@@ -63,3 +65,21 @@ def waits_since(
         return since
     needed_since = round_open_since()
     return None if needed_since is None else max(since, needed_since)
+
+
+def over_at(
+    step: Asked, since: datetime, limit_s: float, window: Window | None, listening: Listening
+) -> datetime:
+    """When a run that waits since then has waited for the site of a live step as long as it does, if no further break comes: not before
+    the step may be sent."""
+    at = listening.when_heard(since, limit_s, window)
+    return at if step.next_try_at is None else max(at, step.next_try_at)
+
+
+def in_turn(over_at: Mapping[int, datetime]) -> list[int]:
+    """Indices of silent sites in the order in which a run that has waited long enough for them goes on without them, or ends for one.
+
+    Args:
+        over_at: by site when that is.
+    """
+    return sorted(over_at, key=lambda site: (over_at[site], site))

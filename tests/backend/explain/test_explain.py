@@ -17,6 +17,7 @@ from backend.explain.run import _FOLLOWS
 from backend.explain.schemas import RunExplained, SiteExplained
 from backend.runs import asks
 from backend.runs.attempts import STORE_ATTEMPTS
+from backend.runs.states import STEP_LIVE
 from backend.settings import Settings
 from backend.text.catalogue import LANGUAGES, find
 from dimat.spec import PilotSpec
@@ -25,7 +26,7 @@ from tests.backend.conftest import Api
 from tests.backend.coordinator.stage import BEGAN, SITES, Stage, spec
 from tests.backend.coordinator.test_joining import joiner_never_connected
 from tests.backend.coordinator.test_restart import restarted
-from tests.backend.coordinator.test_silence import lead
+from tests.backend.coordinator.test_silence import absences, lead
 from worker.messages.reports import StepBeat
 from worker.messages.steps import StepMessage
 
@@ -259,6 +260,28 @@ def test_where_two_of_three_sites_fall_silent_at_once_the_run_is_not_said_to_go_
         assert explained(stage).then == c
         lead(stage, 1, "a")
     assert (stage.run("p/dimat").reason or {})["params"]["site"] == "c"
+
+
+@pytest.mark.parametrize(("policy", "left_out", "ended_by"), [("skip", ["b"], "c"), ("stop", [], "b")])
+def test_of_sites_that_fell_silent_at_once_that_one_ends_the_run_of_which_it_is_told(
+    stage: Stage, policy: str, left_out: list[str], ended_by: str
+) -> None:
+    """Whichever was asked for its step first: here c."""
+    launched(stage, pilot(policy))
+    for sites in (SITES, ("c",), ("b",)):
+        for message in messages(stage, *sites):
+            stage.finish(message, stage.begin(stage.take(message)))
+        beat(stage, 2, *SITES)
+    asked = {step.site_name: step.id for step in stage.steps() if step.state in STEP_LIVE}
+    assert asked["c"] < asked["b"]
+    beat(stage, 20, "a")
+    found = explained(stage)
+    assert found.then is not None
+    assert found.then == of(found, ended_by).then
+    while stage.run("p/dimat").state == "running":
+        beat(stage, 1, "a")
+    assert [site for _, site, *_ in absences(stage)] == left_out
+    assert (stage.run("p/dimat").reason or {})["params"]["site"] == ended_by
 
 
 def test_a_pilot_without_a_limit_says_that_it_waits_on(stage: Stage) -> None:
