@@ -86,7 +86,10 @@ def _next_attempt(case: Case) -> Iterator[Wait]:
     again = {"attempt": step.attempt, "attempts": step.attempts, "cause": step.reason["code"]}
     at = step.next_try_at
     if at > case.run.now:
-        yield Wait(told("next_attempt", **again), then=Then(told("tried_again", until=at, **again), at))
+        # At a site of which nothing is heard nothing comes of it.
+        is_away = case.site.state in AWAY
+        then = None if is_away else Then(told("tried_again", until=at, **again), at)
+        yield Wait(told("next_attempt", **again), then=then)
 
 
 def _run_holds(case: Case) -> Iterator[Wait]:

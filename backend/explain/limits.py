@@ -84,8 +84,10 @@ def _since(run: RunFacts, site: SiteFact) -> datetime | None:
         return None
     if step.is_shared and site.index not in run.schedule.members_of(run.round):
         return None
+    # Between two tries nobody is asked, and the run waits on from the next one.
+    asked_at = run.now if step.next_try_at is None else max(run.now, step.next_try_at)
     return waits_since(
-        step, step.is_shared, site.last_seen_at, run.rounds_done, lambda: run.round_open_since, run.now
+        step, step.is_shared, site.last_seen_at, run.rounds_done, lambda: run.round_open_since, asked_at
     )
 
 

@@ -169,11 +169,11 @@ def test_the_moment_that_is_told_is_that_at_which_the_run_gives_up_on_the_site(
     assert timedelta() <= told.at - seen - timedelta(seconds=LIMIT_S) <= timedelta(seconds=2)
     while stage.now() < told.at - timedelta(seconds=3):
         beat(stage, 1, "a", "b")
-    again = of(explained(stage), "c").then
-    assert again is not None
-    assert again.code == follows
-    assert again.at is not None
-    assert abs(again.at - told.at) <= timedelta(seconds=3)
+        again = of(explained(stage), "c").then
+        assert again is not None
+        assert again.code == follows  # between two tries as well
+        assert again.at is not None
+        assert abs(again.at - told.at) <= timedelta(seconds=3)
     assert stage.run("p/dimat").state == "running"
     assert stage.events("p/dimat")["site_left_out"] == 0
     beat(stage, 9, "a", "b")
@@ -260,6 +260,26 @@ def test_where_two_of_three_sites_fall_silent_at_once_the_run_is_not_said_to_go_
         assert explained(stage).then == c
         lead(stage, 1, "a")
     assert (stage.run("p/dimat").reason or {})["params"]["site"] == "c"
+
+
+def test_a_site_between_two_tries_counts_among_those_without_which_too_few_would_be_left(
+    stage: Stage,
+) -> None:
+    """The attempt of b is lost by its lease as its limit is near: the run goes on without b, and c comes after it."""
+    launched(stage, pilot("skip", 40.0))
+    for message in messages(stage, "b"):
+        stage.begin(stage.take(message))
+    beat(stage, 2, *SITES)
+    beat(stage, 10, "a", "c")
+    said: set[tuple[str | None, str | None]] = set()
+    while stage.run("p/dimat").state == "running":
+        beat(stage, 1, "a")
+        found = explained(stage)
+        if found.state == "running" and {of(found, name).doing for name in ("b", "c")} == {"silent"}:
+            said.add(tuple(then and then.code for name in ("b", "c") for then in [of(found, name).then]))
+    assert said == {("goes_on_without", "run_ends_short")}
+    assert [site for _, site, *_ in absences(stage)] == ["b"]
+    assert any((step.site_name, step.attempt) == ("b", 2) for step in stage.steps())
 
 
 @pytest.mark.parametrize(("policy", "left_out", "ended_by"), [("skip", ["b"], "c"), ("stop", [], "b")])
