@@ -57,7 +57,12 @@ class Advance:
         is_new = run.started_at is None
         event = "run_resumed" if not is_new else "run_started" if run.from_round is None else "run_restarted"
         if not runs_repository.move_run(
-            session, run.id, "running", reason=None, started_at=run.started_at or now
+            session,
+            run.id,
+            "running",
+            reason=None,
+            started_at=run.started_at or now,
+            resumed_at=None if is_new else now,
         ):
             return
         where: Params = {"arm": run.arm, "round": run.from_round}

@@ -117,6 +117,7 @@ def bring_back_from_the_future(session: Session, now: datetime) -> None:
             update(StepRow).where(time > now, StepRow.state.in_(states.STEP_LIVE)).values({time: now})
         )
     session.execute(update(SiteRow).where(SiteRow.last_seen_at > now).values(last_seen_at=now))
+    session.execute(update(RunRow).where(RunRow.resumed_at > now).values(resumed_at=now))
     session.execute(update(HeartbeatRow).where(HeartbeatRow.at > now).values(at=now))
 
 

@@ -114,7 +114,9 @@ class Silence:
             # A site that joins later prepares, too, and keeps nobody waiting until then.
             if one.is_shared and not _takes_part(schedule, site, run):
                 continue
-            since = waits_since(one.step, one.is_shared, one.last_seen_at, run.rounds_done, opened, now)
+            since = waits_since(
+                one.step, one.is_shared, one.last_seen_at, run.resumed_at, run.rounds_done, opened, now
+            )
             if since is None:
                 continue
             seconds = listening.heard_s(since, now, window_of(one.window))

@@ -84,6 +84,7 @@ class RunFacts:
     """
     Attributes:
         since: when it came into its state. reason: how it ended, or who asked for its state.
+        resumed_at: when it went on after its last pause; None: it had none.
         at_round_since: since when it is at the round after the last finished one; None: that is not due yet.
         round_open_since: since when that round may be worked at; None: it may not begin yet.
         spans: who takes part in which rounds.
@@ -104,6 +105,7 @@ class RunFacts:
     since: datetime
     rounds: int
     rounds_done: int
+    resumed_at: datetime | None
     at_round_since: datetime | None
     round_open_since: datetime | None
     reason: Text | None

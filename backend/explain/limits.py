@@ -87,7 +87,13 @@ def _since(run: RunFacts, site: SiteFact) -> datetime | None:
     # Between two tries nobody is asked, and the run waits on from the next one.
     asked_at = run.now if step.next_try_at is None else max(run.now, step.next_try_at)
     return waits_since(
-        step, step.is_shared, site.last_seen_at, run.rounds_done, lambda: run.round_open_since, asked_at
+        step,
+        step.is_shared,
+        site.last_seen_at,
+        run.resumed_at,
+        run.rounds_done,
+        lambda: run.round_open_since,
+        asked_at,
     )
 
 

@@ -118,7 +118,7 @@ def _facts(
     heard = coordinating(repository.signs_of_life(session), settings.silent_after_s, now)
     facts = RunFacts(
         id=run.id, pilot_id=run.pilot_id, state=run.state, since=_since(session, run), rounds=run.rounds,
-        rounds_done=run.rounds_done,
+        rounds_done=run.rounds_done, resumed_at=run.resumed_at,
         at_round_since=run_repository.round_open_since(session, run),
         round_open_since=round_open_since(session, run, schedule),
         reason=None if run.reason is None else Text.model_validate(run.reason), schedule=schedule,

@@ -38,16 +38,18 @@ def waits_since(
     step: Asked,
     is_shared: bool,
     last_seen_at: datetime | None,
+    resumed_at: datetime | None,
     rounds_done: int,
     round_open_since: Callable[[], datetime | None],
     now: datetime,
 ) -> datetime | None:
-    """Since when a run waits for the site of a live step: since the site was last heard of, or was asked for the step, whichever came
-    later. How long ago that is, `Listening` says. None: it does not wait for it, or not yet.
+    """Since when a run waits for the site of a live step: since the site was last heard of, or was asked for the step, or the run went on
+    after a pause, whichever came last. How long ago that is, `Listening` says. None: it does not wait for it, or not yet.
 
     Args:
         is_shared: it makes a start model. A site that has not made one when the run has finished rounds joins it in a later round, and
             keeps nobody waiting before that may begin.
+        resumed_at: when the run went on after its last pause; None: it had none.
         rounds_done, round_open_since: of the run; since when the round after those may be worked at.
     """
     asked_at = step.next_try_at or step.created_at
@@ -60,7 +62,7 @@ def waits_since(
     if step.reason is not None and step.reason["code"] == LEASE_OVER:
         tried = step.attempt - step.taken_back
         asked_at -= timedelta(seconds=float(step.reason["params"].get("seconds", 0.0)) + pause_s(tried))
-    since = asked_at if last_seen_at is None else max(asked_at, last_seen_at)
+    since = max(at for at in (asked_at, last_seen_at, resumed_at) if at is not None)
     if not is_shared or rounds_done < 1:
         return since
     needed_since = round_open_since()

@@ -71,6 +71,8 @@ class RunRow(Base):
     gpu_s: Mapped[float] = mapped_column(default=0.0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
+    """When it went on after its last pause; None: it had none."""
     finished_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(default=1)
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from backend.coordinator import listening
 from backend.db.tables import BreakRow, HeartbeatRow, SiteRow
+from backend.runs import asks
 from dimat.spec import PilotSpec
 from tests.backend.coordinator.stage import SITES, Stage, spec
 from tests.backend.coordinator.test_silence import LIMIT_S, lead, pilot, until_round
@@ -101,6 +102,18 @@ def test_steps_that_a_clock_made_which_was_ahead_are_waited_for_as_long_as_other
     stage.set_clock(-7200)
     lead(stage, int(LIMIT_S) + 5, "a", "b")
     assert {stage.run(f"p/{arm}").state for arm in arms} == {"failed"}
+
+
+def test_a_run_that_went_on_by_a_clock_that_was_ahead_waits_as_long_as_others(stage: Stage) -> None:
+    stage.set_clock(7200)
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    for asked in (asks.PAUSE, asks.RESUME):
+        stage.ask("p/dimat", asked)
+        lead(stage, 2, "a", "b")
+    stage.set_clock(-7200)
+    lead(stage, int(LIMIT_S) + 5, "a", "b")
+    assert stage.run("p/dimat").state == "failed"
 
 
 def test_a_worker_heard_by_a_clock_that_was_ahead_is_not_taken_for_alive_until_then(stage: Stage) -> None:

@@ -113,6 +113,46 @@ def test_what_was_ready_when_its_run_was_paused_waits_for_a_silent_site_only_sin
     assert stage.run("p/dimat").state == "failed"
 
 
+def ends_when_it_has_waited_since_it_goes_on(stage: Stage) -> None:
+    stage.ask("p/dimat", asks.RESUME)
+    lead(stage, int(LIMIT_S) - 5, "a", "b")
+    assert stage.run("p/dimat").state == "running"
+    lead(stage, 10, "a", "b")
+    assert ended(stage)[1].startswith("stopped_for_silent_site")
+
+
+def begun_at_c(stage: Stage) -> None:
+    """c is heard of, begins what it was sent, and falls silent for 10 seconds."""
+    stage.beat("w", *SITES)
+    lead(stage, 1, "a", "b")
+    for message in list(stage.post.queues["c"]):
+        stage.begin(stage.take(message), "w-of-c")
+    lead(stage, 10, "a", "b")
+
+
+def test_a_step_at_work_when_its_run_was_paused_is_waited_for_only_since_it_goes_on(stage: Stage) -> None:
+    """Its lease is over after that."""
+    stage.launch(pilot("stop"))
+    until_round(stage, 1)
+    begun_at_c(stage)
+    stage.ask("p/dimat", asks.PAUSE)
+    lead(stage, 22, "a", "b")
+    assert stage.run("p/dimat").state == "pausing"
+    ends_when_it_has_waited_since_it_goes_on(stage)
+
+
+def test_a_step_whose_lease_was_over_in_a_pause_is_waited_for_only_since_its_run_goes_on(
+    stage: Stage,
+) -> None:
+    """What c prepares another arm had waited for as well, so that the pause did not take it back."""
+    stage.launch(pilot("stop", arms=("local_only", "dimat")))
+    begun_at_c(stage)
+    stage.ask("p/dimat", asks.PAUSE)
+    lead(stage, 60, "a", "b")
+    assert [stage.run(f"p/{arm}").state for arm in ("local_only", "dimat")] == ["failed", "paused"]
+    ends_when_it_has_waited_since_it_goes_on(stage)
+
+
 def test_a_site_that_is_silent_and_has_nothing_to_do_keeps_nobody_waiting(stage: Stage) -> None:
     waiting = pilot("stop", waiting=["c"])
     stage.launch(waiting)

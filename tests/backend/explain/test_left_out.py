@@ -222,7 +222,7 @@ def facts(given: PilotSpec, rounds_done: int, silent: Iterable[Absence] = ()) ->
     ]  # fmt: skip
     return RunFacts(
         id="p/dimat", pilot_id="p", state="running", since=BEGAN, rounds=given.rounds, rounds_done=rounds_done,
-        at_round_since=None, round_open_since=None, reason=None, schedule=schedule, spans=spans(schedule, gone.values()),
+        resumed_at=None, at_round_since=None, round_open_since=None, reason=None, schedule=schedule, spans=spans(schedule, gone.values()),
         sites=sites, done={StepKey(0, "prepare", site.index) for site in sites}, silent=given.silent, next_round=None,
         slowest=None, listening=Listening(), unheard_since=None, broker_away_since=None, zone=None, silent_after_s=15, lease_s=40, now=BEGAN,
     )  # fmt: skip
