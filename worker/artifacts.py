@@ -309,9 +309,10 @@ class FsspecStore:
         return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
     def identity(self) -> str | None:
-        path = f"{self._root}/{IDENTITY}"
         try:
-            return _name_in(self._files.cat_file(path)) if self._files.exists(path) else None
+            return _name_in(self._files.cat_file(f"{self._root}/{IDENTITY}"))
+        except FileNotFoundError:
+            return None
         except Exception as error:  # each file system raises its own
             raise StoreUnavailable("be identified", error) from error
 

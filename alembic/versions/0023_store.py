@@ -10,11 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "stores",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("identity", sa.String, nullable=False),
-    )
+    op.create_table("stores", sa.Column("identity", sa.String, primary_key=True))
 
 
 def downgrade() -> None:

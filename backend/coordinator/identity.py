@@ -13,7 +13,7 @@ from backend.artifacts import store_repository
 from backend.coordinator import sites_repository
 from backend.db.session import Database
 from backend.db.tables import utc_now
-from backend.runs.coordinating import WITHOUT_STORE
+from backend.runs.coordinating import STORE, store_away_since
 from backend.settings import Settings
 from worker.artifacts import ArtifactStore, StoreUnavailable, open_store
 from worker.messages.steps import NO_STORE
@@ -35,8 +35,6 @@ class StoreIdentity:
         self._url, self._database, self._again_s = settings.artifacts_url, database, again_s
         self._known = NO_STORE
         self._away_since: datetime | None = None
-        self._may_be_noted = True
-        """That it is away; also by a process before this one."""
         self._stop, self._has_asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="identity", daemon=True)
 
@@ -60,11 +58,12 @@ class StoreIdentity:
         while not self._stop.is_set():
             try:
                 self._look()
-                self._is_there()
+                self._tell(away=False)
                 said = ""
             except (StoreUnavailable, SQLAlchemyError) as error:
                 if isinstance(error, StoreUnavailable):
-                    self._is_away()
+                    with suppress(SQLAlchemyError):
+                        self._tell(away=True)
                 log.log(logging.DEBUG if str(error) == said else logging.WARNING, "%s", error)
                 said = str(error)
             finally:
@@ -95,9 +94,15 @@ class StoreIdentity:
 
     def _is_another(self, store: ArtifactStore) -> None:
         """Takes it in place of the one that is noted, where nothing can be lost by that. Raises: StoreUnavailable: it can."""
+        name = store.identity()
         with self._database.read() as session:
             has_sent = store_repository.has_sent(session)
+            is_of_before = name is not None and store_repository.was_noted(session, name)
             put_last = store_repository.artifacts_put_last(session, store_repository.COPIED)
+        if (
+            has_sent and is_of_before
+        ):  # it lies below the mount, or was moved from, and lacks what was put since
+            raise StoreUnavailable("be used", f"it is the one that another one has replaced{_GONE}")
         if has_sent and not (put_last and all(store.has(ref) for ref in put_last)):
             raise StoreUnavailable("be used", f"it is another one than runs put their models into{_GONE}")
         found = store.identify()
@@ -108,15 +113,12 @@ class StoreIdentity:
         log.warning("the store of models is another one than before, and is used from now on")
         self._known = found
 
-    def _is_away(self) -> None:
-        self._away_since, self._may_be_noted = self._away_since or utc_now(), True
-        with suppress(SQLAlchemyError), self._database.write() as session:
-            about = {"since": self._away_since.isoformat()}
-            sites_repository.beat(session, WITHOUT_STORE, utc_now(), about)
-
-    def _is_there(self) -> None:
-        self._away_since = None
-        if self._may_be_noted:
-            with self._database.write() as session:
-                sites_repository.drop_heartbeat(session, WITHOUT_STORE)
-            self._may_be_noted = False
+    def _tell(self, away: bool) -> None:
+        """Whoever asks how the server is. A store that hangs lets nothing be told, and nobody knows how it is."""
+        if self._stop.is_set():  # the database may be closed by now
+            return
+        now = utc_now()
+        with self._database.write() as session:
+            self._away_since = (self._away_since or store_away_since(session) or now) if away else None
+            about = {} if self._away_since is None else {"since": self._away_since.isoformat()}
+            sites_repository.beat(session, STORE, now, about)

@@ -52,7 +52,7 @@ def limit(run: RunFacts, site: SiteFact) -> Then | None:
     is_needed = site.index in run.needed
     code = "run_ends_short" if is_needed else _ENDINGS[run.silent.policy]
     ends_run = is_needed or run.silent.policy != "skip"
-    return Then(told(code, site=site.shown, until=at), at, is_end=True, ends_run=ends_run)
+    return Then(told(code, site=site.shown, until=at), at, is_end=True, ends_run=ends_run, over_at=over)
 
 
 def needed(run: RunFacts, plan: Plan) -> frozenset[int]:

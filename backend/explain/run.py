@@ -104,11 +104,15 @@ def _follows(run: RunFacts, sites: Sequence[SiteSays]) -> Then | None:
     if run.state != "running":
         return Then(told(_FOLLOWS[run.state]))
     known = [(site, then) for site in sites if (then := site.then) is not None]
-    dated = [(not then.is_end, then.at, site.site.index, then) for site, then in known if then.at is not None]
+    dated = [
+        (not then.is_end, then.at, then.over_at or then.at, site.site.index, then)
+        for site, then in known
+        if then.at is not None
+    ]
     if dated:
-        first = min(dated, key=lambda one: one[:3])
-        ends = [one for one in dated if one[3].ends_run and one[1] - first[1] <= _IN_ONE_GO]
-        return min(ends or [first], key=lambda one: one[:3])[3]
+        first = min(dated, key=lambda one: one[:4])
+        ends = [one for one in dated if one[4].ends_run and one[1] - first[1] <= _IN_ONE_GO]
+        return min(ends or [first], key=lambda one: one[:4])[4]
     if known:  # whoever is furthest behind holds the others up
         return min(known, key=lambda one: run.rounds if one[0].key is None else one[0].key.round)[1]
     if run.round == run.rounds:

@@ -16,6 +16,8 @@ class Then:
     is_end: bool = False
     """Whether the run, or the site's part in it, ends with it."""
     ends_run: bool = False
+    over_at: datetime | None = None
+    """Of the limit of a silent site: when it is over. A break may put off what follows for several to one moment; then they go by this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
     found = coordinating(rows, settings.silent_after_s, now)
     # It may answer here, and not the coordinator.
     broker_ok = broker.is_up() and found.broker_away_since is None
-    store_ok = None if not found.is_alive else found.store_away_since is None
+    store_ok = found.store_is_there
 
     def lives(row: HeartbeatRow) -> bool | None:
         if alive(row):
@@ -80,7 +80,7 @@ def health(database: Database, broker: Broker, settings: Settings, started_at: d
         version=__version__,
         database=DatabaseHealth(ok=database_ok, kind="sqlite" if database.is_sqlite else "postgresql"),
         broker=BrokerHealth(ok=broker_ok, away_since=found.broker_away_since),
-        store=StoreHealth(ok=store_ok, away_since=found.store_away_since if store_ok is False else None),
+        store=StoreHealth(ok=store_ok, away_since=found.store_away_since),
         coordinator=CoordinatorHealth(ok=found.is_alive, last_seen_at=found.seen_at),
         workers=workers,
     )

@@ -268,7 +268,7 @@ def test_a_site_that_no_worker_serves_is_named_before_the_launch(
         (
             "wait",
             2,
-            "Not online: far-away. Runs wait for this site, and fail as soon as the limit of the pilot is reached.",
+            "Not online: far-away. Runs wait for this site.",
         ),
         ("skip", 2, goes_on),
         ("skip", 1, ends),

@@ -345,6 +345,13 @@ def test_json_that_is_no_pilot_says_what_to_take(tmp_path: Path, content: str, s
         read_sweep(path)
 
 
+def test_an_amendment_of_a_sweep_may_concern_some_of_its_settings(tmp_path: Path) -> None:
+    path = tmp_path / "pilot.toml"
+    late = LATE[: LATE.index("[[amendments]]", LATE.index("[[amendments]]") + 1)]
+    path.write_text(PLAIN + late + '[sweep]\n"arms.1.method" = ["local_only", "plain_average"]\n')
+    assert len(read_sweep(path).settings) == 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -140,8 +140,12 @@ def _check_known(path: Path, place: str, value: str | int, known: Sequence[str |
         raise PilotFileError(f"'{path}': {place}: '{value}' is no {kind} of the pilot ({some}).")
 
 
-def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> None:
-    """Raises: PilotFileError, where one is of no arm or run of the pilot, or concerns none, or a run that it concerns cannot run so."""
+def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment]) -> set[int]:
+    """Positions of those that concern a run, or had come too late for one.
+
+    Raises: PilotFileError, where one is of no arm or run of the pilot, or a run that it concerns cannot run so.
+    """
+    counting = set()
     arms = [arm.name for arm in spec.arms]
     for number, amendment in enumerate(amendments):
         place = f"amendments.{number}"
@@ -150,16 +154,14 @@ def check_amendments(path: Path, spec: PilotSpec, amendments: Sequence[Amendment
         for position, run in enumerate(amendment.left_out):
             _check_run(path, f"{place}.left_out.{position}", spec, run)
         concerned = list(_concerned(spec, amendments[:number], amendment))
-        if not concerned and not amendment.left_out:
-            raise PilotFileError(
-                f"'{path}': {place} changes nothing in any run: an arm that trains alone takes part in changes of training and of the sites only. "
-                "Name another arm, or take it out."
-            )
+        if concerned or amendment.left_out:
+            counting.add(number)
         for arm, before in concerned:
             if found := clash(spec, arm, [*before, amendment], amendment):
                 raise PilotFileError(
                     f"'{path}': {place}.patch.{found.place}: the arm '{arm}' cannot run so: {found.message}"
                 )
+    return counting
 
 
 def _concerned(

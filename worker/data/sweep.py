@@ -89,9 +89,16 @@ def read_sweep(path: Path) -> Sweep:
         settings = tuple(_settings(content, values))
     except _SweepError as error:
         raise PilotFileError(f"'{path}' {error}") from error.__cause__
+    counting = set[int]()
     for setting in settings:
-        check_amendments(path, setting.spec, amendments)
+        counting |= check_amendments(path, setting.spec, amendments)
         check_absences(path, setting.spec, absences)
+    for number in range(len(amendments)):
+        if number not in counting:
+            raise PilotFileError(
+                f"'{path}': amendments.{number} changes nothing in any run: an arm that trains alone takes part in changes of training and of "
+                "the sites only. Name another arm, or take it out."
+            )
     if values and (absences or any(one.left_out for one in amendments)):
         of_runs = "[[absences]]" if absences else "runs that are left out of amendments"
         raise PilotFileError(

@@ -307,8 +307,8 @@ class BreakRow(Base):
 
 
 class StoreRow(Base):
-    """The store of models that this database refers to: one row at most."""
+    """A store of models that this database refers to, or did before: the one with the highest `number` counts."""
 
     __tablename__ = "stores"
-    id: Mapped[int] = mapped_column(primary_key=True, default=1)
-    identity: Mapped[str]
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)

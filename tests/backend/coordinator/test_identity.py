@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -15,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from backend.artifacts import store_repository
 from backend.coordinator import identity as identities
 from backend.coordinator.identity import StoreIdentity
-from backend.db.tables import ArtifactRow, HeartbeatRow, StepRow, utc_now
-from backend.runs.coordinating import coordinating
+from backend.db.tables import ArtifactRow, HeartbeatRow, StepRow
+from backend.runs.coordinating import STORE, store_away_since
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
 from worker.artifacts import StoreUnavailable, open_store
@@ -168,18 +169,18 @@ def test_a_store_that_hangs_holds_up_nobody_for_long(
     def come_and_go() -> None:
         with asked(stage, settings) as identity:
             assert identity() == NO_STORE
+        with stage.database.read() as session:
+            assert session.get(HeartbeatRow, STORE) is None  # nobody knows how it is
 
     monkeypatch.setattr(identities, "open_store", hang)
     monkeypatch.setattr(identities, "FIRST_S", 0.01)
-    whoever = threading.Thread(target=come_and_go, daemon=True)
-    whoever.start()
-    try:
-        assert asking.wait(30)
-        whoever.join(30)
-        assert not whoever.is_alive()
-    finally:
-        there.set()
-        whoever.join(30)
+    with ThreadPoolExecutor(1) as pool:
+        whoever = pool.submit(come_and_go)
+        try:
+            assert asking.wait(30)
+            whoever.result(timeout=30)
+        finally:
+            there.set()
 
 
 def test_the_place_below_the_store_is_not_taken_for_it_while_its_first_models_are_not_yet_told(
@@ -242,13 +243,33 @@ def test_a_copy_that_is_under_way_is_not_taken_for_the_store(
         assert identity() == copy.identity() != known
 
 
+def test_the_place_that_a_copy_has_replaced_is_not_taken_back(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    """As the one below a disk that is mounted over it, where what was put since is not."""
+    with asked(stage, settings):
+        put(stage, settings)
+    here, disk = settings.data_dir / "artifacts", tmp_path / "disk"
+    shutil.copytree(here, disk)
+    (disk / "identity").unlink()
+    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(disk))) as identity:
+        moved = open_store(str(disk)).identity()
+        assert moved is not None
+        wait_for(identity, moved)
+    with asked(stage, settings) as identity:  # the disk is away; all models that are known are here, too
+        time.sleep(0.05)
+        assert identity() == moved
+        with stage.database.write() as session:  # but by command
+            store_repository.note(session, known := open_store(settings.artifacts_url).identify())
+        wait_for(identity, known)
+
+
 def test_that_the_store_is_away_is_told_to_whoever_asks_how_the_server_is(
     stage: Stage, settings: Settings
 ) -> None:
     def away_since() -> datetime | None:
         with stage.database.read() as session:
-            told = coordinating(session.scalars(select(HeartbeatRow)), 30.0, utc_now())
-            return told.store_away_since
+            return store_away_since(session)
 
     def until(holds: Callable[[], bool]) -> None:
         end = time.monotonic() + 30
@@ -262,6 +283,10 @@ def test_that_the_store_is_away_is_told_to_whoever_asks_how_the_server_is(
         assert away_since() is None
         here.rename(aside)
         until(lambda: away_since() is not None)
+        since = away_since()
+    with asked(stage, settings):  # whoever coordinates next says since when it was, too
+        time.sleep(0.05)
+        assert away_since() == since
         aside.rename(here)
         until(lambda: away_since() is None)
 

@@ -568,3 +568,33 @@ def test_a_viewer_reads_it_in_the_language_that_is_asked_for(api: Api) -> None:
     assert by_header["text"] == japanese["text"]
     assert api.anonymous.get(path).status_code == 401
     assert api.viewer.get("/api/v1/runs/none/explain").status_code == 404
+
+
+@pytest.mark.parametrize("policy", ["stop", "wait"])
+def test_of_limits_that_a_break_puts_off_to_one_moment_the_one_that_was_over_first_is_told(
+    stage: Stage, policy: str
+) -> None:
+    """As the coordinator, which ends the run for that site."""
+    stage.launch(pilot(policy, 36.0, rounds=8, topology={"kind": "full"}))
+    while stage.run("p/dimat").rounds_done < 1:
+        lead(stage, 1, *SITES)
+    lead(stage, 2, *SITES)
+    for _ in range(3):  # c falls silent first
+        stage.beat("w", "a", "b")
+        stage.turn()
+        for message in list(stage.post.queues.get("a", ())):
+            stage.finish(message, stage.begin(stage.take(message)))
+    lead(stage, 27, "a")
+    stage.let_pass(120)
+    stage.restart()
+    lead(stage, 1, "a")
+    said = ""
+    while stage.run("p/dimat").state == "running":
+        follows = explained(stage).then
+        assert follows is not None
+        said = follows.text
+        lead(stage, 1, "a")
+    reason = stage.run("p/dimat").reason
+    assert reason is not None
+    assert reason["params"]["site"] == "c"
+    assert said.startswith("Without a sign of life from c the run")
