@@ -1,6 +1,6 @@
 """The store as rows: which one it is, and what was put into it."""
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import ArtifactRow, StepRow, StoreRow
@@ -14,20 +14,13 @@ COPIED = 100
 
 def noted(session: Session) -> str | None:
     """The store's identity; None: none was ever seen."""
-    return session.scalar(
-        select(StoreRow.identity).order_by(StoreRow.number.desc(), StoreRow.identity).limit(1)
-    )
-
-
-def was_noted(session: Session, identity: str) -> bool:
-    """Whether it is, or was before, the store."""
-    return session.get(StoreRow, identity) is not None
+    return session.scalar(select(StoreRow.identity))
 
 
 def note(session: Session, identity: str) -> None:
     """From now on it is this one."""
-    last = session.scalar(select(func.max(StoreRow.number)))
-    session.merge(StoreRow(identity=identity, number=0 if last is None else last + 1))
+    session.execute(delete(StoreRow))
+    session.add(StoreRow(identity=identity))
 
 
 def artifacts_put_last(session: Session, most: int) -> list[ArtifactRef]:

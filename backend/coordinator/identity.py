@@ -78,8 +78,8 @@ class StoreIdentity:
         store = open_store(self._url)
         if noted is None:
             self._is_the_first(store)
-        elif store.identity() != noted:
-            self._is_another(store)
+        elif (name := store.identity()) != noted:
+            self._is_another(store, name)
 
     def _is_the_first(self, store: ArtifactStore) -> None:
         """Raises: StoreUnavailable: not where the models are, of a database that is older than the row."""
@@ -92,18 +92,13 @@ class StoreIdentity:
             store_repository.note(session, found)
         self._known = found
 
-    def _is_another(self, store: ArtifactStore) -> None:
+    def _is_another(self, store: ArtifactStore, name: str | None) -> None:
         """Takes it in place of the one that is noted, where nothing can be lost by that. Raises: StoreUnavailable: it can."""
-        name = store.identity()
         with self._database.read() as session:
             has_sent = store_repository.has_sent(session)
-            is_of_before = name is not None and store_repository.was_noted(session, name)
             put_last = store_repository.artifacts_put_last(session, store_repository.COPIED)
-        if (
-            has_sent and is_of_before
-        ):  # it lies below the mount, or was moved from, and lacks what was put since
-            raise StoreUnavailable("be used", f"it is the one that another one has replaced{_GONE}")
-        if has_sent and not (put_last and all(store.has(ref) for ref in put_last)):
+        # One that has a name is a server's, or was this one's: below a mount it has all that was put until it was replaced.
+        if has_sent and (name is not None or not put_last or not all(store.has(ref) for ref in put_last)):
             raise StoreUnavailable("be used", f"it is another one than runs put their models into{_GONE}")
         found = store.identify()
         with self._database.write() as session:
@@ -119,6 +114,6 @@ class StoreIdentity:
             return
         now = utc_now()
         with self._database.write() as session:
-            self._away_since = (self._away_since or store_away_since(session) or now) if away else None
+            self._away_since = (self._away_since or store_away_since(session, now) or now) if away else None
             about = {} if self._away_since is None else {"since": self._away_since.isoformat()}
             sites_repository.beat(session, STORE, now, about)

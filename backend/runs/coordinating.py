@@ -58,9 +58,10 @@ def coordinating(beats: Iterable[HeartbeatRow], silent_after_s: float, now: date
     )
 
 
-def store_away_since(session: Session) -> datetime | None:
-    """As it was told last, by whomever."""
-    return _since(session.get(HeartbeatRow, STORE))
+def store_away_since(session: Session, now: datetime) -> datetime | None:
+    """As somebody told just before, by whom it was asked until then."""
+    row = session.get(HeartbeatRow, STORE)
+    return None if row is None or (now - row.at).total_seconds() >= 2 * _LONGEST_TRY_S else _since(row)
 
 
 def _since(row: HeartbeatRow | None) -> datetime | None:

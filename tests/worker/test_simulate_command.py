@@ -356,7 +356,7 @@ def test_an_amendment_of_a_sweep_may_concern_some_of_its_settings(tmp_path: Path
     ("old", "new", "said"),
     [
         ('arm = "merged"', 'arm = "nobody"', "amendments.0.arm: 'nobody' is no arm of the pilot (alone, merged)"),
-        ('arm = "merged"', 'arm = "alone"', "amendments.0 changes nothing in any run"),
+        ('arm = "merged"', 'arm = "alone"', "amendments.0 concerns no run"),
         ("merge_every = 2", "merge_every = 9", "amendments.0.patch.merge.merge_every: the arm 'merged' cannot run so: Changed from"),
         ("epochs = 2", "epochs = -2", "1.patch.train.epochs: Input should be greater than or equal to 0 (given: -2)"),
         ('by = "ben"', "", "1.by: is missing"),

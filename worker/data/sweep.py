@@ -96,7 +96,7 @@ def read_sweep(path: Path) -> Sweep:
     for number in range(len(amendments)):
         if number not in counting:
             raise PilotFileError(
-                f"'{path}': amendments.{number} changes nothing in any run: an arm that trains alone takes part in changes of training and of "
+                f"'{path}': amendments.{number} concerns no run: an arm that trains alone takes part in changes of training and of "
                 "the sites only. Name another arm, or take it out."
             )
     if values and (absences or any(one.left_out for one in amendments)):

@@ -307,8 +307,7 @@ class BreakRow(Base):
 
 
 class StoreRow(Base):
-    """A store of models that this database refers to, or did before: the one with the highest `number` counts."""
+    """The store of models that this database refers to: one row at most."""
 
     __tablename__ = "stores"
     identity: Mapped[str] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(default=0)

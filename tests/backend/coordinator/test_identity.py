@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from backend.artifacts import store_repository
 from backend.coordinator import identity as identities
 from backend.coordinator.identity import StoreIdentity
-from backend.db.tables import ArtifactRow, HeartbeatRow, StepRow
+from backend.db.tables import ArtifactRow, HeartbeatRow, StepRow, utc_now
 from backend.runs.coordinating import STORE, store_away_since
 from backend.settings import Settings
 from tests.backend.coordinator.stage import Stage, spec
@@ -30,6 +30,13 @@ def wait_for(identity: StoreIdentity, known: str) -> None:
     while identity() != known and time.monotonic() < until:
         time.sleep(0.01)
     assert identity() == known
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert holds()
 
 
 def asked(stage: Stage, settings: Settings) -> StoreIdentity:
@@ -120,9 +127,8 @@ def test_a_place_to_which_all_models_were_copied_is_the_store_from_then_on(
     shutil.copytree(settings.data_dir / "artifacts", tmp_path / "copy")
     (tmp_path / "copy" / "identity").unlink()
     with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "copy"))) as identity:
-        new = open_store(str(tmp_path / "copy")).identify()
-        wait_for(identity, new)
-        assert new != known
+        wait_until(lambda: identity() != known)
+        assert identity() == open_store(str(tmp_path / "copy")).identity()
 
 
 @pytest.mark.parametrize("removed", [True, False])
@@ -237,10 +243,22 @@ def test_a_copy_that_is_under_way_is_not_taken_for_the_store(
         time.sleep(0.05)
         assert identity() == known
         copy.put(b"another model")
-        until = time.monotonic() + 30
-        while identity() == known and time.monotonic() < until:
-            time.sleep(0.01)
-        assert identity() == copy.identity() != known
+        wait_until(lambda: identity() != known)
+        assert identity() == copy.identity()
+
+
+def test_the_store_of_another_server_is_not_taken_for_a_copy(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    """That of which the backup was made, say, after a restore."""
+    with asked(stage, settings):
+        known = put(stage, settings)
+    theirs = open_store(str(tmp_path / "theirs"))
+    theirs.put(b"a model")
+    theirs.identify()
+    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "theirs"))) as identity:
+        time.sleep(0.05)
+        assert identity() == known
 
 
 def test_the_place_that_a_copy_has_replaced_is_not_taken_back(
@@ -253,9 +271,9 @@ def test_the_place_that_a_copy_has_replaced_is_not_taken_back(
     shutil.copytree(here, disk)
     (disk / "identity").unlink()
     with asked(stage, Settings(data_dir=tmp_path, artifacts=str(disk))) as identity:
-        moved = open_store(str(disk)).identity()
-        assert moved is not None
-        wait_for(identity, moved)
+        replaced = open_store(settings.artifacts_url).identity()
+        wait_until(lambda: identity() != replaced)
+        moved = identity()
     with asked(stage, settings) as identity:  # the disk is away; all models that are known are here, too
         time.sleep(0.05)
         assert identity() == moved
@@ -269,26 +287,20 @@ def test_that_the_store_is_away_is_told_to_whoever_asks_how_the_server_is(
 ) -> None:
     def away_since() -> datetime | None:
         with stage.database.read() as session:
-            return store_away_since(session)
-
-    def until(holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 30
-        while not holds() and time.monotonic() < end:
-            time.sleep(0.01)
-        assert holds()
+            return store_away_since(session, utc_now())
 
     here, aside = settings.data_dir / "artifacts", settings.data_dir / "aside"
     with asked(stage, settings):
         put(stage, settings)
         assert away_since() is None
         here.rename(aside)
-        until(lambda: away_since() is not None)
+        wait_until(lambda: away_since() is not None)
         since = away_since()
     with asked(stage, settings):  # whoever coordinates next says since when it was, too
         time.sleep(0.05)
         assert away_since() == since
         aside.rename(here)
-        until(lambda: away_since() is None)
+        wait_until(lambda: away_since() is None)
 
 
 def test_another_store_is_taken_where_nothing_was_ever_put(

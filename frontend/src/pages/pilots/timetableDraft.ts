@@ -55,10 +55,9 @@ export function timetableDraftOf(stored: Timetable | null | undefined): Timetabl
 
 /** How the catalogue says it, as `words_of` of backend/timetables/words.py chooses it. */
 export function sentenceOf(draft: TimetableDraft): Sentence {
-  const { cron, zone } = draft;
-  const { every, day, time } = draft.every === 'cron' ? timetableDraftOf({ cron, time_zone: zone }) : draft;
-  if (every === 'week') return { key: `timetables.every_${day}`, params: { time, zone } };
-  if (every === 'day') return { key: 'timetables.every_day', params: { time, zone } };
+  const { time, cron, zone } = draft;
+  if (draft.every === 'week') return { key: `timetables.every_${draft.day}`, params: { time, zone } };
+  if (draft.every === 'day') return { key: 'timetables.every_day', params: { time, zone } };
   const [, at, on] = /^(\d{1,2} \d{1,2}) \* \* (\S+)$/.exec(cron) ?? [];
   if (at && on && ['1-5', 'mon-fri'].includes(on.toLowerCase())) {
     const [minute = '', hour = ''] = at.split(' ').map((part) => part.padStart(2, '0'));
