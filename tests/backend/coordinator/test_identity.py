@@ -25,18 +25,15 @@ from worker.messages.refs import ArtifactRef
 from worker.messages.steps import NO_STORE
 
 
-def wait_for(identity: StoreIdentity, known: str) -> None:
-    until = time.monotonic() + 30
-    while identity() != known and time.monotonic() < until:
-        time.sleep(0.01)
-    assert identity() == known
-
-
 def wait_until(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + 30
     while not holds() and time.monotonic() < until:
         time.sleep(0.01)
     assert holds()
+
+
+def wait_for(identity: StoreIdentity, known: str) -> None:
+    wait_until(lambda: identity() == known)
 
 
 def asked(stage: Stage, settings: Settings) -> StoreIdentity:
@@ -60,6 +57,13 @@ def put(stage: Stage, settings: Settings, removed: bool = False) -> str:
     return store.identify()
 
 
+def copied(settings: Settings, folder: Path) -> Settings:
+    """With the store in another place, moved as docs/operations.md says."""
+    shutil.copytree(settings.data_dir / "artifacts", folder / "copy")
+    (folder / "copy" / "identity").unlink()
+    return Settings(data_dir=folder, artifacts=str(folder / "copy"))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
@@ -74,9 +78,7 @@ def test_a_store_that_was_away_at_the_start_is_asked_again_until_it_is_known(
         time.sleep(0.05)
         assert identity() == NO_STORE
         in_the_way.unlink()
-        until = time.monotonic() + 30
-        while identity() == NO_STORE and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: identity() != NO_STORE)
         assert identity() == open_store(settings.artifacts_url).identity()
 
 
@@ -124,11 +126,10 @@ def test_a_place_to_which_all_models_were_copied_is_the_store_from_then_on(
 ) -> None:
     with asked(stage, settings):
         known = put(stage, settings)
-    shutil.copytree(settings.data_dir / "artifacts", tmp_path / "copy")
-    (tmp_path / "copy" / "identity").unlink()
-    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(tmp_path / "copy"))) as identity:
+    copy = copied(settings, tmp_path)
+    with asked(stage, copy) as identity:
         wait_until(lambda: identity() != known)
-        assert identity() == open_store(str(tmp_path / "copy")).identity()
+        assert identity() == open_store(copy.artifacts_url).identity()
 
 
 @pytest.mark.parametrize("removed", [True, False])
@@ -266,20 +267,16 @@ def test_the_place_that_a_copy_has_replaced_is_not_taken_back(
 ) -> None:
     """As the one below a disk that is mounted over it, where what was put since is not."""
     with asked(stage, settings):
-        put(stage, settings)
-    here, disk = settings.data_dir / "artifacts", tmp_path / "disk"
-    shutil.copytree(here, disk)
-    (disk / "identity").unlink()
-    with asked(stage, Settings(data_dir=tmp_path, artifacts=str(disk))) as identity:
-        replaced = open_store(settings.artifacts_url).identity()
+        replaced = put(stage, settings)
+    with asked(stage, copied(settings, tmp_path)) as identity:
         wait_until(lambda: identity() != replaced)
         moved = identity()
     with asked(stage, settings) as identity:  # the disk is away; all models that are known are here, too
         time.sleep(0.05)
         assert identity() == moved
         with stage.database.write() as session:  # but by command
-            store_repository.note(session, known := open_store(settings.artifacts_url).identify())
-        wait_for(identity, known)
+            store_repository.note(session, replaced)
+        wait_for(identity, replaced)
 
 
 def test_that_the_store_is_away_is_told_to_whoever_asks_how_the_server_is(
@@ -324,10 +321,7 @@ def test_a_database_that_fails_for_a_moment_is_asked_again_as_the_store_is(
 
     monkeypatch.setattr(store_repository, "artifacts_put_last", put_last)
     with asked(stage, settings) as identity:
-        until = time.monotonic() + 30
-        while identity() == NO_STORE and time.monotonic() < until:
-            time.sleep(0.01)
-        assert identity() != NO_STORE
+        wait_until(lambda: identity() != NO_STORE)
 
 
 def test_steps_of_runs_that_are_under_way_carry_what_has_come_to_be_known(stage: Stage) -> None:

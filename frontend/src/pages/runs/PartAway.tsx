@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { useHealth } from '../../api/session';
 import { Note } from '../../components/Answer';
 import { useFormats } from '../../i18n/useFormats';
-import { partAway, storeAway } from './waitsForServer';
+import { partAway } from './waitsForServer';
 
 export function usePartAway() {
   const health = useHealth().data;
@@ -23,11 +23,11 @@ export function PartAway() {
   );
 }
 
-/** Sites are heard of all the same. */
+/** Sites are heard of all the same, and runs that wait for it say so themselves. */
 function StoreAway() {
   const { t } = useTranslation();
   const formats = useFormats();
-  const since = storeAway(useHealth().data);
+  const since = useHealth().data?.store.away_since;
   return since ? (
     <Note tone="bad" icon="warn">
       {t('ui.home.store_away', { since: formats.moment(since) })}

@@ -44,7 +44,7 @@ export function leftOutOfAll(runs: readonly WithAbsences[]): string[] {
   return (first ?? []).filter((site) => others.every((sites) => sites.includes(site)));
 }
 
-/** By run those of its members, in the same order, without which it does not go on yet. */
+/** By run, in the same order, its members but those without which it goes on. */
 export function takingPart(
   runs: readonly WithAbsences[],
   members: readonly (readonly string[])[],

@@ -17,11 +17,6 @@ export function partAway(health: Health | undefined): Part | null {
   return seen ? { code: 'coordinator_away', since: seen } : null;
 }
 
-/** null: the store of models is there, or nobody knows. Runs that wait for it say so themselves. */
-export function storeAway(health: Pick<Schemas['Health'], 'store'> | undefined): string | null {
-  return health?.store.away_since ?? null;
-}
-
 /** `explain.run.<code>`; null: it does not wait for that. */
 export function waitsForServer(
   { state, rounds, rounds_done: done }: Asked,
